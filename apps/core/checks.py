@@ -1,0 +1,91 @@
+"""What must hold before the system starts, and for `check --deploy`. Each says what to do."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+
+_SENDER_ID = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9-]{3,11}")
+
+
+@register(Tags.compatibility)
+def check_values(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
+    """Settings that no environment can work with."""
+    found: list[CheckMessage] = []
+    if settings.AWS_SES_TLS not in ("starttls", "implicit", "none"):
+        found.append(
+            Error(
+                f"AWS_SES_TLS is {settings.AWS_SES_TLS!r}.",
+                hint="Use starttls (ports 25, 587, 2587), implicit (465, 2465) or none (sandbox).",
+                id="notifications.E001",
+            )
+        )
+    if settings.SMS_ENABLED and not _SENDER_ID.fullmatch(settings.SMS_SENDER_ID):
+        found.append(
+            Error(
+                f"SMS_SENDER_ID is {settings.SMS_SENDER_ID!r}, which SNS refuses.",
+                hint="3 to 11 letters, digits and hyphens, at least one letter.",
+                id="notifications.E002",
+            )
+        )
+    # A task of 45 s must end, by its limit, before another worker may take its delivery.
+    if settings.DELIVERY_LEASE_S <= 45:
+        found.append(
+            Error(
+                f"DELIVERY_LEASE_S is {settings.DELIVERY_LEASE_S}.",
+                hint="Set more than 45 s, the hard time limit of a send task.",
+                id="notifications.E003",
+            )
+        )
+    return found
+
+
+@register(Tags.security)
+def check_environment(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
+    """What staging and production must not do."""
+    if settings.ENVIRONMENT == "development":
+        return []
+    found: list[CheckMessage] = []
+    if settings.DEBUG:
+        found.append(
+            Error(
+                f"ENVIRONMENT is {settings.ENVIRONMENT} on the development settings.",
+                hint="Unset DJANGO_SETTINGS_MODULE, or set it to rs_systems.settings_aws.",
+                id="notifications.E010",
+            )
+        )
+    if settings.CELERY_TASK_ALWAYS_EAGER:
+        found.append(
+            Error(
+                "Celery runs tasks eagerly: inside the request, and before its commit.",
+                hint="Unset CELERY_TASK_ALWAYS_EAGER.",
+                id="notifications.E011",
+            )
+        )
+    if settings.AWS_SES_TLS == "none":
+        found.append(
+            Error(
+                "E-mail and its password would travel unencrypted.",
+                hint="Unset AWS_SES_TLS, or set it to starttls.",
+                id="notifications.E012",
+            )
+        )
+    if not settings.SITE_URL.startswith("https://"):
+        found.append(
+            Error(
+                f"SITE_URL is {settings.SITE_URL!r}; every link in every message starts with it.",
+                hint="Set it to the https:// address of the site.",
+                id="notifications.E013",
+            )
+        )
+    if settings.ENVIRONMENT == "staging" and not settings.STAGING_ALLOWED_RECIPIENTS:
+        found.append(
+            Warning(
+                "Staging may reach nobody: every delivery will be skipped.",
+                hint="Set STAGING_ALLOWED_RECIPIENTS to addresses, @domains and numbers.",
+                id="notifications.W014",
+            )
+        )
+    return found

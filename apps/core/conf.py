@@ -1,0 +1,46 @@
+"""The settings of the notification system, typed, as the code means them."""
+
+from datetime import timedelta
+
+from django.conf import settings
+
+from .states import Channel, Priority
+
+
+def lease() -> timedelta:
+    """How long a worker may hold a delivery."""
+    return timedelta(seconds=settings.DELIVERY_LEASE_S)
+
+
+def retry_horizon(priority: Priority) -> timedelta:
+    """How long after it was first due a delivery of this priority is retried."""
+    urgent = priority <= Priority.HIGH
+    return timedelta(hours=settings.RETRY_HORIZON_URGENT_H if urgent else settings.RETRY_HORIZON_H)
+
+
+def unknown_deadline() -> timedelta:
+    """How long a delivery of unknown outcome waits before its policy decides."""
+    return timedelta(seconds=settings.UNKNOWN_DEADLINE_S)
+
+
+def resends_unknown(channel: Channel, priority: Priority) -> bool:
+    """The policy: whether an unknown delivery is sent again rather than left for a person."""
+    rules = {rule.strip().lower() for rule in settings.UNKNOWN_RESEND}
+    return bool({channel.value, f"{channel.value}:{priority.name.lower()}"} & rules)
+
+
+def log_retention() -> timedelta:
+    """How long the log of a finished delivery is kept."""
+    return timedelta(days=settings.DELIVERY_LOG_RETENTION_DAYS)
+
+
+def may_reach(address: str) -> bool:
+    """Whether this environment may send to the address: staging reaches its allow-list only.
+
+    An entry is an e-mail address, a domain written `@example.com`, or an E.164 number.
+    """
+    if settings.ENVIRONMENT != "staging":
+        return True
+    allowed = {entry.strip().lower() for entry in settings.STAGING_ALLOWED_RECIPIENTS}
+    address = address.strip().lower()
+    return bool({address, "@" + address.rpartition("@")[2]} & allowed)

@@ -1,0 +1,50 @@
+"""Errors that carry the decision: what is to be done about a delivery, not only what went wrong."""
+
+
+class NotificationError(Exception):
+    """Base of every error that the notification system raises on purpose."""
+
+
+class UnknownKind(NotificationError, LookupError):
+    """No notification kind is registered under this name."""
+
+
+class InvalidContext(NotificationError, ValueError):
+    """The context does not fit the kind's context type; the message names each field."""
+
+
+class DeliveryError(NotificationError):
+    """One attempt did not end in acceptance.
+
+    `code` is the provider's own short code (an SMTP reply code, an AWS error code), `detail` its
+    words.
+    """
+
+    def __init__(self, detail: str, *, code: str = "") -> None:
+        super().__init__(f"{code} {detail}".strip())
+        self.code = code
+        self.detail = detail
+
+
+class TransientError(DeliveryError):
+    """The provider certainly did not take the message, and may take it later: try again."""
+
+
+class ThrottledError(TransientError):
+    """The provider asked us to slow down."""
+
+
+class ChannelUnavailableError(TransientError):
+    """Nothing can be sent on this channel until a person acts: credentials, a paused account."""
+
+
+class PermanentError(DeliveryError):
+    """The provider will never take this message: stop, and say why."""
+
+
+class AmbiguousError(DeliveryError):
+    """The request went out and no answer came: the provider may or may not have the message."""
+
+
+class NotSendable(DeliveryError):
+    """We ourselves decline to send this delivery now: skip it, and say why."""

@@ -1,0 +1,38 @@
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.management.base import CommandParser
+from django.core.validators import validate_email
+
+from apps.core import messages
+from apps.core.services.email import EmailService
+
+from ._send_test import SendTestCommand
+
+
+class Command(SendTestCommand):
+    help = "Send one test e-mail through the configured provider and say what became of it."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("address", help="where to, as in you@example.com")
+        super().add_arguments(parser)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            validate_email(options["address"])
+        except ValidationError:
+            self.refuse(f"{options['address']!r} is not an e-mail address.")
+        brand = settings.BRAND_NAME
+        content = messages.EmailContent(
+            subject=f"{brand}: test e-mail",
+            text=f"This is a test e-mail of {brand}. Its arrival shows that e-mail works.\n",
+            html=f"<p>This is a test e-mail of {brand}. Its arrival shows that e-mail works.</p>",
+        )
+        service = EmailService()
+        self.send(
+            lambda: service.send(service.message(options["address"], content, tags={})),
+            region=settings.AWS_SES_REGION_NAME,
+            sender=settings.DEFAULT_FROM_EMAIL,
+            as_json=options["json"],
+        )

@@ -1,0 +1,35 @@
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.management.base import CommandParser
+
+from apps.core import messages
+from apps.core.models.contact import validate_e164
+from apps.core.services.sms import SMSService
+
+from ._send_test import SendTestCommand
+
+
+class Command(SendTestCommand):
+    help = "Send one test text message through the configured provider and say what became of it."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("number", help="where to, in E.164 format, as in +12025550123")
+        super().add_arguments(parser)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            validate_e164(options["number"])
+        except ValidationError as error:
+            self.refuse(f"{options['number']!r} is not an E.164 number. {error.messages[0]}")
+        if not settings.SMS_ENABLED:
+            self.refuse("Text messages are switched off. Set SMS_ENABLED=true.")
+        content = messages.SMSContent(f"{settings.BRAND_NAME}: this is a test message.")
+        service = SMSService()
+        self.send(
+            lambda: service.send(service.message(options["number"], content)),
+            region=settings.AWS_SNS_REGION_NAME,
+            sender=settings.SMS_SENDER_ID,
+            as_json=options["json"],
+        )

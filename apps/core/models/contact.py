@@ -1,0 +1,74 @@
+"""How a user is reached."""
+
+import zoneinfo
+
+import phonenumbers
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import models
+
+from ..states import Channel
+
+
+def validate_e164(number: str) -> None:
+    """Refuse what is not a possible, assigned phone number written as ITU-T E.164 has it."""
+    try:
+        parsed = phonenumbers.parse(number)
+    except phonenumbers.NumberParseException:
+        raise ValidationError(
+            "Write the number with its country code, as in +12025550123."
+        ) from None
+    if not phonenumbers.is_valid_number(parsed):
+        raise ValidationError("No phone can have this number; check its digits.")
+    if phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164) != number:
+        raise ValidationError("Write + and digits only, as in +12025550123.")
+
+
+def validate_time_zone(name: str) -> None:
+    if name not in zoneinfo.available_timezones():
+        raise ValidationError("Choose a time zone by its IANA name, as in America/Chicago.")
+
+
+def default_time_zone() -> str:
+    return settings.TIME_ZONE
+
+
+class Contact(models.Model):
+    """A user's addresses.
+
+    What was verified is kept as the address itself, so that a verification cannot outlive a
+    change of the address.
+    """
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="contact"
+    )
+    email = models.EmailField("e-mail address", blank=True)
+    verified_email = models.EmailField(blank=True, editable=False)
+    phone = models.CharField("mobile number", max_length=16, blank=True, validators=[validate_e164])
+    verified_phone = models.CharField(max_length=16, blank=True, editable=False)
+    sms_opt_in = models.BooleanField("agreed to text messages", default=False)
+    time_zone = models.CharField(
+        max_length=64, default=default_time_zone, validators=[validate_time_zone]
+    )
+
+    def __str__(self) -> str:
+        return f"contact of {self.user}"
+
+    def why_not(self, channel: Channel) -> str:
+        """Why this person cannot be reached on the channel; empty where nothing stands against."""
+        if not self.user.is_active:
+            return "account is deactivated"
+        if channel == Channel.EMAIL:
+            return _why_not("e-mail address", self.email, self.verified_email)
+        reason = _why_not("mobile number", self.phone, self.verified_phone)
+        return reason or ("" if self.sms_opt_in else "has not agreed to text messages")
+
+    def address(self, channel: Channel) -> str:
+        return self.email if channel == Channel.EMAIL else self.phone
+
+
+def _why_not(what: str, current: str, verified: str) -> str:
+    if not current:
+        return f"has no {what}"
+    return "" if current == verified else f"{what} is not verified"

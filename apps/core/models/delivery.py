@@ -1,0 +1,89 @@
+"""The outbox: one row for each notification and channel."""
+
+import uuid
+from typing import Any
+
+from django.db import models
+from django.db.models.functions import Now
+
+from ..states import SOURCES, Channel, DeliveryState, Priority
+from .notification import Notification
+
+
+class DeliveryQuerySet(models.QuerySet["Delivery"]):
+    def move(self, to: DeliveryState, **values: Any) -> int:
+        """Move these rows to a state, those of them that stand where the move is allowed from.
+
+        One conditional UPDATE; returns how many rows moved. None of one means that somebody else
+        was first.
+        """
+        return self.filter(state__in=SOURCES[to]).update(state=to, **values)
+
+
+class Delivery(models.Model):
+    """The way of one notification over one channel. The queue of record: Redis only wakes it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    notification = models.ForeignKey(
+        Notification, on_delete=models.CASCADE, related_name="deliveries"
+    )
+    channel = models.CharField(max_length=8, choices=Channel.choices)
+    priority = models.SmallIntegerField(choices=Priority.choices)
+    state = models.CharField(
+        max_length=16, choices=DeliveryState.choices, default=DeliveryState.DUE
+    )
+    #: Why it was skipped, rejected or given up, in words.
+    reason = models.CharField(max_length=300, blank=True)
+    attempts = models.PositiveIntegerField(default=0)
+    #: When it was first to be sent: the retry horizon counts from here.
+    due_at = models.DateTimeField(db_default=Now())
+    #: When something is to be done next; empty where nothing is.
+    next_attempt_at = models.DateTimeField(null=True, db_default=Now())
+    #: When a worker was last woken for it; empty where none was.
+    enqueued_at = models.DateTimeField(null=True)
+    lease_until = models.DateTimeField(null=True)
+    provider = models.CharField(max_length=32, blank=True)
+    provider_message_id = models.CharField(max_length=128, blank=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    finished_at = models.DateTimeField(null=True)
+
+    objects = DeliveryQuerySet.as_manager()
+
+    class Meta:
+        verbose_name_plural = "deliveries"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["notification", "channel"], name="one_delivery_per_channel"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(state__in=DeliveryState.values), name="delivery_state_known"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(channel__in=Channel.values), name="delivery_channel_known"
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["priority", "next_attempt_at"],
+                condition=models.Q(state=DeliveryState.DUE),
+                name="delivery_due",
+            ),
+            models.Index(
+                fields=["next_attempt_at"],
+                condition=models.Q(state__in=[DeliveryState.RETRYING, DeliveryState.UNKNOWN]),
+                name="delivery_waiting",
+            ),
+            models.Index(
+                fields=["lease_until"],
+                condition=models.Q(state=DeliveryState.SENDING),
+                name="delivery_leased",
+            ),
+            models.Index(
+                fields=["provider_message_id"],
+                condition=~models.Q(provider_message_id=""),
+                name="delivery_provider_message",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.channel} {self.id}"

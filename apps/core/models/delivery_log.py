@@ -1,0 +1,32 @@
+"""What happened to each delivery, line by line."""
+
+from django.db import models
+from django.db.models.functions import Now
+
+from ..states import LogEvent
+from .delivery import Delivery
+
+
+class NotificationDeliveryLog(models.Model):
+    """One line of a delivery's story. Lines are only ever added, until retention ends them."""
+
+    delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="log")
+    at = models.DateTimeField(db_default=Now(), editable=False)
+    attempt = models.PositiveIntegerField()
+    event = models.CharField(max_length=16, choices=LogEvent.choices)
+    provider = models.CharField(max_length=32, blank=True)
+    provider_message_id = models.CharField(max_length=128, blank=True)
+    code = models.CharField(max_length=64, blank=True)
+    detail = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        ordering = ["at", "id"]
+        indexes = [models.Index(fields=["delivery", "attempt"], name="delivery_log_attempt")]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(event__in=LogEvent.values), name="delivery_log_event_known"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event} {self.delivery_id}"

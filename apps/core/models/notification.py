@@ -1,0 +1,69 @@
+"""What a person is told."""
+
+import uuid
+from typing import Any
+
+from django.conf import settings
+from django.contrib.contenttypes.fields import GenericForeignKey
+from django.contrib.contenttypes.models import ContentType
+from django.db import models
+from django.db.models.functions import Now
+
+from ..states import Priority
+
+
+class NotificationQuerySet(models.QuerySet["Notification"]):
+    def visible_to(self, user: Any) -> "NotificationQuerySet":
+        """The in-app messages of this user whose time has come, newest first."""
+        return self.filter(recipient=user, visible_from__lte=Now()).order_by("-visible_from")
+
+    def unread(self) -> "NotificationQuerySet":
+        return self.filter(read_at=None)
+
+
+class Notification(models.Model):
+    """One message to one person. This row is the in-app message; its deliveries go outside."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    recipient = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notifications"
+    )
+    kind = models.CharField(max_length=64)
+    category = models.CharField(max_length=64)
+    priority = models.SmallIntegerField(choices=Priority.choices)
+    context = models.JSONField()
+    title = models.CharField(max_length=200)
+    text = models.TextField()
+    action_url = models.CharField(max_length=500, blank=True)
+    about_type = models.ForeignKey(ContentType, null=True, on_delete=models.SET_NULL)
+    about_id = models.CharField(max_length=64, blank=True)
+    about = GenericForeignKey("about_type", "about_id")
+    dedup_key = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    #: When the message appears; later than `created_at` where it was scheduled.
+    visible_from = models.DateTimeField(db_default=Now())
+    read_at = models.DateTimeField(null=True, blank=True)
+
+    objects = NotificationQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["recipient", "dedup_key"],
+                condition=~models.Q(dedup_key=""),
+                name="one_notification_per_dedup_key",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(priority__in=Priority.values), name="notification_priority_known"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["recipient", "-visible_from"], name="notification_inbox"),
+            models.Index(
+                fields=["recipient"], condition=models.Q(read_at=None), name="notification_unread"
+            ),
+            models.Index(fields=["about_type", "about_id"], name="notification_about"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.id}"

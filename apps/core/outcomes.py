@@ -1,0 +1,167 @@
+"""How an attempt's outcome is written down: the delivery's row and a line of its log, as one.
+
+Every move names the attempt it speaks of. A worker that comes too late, when the delivery has
+been claimed again, leaves a line in the log and moves nothing.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from . import conf, retry, routing
+from .exceptions import AmbiguousError, DeliveryError, TransientError
+from .models import Delivery, NotificationDeliveryLog
+from .providers.base import Receipt
+from .redaction import redact
+from .states import Channel, DeliveryState, LogEvent, Priority
+
+
+def accepted(delivery: Delivery, receipt: Receipt) -> None:
+    """The provider took it."""
+    ids = {"provider": receipt.provider, "provider_message_id": receipt.message_id}
+    _finish(delivery, DeliveryState.ACCEPTED, LogEvent.ACCEPTED, row=ids, line=ids)
+
+
+def refused(delivery: Delivery, error: DeliveryError) -> Delivery | None:
+    """The provider will never take it; returns the delivery that stands in for it, if one does."""
+    return _stop(delivery, DeliveryState.REJECTED, LogEvent.PERMANENT, error)
+
+
+def skipped(delivery: Delivery, error: DeliveryError) -> Delivery | None:
+    """We will not send it; returns the delivery that stands in for it, if one does."""
+    return _stop(delivery, DeliveryState.SKIPPED, LogEvent.SKIPPED, error)
+
+
+def postponed(delivery: Delivery, error: TransientError) -> Delivery | None:
+    """The provider did not take it: try again later, or stop where the horizon is over.
+
+    Returns the delivery that stands in for a stopped one, if one does.
+    """
+    at = _next_attempt_at(delivery, error)
+    if at is None:
+        return _stop(delivery, DeliveryState.EXHAUSTED, LogEvent.TRANSIENT, error)
+    _wait(delivery, at, LogEvent.TRANSIENT, _words(error))
+    return None
+
+
+def unknown(delivery: Delivery, error: AmbiguousError) -> None:
+    """Nobody knows whether the provider took it: wait, and let the policy decide."""
+    _set_unknown(delivery, LogEvent.AMBIGUOUS, _words(error))
+
+
+def abandoned(delivery: Delivery, *, called: bool) -> Delivery | None:
+    """The worker's lease ran out. Had it called the provider, nobody knows; else it is due again.
+
+    Returns the delivery that stands in for a stopped one, if one does.
+    """
+    if called:
+        _set_unknown(delivery, LogEvent.LEASE_EXPIRED, {"detail": "after the call had begun"})
+        return None
+    at = _next_attempt_at(delivery, None)
+    if at is None:
+        error = TransientError("its workers were lost before they called the provider")
+        return _stop(delivery, DeliveryState.EXHAUSTED, LogEvent.LEASE_EXPIRED, error)
+    _wait(delivery, at, LogEvent.LEASE_EXPIRED, {"detail": "before the call"})
+    return None
+
+
+def settled_by_policy(delivery: Delivery) -> None:
+    """The deadline of an unknown delivery has passed: send it again, or leave it for a person."""
+    resend = conf.resends_unknown(Channel(delivery.channel), Priority(delivery.priority))
+    with transaction.atomic():
+        if resend:
+            moved = _this(delivery, state=DeliveryState.UNKNOWN).move(
+                DeliveryState.DUE, next_attempt_at=Now(), enqueued_at=None
+            )
+        else:
+            moved = _this(delivery, state=DeliveryState.UNKNOWN).update(next_attempt_at=None)
+        if moved:
+            log(delivery, LogEvent.RESEND if resend else LogEvent.LEFT)
+
+
+def log(delivery: Delivery, event: LogEvent, **values: Any) -> None:
+    """Add a line to the delivery's story."""
+    NotificationDeliveryLog.objects.create(
+        delivery=delivery, attempt=delivery.attempts, event=event, **values
+    )
+
+
+def _this(delivery: Delivery, **where: Any) -> Any:
+    return Delivery.objects.filter(pk=delivery.pk, attempts=delivery.attempts, **where)
+
+
+def _finish(
+    delivery: Delivery,
+    state: DeliveryState,
+    event: LogEvent,
+    *,
+    row: dict[str, Any],
+    line: dict[str, Any],
+) -> bool:
+    with transaction.atomic():
+        moved = _this(delivery).move(
+            state, finished_at=Now(), next_attempt_at=None, lease_until=None, **row
+        )
+        log(delivery, event, **line)
+    return bool(moved)
+
+
+def _stop(
+    delivery: Delivery, state: DeliveryState, event: LogEvent, error: DeliveryError
+) -> Delivery | None:
+    words = _words(error)
+    with transaction.atomic():
+        if not _finish(delivery, state, event, row={"reason": words["detail"][:300]}, line=words):
+            return None
+        return _stand_in(delivery)
+
+
+def _stand_in(delivery: Delivery) -> Delivery | None:
+    """Where this was the only way out of the house, another is opened."""
+    channel = routing.fallback(Priority(delivery.priority))
+    if channel is None or delivery.channel == channel:
+        return None
+    stand_in, created = Delivery.objects.get_or_create(
+        notification_id=delivery.notification_id,
+        channel=channel,
+        defaults={"priority": delivery.priority, "enqueued_at": Now()},
+    )
+    if not created:
+        return None
+    log(delivery, LogEvent.FALLBACK, detail=f"to {channel.label.lower()}")
+    return stand_in
+
+
+def _wait(delivery: Delivery, at: datetime, event: LogEvent, line: dict[str, str]) -> None:
+    quick = at - timezone.now() <= retry.QUICK
+    with transaction.atomic():
+        _this(delivery).move(
+            DeliveryState.DUE if quick else DeliveryState.RETRYING,
+            next_attempt_at=at,
+            enqueued_at=None,
+            lease_until=None,
+        )
+        log(delivery, event, **line)
+
+
+def _set_unknown(delivery: Delivery, event: LogEvent, line: dict[str, str]) -> None:
+    with transaction.atomic():
+        _this(delivery).move(
+            DeliveryState.UNKNOWN,
+            next_attempt_at=Now() + conf.unknown_deadline(),
+            lease_until=None,
+        )
+        log(delivery, event, **line)
+
+
+def _next_attempt_at(delivery: Delivery, error: DeliveryError | None) -> datetime | None:
+    give_up_at = delivery.due_at + conf.retry_horizon(Priority(delivery.priority))
+    return retry.next_attempt_at(delivery.attempts, error, timezone.now(), give_up_at=give_up_at)
+
+
+def _words(error: DeliveryError) -> dict[str, str]:
+    # Providers like to quote the address they refuse.
+    return {"code": error.code[:64], "detail": redact(error.detail)[:500]}

@@ -1,0 +1,50 @@
+"""What a provider is given, what it gives back, and how it must fail."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class EmailMessage:
+    """One e-mail to one address. Tag names and values are ASCII letters, digits, `_` and `-`."""
+
+    to: str
+    subject: str
+    text: str
+    html: str
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SMSMessage:
+    """One text message to one E.164 number."""
+
+    to: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """The provider took the message. `message_id` is its own id, empty where it gives none."""
+
+    provider: str
+    message_id: str = ""
+
+
+class EmailProvider(Protocol):
+    name: str
+
+    def send(self, message: EmailMessage) -> Receipt:
+        """Hand the message over, once, with no retry of its own.
+
+        Subclasses must raise TransientError where the message was certainly not taken,
+        PermanentError where it never will be, and AmbiguousError where nobody knows.
+        """
+
+
+class SMSProvider(Protocol):
+    name: str
+
+    def send(self, message: SMSMessage) -> Receipt:
+        """As EmailProvider.send."""

@@ -1,0 +1,14 @@
+"""Where nothing is configured, a text message is printed, as Django prints e-mails."""
+
+import sys
+
+from .base import Receipt, SMSMessage
+
+
+class SMSConsole:
+    name = "console"
+
+    def send(self, message: SMSMessage) -> Receipt:
+        sys.stdout.write(f"SMS to {message.to}: {message.text}\n")
+        sys.stdout.flush()
+        return Receipt(self.name)

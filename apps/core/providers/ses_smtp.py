@@ -1,0 +1,123 @@
+"""SES over SMTP, as a Django e-mail backend that says what became of the message.
+
+Django's own backend throws the reply away, and with it the message id that SES's events name.
+"""
+
+import smtplib
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from django.core.mail import EmailMessage
+from django.core.mail.backends.smtp import EmailBackend as SMTPBackend
+from django.core.mail.message import sanitize_address
+
+from ..exceptions import DeliveryError
+from . import smtp_errors
+
+#: Seconds of idleness after which a connection is asked whether it still lives: SES closes idle
+#: ones, and a message must not be the first to notice.
+IDLE_S = 5.0
+#: Seconds and messages after which a connection is replaced in any case.
+LIFETIME_S = 300.0
+LIFETIME_MESSAGES = 500
+
+
+class EmailBackend(SMTPBackend):
+    """Sends one message at a time over a connection that is kept open and replaced when stale.
+
+    `send_messages` puts the provider's id on each message as `provider_message_id`.
+    `fail_silently` is for Django's mail to the administrators: a failure there must not hide the
+    error that it tells of.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._opened_at = self._used_at = 0.0
+        self._sent = 0
+
+    @property
+    def _smtp(self) -> smtplib.SMTP:
+        assert self.connection, "open() comes first"
+        return self.connection
+
+    def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
+        """Send each message; returns how many, raises DeliveryError at the first that fails."""
+        sent = 0
+        with self._lock:
+            for message in email_messages:
+                try:
+                    message.provider_message_id = self._deliver(message)  # type: ignore[attr-defined]
+                except DeliveryError:
+                    if not self.fail_silently:
+                        raise
+                else:
+                    sent += 1
+        return sent
+
+    def open(self) -> bool | None:
+        if self.connection and self._stale():
+            self._drop()
+        opened = super().open()
+        if opened:
+            self._opened_at = self._used_at = time.monotonic()
+            self._sent = 0
+        return opened
+
+    def _stale(self) -> bool:
+        now = time.monotonic()
+        if now - self._opened_at > LIFETIME_S or self._sent >= LIFETIME_MESSAGES:
+            return True
+        if now - self._used_at <= IDLE_S:
+            return False
+        try:
+            return self._smtp.noop()[0] != 250
+        except (OSError, smtplib.SMTPException):
+            return True
+
+    def _drop(self) -> None:
+        """Close without a word: a server that hangs must not be waited for."""
+        if self.connection:
+            self.connection.close()
+        self.connection = None
+
+    def _deliver(self, message: EmailMessage) -> str:
+        sender = sanitize_address(message.from_email, "utf-8")
+        recipients = [sanitize_address(to, "utf-8") for to in message.recipients()]
+        payload = message.message().as_bytes(linesep="\r\n")  # type: ignore[call-arg]
+        try:
+            self.open()
+            self._envelope(sender, recipients)
+        except (OSError, smtplib.SMTPException) as error:
+            self._drop()
+            raise smtp_errors.from_exception(error, data_sent=False) from error
+        try:
+            code, reply = self._smtp.data(payload)
+        except smtplib.SMTPDataError as error:
+            # The server refused DATA itself, before any of the message.
+            self._drop()
+            raise smtp_errors.from_exception(error, data_sent=False) from error
+        except (OSError, smtplib.SMTPException) as error:
+            self._drop()
+            raise smtp_errors.from_exception(error, data_sent=True) from error
+        if code != 250:
+            self._drop()
+            raise smtp_errors.from_reply(code, reply)
+        self._used_at = time.monotonic()
+        self._sent += 1
+        return _message_id(reply)
+
+    def _envelope(self, sender: str, recipients: list[str]) -> None:
+        code, reply = self._smtp.mail(sender)
+        if code != 250:
+            raise smtplib.SMTPSenderRefused(code, reply, sender)
+        for recipient in recipients:
+            code, reply = self._smtp.rcpt(recipient)
+            if code not in (250, 251):
+                raise smtplib.SMTPRecipientsRefused({recipient: (code, reply)})
+
+
+def _message_id(reply: bytes) -> str:
+    """SES answers `Ok <MessageID>`."""
+    words = reply.decode(errors="replace").split()
+    return words[1] if len(words) > 1 else ""

@@ -1,0 +1,101 @@
+"""Text messages through SNS."""
+
+from typing import Any
+
+import boto3
+from botocore import exceptions as aws
+from botocore.config import Config
+from django.conf import settings
+
+from ..exceptions import (
+    AmbiguousError,
+    ChannelUnavailableError,
+    DeliveryError,
+    PermanentError,
+    ThrottledError,
+    TransientError,
+)
+from .base import Receipt, SMSMessage
+
+#: One attempt only: boto3's own retries sent one message three times after a time-out.
+CONFIG = Config(
+    connect_timeout=5, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 1}
+)
+
+_PERMANENT = {"InvalidParameter", "InvalidParameterValue", "ParameterValueInvalid"} | {
+    "ValidationException",
+    "ValidationError",
+    "OptedOut",
+}
+_TRANSIENT = {"InternalError", "InternalFailure", "ServiceUnavailable"}
+#: Nothing of the request left this machine, or nobody took the connection.
+_NOT_SENT = (aws.EndpointConnectionError, aws.ConnectTimeoutError, aws.ProxyConnectionError)
+_MISCONFIGURED = (
+    aws.NoCredentialsError,
+    aws.PartialCredentialsError,
+    aws.CredentialRetrievalError,
+    aws.NoRegionError,
+    aws.ParamValidationError,
+)
+
+
+class SNS:
+    """One client for the life of the process."""
+
+    name = "sns"
+
+    def __init__(self) -> None:
+        # A session of its own: the default one would keep the first credentials it ever saw.
+        self._client: Any = boto3.Session().client(
+            "sns", region_name=settings.AWS_SNS_REGION_NAME, config=CONFIG
+        )
+
+    def send(self, message: SMSMessage) -> Receipt:
+        try:
+            answer = self._client.publish(
+                PhoneNumber=message.to, Message=message.text, MessageAttributes=_attributes()
+            )
+        except aws.ClientError as error:
+            raise _from_answer(error) from error
+        except aws.BotoCoreError as error:
+            raise _from_failure(error) from error
+        return Receipt(self.name, answer["MessageId"])
+
+
+def _attributes() -> dict[str, dict[str, str]]:
+    return {
+        "AWS.SNS.SMS.SMSType": {"DataType": "String", "StringValue": "Transactional"},
+        "AWS.SNS.SMS.SenderID": {"DataType": "String", "StringValue": settings.SMS_SENDER_ID},
+        "AWS.SNS.SMS.MaxPrice": {
+            "DataType": "Number",
+            "StringValue": str(settings.SMS_MAX_PRICE_USD),
+        },
+    }
+
+
+def _from_answer(error: aws.ClientError) -> DeliveryError:
+    code = error.response["Error"].get("Code", "")
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if code.startswith("Throttl") or status == 429:
+        kind: type[DeliveryError] = ThrottledError
+    elif code in _PERMANENT:
+        kind = PermanentError
+    elif code in _TRANSIENT:
+        kind = TransientError
+    elif status >= 500:
+        kind = AmbiguousError
+    else:
+        # AuthorizationError, InvalidSecurity, expired tokens, unknown refusals: about the
+        # account, not about this message.
+        kind = ChannelUnavailableError
+    return kind(error.response["Error"].get("Message", ""), code=code or str(status))
+
+
+def _from_failure(error: aws.BotoCoreError) -> DeliveryError:
+    if isinstance(error, _MISCONFIGURED):
+        kind: type[DeliveryError] = ChannelUnavailableError
+    elif isinstance(error, _NOT_SENT):
+        kind = TransientError
+    else:
+        kind = AmbiguousError
+    return kind(str(error), code=type(error).__name__)

@@ -1,0 +1,22 @@
+"""Keeps addresses and phone numbers out of the logs."""
+
+import logging
+import re
+
+_EMAIL = re.compile(r"([A-Za-z0-9])[A-Za-z0-9._%+-]*@([A-Za-z0-9.-]+)")
+_PHONE = re.compile(r"\+\d{6,13}(\d{2})\b")
+
+
+def redact(text: str) -> str:
+    """The text with each e-mail address as `j***@example.com` and each number as `+***34`."""
+    return _PHONE.sub(r"+***\1", _EMAIL.sub(r"\1***@\2", text))
+
+
+class RedactingFormatter(logging.Formatter):
+    """One line of a log, with its exception, after `redact`."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s %(message)s")
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redact(super().format(record))

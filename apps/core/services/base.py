@@ -1,0 +1,54 @@
+"""What the services of all channels share."""
+
+from typing import Generic, Protocol, TypeVar
+
+from django.conf import settings
+
+from .. import conf, routing
+from ..exceptions import NotSendable
+from ..models import Contact, Delivery
+from ..providers.base import Receipt
+from ..states import Channel
+
+Message = TypeVar("Message")
+Message_contra = TypeVar("Message_contra", contravariant=True)
+
+
+class Provider(Protocol[Message_contra]):
+    name: str
+
+    def send(self, message: Message_contra) -> Receipt: ...
+
+
+class ChannelService(Generic[Message]):
+    """One channel: makes a delivery's message and hands messages to the provider.
+
+    Subclasses must implement `compose`.
+    """
+
+    def __init__(self, provider: Provider[Message]) -> None:
+        self.provider = provider
+
+    def compose(self, delivery: Delivery) -> Message:
+        """The delivery's message, ready to send; raises NotSendable where it must not be sent."""
+        raise NotImplementedError
+
+    def send(self, message: Message) -> Receipt:
+        """Hand it to the provider, once; raises DeliveryError, which carries the decision."""
+        return self.provider.send(message)
+
+
+def address_of(delivery: Delivery) -> str:
+    """The recipient's present address: it may have changed while the delivery waited."""
+    contact: Contact | None = getattr(delivery.notification.recipient, "contact", None)
+    channel = Channel(delivery.channel)
+    reason = routing.why_not(channel, contact, sms_enabled=settings.SMS_ENABLED)
+    if reason or contact is None:
+        raise NotSendable(reason)
+    return contact.address(channel)
+
+
+def permit(address: str) -> None:
+    """Raise NotSendable where this environment may not send to the address."""
+    if not conf.may_reach(address):
+        raise NotSendable("not among the recipients that staging may reach")

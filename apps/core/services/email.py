@@ -1,0 +1,32 @@
+"""E-mail: from a delivery to a message, and from a message to the provider."""
+
+from collections.abc import Mapping
+
+from django.conf import settings
+
+from .. import messages
+from ..models import Delivery
+from ..providers import email_provider
+from ..providers.base import EmailMessage
+from .base import ChannelService, Provider, address_of, permit
+
+
+class EmailService(ChannelService[EmailMessage]):
+    def __init__(self, provider: Provider[EmailMessage] | None = None) -> None:
+        super().__init__(provider or email_provider())
+
+    def compose(self, delivery: Delivery) -> EmailMessage:
+        return self.message(
+            address_of(delivery),
+            messages.email(delivery.notification),
+            # By these SES's events find the delivery, whatever became of the call's answer.
+            tags={"delivery": str(delivery.id), "attempt": str(delivery.attempts)},
+        )
+
+    def message(
+        self, to: str, content: messages.EmailContent, *, tags: Mapping[str, str]
+    ) -> EmailMessage:
+        """A message to an address that this environment may reach; raises NotSendable."""
+        permit(to)
+        mark = "[staging] " if settings.ENVIRONMENT == "staging" else ""
+        return EmailMessage(to, mark + content.subject, content.text, content.html, tags)

@@ -1,0 +1,20 @@
+"""Text messages: from a delivery to a message, and from a message to the provider."""
+
+from .. import messages
+from ..models import Delivery
+from ..providers import sms_provider
+from ..providers.base import SMSMessage
+from .base import ChannelService, Provider, address_of, permit
+
+
+class SMSService(ChannelService[SMSMessage]):
+    def __init__(self, provider: Provider[SMSMessage] | None = None) -> None:
+        super().__init__(provider or sms_provider())
+
+    def compose(self, delivery: Delivery) -> SMSMessage:
+        return self.message(address_of(delivery), messages.sms(delivery.notification))
+
+    def message(self, to: str, content: messages.SMSContent) -> SMSMessage:
+        """A message to a number that this environment may reach; raises NotSendable."""
+        permit(to)
+        return SMSMessage(to, content.text)

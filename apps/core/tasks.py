@@ -1,0 +1,100 @@
+"""The Celery tasks, each a shim, and the one place where a worker is woken for a delivery."""
+
+import logging
+import time
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from celery import shared_task
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from . import attempts, sweeps
+from .models import Delivery
+from .states import Channel, Priority
+
+logger = logging.getLogger(__name__)
+
+#: Seconds. Above the provider's time-outs, and below DELIVERY_LEASE_S.
+SOFT_LIMIT_S, HARD_LIMIT_S = 30, 45
+#: Seconds that a broker which just failed is left alone.
+BROKER_REST_S = 5.0
+_broker_rests_until = 0.0
+
+
+@shared_task(
+    name="apps.core.tasks.send_notification_email",
+    soft_time_limit=SOFT_LIMIT_S,
+    time_limit=HARD_LIMIT_S,
+)
+def send_notification_email(delivery_id: str) -> None:
+    _attempt(delivery_id)
+
+
+@shared_task(
+    name="apps.core.tasks.send_notification_sms",
+    soft_time_limit=SOFT_LIMIT_S,
+    time_limit=HARD_LIMIT_S,
+)
+def send_notification_sms(delivery_id: str) -> None:
+    _attempt(delivery_id)
+
+
+@shared_task(name="apps.core.tasks.dispatch_due_notifications")
+def dispatch_due_notifications() -> None:
+    enqueue(sweeps.due())
+
+
+@shared_task(name="apps.core.tasks.retry_failed_notifications")
+def retry_failed_notifications() -> None:
+    enqueue(sweeps.retryable())
+
+
+@shared_task(name="apps.core.tasks.cleanup_old_delivery_logs")
+def cleanup_old_delivery_logs() -> None:
+    logger.info("delivery log cleaned lines=%d", sweeps.cleanup_logs())
+
+
+def _attempt(delivery_id: str) -> None:
+    stand_in = attempts.attempt(UUID(delivery_id))
+    if stand_in:
+        enqueue([stand_in])
+
+
+_SENDERS: dict[str, Any] = {
+    Channel.EMAIL: send_notification_email,
+    Channel.SMS: send_notification_sms,
+}
+
+
+def enqueue(deliveries: Sequence[Delivery]) -> None:
+    """Wake a worker for each delivery. Never raises for a broker.
+
+    What cannot be enqueued stays due, and the sweep finds it. A broker that is down is tried
+    once, and then left alone for BROKER_REST_S, so that a request waits for it once at most.
+    """
+    for position, delivery in enumerate(deliveries):
+        sender = _SENDERS[delivery.channel]
+        if not _publish(sender, args=(str(delivery.pk),), priority=delivery.priority):
+            lost = [row.pk for row in deliveries[position:]]
+            Delivery.objects.filter(pk__in=lost).update(enqueued_at=None)
+            return
+
+
+def enqueue_dispatch() -> None:
+    """Have a worker look for due deliveries now, rather than at the sweep's next turn."""
+    _publish(dispatch_due_notifications, priority=Priority.URGENT)
+
+
+def _publish(task: Any, **options: Any) -> bool:
+    global _broker_rests_until
+    if time.monotonic() < _broker_rests_until:
+        return False
+    try:
+        task.apply_async(**options)
+    except (OperationalError, RedisError) as error:
+        logger.warning("broker unreachable, the sweep will find the row: %s", error)
+        _broker_rests_until = time.monotonic() + BROKER_REST_S
+        return False
+    return True

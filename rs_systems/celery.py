@@ -1,0 +1,62 @@
+"""The Celery application, its queue, and every clock of the system."""
+
+from logging.config import dictConfig
+from typing import Any
+
+from celery import Celery, Task, signals
+from celery.schedules import crontab, schedule
+from celery.utils.log import get_task_logger
+
+from . import environment
+
+environment.configure()
+
+app = Celery("rs_systems")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+app.conf.beat_schedule = {
+    # Wakes every delivery that is due and has nobody working on it: scheduled ones whose time has
+    # come, quick retries, enqueues that were lost, leases that ran out.
+    "dispatch-due-notifications": {
+        "task": "apps.core.tasks.dispatch_due_notifications",
+        "schedule": schedule(run_every=15.0),
+        # A sweep that waited longer than this in the queue has been overtaken by the next one.
+        "options": {"expires": 15, "priority": 0},
+    },
+    # Gives the failed ones another chance, those whose back-off is counted in minutes and hours.
+    "retry-failed-notifications": {
+        "task": "apps.core.tasks.retry_failed_notifications",
+        "schedule": crontab(minute="*/5"),
+        "options": {"expires": 300, "priority": 0},
+    },
+    "cleanup-old-logs": {
+        "task": "apps.core.tasks.cleanup_old_delivery_logs",
+        "schedule": crontab(hour=2, minute=0, day_of_week=0),
+    },
+}
+
+
+@signals.setup_logging.connect
+def use_django_logging(**_: Any) -> None:
+    """Keep Celery's hands off the loggers: Django's LOGGING is the only configuration."""
+    from django.conf import settings
+
+    dictConfig(settings.LOGGING)
+
+
+@signals.celeryd_init.connect
+def give_workers_patience(conf: Any, **_: Any) -> None:
+    """A worker blocks on the broker for a second at a time; a publisher must fail within one."""
+    from django.conf import settings
+
+    conf.broker_transport_options = {
+        **conf.broker_transport_options,
+        **settings.WORKER_BROKER_TRANSPORT_OPTIONS,
+    }
+
+
+@app.task(bind=True, ignore_result=True)
+def debug_task(self: "Task[..., None]") -> None:
+    """Log the request: `celery -A rs_systems call rs_systems.celery.debug_task` shows a worker."""
+    get_task_logger(__name__).info("debug task request=%r", self.request)

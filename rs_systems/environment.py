@@ -1,0 +1,42 @@
+"""Which environment this process runs in, and with which variables.
+
+The variables of the process win over `.env`, which wins over `.env.<environment>`.
+"""
+
+import os
+from pathlib import Path
+
+from dotenv import load_dotenv
+from environs import Env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+ENVIRONMENTS = ("development", "staging", "production")
+
+env = Env()
+
+
+def load() -> str:
+    """Read the environment's files into `os.environ`; returns the environment's name."""
+    _read(".env")
+    name = os.environ.setdefault("ENVIRONMENT", _implied_environment())
+    if name not in ENVIRONMENTS:
+        raise SystemExit(f"ENVIRONMENT is {name!r}; it must be one of {', '.join(ENVIRONMENTS)}.")
+    _read(f".env.{name}")
+    return name
+
+
+def configure() -> None:
+    """Point Django at the settings of this environment, unless the process names its own."""
+    aws = load() != "development"
+    module = "rs_systems.settings_aws" if aws else "rs_systems.settings"
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", module)
+
+
+def _implied_environment() -> str:
+    aws = os.environ.get("DJANGO_SETTINGS_MODULE") == "rs_systems.settings_aws"
+    return "production" if aws or env.bool("USE_AWS_DB", False) else "development"
+
+
+def _read(name: str) -> None:
+    # Into the process's own environment, where boto3 looks for its variables too.
+    load_dotenv(BASE_DIR / name, override=False)

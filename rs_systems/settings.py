@@ -1,0 +1,224 @@
+"""Development, and the base of every other environment. docs/configuration.md says it in words."""
+
+import ssl
+from decimal import Decimal
+from typing import Any
+
+from . import environment
+from .environment import BASE_DIR, env
+
+ENVIRONMENT = environment.load()
+DEBUG = True
+SECRET_KEY = env.str("SECRET_KEY", "development-only-not-a-secret-0123456789-abcdefghij")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+SITE_URL = env.str("SITE_URL", "http://localhost:8000")
+VAR_DIR = BASE_DIR / "var"
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "django_htmx",
+    "apps.core",
+    "apps.repairs",
+]
+if ENVIRONMENT == "development":
+    INSTALLED_APPS.append("sandbox.inbox")
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "apps.core.middleware.ReaderTimeZoneMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+ROOT_URLCONF = "rs_systems.urls"
+WSGI_APPLICATION = "rs_systems.wsgi.application"
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "rs_systems" / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "apps.core.context_processors.shell",
+            ]
+        },
+    }
+]
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "rs_systems" / "static"]
+
+# --- Database -----------------------------------------------------------------------------------
+DATABASES = {
+    "default": env.dj_db_url(
+        "DATABASE_URL",
+        f"sqlite:///{VAR_DIR / 'db.sqlite3'}",
+        conn_max_age=env.int("DATABASE_CONN_MAX_AGE", 600),
+        conn_health_checks=True,
+    )
+}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # Several processes write to one file: readers must not block, and a transaction that means
+    # to write must queue at its start rather than fail in its middle.
+    DATABASES["default"]["OPTIONS"] = {
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+    }
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "repairs:home"
+LOGOUT_REDIRECT_URL = "login"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+LANGUAGE_CODE = "en-us"
+USE_TZ = True
+TIME_ZONE = env.str("TIME_ZONE", "America/New_York")
+
+# --- Notifications ------------------------------------------------------------------------------
+BRAND_NAME = env.str("BRAND_NAME", "RS Systems")
+BRAND_ACCENT = env.str("BRAND_ACCENT", "#0b5cad")
+# Hears of errors in the site (Django's own mail to the administrators).
+ADMIN_EMAIL = env.str("ADMIN_EMAIL", "admin@rssystems.com")
+ADMINS = [("Administrator", ADMIN_EMAIL)]
+# Staging sends to these only: addresses, @domains and E.164 numbers.
+STAGING_ALLOWED_RECIPIENTS: list[str] = env.list("STAGING_ALLOWED_RECIPIENTS", [])
+# Days that the delivery log of a finished delivery is kept.
+DELIVERY_LOG_RETENTION_DAYS = env.int("DELIVERY_LOG_RETENTION_DAYS", 90)
+# Seconds that a worker may hold a delivery; longer than the hard limit of a send task.
+DELIVERY_LEASE_S = env.int("DELIVERY_LEASE_S", 60)
+# Hours after it was first due that a delivery is still retried.
+RETRY_HORIZON_URGENT_H = env.int("RETRY_HORIZON_URGENT_H", 4)
+RETRY_HORIZON_H = env.int("RETRY_HORIZON_H", 24)
+# Seconds that a delivery of unknown outcome waits, and those that are sent again after it:
+# "channel" or "channel:priority". What is not named is left for a person.
+UNKNOWN_DEADLINE_S = env.int("UNKNOWN_DEADLINE_S", 600)
+UNKNOWN_RESEND = env.list("UNKNOWN_RESEND", ["email", "sms:urgent"])
+
+# --- E-mail -------------------------------------------------------------------------------------
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "notifications@rssystems.com")
+DEFAULT_FROM_NAME = env.str("DEFAULT_FROM_NAME", "RS Systems")
+SERVER_EMAIL = DEFAULT_FROM_EMAIL
+AWS_SES_REGION_NAME = env.str("AWS_SES_REGION", "us-east-1")
+AWS_SES_CONFIGURATION_SET = env.str("AWS_SES_CONFIGURATION_SET", "")
+
+SES_BACKEND = "apps.core.providers.ses_smtp.EmailBackend"
+CONSOLE_BACKEND = "django.core.mail.backends.console.EmailBackend"
+EMAIL_HOST = env.str("AWS_SES_HOST", "")
+EMAIL_BACKEND = env.str("EMAIL_BACKEND", SES_BACKEND if EMAIL_HOST else CONSOLE_BACKEND)
+EMAIL_PORT = env.int("AWS_SES_PORT", 587)
+EMAIL_HOST_USER = env.str("AWS_SES_SMTP_USER", "")
+EMAIL_HOST_PASSWORD = env.str("AWS_SES_SMTP_PASSWORD", "")
+# SES speaks TLS from the first byte on these two ports and STARTTLS on the others.
+AWS_SES_TLS = env.str("AWS_SES_TLS", "implicit" if EMAIL_PORT in (465, 2465) else "starttls")
+EMAIL_USE_SSL = AWS_SES_TLS == "implicit"
+EMAIL_USE_TLS = AWS_SES_TLS == "starttls"
+EMAIL_TIMEOUT = env.int("EMAIL_TIMEOUT", 10)
+
+# --- SMS ----------------------------------------------------------------------------------------
+AWS_SNS_REGION_NAME = env.str("AWS_SNS_REGION", "us-east-1")
+SMS_ENABLED = env.bool("SMS_ENABLED", False)
+SMS_BACKEND = env.str("SMS_BACKEND", "apps.core.providers.console.SMSConsole")
+# SNS refuses a space, so the specification's "RS Systems" goes out as "RSSystems".
+SMS_SENDER_ID = env.str("SMS_SENDER_ID", "RSSystems").replace(" ", "")
+SMS_MAX_PRICE_USD = env.decimal("SMS_MAX_PRICE_USD", Decimal("0.50"))
+
+# --- Celery -------------------------------------------------------------------------------------
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", "redis://localhost:6379/0")
+if CELERY_BROKER_URL.startswith("rediss://"):
+    CELERY_BROKER_USE_SSL = {"ssl_cert_reqs": ssl.CERT_REQUIRED}
+CELERY_RESULT_BACKEND = env.str("CELERY_RESULT_BACKEND", "") or None
+CELERY_TASK_IGNORE_RESULT = CELERY_RESULT_BACKEND is None
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_SERIALIZER = "json"
+CELERY_RESULT_SERIALIZER = "json"
+CELERY_TIMEZONE = env.str("CELERY_TIMEZONE", "America/New_York")
+CELERY_ENABLE_UTC = True
+
+# The only queue, and the default one, so that a worker started without -Q reads it.
+CELERY_TASK_DEFAULT_QUEUE = "notifications"
+CELERY_TASK_CREATE_MISSING_QUEUES = False
+CELERY_TASK_ROUTES = {
+    "apps.core.tasks.*": {"queue": "notifications"},
+    "rs_systems.celery.debug_task": {"queue": "notifications"},
+}
+CELERY_TASK_DEFAULT_PRIORITY = 6
+
+CELERY_TASK_TIME_LIMIT = 300
+CELERY_TASK_SOFT_TIME_LIMIT = 240
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_ALWAYS_EAGER = env.bool("CELERY_TASK_ALWAYS_EAGER", False)
+CELERY_TASK_EAGER_PROPAGATES = True
+
+# Publishing tries once and gives up within a second: the delivery's row is due, and the sweep
+# finds it.
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 0}
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
+    # Above twice the hard time limit; the shortest among the applications on one Redis rules.
+    "visibility_timeout": 900,
+    "queue_order_strategy": "priority",
+    "socket_connect_timeout": 0.5,
+    "socket_timeout": 0.5,
+    "health_check_interval": 5,
+}
+WORKER_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
+    "socket_connect_timeout": 2,
+    "socket_timeout": 5,
+}
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+
+CELERY_WORKER_CONCURRENCY = env.int("CELERY_CONCURRENCY", 4)
+CELERY_WORKER_MAX_TASKS_PER_CHILD = env.int("CELERY_MAX_TASKS_PER_CHILD", 1000)
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+# What Flower shows.
+CELERY_WORKER_SEND_TASK_EVENTS = True
+CELERY_TASK_SEND_SENT_EVENT = True
+
+# --- Logs ---------------------------------------------------------------------------------------
+LOG_DIR = env.str("LOG_DIR", "")
+_console = {"class": "logging.StreamHandler"}
+_file = {
+    # Several processes share the file, which the standard rotating handler would garble.
+    "class": "concurrent_log_handler.ConcurrentRotatingFileHandler",
+    "filename": f"{LOG_DIR}/celery.log",
+    "maxBytes": 10 * 1024 * 1024,
+    "backupCount": 5,
+}
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"()": "apps.core.redaction.RedactingFormatter"}},
+    "handlers": {
+        "main": (_file if LOG_DIR else _console) | {"level": "INFO", "formatter": "line"},
+    },
+    "root": {"handlers": ["main"], "level": "INFO"},
+    "loggers": {
+        "celery": {"level": "INFO"},
+        "django.server": {"handlers": ["main"], "level": "INFO", "propagate": False},
+    },
+}

@@ -1,0 +1,34 @@
+"""Staging and production: what differs from the settings they start from, and nothing else."""
+
+from . import environment
+from .environment import env
+from .settings import *  # noqa: F403
+from .settings import AWS_SES_REGION_NAME, MIDDLEWARE, SES_BACKEND
+
+ENVIRONMENT = environment.load()
+DEBUG = False
+SECRET_KEY = env.str("SECRET_KEY")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS")
+SITE_URL = env.str("SITE_URL")
+
+EMAIL_HOST = env.str("AWS_SES_HOST", f"email-smtp.{AWS_SES_REGION_NAME}.amazonaws.com")
+EMAIL_BACKEND = env.str("EMAIL_BACKEND", SES_BACKEND)
+SMS_BACKEND = env.str("SMS_BACKEND", "apps.core.providers.sns.SNS")
+
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL")
+CELERY_WORKER_CONCURRENCY = env.int("CELERY_CONCURRENCY", 8)
+
+# Whitenoise wants to stand directly behind the first, SecurityMiddleware.
+MIDDLEWARE = [MIDDLEWARE[0], "whitenoise.middleware.WhiteNoiseMiddleware", *MIDDLEWARE[1:]]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_SSL_REDIRECT = True
+SECURE_HSTS_SECONDS = 365 * 24 * 3600
+SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+SECURE_HSTS_PRELOAD = True
+SESSION_COOKIE_SECURE = True
+CSRF_COOKIE_SECURE = True

@@ -1,0 +1,20 @@
+from django.apps import apps
+from django.contrib import admin
+from django.contrib.auth.views import LogoutView
+from django.urls import include, path
+
+from apps.core.views.brand import brand_css
+from apps.core.views.health import healthz
+from apps.core.views.sign_in import SignInView
+
+urlpatterns = [
+    path("", include("apps.repairs.urls")),
+    path("notifications/", include("apps.core.urls")),
+    path("login/", SignInView.as_view(), name="login"),
+    path("logout/", LogoutView.as_view(), name="logout"),
+    path("admin/", admin.site.urls),
+    path("brand.css", brand_css, name="brand-css"),
+    path("healthz", healthz, name="healthz"),
+]
+if apps.is_installed("sandbox.inbox"):
+    urlpatterns.append(path("sandbox/", include("sandbox.inbox.urls")))
