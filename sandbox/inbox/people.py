@@ -1,0 +1,94 @@
+"""Who got what."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from urllib.parse import urlencode
+
+from django.db.models import Count, Max, Q
+from django.db.models.functions import Now
+
+from apps.core.models import Contact, Notification
+from apps.core.states import Channel
+
+from .feed import Email, Sms
+
+
+@dataclass
+class Person:
+    """A user with a contact, or an address that is nobody's. Messages stand newest first."""
+
+    name: str
+    contact: Contact | None = None
+    emails: list[Email] = field(default_factory=list)
+    texts: list[Sms] = field(default_factory=list)
+    unread: int = 0
+    latest: datetime | None = None
+
+    @property
+    def username(self) -> str:
+        return self.contact.user.get_username() if self.contact else self.name
+
+    @property
+    def href(self) -> str:
+        return "?" + urlencode({"person" if self.contact else "address": self.username})
+
+    @property
+    def why_no_email(self) -> str:
+        return self.contact.why_not(Channel.EMAIL) if self.contact else ""
+
+    @property
+    def why_no_sms(self) -> str:
+        return self.contact.why_not(Channel.SMS) if self.contact else ""
+
+    def take(self, message: Email | Sms) -> None:
+        if isinstance(message, Email):
+            self.emails.append(message)
+        else:
+            self.texts.append(message)
+        self.latest = max(self.latest or message.received_at, message.received_at)
+
+
+def everyone(messages: Iterable[Email | Sms]) -> list[Person]:
+    """Whom the messages (oldest first) and the bells reached, and every other contact.
+
+    The newest activity comes first, then those without any, by name.
+    """
+    known = _contacts()
+    owners: dict[str, list[Person]] = defaultdict(list)
+    for person in known:
+        assert person.contact is not None
+        for address in (person.contact.email, person.contact.phone):
+            if address:
+                owners[address.casefold()].append(person)
+    strangers = []
+    for message in reversed(list(messages)):
+        for address in message.recipients:
+            holders = owners[address.casefold()]
+            if not holders:
+                holders.append(Person(address))
+                strangers += holders
+            for person in holders:
+                person.take(message)
+    return sorted(known + strangers, key=_newest_first)
+
+
+def _contacts() -> list[Person]:
+    bells = {
+        recipient: (unread, latest)
+        for recipient, unread, latest in Notification.objects.filter(visible_from__lte=Now())
+        .values("recipient")
+        .annotate(unread=Count("pk", filter=Q(read_at=None)), latest=Max("visible_from"))
+        .values_list("recipient", "unread", "latest")
+    }
+    people = []
+    for contact in Contact.objects.select_related("user"):
+        unread, latest = bells.get(contact.user_id, (0, None))
+        name = contact.user.get_full_name() or contact.user.get_username()
+        people.append(Person(name, contact, unread=unread, latest=latest))
+    return people
+
+
+def _newest_first(person: Person) -> tuple[float, str]:
+    return -person.latest.timestamp() if person.latest else 0, person.name.casefold()

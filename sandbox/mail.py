@@ -1,0 +1,141 @@
+"""What SES makes of a message it is given."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from email import message_from_bytes
+from email.message import Message
+from email.policy import SMTP
+from email.utils import format_datetime
+from typing import Any, ClassVar
+from uuid import uuid4
+
+from sandbox.store import Kind
+
+_MESSAGE_ID = "message-id"
+_DATE = "date"
+_CONFIGURATION_SET = "x-ses-configuration-set"
+_MESSAGE_TAGS = "x-ses-message-tags"
+_TAKEN_OUT = frozenset({_MESSAGE_ID, _DATE, _CONFIGURATION_SET, _MESSAGE_TAGS})
+
+_TAG = re.compile(r"([A-Za-z0-9_-]{1,256})=([A-Za-z0-9_-]{1,256})")
+
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_ADDRESS = re.compile(rf"(?=.{{1,64}}@){_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)+{_LABEL}")
+
+
+class Refused(Exception):
+    """SES would not take the message; the text says why, in ASCII, without a reply code."""
+
+
+@dataclass(frozen=True, slots=True)
+class Email:
+    """An accepted e-mail; `source` is the raw message as SES would send it on."""
+
+    kind: ClassVar[Kind] = "email"
+
+    id: str
+    envelope_from: str
+    recipients: Sequence[str]
+    source: bytes
+    configuration_set: str | None
+    tags: Mapping[str, str]
+
+    def as_json(self, *, full: bool) -> dict[str, Any]:
+        """The fields of the e-mail, read from its source; `html` and `source` only when `full`."""
+        # Read here and not on arrival: a run that sends thousands must not pay, in time or in
+        # memory, for the few that somebody looks at.
+        parsed = message_from_bytes(self.source, policy=SMTP)
+        fields, _ = _split(self.source)
+        shown = {
+            "from": str(parsed.get("From", self.envelope_from)),
+            "envelope_from": self.envelope_from,
+            "to": list(self.recipients),
+            "subject": str(parsed.get("Subject", "")),
+            "configuration_set": self.configuration_set,
+            "tags": dict(self.tags),
+            "headers": [_header(field) for field in fields],
+            "text": _body(parsed, "text/plain"),
+        }
+        if full:
+            shown["html"] = _body(parsed, "text/html")
+            shown["source"] = self.source.decode("utf-8", "replace")
+        return shown
+
+
+def is_address(text: str) -> bool:
+    """Whether `text` is a bare `local@domain.tld` that SES would take as a recipient."""
+    return _ADDRESS.fullmatch(text) is not None
+
+
+def accept(source: bytes, envelope_from: str, recipients: Sequence[str], now: datetime) -> Email:
+    """The e-mail SES makes of a raw message at the time `now` (UTC), or `Refused`.
+
+    Message-ID and Date become SES's own; the X-SES headers are read and taken out.
+    """
+    fields, body = _split(source)
+    headers = [(field, *_header(field)) for field in fields]
+    read = {name.lower(): value for _, name, value in headers}
+    kept = [field for field, name, _ in headers if name.lower() not in _TAKEN_OUT]
+    # SES's ids open with a code for the region and the time in milliseconds, in hexadecimal.
+    message_id = f"0100{int(now.timestamp() * 1000):012x}-{uuid4()}-000000"
+    kept.append(f"Message-ID: <{message_id}@email.amazonses.com>".encode())
+    kept.append(f"Date: {format_datetime(now)}".encode())
+    return Email(
+        id=message_id,
+        envelope_from=envelope_from,
+        recipients=tuple(recipients),
+        source=b"\r\n".join([*kept, b"", body]),
+        configuration_set=read.get(_CONFIGURATION_SET) or None,
+        tags=_tags(read.get(_MESSAGE_TAGS, "")),
+    )
+
+
+def _split(source: bytes) -> tuple[list[bytes], bytes]:
+    """The raw header fields, folded as they came, and the body."""
+    # The lines of a careless sender may end in LF alone; its X-SES headers must not be missed.
+    if opening := re.match(rb"\r?\n", source):
+        return [], source[opening.end() :]
+    head, *rest = re.split(rb"\r?\n\r?\n", source, maxsplit=1)
+    fields = re.split(rb"\r?\n(?![ \t])", head)
+    return [field for field in fields if field], b"".join(rest)
+
+
+def _header(field: bytes) -> tuple[str, str]:
+    name, _, value = field.decode("utf-8", "replace").partition(":")
+    return name.strip(), re.sub(r"\r?\n", "", value).strip()
+
+
+def _tags(value: str) -> dict[str, str]:
+    if not value:
+        return {}
+    tags = {}
+    for number, pair in enumerate(value.split(","), start=1):
+        match = _TAG.fullmatch(pair.strip())
+        if match is None:
+            raise Refused(
+                f"Invalid message tag {number}: expected name=value, each of 1 to 256 ASCII"
+                " letters, digits, '_' or '-'"
+            )
+        tags[match[1]] = match[2]
+    return tags
+
+
+def _body(message: Message, content_type: str) -> str | None:
+    """The first part of that type which is not an attachment, decoded, with LF lines."""
+    for part in message.walk():
+        if part.get_content_type() != content_type:
+            continue
+        if part.get_content_disposition() == "attachment":
+            continue
+        payload = part.get_payload(decode=True)
+        if not isinstance(payload, bytes):
+            continue
+        try:
+            text = payload.decode(part.get_content_charset("utf-8"), "replace")
+        except LookupError:
+            text = payload.decode("utf-8", "replace")
+        return text.replace("\r\n", "\n")
+    return None

@@ -1,0 +1,91 @@
+"""The SES stand-in: AWS SES's SMTP endpoint, without TLS."""
+
+import asyncio
+import logging
+import warnings
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+
+from sandbox import mail
+from sandbox.store import Store
+
+# SES's default quota for one message, in octets.
+MAX_SIZE = 40 * 1024 * 1024
+
+
+class Credentials(NamedTuple):
+    """The one user and password the SMTP side accepts."""
+
+    user: str
+    password: str
+
+
+class Ses:
+    """What is answered to the commands of one sender, for every connection."""
+
+    def __init__(self, store: Store, credentials: Credentials, latency: float) -> None:
+        """`latency`: seconds between taking a message and answering that it was taken."""
+        self._store = store
+        self._login = LoginPassword(credentials.user.encode(), credentials.password.encode())
+        self._latency = latency
+
+    def authenticate(
+        self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, auth_data: object
+    ) -> AuthResult:
+        """Whether the login is the one this sandbox knows; aiosmtpd's `authenticator`."""
+        if auth_data == self._login:
+            return AuthResult(success=True, message="235 Authentication successful.")
+        return AuthResult(
+            success=False, handled=False, message="535 Authentication Credentials Invalid"
+        )
+
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd looks its hooks up by name
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        """The reply to one recipient."""
+        if not mail.is_address(address):
+            return "553 5.1.3 Error: malformed address"
+        envelope.rcpt_tos.append(address)
+        return "250 Ok"
+
+    async def handle_DATA(  # noqa: N802 - aiosmtpd looks its hooks up by name
+        self, server: SMTP, session: Session, envelope: Envelope
+    ) -> str:
+        """The reply to one message: the only place where one is kept or refused."""
+        assert isinstance(envelope.content, bytes)
+        assert envelope.mail_from is not None
+        try:
+            email = mail.accept(
+                envelope.content, envelope.mail_from, envelope.rcpt_tos, datetime.now(UTC)
+            )
+        except mail.Refused as refused:
+            return f"554 Transaction failed: {refused}"
+        self._store.add(email)
+        await asyncio.sleep(self._latency)
+        return f"250 Ok {email.id}"
+
+
+def protocol_factory(ses: Ses) -> Callable[[], SMTP]:
+    """What `loop.create_server` wants, to serve `ses`; call it inside the running loop."""
+    loop = asyncio.get_running_loop()
+    # aiosmtpd warns on every connection that passwords cross the wire in the clear; this wire is
+    # the loopback interface, and the password is no secret.
+    warnings.filterwarnings("ignore", message="Requiring AUTH while not requiring TLS")
+    logging.getLogger("mail.log").setLevel(logging.ERROR)
+
+    def protocol() -> SMTP:
+        return SMTP(
+            ses,
+            data_size_limit=MAX_SIZE,
+            hostname="email-smtp.sandbox.localhost",
+            ident="ESMTP RS Systems sandbox",
+            auth_required=True,
+            auth_require_tls=False,
+            authenticator=ses.authenticate,
+            loop=loop,
+        )
+
+    return protocol

@@ -1,0 +1,122 @@
+"""A sandbox of one's own for the length of a test, in a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+HOST = "127.0.0.1"
+SMTP_USER = "sandbox"
+SMTP_PASSWORD = "sandbox-password"  # noqa: S105 - it guards nothing
+
+_PROJECT = Path(__file__).resolve().parent.parent
+_START_SECONDS = 30
+_STOP_SECONDS = 10
+_ANSWER_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class RunningSandbox:
+    """A sandbox that answers on `HOST` with the credentials `SMTP_USER`, `SMTP_PASSWORD`."""
+
+    process: subprocess.Popen[str]
+    smtp_port: int
+    http_port: int
+
+    @property
+    def url(self) -> str:
+        """Where the SNS endpoint and the API are, without a slash at the end."""
+        return f"http://{HOST}:{self.http_port}"
+
+    def messages(self, **filters: str | int) -> list[dict[str, Any]]:
+        """The messages the filters of `GET /api/messages` let through, oldest first.
+
+        All of them, page after page, unless a `limit` is among the filters.
+        """
+        if "limit" in filters:
+            return list(self._get(f"/api/messages?{urlencode(filters)}")["messages"])
+        found: list[dict[str, Any]] = []
+        query = {"since": 0, "limit": 1_000, **filters}
+        while True:
+            page = self._get(f"/api/messages?{urlencode(query)}")
+            if not page["messages"]:
+                return found
+            found += page["messages"]
+            query["since"] = page["last_seq"]
+
+    def message(self, message_id: str) -> dict[str, Any]:
+        """The message with that id, in full."""
+        return self._get(f"/api/messages/{message_id}")
+
+    def health(self) -> dict[str, Any]:
+        """What `GET /api/health` answers."""
+        return self._get("/api/health")
+
+    def clear(self) -> None:
+        """Forget every message."""
+        self._ask("DELETE", "/api/messages")
+
+    def _get(self, path: str) -> dict[str, Any]:
+        return dict(json.loads(self._ask("GET", path)))
+
+    def _ask(self, method: str, path: str) -> bytes:
+        connection = HTTPConnection(HOST, self.http_port, timeout=_ANSWER_SECONDS)
+        try:
+            connection.request(method, path)
+            answer = connection.getresponse()
+            body = answer.read()
+        finally:
+            connection.close()
+        if answer.status >= 400:
+            raise RuntimeError(f"{method} {path} was answered {answer.status}: {body!r}")
+        return body
+
+
+@contextmanager
+def running_sandbox(latency: float = 0) -> Iterator[RunningSandbox]:
+    """Start `python -m sandbox` on free ports, wait until it answers, and stop it at the end.
+
+    `latency`: seconds before it answers an accepted provider call.
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sandbox", "--smtp-port=0", "--http-port=0", f"--latency={latency}"],
+        cwd=_PROJECT,
+        env=os.environ | {"SANDBOX_SMTP_USER": SMTP_USER, "SANDBOX_SMTP_PASSWORD": SMTP_PASSWORD},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    # A sandbox that neither starts nor fails is ended, so that reading its lines cannot hang.
+    watchdog = threading.Timer(_START_SECONDS, process.kill)
+    watchdog.start()
+    try:
+        assert process.stdout is not None
+        ports = [_port(process.stdout.readline()) for _ in range(2)]
+        sandbox = RunningSandbox(process, *ports)
+        sandbox.health()
+        watchdog.cancel()
+        yield sandbox
+    finally:
+        watchdog.cancel()
+        process.terminate()
+        try:
+            process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def _port(line: str) -> int:
+    port = line.strip().rpartition(":")[2]
+    if not port.isdecimal():
+        raise RuntimeError("the sandbox did not start; what it wrote to stderr says why")
+    return int(port)
