@@ -1,0 +1,207 @@
+"""What people fill in."""
+
+from typing import Any
+
+from django import forms
+from django.db.models import Q, QuerySet
+
+from .models import Company, Damage, FleetUnit, Position, Profile, Role, Status
+from .models.numbering import primary_key
+from .models.repair import RepairQuerySet
+from .services import MAX_AMOUNT, MAX_REASON, Break
+
+MOST_BREAKS = 10
+
+
+class UnitField(forms.ModelChoiceField):
+    """A vehicle; with its company's name for those who work for several companies."""
+
+    def __init__(self, *, profile: Profile, **kwargs: Any) -> None:
+        units = FleetUnit.objects.visible_to(profile).select_related("company")
+        super().__init__(
+            queryset=units, error_messages={"required": "Choose the vehicle."}, **kwargs
+        )
+        self.with_company = profile.role != Role.MANAGER
+
+    def label_from_instance(self, obj: Any) -> str:
+        return f"{obj.company.name}: {obj}" if self.with_company else str(obj)
+
+
+class TechnicianField(forms.ModelChoiceField):
+    def __init__(self, *, apart_from: Profile | None = None, **kwargs: Any) -> None:
+        people = technicians().filter(user__is_active=True)
+        if apart_from:
+            people = people.exclude(pk=apart_from.pk)
+        super().__init__(
+            queryset=people, error_messages={"required": "Choose the technician."}, **kwargs
+        )
+
+
+class AmountField(forms.DecimalField):
+    """US dollars and cents."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            min_value=0,
+            max_value=MAX_AMOUNT,
+            decimal_places=2,
+            error_messages={"required": "Give the amount, as in 185.50."},
+            **kwargs,
+        )
+
+    def widget_attrs(self, widget: forms.Widget) -> dict[str, Any]:
+        return super().widget_attrs(widget) | {"inputmode": "decimal", "class": "amount"}
+
+
+class RequestForm(forms.Form):
+    """Which vehicle, and who is to look at it."""
+
+    def __init__(self, *args: Any, profile: Profile, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["unit"] = UnitField(
+            profile=profile, label="Vehicle", empty_label="Choose the vehicle"
+        )
+        if profile.role == Role.OFFICE:
+            self.fields["technician"] = TechnicianField(required=False, empty_label="Decide later")
+
+
+class BreakForm(forms.Form):
+    """One break of the windshield."""
+
+    position = forms.ChoiceField(
+        label="Where is it?",
+        choices=Position.choices,
+        widget=forms.RadioSelect,
+        error_messages={"required": "Choose the place."},
+    )
+    damage = forms.ChoiceField(
+        label="What does it look like?",
+        choices=Damage.choices,
+        widget=forms.RadioSelect,
+        error_messages={"required": "Choose what comes nearest."},
+    )
+    description = forms.CharField(
+        label="Anything to know beforehand",
+        required=False,
+        max_length=1000,
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+    estimate = AmountField(
+        label="Estimate, US$",
+        help_text="With an estimate it goes to the managers at once.",
+        required=False,
+    )
+
+    def __init__(self, *args: Any, profile: Profile, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if profile.role == Role.MANAGER:
+            del self.fields["estimate"]
+
+    def as_break(self) -> Break:
+        given = self.cleaned_data
+        return Break(
+            damage=Damage(given["damage"]),
+            position=Position(given["position"]),
+            description=given["description"],
+            estimate=given.get("estimate"),
+        )
+
+
+class DenyForm(forms.Form):
+    reason = forms.CharField(
+        label="Why not?",
+        help_text="The technician reads this.",
+        max_length=MAX_REASON,
+        widget=forms.Textarea(attrs={"rows": 4}),
+        error_messages={"required": "Give the reason: the technician reads it."},
+    )
+
+
+class EstimateForm(forms.Form):
+    amount = AmountField(label="Estimate, US$")
+
+
+class CompleteForm(forms.Form):
+    amount = AmountField(label="Final cost, US$")
+
+
+class AssignForm(forms.Form):
+    def __init__(self, *args: Any, current: Profile | None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["technician"] = TechnicianField(
+            apart_from=current, empty_label="Choose the technician"
+        )
+
+
+class FilterForm(forms.Form):
+    """How a list of repairs is narrowed. What it does not understand, it passes over."""
+
+    q = forms.CharField(
+        label="Unit, plate or number",
+        required=False,
+        max_length=40,
+        widget=forms.TextInput(attrs={"type": "search"}),
+    )
+    status = forms.ChoiceField(
+        label="State", choices=[("", "Every state"), *Status.choices], required=False
+    )
+
+    @property
+    def is_active(self) -> bool:
+        return any(self._given().values())
+
+    def narrow(self, repairs: RepairQuerySet) -> RepairQuerySet:
+        given = self._given()
+        if words := given.get("q"):
+            repairs = search(repairs, words)
+        if status := given.get("status"):
+            repairs = repairs.filter(status=status)
+        return repairs
+
+    def _given(self) -> dict[str, Any]:
+        self.is_valid()
+        return self.cleaned_data
+
+
+class OfficeFilterForm(FilterForm):
+    NOBODY = "nobody"
+
+    company = forms.ModelChoiceField(
+        queryset=Company.objects.all(), required=False, empty_label="Every company"
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["technician"] = forms.ChoiceField(
+            choices=[
+                ("", "Everybody"),
+                (self.NOBODY, "Nobody yet"),
+                *((technician.pk, technician.name) for technician in technicians()),
+            ],
+            required=False,
+        )
+
+    def narrow(self, repairs: RepairQuerySet) -> RepairQuerySet:
+        repairs = super().narrow(repairs)
+        given = self._given()
+        if company := given.get("company"):
+            repairs = repairs.filter(unit__company=company)
+        if technician := given.get("technician"):
+            chosen = None if technician == self.NOBODY else technician
+            repairs = repairs.filter(technician=chosen)
+        return repairs
+
+
+def technicians() -> QuerySet[Profile]:
+    people = Profile.objects.filter(role=Role.TECHNICIAN).select_related("user")
+    return people.order_by("user__first_name", "user__last_name", "pk")
+
+
+def search(repairs: RepairQuerySet, words: str) -> RepairQuerySet:
+    """Those that the words may mean: a unit's number or plate, R-1042, B-1007."""
+    unit = Q(unit__number__icontains=words) | Q(unit__plate__icontains=words)
+    key = primary_key(words)
+    if key is None:
+        return repairs.filter(unit)
+    named = Q(batch=key) if words[:1] in "Bb" else Q(pk=key)
+    return repairs.filter(unit | named)

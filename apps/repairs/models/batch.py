@@ -1,0 +1,53 @@
+"""Several breaks of one windshield, decided as one."""
+
+from django.db import models
+from django.urls import reverse
+from django.utils import timezone
+
+from .numbering import number
+from .profile import Profile, Role
+from .unit import FleetUnit
+
+
+def breaks(count: int) -> str:
+    return "1 break" if count == 1 else f"{count} breaks"
+
+
+class RepairBatchQuerySet(models.QuerySet["RepairBatch"]):
+    def visible_to(self, profile: Profile) -> "RepairBatchQuerySet":
+        """The batches that this person may know of; of a batch, see the repairs' own rule."""
+        match profile.role:
+            case Role.MANAGER:
+                return self.filter(unit__company_id=profile.company_id)
+            case Role.TECHNICIAN:
+                return self.filter(repairs__technician=profile).distinct()
+            case Role.OFFICE:
+                return self
+        return self.none()
+
+
+class RepairBatch(models.Model):
+    """Repairs of one unit that are approved together."""
+
+    unit = models.ForeignKey(FleetUnit, on_delete=models.PROTECT, related_name="batches")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = RepairBatchQuerySet.as_manager()
+
+    class Meta:
+        verbose_name_plural = "repair batches"
+        ordering = ["-created_at", "-pk"]
+
+    def __str__(self) -> str:
+        return self.number
+
+    def get_absolute_url(self) -> str:
+        return reverse("repairs:batch", args=[self.pk])
+
+    @property
+    def number(self) -> str:
+        return number("B", self.pk)
+
+    @property
+    def summary(self) -> str:
+        return breaks(self.repairs.count())

@@ -1,0 +1,16 @@
+"""A customer."""
+
+from django.db import models
+
+
+class Company(models.Model):
+    """A fleet whose windshields are repaired."""
+
+    name = models.CharField(max_length=120, unique=True)
+
+    class Meta:
+        verbose_name_plural = "companies"
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name

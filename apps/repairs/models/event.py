@@ -1,0 +1,44 @@
+"""What happened to each repair, line by line."""
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from .profile import Profile
+from .repair import Repair
+
+
+class EventAction(models.TextChoices):
+    """What was done; each label completes "R-1042 was …"."""
+
+    REQUESTED = "requested", "Requested"
+    SUBMITTED = "submitted", "Submitted for approval"
+    APPROVED = "approved", "Approved"
+    DENIED = "denied", "Denied"
+    ASSIGNED = "assigned", "Assigned"
+    REASSIGNED = "reassigned", "Reassigned"
+    STARTED = "started", "Started"
+    COMPLETED = "completed", "Completed"
+
+
+class RepairEvent(models.Model):
+    """One line of a repair's history. Lines are only ever added."""
+
+    repair = models.ForeignKey(Repair, on_delete=models.CASCADE, related_name="events")
+    at = models.DateTimeField(default=timezone.now, editable=False)
+    actor = models.ForeignKey(Profile, on_delete=models.PROTECT, related_name="events")
+    action = models.CharField(max_length=16, choices=EventAction.choices)
+    #: The estimate, the reason, the technician or the cost, in words.
+    note = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        ordering = ["at", "pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(action__in=EventAction.values),
+                name="repair_event_action_known",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.repair.number} {self.get_action_display().lower()}"

@@ -1,0 +1,51 @@
+"""The people."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from .company import Company
+
+
+class Role(models.TextChoices):
+    MANAGER = "manager", "Fleet manager"
+    TECHNICIAN = "technician", "Technician"
+    OFFICE = "office", "Office"
+
+
+class ProfileQuerySet(models.QuerySet["Profile"]):
+    def technicians(self) -> "ProfileQuerySet":
+        """Those whom a repair can be given to, by name."""
+        people = self.filter(role=Role.TECHNICIAN, user__is_active=True).select_related("user")
+        return people.order_by("user__first_name", "user__last_name", "pk")
+
+
+class Profile(models.Model):
+    """What a user is to the repair business. A manager belongs to a company, the others to us."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="profile"
+    )
+    role = models.CharField(max_length=16, choices=Role.choices)
+    company = models.ForeignKey(
+        Company, null=True, blank=True, on_delete=models.PROTECT, related_name="managers"
+    )
+
+    objects = ProfileQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(role=Role.MANAGER, company__isnull=False)
+                | Q(role__in=[Role.TECHNICIAN, Role.OFFICE], company__isnull=True),
+                name="profile_company_exactly_for_managers",
+                violation_error_message="A manager needs a company, and nobody else has one.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def name(self) -> str:
+        return self.user.get_full_name() or self.user.get_username()

@@ -1,0 +1,134 @@
+"""The work."""
+
+from decimal import Decimal
+
+from django.db import models
+from django.db.models import Q, Sum
+from django.urls import reverse
+from django.utils import timezone
+
+from .batch import RepairBatch
+from .numbering import number
+from .profile import Profile, Role
+from .unit import FleetUnit
+
+
+class Status(models.TextChoices):
+    """Where a repair stands, in the order in which it goes on; `services` makes the moves."""
+
+    REQUESTED = "requested", "Requested"
+    AWAITING_APPROVAL = "awaiting_approval", "Awaiting approval"
+    APPROVED = "approved", "Approved"
+    DENIED = "denied", "Denied"
+    IN_PROGRESS = "in_progress", "In progress"
+    COMPLETED = "completed", "Completed"
+
+
+class Damage(models.TextChoices):
+    CHIP = "chip", "Chip"
+    STAR_BREAK = "star_break", "Star break"
+    BULLSEYE = "bullseye", "Bullseye"
+    CRACK = "crack", "Crack"
+    COMBINATION = "combination", "Combination break"
+
+
+class Position(models.TextChoices):
+    DRIVER_SIDE = "driver_side", "Driver side"
+    CENTER = "center", "Center"
+    PASSENGER_SIDE = "passenger_side", "Passenger side"
+    TOP_EDGE = "top_edge", "Top edge"
+    BOTTOM_EDGE = "bottom_edge", "Bottom edge"
+
+
+class RepairQuerySet(models.QuerySet["Repair"]):
+    def visible_to(self, profile: Profile) -> "RepairQuerySet":
+        """The repairs that this person may know of; for everybody else they do not exist."""
+        match profile.role:
+            case Role.MANAGER:
+                return self.filter(unit__company_id=profile.company_id)
+            case Role.TECHNICIAN:
+                return self.filter(technician=profile)
+            case Role.OFFICE:
+                return self
+        return self.none()
+
+    def with_details(self) -> "RepairQuerySet":
+        """With all that a line about a repair names, in one query."""
+        return self.select_related("unit__company", "batch", "technician__user")
+
+    def total_estimate(self) -> Decimal:
+        """The sum of these estimates in US dollars."""
+        total = self.aggregate(total=Sum("estimate"))["total"] or Decimal(0)
+        # SQLite adds in floating point.
+        return total.quantize(Decimal("0.01"))
+
+
+class Repair(models.Model):
+    """One break in one windshield."""
+
+    unit = models.ForeignKey(FleetUnit, on_delete=models.PROTECT, related_name="repairs")
+    batch = models.ForeignKey(
+        RepairBatch, null=True, blank=True, on_delete=models.PROTECT, related_name="repairs"
+    )
+    damage = models.CharField(max_length=16, choices=Damage.choices)
+    position = models.CharField(max_length=16, choices=Position.choices)
+    description = models.TextField(max_length=1000, blank=True)
+    status = models.CharField(max_length=20, choices=Status.choices, default=Status.REQUESTED)
+    technician = models.ForeignKey(
+        Profile, null=True, blank=True, on_delete=models.PROTECT, related_name="repairs"
+    )
+    requested_by = models.ForeignKey(
+        Profile, on_delete=models.PROTECT, related_name="requested_repairs"
+    )
+    #: US dollars.
+    estimate = models.DecimalField(max_digits=7, decimal_places=2, null=True, blank=True)
+    final_cost = models.DecimalField(max_digits=7, decimal_places=2, null=True, blank=True)
+    denial_reason = models.CharField(max_length=500, blank=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = RepairQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at", "-pk"]
+        indexes = [
+            models.Index(fields=["technician", "status"], name="repair_technician_status"),
+            models.Index(fields=["status", "-created_at"], name="repair_status_created"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(status__in=Status.values), name="repair_status_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(status=Status.REQUESTED) | Q(estimate__isnull=False, estimate__gte=0),
+                name="repair_has_estimate_once_submitted",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status=Status.DENIED) | ~Q(denial_reason=""),
+                name="repair_denied_has_reason",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status__in=[Status.IN_PROGRESS, Status.COMPLETED])
+                | Q(technician__isnull=False),
+                name="repair_started_has_technician",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status=Status.COMPLETED)
+                | Q(final_cost__isnull=False, final_cost__gte=0),
+                name="repair_completed_has_final_cost",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.number
+
+    def get_absolute_url(self) -> str:
+        return reverse("repairs:detail", args=[self.pk])
+
+    @property
+    def number(self) -> str:
+        return number("R", self.pk)
+
+    @property
+    def summary(self) -> str:
+        return f"{self.get_damage_display()}, {self.get_position_display().lower()}"

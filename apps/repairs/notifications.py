@@ -1,0 +1,310 @@
+"""The messages about repairs: their kinds, and one function per event that sends them."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import cast
+
+from django.urls import reverse
+
+from apps.core.kinds import (
+    Category,
+    Context,
+    Count,
+    Money,
+    NotificationKind,
+    Text,
+    register,
+)
+from apps.core.services.notification import NotificationService
+from apps.core.states import Priority
+
+from .models import Profile, Repair, RepairBatch, RepairEvent, Status
+from .models.batch import breaks
+
+APPROVAL = Category("approval", "Approvals")
+ASSIGNMENT = Category("assignment", "Assignments")
+REPAIR_STATUS = Category("repair_status", "Repair status")
+
+NEXT_STEP = {
+    Status.REQUESTED: "Look at the damage and submit an estimate.",
+    Status.AWAITING_APPROVAL: "Wait for the approval before you start.",
+    Status.APPROVED: "You can start.",
+    Status.IN_PROGRESS: "The work has begun: finish it.",
+}
+
+
+class Job(Context):
+    """What every message names: a repair or a batch, and the unit it is on."""
+
+    number: Text
+    company: Text
+    unit: Text
+    vehicle: Text
+    damage: Text
+
+
+class PendingApproval(Context):
+    job: Job
+    estimate: Money
+    submitted_by: Text
+
+
+class Approved(Context):
+    job: Job
+    estimate: Money
+    approved_by: Text
+
+
+class Denied(Context):
+    job: Job
+    reason: Text
+    denied_by: Text
+
+
+class BatchApproved(Context):
+    job: Job
+    count: Count
+    total: Money
+    approved_by: Text
+
+
+class Assigned(Context):
+    job: Job
+    status: Text
+    next_step: Text
+    assigned_by: Text
+
+
+class ReassignedAway(Context):
+    job: Job
+    technician: Text
+    reassigned_by: Text
+
+
+class InProgress(Context):
+    job: Job
+    technician: Text
+
+
+class Completed(Context):
+    job: Job
+    technician: Text
+    final_cost: Money
+
+
+_REPAIR = Job(
+    number="R-1042",
+    company="Redwood Freight",
+    unit="417",
+    vehicle="2021 Freightliner Cascadia",
+    damage="Star break, driver side",
+)
+
+REPAIR_PENDING_APPROVAL = register(
+    NotificationKind(
+        "repair_pending_approval",
+        "Repair awaiting approval",
+        APPROVAL,
+        Priority.HIGH,
+        PendingApproval(job=_REPAIR, estimate=Decimal("412.50"), submitted_by="Jane Ortiz"),
+    )
+)
+REPAIR_APPROVED = register(
+    NotificationKind(
+        "repair_approved",
+        "Repair approved",
+        APPROVAL,
+        Priority.URGENT,
+        Approved(job=_REPAIR, estimate=Decimal("412.50"), approved_by="Maria Alvarez"),
+    )
+)
+REPAIR_DENIED = register(
+    NotificationKind(
+        "repair_denied",
+        "Repair denied",
+        APPROVAL,
+        Priority.URGENT,
+        Denied(
+            job=_REPAIR,
+            reason="We sell this unit at the end of the month.",
+            denied_by="Maria Alvarez",
+        ),
+    )
+)
+BATCH_APPROVED = register(
+    NotificationKind(
+        "batch_approved",
+        "Batch approved",
+        APPROVAL,
+        Priority.URGENT,
+        BatchApproved(
+            job=_REPAIR.model_copy(update={"number": "B-1007", "damage": "3 breaks"}),
+            count=3,
+            total=Decimal("655.00"),
+            approved_by="Maria Alvarez",
+        ),
+    )
+)
+REPAIR_ASSIGNED = register(
+    NotificationKind(
+        "repair_assigned",
+        "Repair assigned to you",
+        ASSIGNMENT,
+        Priority.HIGH,
+        Assigned(
+            job=_REPAIR,
+            status=Status.APPROVED.label,
+            next_step=NEXT_STEP[Status.APPROVED],
+            assigned_by="Sam Whitaker",
+        ),
+    )
+)
+REPAIR_REASSIGNED_AWAY = register(
+    NotificationKind(
+        "repair_reassigned_away",
+        "Repair given to another technician",
+        ASSIGNMENT,
+        Priority.MEDIUM,
+        ReassignedAway(job=_REPAIR, technician="Tom Becker", reassigned_by="Sam Whitaker"),
+    )
+)
+REPAIR_IN_PROGRESS = register(
+    NotificationKind(
+        "repair_in_progress",
+        "Repair started",
+        REPAIR_STATUS,
+        Priority.MEDIUM,
+        InProgress(job=_REPAIR, technician="Jane Ortiz"),
+    )
+)
+REPAIR_COMPLETED = register(
+    NotificationKind(
+        "repair_completed",
+        "Repair completed",
+        REPAIR_STATUS,
+        Priority.HIGH,
+        Completed(job=_REPAIR, technician="Jane Ortiz", final_cost=Decimal("398.00")),
+    )
+)
+
+
+def repair_pending_approval(about: Repair | RepairBatch, event: RepairEvent) -> None:
+    context = PendingApproval(
+        job=_job(about), estimate=_estimate(about), submitted_by=event.actor.name
+    )
+    _notify(REPAIR_PENDING_APPROVAL, _managers(about), context, about, event)
+
+
+def repair_approved(repair: Repair, event: RepairEvent) -> None:
+    context = Approved(job=_job(repair), estimate=_estimate(repair), approved_by=event.actor.name)
+    _notify(REPAIR_APPROVED, _technician(repair), context, repair, event)
+
+
+def repair_denied(repair: Repair, event: RepairEvent) -> None:
+    context = Denied(job=_job(repair), reason=repair.denial_reason, denied_by=event.actor.name)
+    _notify(REPAIR_DENIED, _technician(repair), context, repair, event)
+
+
+def batch_approved(batch: RepairBatch, events: Iterable[RepairEvent]) -> None:
+    """Tell each technician how many of the approved repairs are theirs."""
+    shares: defaultdict[Profile, list[RepairEvent]] = defaultdict(list)
+    for event in events:
+        if event.repair.technician:
+            shares[event.repair.technician].append(event)
+    for technician, share in shares.items():
+        _share_approved(batch, technician, share)
+
+
+def _share_approved(batch: RepairBatch, technician: Profile, share: Sequence[RepairEvent]) -> None:
+    context = BatchApproved(
+        job=_job(batch, damage=breaks(len(share))),
+        count=len(share),
+        total=sum((_estimate(event.repair) for event in share), Decimal(0)),
+        approved_by=share[0].actor.name,
+    )
+    _notify(BATCH_APPROVED, [technician], context, batch, share[0])
+
+
+def repair_assigned(about: Repair | RepairBatch, event: RepairEvent) -> None:
+    status = _status(about)
+    context = Assigned(
+        job=_job(about),
+        status=status.label,
+        next_step=NEXT_STEP[status],
+        assigned_by=event.actor.name,
+    )
+    _notify(REPAIR_ASSIGNED, _technician(event.repair), context, about, event)
+
+
+def repair_reassigned(repair: Repair, event: RepairEvent, previous: Profile) -> None:
+    """Tell the technician who has it now, and the one who had it."""
+    repair_assigned(repair, event)
+    [technician] = _technician(repair)
+    context = ReassignedAway(
+        job=_job(repair), technician=technician.name, reassigned_by=event.actor.name
+    )
+    # The repair's own page is closed to them from now on.
+    _notify(REPAIR_REASSIGNED_AWAY, [previous], context, repair, event, url=reverse("repairs:home"))
+
+
+def repair_in_progress(repair: Repair, event: RepairEvent) -> None:
+    context = InProgress(job=_job(repair), technician=event.actor.name)
+    _notify(REPAIR_IN_PROGRESS, _managers(repair), context, repair, event)
+
+
+def repair_completed(repair: Repair, event: RepairEvent) -> None:
+    context = Completed(
+        job=_job(repair), technician=event.actor.name, final_cost=cast(Decimal, repair.final_cost)
+    )
+    _notify(REPAIR_COMPLETED, _managers(repair), context, repair, event)
+
+
+def _notify(
+    kind: NotificationKind,
+    people: Iterable[Profile],
+    context: Context,
+    about: Repair | RepairBatch,
+    event: RepairEvent,
+    *,
+    url: str = "",
+) -> None:
+    NotificationService().notify(
+        kind.name,
+        [person.user for person in people if person.user.is_active],
+        context.model_dump(mode="json"),
+        about=about,
+        action_url=url or about.get_absolute_url(),
+        dedup_key=f"{kind.name}:{event.pk}",
+    )
+
+
+def _managers(about: Repair | RepairBatch) -> Iterable[Profile]:
+    return about.unit.company.managers.select_related("user")
+
+
+def _technician(repair: Repair) -> list[Profile]:
+    return [repair.technician] if repair.technician else []
+
+
+def _job(about: Repair | RepairBatch, damage: str = "") -> Job:
+    unit = about.unit
+    return Job(
+        number=about.number,
+        company=unit.company.name,
+        unit=unit.number,
+        vehicle=unit.description,
+        damage=damage or about.summary,
+    )
+
+
+def _estimate(about: Repair | RepairBatch) -> Decimal:
+    if isinstance(about, Repair):
+        return cast(Decimal, about.estimate)
+    return about.repairs.filter(status=Status.AWAITING_APPROVAL).total_estimate()
+
+
+def _status(about: Repair | RepairBatch) -> Status:
+    """A batch stands where its least advanced repair does."""
+    repairs = [about] if isinstance(about, Repair) else about.repairs.all()
+    return min((Status(repair.status) for repair in repairs), key=list(Status).index)

@@ -1,0 +1,147 @@
+"""Who may do what to a repair, and when: the one table that services and pages ask."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.db import models
+
+from .models import EventAction, FleetUnit, Profile, Repair, RepairBatch, Role, Status
+
+
+class Action(models.TextChoices):
+    """What a person can do to a repair; each label stands on a button."""
+
+    APPROVE = "approve", "Approve"
+    APPROVE_BATCH = "approve_batch", "Approve batch"
+    DENY = "deny", "Deny"
+    SUBMIT_ESTIMATE = "submit_estimate", "Submit estimate"
+    START = "start", "Start repair"
+    COMPLETE = "complete", "Complete repair"
+    ASSIGN = "assign", "Assign"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Who may act (in code, and in the words of "Only … may …"), and while the repair is what.
+
+    `done_by` are the history lines which mean that somebody else was first.
+    """
+
+    roles: frozenset[Role]
+    who: str
+    verb: str
+    statuses: frozenset[Status]
+    done_by: frozenset[EventAction]
+
+
+def _rule(
+    roles: Iterable[Role],
+    who: str,
+    verb: str,
+    statuses: Iterable[Status],
+    done_by: Iterable[EventAction],
+) -> Rule:
+    return Rule(frozenset(roles), who, verb, frozenset(statuses), frozenset(done_by))
+
+
+_DECISION = _rule(
+    [Role.MANAGER],
+    "a manager of the company",
+    "decide on",
+    [Status.AWAITING_APPROVAL],
+    [EventAction.APPROVED, EventAction.DENIED],
+)
+
+RULES: dict[Action, Rule] = {
+    Action.APPROVE: _DECISION,
+    Action.APPROVE_BATCH: _DECISION,
+    Action.DENY: _DECISION,
+    Action.SUBMIT_ESTIMATE: _rule(
+        [Role.TECHNICIAN, Role.OFFICE],
+        "the assigned technician or the office",
+        "price",
+        [Status.REQUESTED],
+        [EventAction.SUBMITTED],
+    ),
+    Action.START: _rule(
+        [Role.TECHNICIAN],
+        "the assigned technician",
+        "start",
+        [Status.APPROVED],
+        [EventAction.STARTED],
+    ),
+    Action.COMPLETE: _rule(
+        [Role.TECHNICIAN],
+        "the assigned technician",
+        "complete",
+        [Status.IN_PROGRESS],
+        [EventAction.COMPLETED],
+    ),
+    Action.ASSIGN: _rule(
+        [Role.OFFICE],
+        "the office",
+        "assign",
+        set(Status) - {Status.DENIED, Status.COMPLETED},
+        [
+            # A technician's own request assigns it.
+            EventAction.REQUESTED,
+            EventAction.ASSIGNED,
+            EventAction.REASSIGNED,
+            EventAction.DENIED,
+            EventAction.COMPLETED,
+        ],
+    ),
+}
+
+
+def actions_for(repair: Repair, profile: Profile) -> list[Action]:
+    """What this person may do to the repair now, the most likely first."""
+    return [
+        action
+        for action, rule in RULES.items()
+        if repair.status in rule.statuses and not refusal(action, repair, profile)
+    ]
+
+
+def refusal(action: Action, about: Repair | RepairBatch, profile: Profile) -> str:
+    """Why this action is not this person's to take, at any time; empty where it is."""
+    rule = RULES[action]
+    if profile.role not in rule.roles or not _is_theirs(about, profile):
+        return f"Only {rule.who} may {rule.verb} {about.number}."
+    if isinstance(about, RepairBatch):
+        return ""
+    if action == Action.APPROVE and about.batch:
+        return f"{about.number} belongs to {about.batch.number}: approve the batch as a whole."
+    if action == Action.APPROVE_BATCH and not about.batch:
+        return f"{about.number} does not belong to a batch."
+    return ""
+
+
+def request_refusal(
+    profile: Profile, unit: FleetUnit, technician: Profile | None, *, priced: bool
+) -> str:
+    """Why this person may not request this; empty where they may."""
+    if profile.role == Role.MANAGER:
+        if unit.company_id != profile.company_id:
+            return "You can request repairs for the units of your own company only."
+        if priced:
+            return "The technician or the office sets the estimate."
+    if technician and profile.role != Role.OFFICE and technician != profile:
+        return "Only the office may choose the technician."
+    return technician_problem(technician) if technician else ""
+
+
+def technician_problem(technician: Profile) -> str:
+    """Why this person cannot be given repairs; empty where they can."""
+    if technician.role == Role.TECHNICIAN and technician.user.is_active:
+        return ""
+    return f"{technician.name} does not work as a technician."
+
+
+def _is_theirs(about: Repair | RepairBatch, profile: Profile) -> bool:
+    match profile.role:
+        case Role.MANAGER:
+            return about.unit.company_id == profile.company_id
+        case Role.TECHNICIAN:
+            return isinstance(about, Repair) and about.technician_id == profile.pk
+    return profile.role == Role.OFFICE

@@ -1,0 +1,18 @@
+from django.urls import path
+
+from .views import actions, lists, pages, requests
+
+app_name = "repairs"
+urlpatterns = [
+    path("", lists.home, name="home"),
+    path("repairs/new/", requests.request_work, name="request"),
+    path("repairs/<int:pk>/", pages.detail, name="detail"),
+    path("repairs/<int:pk>/approve/", actions.approve, name="approve"),
+    path("repairs/<int:pk>/deny/", actions.deny, name="deny"),
+    path("repairs/<int:pk>/estimate/", actions.estimate, name="estimate"),
+    path("repairs/<int:pk>/assign/", actions.assign, name="assign"),
+    path("repairs/<int:pk>/start/", actions.start, name="start"),
+    path("repairs/<int:pk>/complete/", actions.complete, name="complete"),
+    path("batches/<int:pk>/", pages.batch, name="batch"),
+    path("batches/<int:pk>/approve/", actions.approve_batch, name="approve-batch"),
+]

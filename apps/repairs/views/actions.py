@@ -1,0 +1,177 @@
+"""What people do to repairs. Everything works without JavaScript; htmx gets fragments."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_POST
+
+from apps.core.views.htmx import HtmxRequest
+
+from .. import services
+from ..exceptions import AlreadyDone, NotAllowed
+from ..forms import AssignForm, CompleteForm, DenyForm, EstimateForm
+from ..models import Profile, Repair, Status
+from ..permissions import Action, actions_for
+from .cards import BatchCard, RepairCard, batch_card, repair_card
+from .pages import batch_context, detail_context
+from .person import batch_of, for_person, repair_of
+
+
+@require_POST
+@for_person
+def approve(request: HtmxRequest, profile: Profile, pk: int) -> HttpResponse:
+    repair = repair_of(profile, pk)
+    _carry_out(
+        request,
+        lambda: services.approve(repair, by=profile),
+        f"{repair.number} is approved.",
+    )
+    return _answer(request, profile, pk)
+
+
+@require_POST
+@for_person
+def start(request: HtmxRequest, profile: Profile, pk: int) -> HttpResponse:
+    repair = repair_of(profile, pk)
+    _carry_out(
+        request, lambda: services.start(repair, by=profile), f"{repair.number} is in progress."
+    )
+    return _answer(request, profile, pk)
+
+
+@require_POST
+@for_person
+def approve_batch(request: HtmxRequest, profile: Profile, pk: int) -> HttpResponse:
+    batch = batch_of(profile, pk)
+    _carry_out(
+        request,
+        lambda: services.approve_batch(batch, by=profile),
+        f"{batch.number} is approved.",
+    )
+    if not request.htmx:
+        return redirect(batch)
+    if request.htmx.target == "batch":
+        return _fragment(request, "repairs/_batch.html", batch_context(batch, profile))
+    repairs = batch.repairs.visible_to(profile).with_details()
+    return _card(request, profile, "repairs/_batch_card.html", batch_card(batch, repairs, profile))
+
+
+@require_http_methods(["GET", "POST"])
+@for_person
+def deny(request: HtmxRequest, profile: Profile, pk: int) -> HttpResponse:
+    repair = repair_of(profile, pk)
+    return _fill_in(
+        request,
+        profile,
+        repair,
+        Action.DENY,
+        DenyForm(_posted(request)),
+        lambda given: services.deny(repair, given["reason"], by=profile),
+        f"{repair.number} is denied.",
+    )
+
+
+@require_http_methods(["GET", "POST"])
+@for_person
+def estimate(request: HtmxRequest, profile: Profile, pk: int) -> HttpResponse:
+    repair = repair_of(profile, pk)
+    return _fill_in(
+        request,
+        profile,
+        repair,
+        Action.SUBMIT_ESTIMATE,
+        EstimateForm(_posted(request)),
+        lambda given: services.submit_estimate(repair, given["amount"], by=profile),
+        f"{repair.number} is priced.",
+    )
+
+
+@require_http_methods(["GET", "POST"])
+@for_person
+def complete(request: HtmxRequest, profile: Profile, pk: int) -> HttpResponse:
+    repair = repair_of(profile, pk)
+    return _fill_in(
+        request,
+        profile,
+        repair,
+        Action.COMPLETE,
+        CompleteForm(_posted(request), initial={"amount": repair.estimate}),
+        lambda given: services.complete(repair, given["amount"], by=profile),
+        f"{repair.number} is completed.",
+    )
+
+
+@require_http_methods(["GET", "POST"])
+@for_person
+def assign(request: HtmxRequest, profile: Profile, pk: int) -> HttpResponse:
+    repair = repair_of(profile, pk)
+    return _fill_in(
+        request,
+        profile,
+        repair,
+        Action.ASSIGN,
+        AssignForm(_posted(request), current=repair.technician),
+        lambda given: services.assign(repair, given["technician"], by=profile),
+        f"{repair.number} is assigned.",
+    )
+
+
+def _posted(request: HtmxRequest) -> QueryDict | None:
+    return request.POST if request.method == "POST" else None
+
+
+def _fill_in(
+    request: HtmxRequest,
+    profile: Profile,
+    repair: Repair,
+    action: Action,
+    form: forms.Form,
+    do: Callable[[dict[str, Any]], object],
+    said: str,
+) -> HttpResponse:
+    """Show the action's form until it is filled in well, then act and go back to the repair."""
+    if request.method == "POST" and form.is_valid():
+        _carry_out(request, lambda: do(form.cleaned_data), said)
+        return redirect(repair)
+    if action not in actions_for(repair, profile):
+        return redirect(repair)
+    context = {"repair": repair, "form": form, "action": action}
+    return render(request, "repairs/act.html", context)
+
+
+def _carry_out(request: HtmxRequest, do: Callable[[], object], said: str) -> None:
+    try:
+        do()
+    except AlreadyDone as notice:
+        messages.info(request, str(notice))
+    except NotAllowed as refusal:
+        messages.error(request, str(refusal))
+    else:
+        messages.success(request, said)
+
+
+def _answer(request: HtmxRequest, profile: Profile, pk: int) -> HttpResponse:
+    """The repair as it is now: where htmx asked for it, or on its own page."""
+    if not request.htmx:
+        return redirect("repairs:detail", pk=pk)
+    repair = repair_of(profile, pk)
+    if request.htmx.target == "repair":
+        return _fragment(request, "repairs/_repair.html", detail_context(repair, profile))
+    return _card(request, profile, "repairs/_card.html", repair_card(repair, profile))
+
+
+def _card(
+    request: HtmxRequest, profile: Profile, template: str, card: RepairCard | BatchCard
+) -> HttpResponse:
+    """A card of the first page, with the number of approvals that still wait beside it."""
+    awaiting = Repair.objects.visible_to(profile).filter(status=Status.AWAITING_APPROVAL)
+    context = {"profile": profile, "card": card, "waiting": awaiting.count()}
+    return _fragment(request, template, context)
+
+
+def _fragment(request: HtmxRequest, template: str, context: dict[str, Any]) -> HttpResponse:
+    return render(request, template, context | {"fragment": True})

@@ -1,0 +1,74 @@
+"""One repair, and one batch."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from ..forms import AssignForm, CompleteForm, EstimateForm
+from ..models import Profile, Repair, RepairBatch, Status
+from ..permissions import Action
+from .cards import batch_card, repair_card
+from .person import batch_of, for_person, repair_of
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a repair's way; `place` is past, here or ahead."""
+
+    label: str
+    place: str
+
+
+@require_safe
+@for_person
+def detail(request: HttpRequest, profile: Profile, pk: int) -> HttpResponse:
+    context = detail_context(repair_of(profile, pk), profile)
+    return render(request, "repairs/detail.html", context)
+
+
+@require_safe
+@for_person
+def batch(request: HttpRequest, profile: Profile, pk: int) -> HttpResponse:
+    return render(request, "repairs/batch.html", batch_context(batch_of(profile, pk), profile))
+
+
+def detail_context(repair: Repair, profile: Profile) -> dict[str, Any]:
+    card = repair_card(repair, profile)
+    events = repair.events.select_related("actor__user").order_by("-at", "-pk")
+    context: dict[str, Any] = {
+        "profile": profile,
+        "card": card,
+        "repair": repair,
+        "steps": steps(repair),
+        "events": events,
+    }
+    if repair.batch and Action.APPROVE_BATCH in card.actions:
+        siblings = repair.batch.repairs.visible_to(profile).with_details()
+        context["batch_card"] = batch_card(repair.batch, siblings, profile)
+    if Action.SUBMIT_ESTIMATE in card.actions:
+        context["estimate_form"] = EstimateForm()
+    if Action.COMPLETE in card.actions:
+        context["complete_form"] = CompleteForm(initial={"amount": repair.estimate})
+    if Action.ASSIGN in card.actions:
+        context["assign_form"] = AssignForm(current=repair.technician)
+    return context
+
+
+def batch_context(batch: RepairBatch, profile: Profile) -> dict[str, Any]:
+    repairs = batch.repairs.visible_to(profile).with_details().order_by("pk")
+    return {"profile": profile, "card": batch_card(batch, repairs, profile)}
+
+
+def steps(repair: Repair) -> list[Step]:
+    """The way of this repair: a denial ends it where the approval would have been."""
+    way = [Status.REQUESTED, Status.AWAITING_APPROVAL]
+    if repair.status == Status.DENIED:
+        way.append(Status.DENIED)
+    else:
+        way += [Status.APPROVED, Status.IN_PROGRESS, Status.COMPLETED]
+    here = way.index(Status(repair.status))
+    places = ["past"] * here + ["here"] + ["ahead"] * (len(way) - here - 1)
+    return [Step(str(status.label), place) for status, place in zip(way, places, strict=True)]

@@ -1,0 +1,38 @@
+"""Who is asking, and what they may see."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+
+from ..models import Profile, Repair, RepairBatch
+
+View = Callable[..., HttpResponse]
+
+
+def for_person(view: View) -> View:
+    """Give the view the profile of whoever is signed in; explain to those who have none."""
+
+    @login_required
+    @wraps(view)
+    def with_profile(request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        assert request.user.is_authenticated
+        profiles = Profile.objects.select_related("user", "company")
+        profile = profiles.filter(user=request.user).first()
+        if profile is None:
+            return render(request, "repairs/no_profile.html", status=403)
+        return view(request, profile, **kwargs)
+
+    return with_profile
+
+
+def repair_of(profile: Profile, pk: int) -> Repair:
+    return get_object_or_404(Repair.objects.visible_to(profile).with_details(), pk=pk)
+
+
+def batch_of(profile: Profile, pk: int) -> RepairBatch:
+    batches = RepairBatch.objects.visible_to(profile).select_related("unit__company")
+    return get_object_or_404(batches, pk=pk)

@@ -1,0 +1,150 @@
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user_model
+
+from apps.core.models import Contact, Notification
+from apps.repairs import services
+from apps.repairs.models import (
+    Company,
+    Damage,
+    FleetUnit,
+    Position,
+    Profile,
+    Repair,
+    RepairBatch,
+    Role,
+    Status,
+)
+from apps.repairs.services import Break
+
+ESTIMATE = Decimal("412.50")
+FINAL_COST = Decimal("398.00")
+REASON = "We sell this unit at the end of the month."
+
+
+@pytest.fixture(autouse=True)
+def text_messages_are_on(settings: Any) -> None:
+    settings.SMS_ENABLED = True
+
+
+@dataclass(frozen=True)
+class Cast:
+    """Two fleets with a unit each, and the people of this package's tests."""
+
+    redwood: Company
+    unit: FleetUnit
+    maria: Profile
+    luis: Profile
+    lakeshore_unit: FleetUnit
+    helen: Profile
+    jane: Profile
+    tom: Profile
+    sam: Profile
+
+
+@pytest.fixture
+def cast(db: None) -> Cast:
+    redwood = Company.objects.create(name="Redwood Freight")
+    lakeshore = Company.objects.create(name="Lakeshore Dairy")
+    return Cast(
+        redwood=redwood,
+        unit=_unit(redwood, "417"),
+        maria=_person("Maria Alvarez", Role.MANAGER, redwood),
+        luis=_person("Luis Romero", Role.MANAGER, redwood),
+        lakeshore_unit=_unit(lakeshore, "D1"),
+        helen=_person("Helen Park", Role.MANAGER, lakeshore),
+        jane=_person("Jane Ortiz", Role.TECHNICIAN),
+        tom=_person("Tom Becker", Role.TECHNICIAN),
+        sam=_person("Sam Whitaker", Role.OFFICE),
+    )
+
+
+def _unit(company: Company, number: str) -> FleetUnit:
+    return FleetUnit.objects.create(
+        company=company, number=number, description="2021 Freightliner Cascadia", plate="P 62091"
+    )
+
+
+def _person(name: str, role: Role, company: Company | None = None) -> Profile:
+    first, last = name.split()
+    user = get_user_model().objects.create_user(first.lower(), first_name=first, last_name=last)
+    address, number = f"{first.lower()}@fleet.example", f"+1202555{user.pk % 10000:04d}"
+    Contact.objects.create(
+        user=user,
+        email=address,
+        verified_email=address,
+        phone=number,
+        verified_phone=number,
+        sms_opt_in=True,
+    )
+    return Profile.objects.create(user=user, role=role, company=company)
+
+
+@pytest.fixture
+def request_repair(cast: Cast) -> Callable[..., Repair]:
+    def request(**options: Any) -> Repair:
+        given = {
+            "by": cast.jane,
+            "unit": cast.unit,
+            "damage": Damage.STAR_BREAK,
+            "position": Position.DRIVER_SIDE,
+        }
+        return services.request_repair(**{**given, **options})
+
+    return request
+
+
+@pytest.fixture
+def repair(cast: Cast, request_repair: Callable[..., Repair]) -> Callable[[Status], Repair]:
+    """Makes a repair of Redwood's unit, assigned to Jane, and brings it to a status."""
+
+    def reach(status: Status) -> Repair:
+        made = request_repair(estimate=None if status == Status.REQUESTED else ESTIMATE)
+        if status == Status.DENIED:
+            services.deny(made, REASON, by=cast.maria)
+        if status in (Status.APPROVED, Status.IN_PROGRESS, Status.COMPLETED):
+            services.approve(made, by=cast.maria)
+        if status in (Status.IN_PROGRESS, Status.COMPLETED):
+            services.start(made, by=cast.jane)
+        if status == Status.COMPLETED:
+            services.complete(made, FINAL_COST, by=cast.jane)
+        return made
+
+    return reach
+
+
+@pytest.fixture
+def request_batch(cast: Cast) -> Callable[..., RepairBatch]:
+    """Makes a batch with a break for each estimate given."""
+
+    def request(*estimates: str | None, **options: Any) -> RepairBatch:
+        breaks = [
+            Break(
+                Damage.CHIP,
+                Position.CENTER,
+                estimate=None if estimate is None else Decimal(estimate),
+            )
+            for estimate in estimates
+        ]
+        return services.request_batch(
+            **{"by": cast.jane, "unit": cast.unit, "breaks": breaks, **options}
+        )
+
+    return request
+
+
+def told(kind: str = "") -> list[tuple[str, str]]:
+    """Who was told what, in order: (username, kind), or of one kind only."""
+    rows = Notification.objects.order_by("created_at", "kind", "recipient__username")
+    if kind:
+        rows = rows.filter(kind=kind)
+    return list(rows.values_list("recipient__username", "kind"))
+
+
+def history(repair: Repair) -> list[tuple[str, str, str]]:
+    """The lines of the history: (action, username, note)."""
+    return list(repair.events.values_list("action", "actor__user__username", "note"))

@@ -1,0 +1,119 @@
+"""Several people at the same moment, each with a database connection of their own."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier, Event
+
+import pytest
+from django.db import connection, transaction
+
+from apps.repairs import services
+from apps.repairs.exceptions import AlreadyDone
+from apps.repairs.models import Repair, RepairBatch, Status
+
+from .conftest import ESTIMATE, REASON, Cast, told
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def at_once(*acts: Callable[[], object]) -> list[object]:
+    """Begin all at the same moment; what each returned, or the AlreadyDone it raised."""
+    barrier = Barrier(len(acts))
+
+    def run(act: Callable[[], object]) -> object:
+        try:
+            connection.ensure_connection()
+            barrier.wait(timeout=10)
+            return act()
+        except AlreadyDone as notice:
+            return notice
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(acts)) as pool:
+        return list(pool.map(run, acts))
+
+
+def overlapping(first: Callable[[], object], second: Callable[[], object]) -> None:
+    """Begin `second` while the transaction of `first` has done its work and is still open."""
+    first_is_done, second_is_done = Event(), Event()
+
+    def hold_open() -> None:
+        with transaction.atomic():
+            first()
+            first_is_done.set()
+            # For as long as `second` would take if it did not wait for our end.
+            second_is_done.wait(timeout=0.5)
+
+    def follow() -> None:
+        first_is_done.wait(timeout=10)
+        second()
+        second_is_done.set()
+
+    at_once(hold_open, follow)
+
+
+def fresh(repair: Repair) -> Repair:
+    return Repair.objects.get(pk=repair.pk)
+
+
+def test_two_managers_who_approve_at_once_approve_once(
+    cast: Cast, repair: Callable[[Status], Repair]
+) -> None:
+    asked = repair(Status.AWAITING_APPROVAL)
+    outcomes = at_once(
+        *(lambda by=by: services.approve(fresh(asked), by=by) for by in (cast.maria, cast.luis))
+    )
+    [notice] = [outcome for outcome in outcomes if isinstance(outcome, AlreadyDone)]
+    assert notice.event == asked.events.get(action="approved")
+    assert told("repair_approved") == [("jane", "repair_approved")]
+
+
+def test_an_approval_and_a_denial_at_once_leave_one_of_them(
+    cast: Cast, repair: Callable[[Status], Repair]
+) -> None:
+    asked = repair(Status.AWAITING_APPROVAL)
+    outcomes = at_once(
+        lambda: services.approve(fresh(asked), by=cast.maria),
+        lambda: services.deny(fresh(asked), REASON, by=cast.luis),
+    )
+    [notice] = [outcome for outcome in outcomes if isinstance(outcome, AlreadyDone)]
+    assert notice.event == asked.events.get(action__in=["approved", "denied"])
+    assert fresh(asked).status == notice.event.action
+    assert len(told("repair_approved") + told("repair_denied")) == 1
+
+
+def test_a_batch_approved_by_two_at_once_is_told_once(
+    cast: Cast, request_batch: Callable[..., RepairBatch]
+) -> None:
+    batch = request_batch("65.00", "95.00")
+    outcomes = at_once(
+        *(lambda by=by: services.approve_batch(batch, by=by) for by in (cast.maria, cast.luis))
+    )
+    assert sorted(str(type(outcome).__name__) for outcome in outcomes) == ["AlreadyDone", "int"]
+    assert told("batch_approved") == [("jane", "batch_approved")]
+
+
+def test_the_managers_hear_once_when_the_last_two_breaks_are_priced_at_once(
+    cast: Cast, request_batch: Callable[..., RepairBatch]
+) -> None:
+    first, second = request_batch(None, None).repairs.order_by("pk")
+    overlapping(
+        lambda: services.submit_estimate(first, ESTIMATE, by=cast.jane),
+        lambda: services.submit_estimate(second, ESTIMATE, by=cast.sam),
+    )
+    assert told() == [
+        ("luis", "repair_pending_approval"),
+        ("maria", "repair_pending_approval"),
+    ]
+
+
+def test_a_batch_approved_during_a_reassignment_is_told_to_the_new_technician(
+    cast: Cast, request_batch: Callable[..., RepairBatch]
+) -> None:
+    batch = request_batch("65.00")
+    overlapping(
+        lambda: services.assign(batch.repairs.get(), cast.tom, by=cast.sam),
+        lambda: services.approve_batch(batch, by=cast.maria),
+    )
+    assert told("batch_approved") == [("tom", "batch_approved")]

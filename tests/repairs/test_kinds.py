@@ -1,0 +1,122 @@
+"""The eight kinds: their table, and their words for the samples and for awkward values."""
+
+import re
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user_model
+
+from apps.core import kinds, messages, segments
+from apps.core.exceptions import InvalidContext
+from apps.core.models import Notification
+from apps.core.states import Priority
+from apps.repairs import notifications
+from apps.repairs.models import Status
+
+KINDS = {
+    "repair_pending_approval": ("approval", Priority.HIGH),
+    "repair_approved": ("approval", Priority.URGENT),
+    "repair_denied": ("approval", Priority.URGENT),
+    "batch_approved": ("approval", Priority.URGENT),
+    "repair_assigned": ("assignment", Priority.HIGH),
+    "repair_reassigned_away": ("assignment", Priority.MEDIUM),
+    "repair_in_progress": ("repair_status", Priority.MEDIUM),
+    "repair_completed": ("repair_status", Priority.HIGH),
+}
+LINK = "https://app.rssystems.com/repairs/1042/"
+every_kind = pytest.mark.parametrize("name", KINDS)
+
+
+@pytest.fixture(autouse=True)
+def site(settings: Any) -> None:
+    settings.SITE_URL = "https://app.rssystems.com"
+
+
+def notification(name: str, **changes: Any) -> Notification:
+    """One of this kind as it would be stored, with the sample's context, changed."""
+    kind = kinds.get(name)
+    context = kind.sample.model_dump(mode="json")
+    context["job"].update(changes.pop("job", {}))
+    recipient = get_user_model()(username="pat", first_name="Pat", last_name="Doyle")
+    return Notification(
+        recipient=recipient, kind=name, context={**context, **changes}, action_url="/repairs/1042/"
+    )
+
+
+def in_app(row: Notification) -> messages.InAppContent:
+    kind = kinds.get(row.kind)
+    return messages.in_app(kind, kind.validate(row.context), row.action_url)
+
+
+def test_the_kinds_are_those_of_the_table() -> None:
+    registered = {kind.name: (kind.category.name, kind.priority) for kind in kinds.every()}
+    assert KINDS.items() <= registered.items()
+
+
+@every_kind
+def test_a_text_message_fits_one_part_and_ends_with_its_link(name: str) -> None:
+    text = messages.sms(notification(name)).text
+    size = segments.count(text)
+    assert (size.encoding, size.parts) == (segments.GSM_7, 1), f"{size.units} units: {text}"
+    assert text.startswith("RS Systems: ")
+    assert text.endswith(f" {LINK}")
+    assert text.isascii()
+
+
+@every_kind
+def test_an_email_says_it_in_both_forms_with_its_link(name: str) -> None:
+    row = notification(name)
+    email, job = messages.email(row), row.context["job"]
+    assert job["number"] in email.subject
+    for body in (email.text, email.html):
+        assert LINK in body
+        assert "Pat Doyle" in body
+        assert job["vehicle"] in body
+        assert in_app(row).title in body
+    assert "{" not in email.text
+    assert not re.search(r"\n{3,}", email.text)
+
+
+@every_kind
+def test_the_bell_says_which_repair_and_what_is_next(name: str) -> None:
+    row = notification(name)
+    words = in_app(row)
+    assert row.context["job"]["number"] in words.title
+    assert len(words.title) <= 80
+    assert row.context["job"]["unit"] in words.text
+    assert words.text.count(".") >= 2
+
+
+@every_kind
+def test_markup_in_a_value_is_shown_and_not_obeyed(name: str) -> None:
+    row = notification(name, job={"company": "<b>O'Brien & Sons</b>"})
+    email = messages.email(row)
+    assert "<b>O" not in email.html
+    assert "<b>O'Brien & Sons</b>" in email.text
+
+
+@every_kind
+def test_a_missing_value_is_refused_by_name(name: str) -> None:
+    kind = kinds.get(name)
+    for field in type(kind.sample).model_fields:
+        context = kind.sample.model_dump(mode="json")
+        del context[field]
+        with pytest.raises(InvalidContext, match=field):
+            kind.validate(context)
+
+
+@every_kind
+def test_a_blank_value_is_refused_by_name(name: str) -> None:
+    kind = kinds.get(name)
+    with pytest.raises(InvalidContext, match=r"job\.unit"):
+        kind.validate(notification(name, job={"unit": " "}).context)
+
+
+def test_a_long_reason_does_not_make_the_text_message_longer() -> None:
+    text = messages.sms(notification("repair_denied", reason="Too dear. " * 40)).text
+    assert segments.count(text).parts == 1
+    assert "Read the reason in the app." in text
+
+
+def test_every_open_state_has_a_next_step() -> None:
+    assert set(notifications.NEXT_STEP) == set(Status) - {Status.DENIED, Status.COMPLETED}

@@ -1,0 +1,173 @@
+from collections.abc import Callable
+from decimal import Decimal
+
+import pytest
+
+from apps.core.models import Notification
+from apps.repairs import services
+from apps.repairs.models import Repair, RepairBatch, Status
+
+from .conftest import ESTIMATE, FINAL_COST, REASON, Cast, told
+
+Make = Callable[..., Repair]
+MakeBatch = Callable[..., RepairBatch]
+
+
+def only(kind: str) -> Notification:
+    return Notification.objects.get(kind=kind)
+
+
+def test_an_estimate_goes_to_all_managers_of_the_company(cast: Cast, repair: Make) -> None:
+    repair(Status.AWAITING_APPROVAL)
+    assert told() == [
+        ("luis", "repair_pending_approval"),
+        ("maria", "repair_pending_approval"),
+    ]
+
+
+def test_an_unpriced_request_tells_nobody(repair: Make) -> None:
+    repair(Status.REQUESTED)
+    assert told() == []
+
+
+def test_an_approval_goes_to_the_technician(repair: Make) -> None:
+    repair(Status.APPROVED)
+    assert told("repair_approved") == [("jane", "repair_approved")]
+
+
+def test_a_denial_carries_its_reason_to_the_technician(repair: Make) -> None:
+    repair(Status.DENIED)
+    assert told("repair_denied") == [("jane", "repair_denied")]
+    assert only("repair_denied").context["reason"] == REASON
+
+
+def test_the_managers_hear_of_start_and_end(repair: Make) -> None:
+    repair(Status.COMPLETED)
+    assert told("repair_in_progress") == [
+        ("luis", "repair_in_progress"),
+        ("maria", "repair_in_progress"),
+    ]
+    assert told("repair_completed") == [
+        ("luis", "repair_completed"),
+        ("maria", "repair_completed"),
+    ]
+    costs = Notification.objects.filter(kind="repair_completed").values_list("context", flat=True)
+    assert {context["final_cost"] for context in costs} == {str(FINAL_COST)}
+
+
+def test_an_approved_repair_without_technician_is_told_on_its_assignment(
+    cast: Cast, request_repair: Make
+) -> None:
+    repair = request_repair(by=cast.maria)
+    services.submit_estimate(repair, ESTIMATE, by=cast.sam)
+    services.approve(repair, by=cast.maria)
+    assert told("repair_approved") == []
+    services.assign(repair, cast.tom, by=cast.sam)
+    assert told("repair_assigned") == [("tom", "repair_assigned")]
+    assert only("repair_assigned").context["status"] == "Approved"
+
+
+def test_a_reassignment_tells_both_technicians(cast: Cast, repair: Make) -> None:
+    services.assign(repair(Status.APPROVED), cast.tom, by=cast.sam)
+    assert told("repair_assigned") == [("tom", "repair_assigned")]
+    assert told("repair_reassigned_away") == [("jane", "repair_reassigned_away")]
+    assert only("repair_reassigned_away").context["technician"] == "Tom Becker"
+
+
+def test_whoever_lost_a_repair_is_not_sent_to_its_page(cast: Cast, repair: Make) -> None:
+    services.assign(repair(Status.APPROVED), cast.tom, by=cast.sam)
+    assert only("repair_reassigned_away").action_url == "/"
+
+
+def test_a_repair_that_comes_back_is_told_again(cast: Cast, repair: Make) -> None:
+    mine = repair(Status.APPROVED)
+    for technician in (cast.tom, cast.jane, cast.tom):
+        services.assign(mine, technician, by=cast.sam)
+    assert told("repair_assigned") == [
+        ("tom", "repair_assigned"),
+        ("jane", "repair_assigned"),
+        ("tom", "repair_assigned"),
+    ]
+
+
+def test_each_message_is_keyed_by_its_line_of_the_history(repair: Make) -> None:
+    approved = repair(Status.APPROVED)
+    message, event = only("repair_approved"), approved.events.get(action="approved")
+    assert message.dedup_key == f"repair_approved:{event.pk}"
+
+
+def test_a_message_leads_to_its_repair(repair: Make) -> None:
+    approved = repair(Status.APPROVED)
+    message = only("repair_approved")
+    assert message.about == approved
+    assert message.action_url == f"/repairs/{approved.pk}/"
+
+
+def test_nobody_who_has_left_is_told(cast: Cast, repair: Make) -> None:
+    cast.luis.user.is_active = False
+    cast.luis.user.save()
+    repair(Status.AWAITING_APPROVAL)
+    assert told() == [("maria", "repair_pending_approval")]
+
+
+# --- Batches ------------------------------------------------------------------------------------
+def test_a_batch_is_one_question_with_its_total(cast: Cast, request_batch: MakeBatch) -> None:
+    batch = request_batch("65.00", "95.00", "240.50")
+    assert told() == [
+        ("luis", "repair_pending_approval"),
+        ("maria", "repair_pending_approval"),
+    ]
+    message = Notification.objects.filter(recipient=cast.maria.user).get()
+    assert message.context["job"]["damage"] == "3 breaks"
+    assert message.context["estimate"] == "400.50"
+    assert (message.about, message.action_url) == (batch, f"/batches/{batch.pk}/")
+
+
+def test_the_managers_are_asked_when_the_last_break_is_priced(
+    cast: Cast, request_batch: MakeBatch
+) -> None:
+    first, second = request_batch(None, None).repairs.order_by("pk")
+    services.submit_estimate(first, Decimal("65"), by=cast.jane)
+    assert told() == []
+    services.submit_estimate(second, Decimal("95"), by=cast.jane)
+    assert len(told("repair_pending_approval")) == 2
+
+
+def test_a_batch_given_to_a_technician_is_one_message(cast: Cast, request_batch: MakeBatch) -> None:
+    batch = request_batch(None, "95.00", by=cast.sam, technician=cast.tom)
+    assert told() == [("tom", "repair_assigned")]
+    message = only("repair_assigned")
+    assert message.context["job"]["number"] == batch.number
+    assert message.context["status"] == "Requested"
+
+
+def test_each_technician_of_a_batch_hears_of_their_own_share(
+    cast: Cast, request_batch: MakeBatch
+) -> None:
+    batch = request_batch("65.00", "95.00", "240.00")
+    services.assign(batch.repairs.order_by("pk")[0], cast.tom, by=cast.sam)
+    services.approve_batch(batch, by=cast.maria)
+    messages = Notification.objects.filter(kind="batch_approved").select_related("recipient")
+    shares = {
+        row.recipient.username: (row.context["count"], row.context["total"]) for row in messages
+    }
+    assert shares == {"tom": (1, "65.00"), "jane": (2, "335.00")}
+
+
+def test_a_denied_break_is_not_in_the_approved_total(cast: Cast, request_batch: MakeBatch) -> None:
+    batch = request_batch("65.00", "95.00")
+    services.deny(batch.repairs.order_by("pk")[0], REASON, by=cast.maria)
+    services.approve_batch(batch, by=cast.maria)
+    context = only("batch_approved").context
+    assert (context["count"], context["total"]) == (1, "95.00")
+
+
+# --- A failure ----------------------------------------------------------------------------------
+def test_a_repair_whose_message_cannot_be_written_does_not_change(cast: Cast, repair: Make) -> None:
+    asked = repair(Status.AWAITING_APPROVAL)
+    cast.unit.description = " "
+    cast.unit.save()
+    with pytest.raises(ValueError, match="vehicle"):
+        services.approve(asked, by=cast.maria)
+    assert Repair.objects.get(pk=asked.pk).status == Status.AWAITING_APPROVAL
+    assert not asked.events.filter(action="approved").exists()

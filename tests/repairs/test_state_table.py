@@ -1,0 +1,92 @@
+"""Every action, in every state, by everybody: what is done, and what is refused."""
+
+from collections.abc import Callable
+from itertools import product
+
+import pytest
+
+from apps.core.models import Notification
+from apps.repairs import services
+from apps.repairs.exceptions import RepairError
+from apps.repairs.models import Profile, Repair, Status
+from apps.repairs.permissions import Action, actions_for
+
+from .conftest import ESTIMATE, FINAL_COST, REASON, Cast
+
+PEOPLE = ["maria", "helen", "jane", "tom", "sam"]
+
+#: In a world where the repair is Redwood's and Jane's: who may do it, in which states, and to
+#: which state it leads. Luis is Maria's equal, and Helen's company is another.
+TABLE: dict[Action, tuple[set[str], set[Status], Status | None]] = {
+    Action.SUBMIT_ESTIMATE: ({"jane", "sam"}, {Status.REQUESTED}, Status.AWAITING_APPROVAL),
+    Action.APPROVE: ({"maria"}, {Status.AWAITING_APPROVAL}, Status.APPROVED),
+    Action.DENY: ({"maria"}, {Status.AWAITING_APPROVAL}, Status.DENIED),
+    Action.START: ({"jane"}, {Status.APPROVED}, Status.IN_PROGRESS),
+    Action.COMPLETE: ({"jane"}, {Status.IN_PROGRESS}, Status.COMPLETED),
+    Action.ASSIGN: (
+        {"sam"},
+        {Status.REQUESTED, Status.AWAITING_APPROVAL, Status.APPROVED, Status.IN_PROGRESS},
+        None,
+    ),
+}
+CASES = list(product(TABLE, Status, PEOPLE))
+
+
+def _do(action: Action, repair: Repair, by: Profile, cast: Cast) -> None:
+    match action:
+        case Action.SUBMIT_ESTIMATE:
+            services.submit_estimate(repair, ESTIMATE, by=by)
+        case Action.APPROVE:
+            services.approve(repair, by=by)
+        case Action.DENY:
+            services.deny(repair, REASON, by=by)
+        case Action.START:
+            services.start(repair, by=by)
+        case Action.COMPLETE:
+            services.complete(repair, FINAL_COST, by=by)
+        case Action.ASSIGN:
+            services.assign(repair, cast.tom, by=by)
+
+
+def _everything(repair: Repair) -> tuple[object, ...]:
+    row = Repair.objects.values().get(pk=repair.pk)
+    return row, repair.events.count(), Notification.objects.count()
+
+
+@pytest.mark.parametrize(("action", "status", "person"), CASES)
+def test_an_action_is_done_exactly_where_the_table_allows_it(
+    action: Action,
+    status: Status,
+    person: str,
+    cast: Cast,
+    repair: Callable[[Status], Repair],
+) -> None:
+    people, statuses, leads_to = TABLE[action]
+    made, by = repair(status), getattr(cast, person)
+    before = _everything(made)
+    if person in people and status in statuses:
+        _do(action, made, by, cast)
+        assert Repair.objects.get(pk=made.pk).status == (leads_to or status)
+    else:
+        with pytest.raises(RepairError):
+            _do(action, made, by, cast)
+        assert _everything(made) == before
+
+
+@pytest.mark.parametrize(("status", "person"), list(product(Status, PEOPLE)))
+def test_the_pages_offer_what_the_services_do(
+    status: Status, person: str, cast: Cast, repair: Callable[[Status], Repair]
+) -> None:
+    offered = actions_for(repair(status), getattr(cast, person))
+    assert set(offered) == {
+        action
+        for action, (people, statuses, _) in TABLE.items()
+        if person in people and status in statuses
+    }
+
+
+def test_a_repair_of_a_batch_offers_the_batch_instead_of_itself(
+    cast: Cast, request_batch: Callable[..., object]
+) -> None:
+    request_batch("65.00")
+    assert actions_for(Repair.objects.get(), cast.maria) == [Action.APPROVE_BATCH, Action.DENY]

@@ -1,0 +1,524 @@
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.test import Client
+from django.urls import reverse
+
+from apps.repairs import services
+from apps.repairs.models import Profile, Repair, RepairBatch, Status
+from apps.repairs.views import lists
+from tests.repairs.conftest import ESTIMATE, REASON
+
+HTMX = {"HX-Request": "true"}
+
+
+def as_(profile: Profile) -> Client:
+    client = Client()
+    client.force_login(profile.user)
+    return client
+
+
+def page(client: Client, url: str, **query: Any) -> str:
+    answer = client.get(url, query)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def url(name: str, about: Repair | RepairBatch) -> str:
+    return reverse(f"repairs:{name}", args=[about.pk])
+
+
+# --- Who sees what --------------------------------------------------------------------------------
+
+
+def test_each_role_finds_its_own_first_page(cast):
+    assert "Redwood Freight" in page(as_(cast.maria), "/")
+    assert "My repairs" in page(as_(cast.jane), "/")
+    assert "All repairs" in page(as_(cast.sam), "/")
+
+
+def test_a_stranger_is_asked_to_sign_in(client, db):
+    assert client.get("/").headers["Location"] == "/login/?next=/"
+
+
+def test_a_user_without_a_profile_is_told_what_is_missing(client, db):
+    client.force_login(get_user_model().objects.create_user("nora"))
+    answer = client.get("/")
+    assert answer.status_code == 403
+    assert "not set up yet" in answer.content.decode()
+
+
+@pytest.mark.parametrize("name", ["maria", "luis", "jane", "sam"])
+def test_a_repair_is_seen_by_its_company_its_technician_and_the_office(cast, repair, name):
+    made = repair(Status.AWAITING_APPROVAL)
+    assert made.number in page(as_(getattr(cast, name)), made.get_absolute_url())
+
+
+@pytest.mark.parametrize("name", ["helen", "tom"])
+def test_for_everybody_else_a_repair_does_not_exist(cast, repair, request_batch, name):
+    made, batch = repair(Status.AWAITING_APPROVAL), request_batch("100.00", "50.00")
+    client = as_(getattr(cast, name))
+    assert made.number not in page(client, "/")
+    for address in (made.get_absolute_url(), url("deny", made), batch.get_absolute_url()):
+        assert client.get(address).status_code == 404
+    for action in ("approve", "deny", "estimate", "assign", "start", "complete"):
+        assert client.post(url(action, made)).status_code == 404
+    assert client.post(url("approve-batch", batch)).status_code == 404
+    made.refresh_from_db()
+    assert made.status == Status.AWAITING_APPROVAL
+
+
+def test_a_technician_sees_only_the_own_breaks_of_a_batch(cast, request_batch):
+    batch = request_batch("100.00", "50.00")
+    first, second = batch.repairs.order_by("pk")
+    services.assign(second, cast.tom, by=cast.sam)
+    shown = page(as_(cast.tom), batch.get_absolute_url())
+    assert second.number in shown
+    assert first.number not in shown
+
+
+def test_a_manager_requests_for_the_own_units_only(cast):
+    choices = page(as_(cast.maria), reverse("repairs:request"))
+    assert f'value="{cast.unit.pk}"' in choices
+    assert f'value="{cast.lakeshore_unit.pk}"' not in choices
+
+
+def test_a_unit_of_another_company_is_refused_when_it_is_sent_all_the_same(cast):
+    answer = as_(cast.maria).post(reverse("repairs:request"), one_break(cast.lakeshore_unit))
+    assert "Select a valid choice" in answer.content.decode()
+    assert not Repair.objects.exists()
+
+
+# --- Deciding -------------------------------------------------------------------------------------
+
+
+def test_a_manager_approves_and_comes_back_to_the_repair(cast, repair):
+    made, client = repair(Status.AWAITING_APPROVAL), as_(cast.maria)
+    answer = client.post(url("approve", made))
+    assert answer.headers["Location"] == made.get_absolute_url()
+    assert f"{made.number} is approved." in page(client, made.get_absolute_url())
+    made.refresh_from_db()
+    assert made.status == Status.APPROVED
+
+
+def test_approving_by_htmx_swaps_the_card_and_the_count(cast, repair):
+    made, other = repair(Status.AWAITING_APPROVAL), repair(Status.AWAITING_APPROVAL)
+    answer = as_(cast.maria).post(
+        url("approve", made), headers={**HTMX, "HX-Target": f"repair-{made.pk}"}
+    )
+    card = answer.content.decode()
+    assert answer.status_code == 200
+    assert f'id="repair-{made.pk}"' in card
+    assert "Approved" in card
+    assert '<span id="waiting" hx-swap-oob="innerHTML">1</span>' in card
+    assert "<html" not in card
+    assert other.number not in card
+
+
+def test_an_approval_that_comes_second_is_told_who_was_first(cast, repair):
+    made = repair(Status.AWAITING_APPROVAL)
+    as_(cast.luis).post(url("approve", made))
+    client = as_(cast.maria)
+    answer = client.post(url("approve", made))
+    assert answer.status_code == 302
+    shown = page(client, made.get_absolute_url())
+    assert f"{made.number} was already approved by Luis Romero" in shown
+    assert made.events.filter(action="approved").count() == 1
+
+
+def test_an_approval_that_comes_second_by_htmx_is_told_in_the_card(cast, repair):
+    made = repair(Status.AWAITING_APPROVAL)
+    as_(cast.luis).post(url("approve", made))
+    headers = {**HTMX, "HX-Target": f"repair-{made.pk}"}
+    answer = as_(cast.maria).post(url("approve", made), headers=headers)
+    assert answer.status_code == 200
+    assert "already approved by Luis Romero" in answer.content.decode()
+
+
+def test_a_technician_cannot_approve(cast, repair):
+    made, client = repair(Status.AWAITING_APPROVAL), as_(cast.jane)
+    client.post(url("approve", made))
+    assert "Only a manager of the company may" in page(client, made.get_absolute_url())
+    made.refresh_from_db()
+    assert made.status == Status.AWAITING_APPROVAL
+
+
+@pytest.mark.parametrize("reason", ["", "   "])
+def test_a_denial_without_a_reason_is_refused_at_its_field(cast, repair, reason):
+    made = repair(Status.AWAITING_APPROVAL)
+    shown = as_(cast.maria).post(url("deny", made), {"reason": reason}).content.decode()
+    assert "Give the reason: the technician reads it." in shown
+    assert 'aria-invalid="true"' in shown
+    made.refresh_from_db()
+    assert made.status == Status.AWAITING_APPROVAL
+
+
+def test_a_denial_keeps_its_reason(cast, repair):
+    made, client = repair(Status.AWAITING_APPROVAL), as_(cast.maria)
+    client.post(url("deny", made), {"reason": "<b>sold</b>"})
+    shown = page(client, made.get_absolute_url())
+    assert "&lt;b&gt;sold&lt;/b&gt;" in shown
+    assert "<b>sold" not in shown
+
+
+def test_a_form_for_what_can_no_longer_be_done_leads_back_to_the_repair(cast, repair):
+    made = repair(Status.APPROVED)
+    assert as_(cast.maria).get(url("deny", made)).headers["Location"] == made.get_absolute_url()
+
+
+def test_a_batch_is_approved_by_one_button(cast, request_batch):
+    batch, client = request_batch("100.00", "50.50"), as_(cast.maria)
+    assert "Approve all $150.50" in page(client, batch.get_absolute_url())
+    assert "Approve all $150.50" in page(client, "/")
+    assert client.post(url("approve-batch", batch)).headers["Location"] == batch.get_absolute_url()
+    assert set(batch.repairs.values_list("status", flat=True)) == {Status.APPROVED}
+    assert 'data-testid="approve-batch"' not in page(client, batch.get_absolute_url())
+
+
+def test_a_batch_approved_twice_says_who_was_first(cast, request_batch):
+    batch, client = request_batch("100.00", "50.00"), as_(cast.maria)
+    as_(cast.luis).post(url("approve-batch", batch))
+    client.post(url("approve-batch", batch))
+    assert "Luis Romero" in page(client, batch.get_absolute_url()).partition("</main>")[0]
+
+
+@pytest.mark.parametrize("target", ["batch", "batch-1"])
+def test_a_batch_is_approved_wherever_its_button_stands(cast, request_batch, target):
+    batch = request_batch("100.00", "50.00")
+    answer = as_(cast.maria).post(
+        url("approve-batch", batch), headers={**HTMX, "HX-Target": target}
+    )
+    assert answer.status_code == 200
+    assert "<html" not in answer.content.decode()
+    assert f"{batch.number} is approved." in answer.content.decode()
+
+
+def test_a_break_of_a_batch_offers_to_approve_the_whole(cast, request_batch):
+    repair = request_batch("100.00", "50.00").repairs.first()
+    shown = page(as_(cast.maria), repair.get_absolute_url())
+    assert "Approve all $150.00" in shown
+    assert 'data-testid="approve"' not in shown
+
+
+# --- The work -------------------------------------------------------------------------------------
+
+
+def test_the_office_assigns_and_reassigns(cast, request_repair):
+    made, client = request_repair(by=cast.sam), as_(cast.sam)
+    assert made.number in page(client, "/", technician="nobody")
+    for technician in (cast.jane, cast.tom):
+        client.post(url("assign", made), {"technician": technician.pk})
+        made.refresh_from_db()
+        assert made.technician == technician
+
+
+def test_the_technician_who_has_a_repair_is_not_offered_for_it(cast, repair):
+    shown = page(as_(cast.sam), url("assign", repair(Status.APPROVED)))
+    assert f'value="{cast.tom.pk}"' in shown
+    assert f'value="{cast.jane.pk}"' not in shown
+
+
+def test_a_technician_prices_starts_and_completes(cast, repair):
+    made, client = repair(Status.REQUESTED), as_(cast.jane)
+    client.post(url("estimate", made), {"amount": "412.5"})
+    services.approve(made, by=cast.maria)
+    client.post(url("start", made))
+    client.post(url("complete", made), {"amount": "398.00"})
+    made.refresh_from_db()
+    assert made.status == Status.COMPLETED
+    assert (made.estimate, made.final_cost) == (Decimal("412.50"), Decimal("398.00"))
+    assert "$398.00" in page(client, made.get_absolute_url())
+
+
+@pytest.mark.parametrize("amount", ["", "-1", "12.345", "100000", "many"])
+def test_an_amount_that_is_none_is_refused_at_its_field(cast, repair, amount):
+    made = repair(Status.IN_PROGRESS)
+    shown = as_(cast.jane).post(url("complete", made), {"amount": amount}).content.decode()
+    assert "errorlist" in shown
+    made.refresh_from_db()
+    assert made.status == Status.IN_PROGRESS
+
+
+def test_the_final_cost_is_proposed_from_the_estimate(cast, repair):
+    made = repair(Status.IN_PROGRESS)
+    assert f'value="{ESTIMATE}"' in page(as_(cast.jane), made.get_absolute_url())
+
+
+def test_the_history_tells_everything_newest_first(cast, repair):
+    shown = page(as_(cast.maria), repair(Status.COMPLETED).get_absolute_url())
+    told = shown.partition('id="history"')[2]
+    lines = ["Completed", "Started", "Approved", "Submitted for approval", "Requested"]
+    assert sorted(lines, key=told.index) == lines
+
+
+@pytest.mark.parametrize(
+    ("status", "role", "next_action"),
+    [
+        (Status.REQUESTED, "jane", "estimate"),
+        (Status.REQUESTED, "sam", "assign"),
+        (Status.AWAITING_APPROVAL, "maria", "approve"),
+        (Status.APPROVED, "jane", "start"),
+        (Status.IN_PROGRESS, "jane", "complete"),
+        (Status.IN_PROGRESS, "sam", "assign"),
+    ],
+)
+def test_a_repair_offers_its_next_action_to_who_may_take_it(
+    cast, repair, status, role, next_action
+):
+    shown = page(as_(getattr(cast, role)), repair(status).get_absolute_url())
+    assert f'data-testid="{next_action}"' in shown
+
+
+@pytest.mark.parametrize("status", [Status.DENIED, Status.COMPLETED])
+@pytest.mark.parametrize("role", ["maria", "jane", "sam"])
+def test_a_closed_repair_offers_nothing(cast, repair, status, role):
+    shown = page(as_(getattr(cast, role)), repair(status).get_absolute_url())
+    assert "What to do next" not in shown
+
+
+# --- Writing is POST, with a token ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("action", ["approve", "start"])
+def test_nothing_is_done_by_get(cast, repair, action):
+    made = repair(Status.AWAITING_APPROVAL)
+    assert as_(cast.maria).get(url(action, made)).status_code == 405
+
+
+def test_a_batch_is_not_approved_by_get(cast, request_batch):
+    batch = request_batch("100.00")
+    assert as_(cast.maria).get(url("approve-batch", batch)).status_code == 405
+
+
+@pytest.mark.parametrize("action", ["approve", "deny"])
+def test_nothing_is_done_without_a_csrf_token(cast, repair, action):
+    made, client = repair(Status.AWAITING_APPROVAL), Client(enforce_csrf_checks=True)
+    client.force_login(cast.maria.user)
+    assert client.post(url(action, made), {"reason": REASON}).status_code == 403
+    made.refresh_from_db()
+    assert made.status == Status.AWAITING_APPROVAL
+
+
+# --- Requesting -----------------------------------------------------------------------------------
+
+
+def one_break(unit: Any, **changes: Any) -> dict[str, Any]:
+    given = {
+        "unit": unit.pk,
+        "breaks": "1",
+        "break-0-damage": "star_break",
+        "break-0-position": "center",
+        "break-0-description": "bay 4",
+    }
+    return {**given, **changes}
+
+
+SECOND = {"breaks": "2", "break-1-damage": "chip", "break-1-position": "top_edge"}
+
+
+def test_a_manager_requests_a_repair(cast):
+    answer = as_(cast.maria).post(reverse("repairs:request"), one_break(cast.unit))
+    made = Repair.objects.get()
+    assert answer.headers["Location"] == made.get_absolute_url()
+    assert (made.requested_by, made.description, made.batch) == (cast.maria, "bay 4", None)
+
+
+def test_several_breaks_become_a_batch(cast):
+    answer = as_(cast.maria).post(reverse("repairs:request"), one_break(cast.unit, **SECOND))
+    batch = RepairBatch.objects.get()
+    assert answer.headers["Location"] == batch.get_absolute_url()
+    assert batch.repairs.count() == 2
+
+
+def test_a_technician_prices_in_the_request_and_has_it_at_once(cast):
+    given = one_break(cast.unit, **{"break-0-estimate": "120"})
+    as_(cast.jane).post(reverse("repairs:request"), given)
+    made = Repair.objects.get()
+    assert (made.technician, made.status) == (cast.jane, Status.AWAITING_APPROVAL)
+
+
+def test_an_estimate_from_a_manager_is_not_read(cast):
+    given = one_break(cast.unit, **{"break-0-estimate": "1"})
+    as_(cast.maria).post(reverse("repairs:request"), given)
+    assert Repair.objects.get().status == Status.REQUESTED
+
+
+@pytest.mark.parametrize("headers", [{}, {**HTMX, "HX-Target": "breaks"}])
+def test_a_break_is_added_with_and_without_htmx_and_keeps_what_was_typed(cast, headers):
+    given = one_break(cast.unit, add="1", **{"break-0-position": ""})
+    answer = as_(cast.maria).post(reverse("repairs:request"), given, headers=headers)
+    shown = answer.content.decode()
+    assert shown.count('data-testid="break"') == 2
+    assert "bay 4" in shown
+    assert "errorlist" not in shown
+    assert ("<html" in shown) is not bool(headers)
+    assert not Repair.objects.exists()
+
+
+def test_a_break_is_removed_and_the_others_move_up(cast):
+    given = one_break(cast.unit, **SECOND, remove="0", **{"break-1-description": "second"})
+    shown = as_(cast.maria).post(reverse("repairs:request"), given).content.decode()
+    assert shown.count('data-testid="break"') == 1
+    assert "second" in shown
+    assert "bay 4" not in shown
+
+
+def test_what_is_missing_is_told_at_each_field_of_each_break(cast):
+    given = {"breaks": "2", "break-0-damage": "chip"}
+    shown = as_(cast.maria).post(reverse("repairs:request"), given).content.decode()
+    assert shown.count("Choose the place.") == 2
+    assert shown.count("Choose what comes nearest.") == 1
+    assert "Choose the vehicle." in shown
+
+
+@pytest.mark.parametrize("breaks", ["0", "-1", "x", "999", ""])
+def test_a_forged_number_of_breaks_does_no_harm(cast, breaks):
+    answer = as_(cast.maria).post(
+        reverse("repairs:request"), one_break(cast.unit, breaks=breaks, add="1")
+    )
+    assert 1 <= answer.content.decode().count('data-testid="break"') <= 10
+
+
+# --- Lists ----------------------------------------------------------------------------------------
+
+
+def rows(shown: str) -> int:
+    return shown.count('data-testid="repair-row"')
+
+
+@pytest.mark.parametrize(
+    ("words", "found"), [("417", 1), ("62091", 2), ("{number}", 1), ("{bare}", 1), ("zzz", 0)]
+)
+def test_the_office_searches_by_unit_plate_and_number(cast, repair, request_repair, words, found):
+    made = repair(Status.APPROVED)
+    request_repair(by=cast.sam, unit=cast.lakeshore_unit)
+    words = words.format(number=made.number.lower(), bare=made.number.removeprefix("R-"))
+    assert rows(page(as_(cast.sam), "/", q=words)) == found
+
+
+def test_a_search_for_a_batch_finds_its_breaks(cast, request_batch, request_repair):
+    batch = request_batch("100.00", "50.00")
+    request_repair()
+    assert rows(page(as_(cast.sam), "/", q=batch.number)) == 2
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"q": "R-99999999999999999999999"},
+        {"q": "%_'\""},
+        {"status": "nonsense", "company": "x", "technician": "-1"},
+        {"page": "999"},
+        {"page": "x"},
+    ],
+)
+def test_a_strange_query_does_no_harm(cast, repair, query):
+    repair(Status.APPROVED)
+    page(as_(cast.sam), "/", **query)
+
+
+def test_the_office_narrows_by_company_state_and_technician(cast, repair, request_repair):
+    repair(Status.APPROVED)
+    request_repair(by=cast.sam, unit=cast.lakeshore_unit)
+    client = as_(cast.sam)
+    assert rows(page(client, "/")) == 2
+    assert rows(page(client, "/", company=cast.redwood.pk)) == 1
+    assert rows(page(client, "/", status="approved")) == 1
+    assert rows(page(client, "/", technician=cast.jane.pk)) == 1
+    assert rows(page(client, "/", technician="nobody")) == 1
+
+
+def test_the_office_sees_first_what_nobody_has(cast, request_repair):
+    unassigned = request_repair(by=cast.sam)
+    newer = request_repair(by=cast.jane)
+    shown = page(as_(cast.sam), "/")
+    assert shown.index(unassigned.number) < shown.index(newer.number)
+    assert "1 without a technician" in shown
+
+
+def test_htmx_gets_the_list_alone(cast, repair):
+    made = repair(Status.APPROVED)
+    headers = {**HTMX, "HX-Target": "list"}
+    answer = as_(cast.maria).get("/", {"status": "approved"}, headers=headers)
+    assert made.number in answer.content.decode()
+    assert "<html" not in answer.content.decode()
+    assert "HX-Request" in answer.headers["Vary"]
+
+
+def test_a_managers_page_has_approvals_apart_from_the_rest(cast, repair):
+    waiting, done = repair(Status.AWAITING_APPROVAL), repair(Status.COMPLETED)
+    shown = page(as_(cast.maria), "/")
+    approvals, _, rest = shown.partition('id="others"')
+    assert waiting.number in approvals
+    assert waiting.number not in rest
+    assert done.number in rest
+    assert done.number not in approvals
+
+
+def test_a_technicians_page_groups_by_what_to_do_next(cast, repair):
+    for status in Status:
+        repair(status)
+    shown = page(as_(cast.jane), "/")
+    groups = ["Finish", "Start", "Look and price", "Wait", "Closed"]
+    headings = [f"<h2>{group}</h2>" for group in groups]
+    assert sorted(headings, key=shown.index) == headings
+
+
+@pytest.mark.parametrize("name", ["maria", "jane", "sam"])
+def test_empty_lists_say_so(cast, name):
+    shown = page(as_(getattr(cast, name)), "/")
+    assert any(words in shown for words in ("No repairs yet", "Nothing to do right now"))
+
+
+def test_long_lists_are_paginated(cast, request_repair):
+    for _ in range(26):
+        request_repair()
+    client = as_(cast.sam)
+    assert rows(page(client, "/")) == 25
+    assert rows(page(client, "/", page=2)) == 1
+    assert "?status=requested&amp;page=2" in page(client, "/", status="requested")
+
+
+@pytest.mark.parametrize("name", ["maria", "jane", "sam"])
+def test_a_list_costs_the_same_with_few_repairs_and_with_many(
+    cast, repair, request_batch, name, django_assert_num_queries
+):
+    def fill() -> None:
+        for status in Status:
+            repair(status)
+        request_batch("100.00", "50.00")
+
+    fill()
+    client = as_(getattr(cast, name))
+    with django_assert_num_queries({"maria": 8, "jane": 8, "sam": 10}[name]) as few:
+        client.get("/")
+    fill()
+    fill()
+    with django_assert_num_queries(len(few)):
+        client.get("/")
+
+
+@pytest.mark.parametrize("name", ["maria", "sam"])
+def test_a_batch_costs_the_same_with_few_breaks_and_with_many(
+    cast, request_batch, name, django_assert_num_queries
+):
+    few, many = request_batch("1.00", "2.00"), request_batch(*["1.00"] * 8)
+    client = as_(getattr(cast, name))
+    with django_assert_num_queries(7) as captured:
+        client.get(few.get_absolute_url())
+    with django_assert_num_queries(len(captured)):
+        client.get(many.get_absolute_url())
+
+
+def test_approvals_beyond_the_most_are_a_click_away_and_no_batch_is_cut(
+    cast, repair, request_batch, monkeypatch
+):
+    monkeypatch.setattr(lists, "MOST_APPROVALS", 1)
+    request_batch("100.00", "50.00")
+    repair(Status.AWAITING_APPROVAL)
+    shown = page(as_(cast.maria), "/")
+    assert "Approve all $150.00" in shown
+    assert 'data-testid="repair-card"' not in shown
+    assert 'href="/?status=awaiting_approval"' in shown
