@@ -1,0 +1,99 @@
+"""Points the settings to services of the test run's own, before anything loads them."""
+
+import atexit
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from itertools import count
+from pathlib import Path
+
+import django
+import pytest
+import redis
+
+from tests import services
+
+
+def _new_folder() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="rs-tests-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def _start_redis() -> services.Redis:
+    server = services.Redis(_folder)
+    atexit.register(server.stop)
+    server.start()
+    return server
+
+
+def _choose_database() -> str:
+    """SQLite, or with TEST_DATABASE=postgresql the server of TEST_DATABASE_URL or a private one."""
+    chosen = os.environ.get("TEST_DATABASE", "sqlite")
+    if chosen == "sqlite":
+        return f"sqlite:///{_folder / 'db.sqlite3'}"
+    if chosen != "postgresql":
+        raise pytest.UsageError(f"TEST_DATABASE is {chosen!r}; it must be sqlite or postgresql.")
+    if url := os.environ.get("TEST_DATABASE_URL"):
+        return url
+    server = services.PostgreSQL(_new_folder())
+    atexit.register(server.stop)
+    server.start()
+    return server.url
+
+
+_folder = _new_folder()
+_redis = _start_redis()
+os.environ.update(services.environment(_folder, _redis.url, _choose_database()))
+django.setup()
+
+
+def pytest_report_header() -> str:
+    return f"database: {os.environ['DATABASE_URL'].partition(':')[0]}, broker: {_redis.url}"
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> str:
+    """The private Redis that CELERY_BROKER_URL names, which each test run has to itself."""
+    return _redis.url
+
+
+@pytest.fixture
+def redis_server() -> Iterator[services.Redis]:
+    """The same Redis, empty, for a test that stops it; running again afterwards."""
+    redis.Redis.from_url(_redis.url).flushall()
+    yield _redis
+    _redis.stop()
+    _redis.start()
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
+    from django.db import connection
+
+    if connection.vendor == "sqlite":
+        # A file, since a database in memory is invisible to the workers.
+        connection.settings_dict["TEST"]["NAME"] = connection.settings_dict["NAME"]
+
+
+@pytest.fixture
+def worker(
+    transactional_db: None, redis_url: str, tmp_path: Path
+) -> Iterator[Callable[..., services.Worker]]:
+    """Starts a real Celery worker on the test database: `worker(concurrency=2, AWS_SES_PORT="…")`.
+
+    The broker is emptied first: what other tests enqueued is about rows that are gone.
+    """
+    redis.Redis.from_url(redis_url).flushall()
+    numbers = count(1)
+    with ExitStack() as running:
+
+        def start(concurrency: int = 1, **variables: str) -> services.Worker:
+            name = f"worker{next(numbers)}@tests"
+            return running.enter_context(
+                services.running_worker(tmp_path, name, concurrency, **variables)
+            )
+
+        yield start

@@ -1,0 +1,231 @@
+"""The SES backend against a server on loopback that does exactly what each test says."""
+
+import socket
+import socketserver
+import threading
+from collections.abc import Callable, Iterator
+from email import message_from_bytes, policy
+from typing import Any
+
+import pytest
+
+from apps.core.exceptions import (
+    AmbiguousError,
+    ChannelUnavailableError,
+    DeliveryError,
+    PermanentError,
+    ThrottledError,
+    TransientError,
+)
+from apps.core.providers import ses_smtp
+from apps.core.providers.base import EmailMessage, Receipt
+from apps.core.providers.django_mail import DjangoMail
+
+MESSAGE = EmailMessage(
+    "jane@fleet.example",
+    "Repair approved \u2013 unit 27",
+    "Hello Jané\n.\n",
+    "<p>Hello Jané</p>",
+    tags={"delivery": "0f8fad5b-d9cb-469f-a165-70867728950e", "attempt": "2"},
+)
+
+HANG_UP = "hang up"
+SILENCE = "silence"
+
+
+class Server(socketserver.ThreadingTCPServer):
+    """Speaks enough SMTP. `replies` overrides the answer to a command, or to the message ("."),
+    by a reply line, HANG_UP or SILENCE."""
+
+    allow_reuse_address = True
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.replies: dict[str, str] = {}
+        self.connections: list[socket.socket] = []
+        self.accepted: list[bytes] = []
+        self.commands: list[str] = []
+        self.released = threading.Event()
+
+
+class Handler(socketserver.StreamRequestHandler):
+    server: Server
+
+    def handle(self) -> None:
+        self.server.connections.append(self.connection)
+        self.say("220 ready")
+        while line := self.rfile.readline().decode().strip():
+            verb = line.split()[0].upper()
+            self.server.commands.append(verb)
+            default = {"EHLO": "250-me\r\n250 AUTH PLAIN", "DATA": "354 go", "AUTH": "235 ok"}
+            if not self.say(self.server.replies.get(verb, default.get(verb, "250 Ok"))):
+                return
+            if verb == "DATA" and "DATA" not in self.server.replies:
+                body = b""
+                while (row := self.rfile.readline()) != b".\r\n":
+                    body += row
+                answer = self.server.replies.get(".", f"250 Ok id-{len(self.server.accepted)}")
+                if answer.startswith("250"):
+                    self.server.accepted.append(body)
+                if not self.say(answer):
+                    return
+
+    def say(self, reply: str) -> bool:
+        if reply == SILENCE:
+            self.server.released.wait()
+            return False
+        if reply == HANG_UP:
+            self.connection.shutdown(socket.SHUT_RDWR)
+            return False
+        self.wfile.write(reply.encode() + b"\r\n")
+        return True
+
+
+@pytest.fixture
+def server(settings: Any) -> Iterator[Server]:
+    with Server() as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", server.server_address[1]
+        settings.EMAIL_HOST_USER = settings.EMAIL_HOST_PASSWORD = "sandbox"
+        settings.EMAIL_USE_TLS = settings.EMAIL_USE_SSL = False
+        settings.EMAIL_TIMEOUT = 1
+        settings.DEFAULT_FROM_NAME = "RS Systems"
+        settings.DEFAULT_FROM_EMAIL = "notifications@rssystems.com"
+        settings.AWS_SES_CONFIGURATION_SET = "rs-systems-notifications"
+        yield server
+        server.released.set()
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def send(server: Server) -> Callable[[], Receipt]:
+    provider = DjangoMail("apps.core.providers.ses_smtp.EmailBackend")
+    return lambda: provider.send(MESSAGE)
+
+
+def test_the_message_id_of_the_reply_is_kept(send: Callable[[], Receipt], server: Server) -> None:
+    assert send() == Receipt("ses-smtp", "id-0")
+
+
+def test_the_message_carries_the_tags_the_configuration_set_and_the_sender_s_name(
+    send: Callable[[], Receipt], server: Server
+) -> None:
+    send()
+    mail = message_from_bytes(server.accepted[0], policy=policy.default)
+    assert mail["From"] == "RS Systems <notifications@rssystems.com>"
+    assert mail["Subject"] == MESSAGE.subject
+    assert mail["X-SES-CONFIGURATION-SET"] == "rs-systems-notifications"
+    assert mail["X-SES-MESSAGE-TAGS"] == (
+        "delivery=0f8fad5b-d9cb-469f-a165-70867728950e, attempt=2"
+    )
+    text, html = mail.get_body(("plain",)), mail.get_body(("html",))
+    assert text is not None
+    assert html is not None
+    assert "Hello Jané" in text.get_content()
+    assert "<p>Hello Jané</p>" in html.get_content()
+
+
+def test_one_connection_serves_many_messages(send: Callable[[], Receipt], server: Server) -> None:
+    for _ in range(5):
+        send()
+    assert len(server.connections) == 1
+    assert server.commands.count("EHLO") == 1
+
+
+def test_a_connection_that_went_stale_while_idle_is_reopened_before_the_message(
+    send: Callable[[], Receipt], server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send()
+    monkeypatch.setattr(ses_smtp, "IDLE_S", -1.0)
+    server.connections[0].shutdown(socket.SHUT_RDWR)
+    assert send().message_id == "id-1"
+    assert len(server.connections) == 2
+
+
+def test_an_idle_connection_that_still_lives_is_used_again(
+    send: Callable[[], Receipt], server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send()
+    monkeypatch.setattr(ses_smtp, "IDLE_S", -1.0)
+    send()
+    assert len(server.connections) == 1
+    assert "NOOP" in server.commands
+
+
+@pytest.mark.parametrize(("name", "value"), [("LIFETIME_S", -1.0), ("LIFETIME_MESSAGES", 1)])
+def test_a_connection_is_replaced_after_its_lifetime(
+    send: Callable[[], Receipt],
+    server: Server,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    value: float,
+) -> None:
+    monkeypatch.setattr(ses_smtp, name, value)
+    send()
+    send()
+    assert len(server.connections) == 2
+
+
+@pytest.mark.parametrize(
+    ("command", "reply", "expected"),
+    [
+        ("EHLO", HANG_UP, TransientError),
+        ("EHLO", SILENCE, TransientError),
+        ("AUTH", "535 Authentication Credentials Invalid", ChannelUnavailableError),
+        ("AUTH", "454 Temporary authentication failure", TransientError),
+        ("MAIL", "454 Throttling failure: Maximum sending rate exceeded", ThrottledError),
+        ("MAIL", HANG_UP, TransientError),
+        ("RCPT", "550 5.1.1 no such user", PermanentError),
+        ("RCPT", SILENCE, TransientError),
+        ("DATA", "451 Temporary service failure", TransientError),
+        (".", "554 Message rejected: Email address is not verified.", ChannelUnavailableError),
+        (".", "554 Transaction failed", PermanentError),
+        (".", "454 Throttling failure: Daily message quota exceeded", ThrottledError),
+        (".", HANG_UP, AmbiguousError),
+        (".", SILENCE, AmbiguousError),
+    ],
+)
+def test_a_failure_is_told_by_where_it_happened(
+    send: Callable[[], Receipt],
+    server: Server,
+    command: str,
+    reply: str,
+    expected: type[Exception],
+) -> None:
+    server.replies[command] = reply
+    with pytest.raises(DeliveryError) as caught:
+        send()
+    assert type(caught.value) is expected
+    assert server.accepted == []
+
+
+def test_the_next_message_after_a_failure_goes_over_a_fresh_connection(
+    send: Callable[[], Receipt], server: Server
+) -> None:
+    server.replies["RCPT"] = "550 5.1.1 no such user"
+    with pytest.raises(PermanentError):
+        send()
+    del server.replies["RCPT"]
+    assert send().message_id == "id-0"
+    assert len(server.connections) == 2
+
+
+def test_a_refused_connection_is_transient(
+    send: Callable[[], Receipt], server: Server, settings: Any
+) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        settings.EMAIL_PORT = closed.getsockname()[1]
+        with pytest.raises(TransientError):
+            DjangoMail("apps.core.providers.ses_smtp.EmailBackend").send(MESSAGE)
+
+
+def test_django_s_own_smtp_backend_works_and_a_lost_answer_is_ambiguous(server: Server) -> None:
+    provider = DjangoMail("django.core.mail.backends.smtp.EmailBackend")
+    assert provider.send(MESSAGE) == Receipt("smtp")
+    server.replies["."] = HANG_UP
+    with pytest.raises(AmbiguousError):
+        provider.send(MESSAGE)

@@ -1,0 +1,272 @@
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.db.models.functions import Now
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from apps.core import outcomes
+from apps.core.attempts import attempt, claim
+from apps.core.exceptions import AmbiguousError, PermanentError, TransientError
+from apps.core.models import Delivery
+from apps.core.providers import memory
+from apps.core.providers.base import Receipt
+from apps.core.states import Channel, DeliveryState, LogEvent, Priority
+
+from .test_notification_service import statements
+
+Make = Callable[..., Delivery]
+Story = Callable[[Delivery], list[str]]
+
+
+def fresh(row: Delivery) -> Delivery:
+    return Delivery.objects.get(pk=row.pk)
+
+
+@pytest.mark.parametrize("channel", Channel)
+def test_a_due_delivery_is_sent_once_and_the_provider_s_id_is_kept(
+    delivery: Make, story: Story, channel: Channel
+) -> None:
+    row = delivery(channel)
+    attempt(row.pk)
+    after = fresh(row)
+    assert after.state == DeliveryState.ACCEPTED
+    assert after.provider_message_id == "memory-1"
+    assert after.finished_at
+    assert (after.next_attempt_at, after.lease_until) == (None, None)
+    assert story(row) == [LogEvent.CALLING, LogEvent.ACCEPTED]
+    assert len(memory.emails) + len(memory.texts) == 1
+
+
+def test_an_email_carries_the_delivery_s_id_and_the_attempt_s_number(delivery: Make) -> None:
+    row = delivery()
+    attempt(row.pk)
+    (mail,) = memory.emails
+    assert mail.to == [row.notification.recipient.contact.email]
+    assert mail.extra_headers["X-SES-MESSAGE-TAGS"] == f"delivery={row.pk}, attempt=1"
+
+
+def test_the_same_task_again_sends_nothing(delivery: Make) -> None:
+    row = delivery()
+    attempt(row.pk)
+    attempt(row.pk)
+    assert len(memory.emails) == 1
+
+
+def test_a_delivery_that_is_not_due_yet_is_left_alone(delivery: Make) -> None:
+    row = delivery(next_attempt_at=timezone.now() + timedelta(minutes=1))
+    attempt(row.pk)
+    assert memory.emails == []
+    assert fresh(row).state == DeliveryState.DUE
+
+
+def test_a_delivery_that_is_gone_is_no_error(db: None) -> None:
+    import uuid
+
+    assert attempt(uuid.uuid4()) is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_workers_at_once_make_one_call(delivery: Make) -> None:
+    rows = [delivery() for _ in range(5)]
+    barrier = threading.Barrier(2)
+
+    def work() -> None:
+        for row in rows:
+            barrier.wait()
+            attempt(row.pk)
+        connection.close()
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(memory.emails) == len(rows)
+
+
+def test_one_attempt_costs_at_most_five_statements(delivery: Make) -> None:
+    row = delivery()
+    with CaptureQueriesContext(connection) as captured:
+        attempt(row.pk)
+    assert len(statements(captured)) <= 5, statements(captured)
+
+
+def test_a_transient_refusal_is_due_again_after_its_back_off(delivery: Make, story: Story) -> None:
+    row = delivery()
+    memory.failures.append(TransientError("Temporary service failure", code="451"))
+    attempt(row.pk)
+    after = fresh(row)
+    assert after.state == DeliveryState.DUE
+    assert after.enqueued_at is None
+    assert after.next_attempt_at is not None
+    assert after.next_attempt_at <= timezone.now() + timedelta(seconds=5)
+    assert story(row) == [LogEvent.CALLING, LogEvent.TRANSIENT]
+    line = row.log.last()
+    assert line is not None
+    assert (line.code, line.detail) == ("451", "Temporary service failure")
+
+
+def test_a_long_back_off_waits_for_the_slow_sweep(
+    delivery: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("apps.core.retry.random.random", lambda: 1.0)
+    row = delivery(attempts=9, due_at=timezone.now())
+    memory.failures.append(TransientError("busy"))
+    attempt(row.pk)
+    assert fresh(row).state == DeliveryState.RETRYING
+
+
+def test_the_second_attempt_of_a_retried_delivery_really_sends(
+    delivery: Make, story: Story
+) -> None:
+    row = delivery()
+    memory.failures.append(TransientError("busy"))
+    attempt(row.pk)
+    Delivery.objects.filter(pk=row.pk).update(next_attempt_at=Now())
+    attempt(row.pk)
+    assert fresh(row).state == DeliveryState.ACCEPTED
+    assert fresh(row).attempts == 2
+    assert story(row) == ["calling", "transient", "calling", "accepted"]
+
+
+def test_a_permanent_refusal_stops_at_once_and_says_why_without_the_address(
+    delivery: Make, story: Story
+) -> None:
+    row = delivery()
+    memory.failures.append(PermanentError("no such user jane@fleet.example", code="550"))
+    attempt(row.pk)
+    after = fresh(row)
+    assert after.state == DeliveryState.REJECTED
+    assert after.reason == "no such user j***@fleet.example"
+    assert story(row) == [LogEvent.CALLING, LogEvent.PERMANENT]
+
+
+@pytest.mark.parametrize(
+    ("priority", "hours", "state"),
+    [
+        (Priority.URGENT, 3, DeliveryState.DUE),
+        (Priority.URGENT, 5, DeliveryState.EXHAUSTED),
+        (Priority.MEDIUM, 23, DeliveryState.DUE),
+        (Priority.MEDIUM, 25, DeliveryState.EXHAUSTED),
+    ],
+)
+def test_retries_end_with_the_horizon_of_the_priority(
+    delivery: Make, priority: Priority, hours: int, state: DeliveryState
+) -> None:
+    row = delivery(priority=priority, due_at=timezone.now() - timedelta(hours=hours))
+    memory.failures.append(TransientError("busy"))
+    attempt(row.pk)
+    assert fresh(row).state == state
+
+
+def test_no_answer_leaves_it_unknown_until_its_deadline(delivery: Make, story: Story) -> None:
+    row = delivery()
+    memory.failures.append(AmbiguousError("timed out"))
+    attempt(row.pk)
+    after = fresh(row)
+    assert after.state == DeliveryState.UNKNOWN
+    assert after.next_attempt_at is not None
+    assert after.next_attempt_at > timezone.now() + timedelta(minutes=9)
+    assert story(row) == [LogEvent.CALLING, LogEvent.AMBIGUOUS]
+
+
+def test_an_address_that_became_unusable_meanwhile_is_skipped_with_the_reason(
+    delivery: Make, story: Story
+) -> None:
+    row = delivery()
+    contact = row.notification.recipient.contact
+    contact.email = "new@fleet.example"
+    contact.save()
+    attempt(row.pk)
+    after = fresh(row)
+    assert (after.state, after.reason) == (
+        DeliveryState.SKIPPED,
+        "e-mail address is not verified",
+    )
+    assert story(row) == [LogEvent.SKIPPED]
+    assert memory.emails == []
+
+
+def test_staging_skips_a_stranger_and_marks_the_subject_for_the_others(
+    delivery: Make, person: Callable[..., User], settings: Any
+) -> None:
+    settings.ENVIRONMENT = "staging"
+    listed = person()
+    settings.STAGING_ALLOWED_RECIPIENTS = [listed.contact.email]
+    stranger, allowed = delivery(), delivery(recipient=listed)
+    attempt(stranger.pk)
+    attempt(allowed.pk)
+    assert fresh(stranger).state == DeliveryState.SKIPPED
+    assert fresh(stranger).reason == "not among the recipients that staging may reach"
+    (mail,) = memory.emails
+    assert mail.to == [listed.contact.email]
+    assert mail.subject.startswith("[staging] ")
+
+
+@pytest.mark.parametrize("ending", [PermanentError("invalid number"), None])
+def test_where_sms_was_the_only_way_and_fails_email_stands_in(
+    delivery: Make, story: Story, ending: PermanentError | None
+) -> None:
+    row = delivery(Channel.SMS, Priority.HIGH)
+    if ending:
+        memory.failures.append(ending)
+    else:
+        row.notification.recipient.contact.sms_opt_in = False
+        row.notification.recipient.contact.save()
+    stand_in = attempt(row.pk)
+    assert stand_in is not None
+    assert (stand_in.channel, stand_in.notification_id) == (Channel.EMAIL, row.notification_id)
+    assert story(row)[-1] == LogEvent.FALLBACK
+    attempt(stand_in.pk)
+    assert fresh(stand_in).state == DeliveryState.ACCEPTED
+
+
+def test_no_second_email_stands_in_where_an_email_went_already(delivery: Make) -> None:
+    row = delivery(Channel.SMS, Priority.URGENT)
+    memory.failures.append(PermanentError("invalid number"))
+    assert attempt(row.pk) is None
+
+
+def test_an_acceptance_that_comes_after_the_lease_still_settles_the_delivery(
+    delivery: Make,
+) -> None:
+    row = delivery()
+    slow = claim(row.pk)
+    assert slow is not None
+    outcomes.abandoned(slow, called=True)
+    outcomes.accepted(slow, Receipt("memory", "late-1"))
+    assert fresh(row).state == DeliveryState.ACCEPTED
+    assert fresh(row).provider_message_id == "late-1"
+
+
+def test_a_worker_that_was_overtaken_leaves_a_line_and_moves_nothing(
+    delivery: Make, story: Story
+) -> None:
+    row = delivery()
+    slow = claim(row.pk)
+    assert slow is not None
+    outcomes.abandoned(slow, called=False)
+    Delivery.objects.filter(pk=row.pk).update(next_attempt_at=Now())
+    assert claim(row.pk) is not None
+    outcomes.refused(slow, PermanentError("too late"))
+    assert fresh(row).state == DeliveryState.SENDING
+    assert story(row) == [LogEvent.LEASE_EXPIRED, LogEvent.PERMANENT]
+
+
+def test_a_bug_crashes_loudly_and_leaves_the_row_to_the_sweep(
+    delivery: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: Any) -> None:
+        raise KeyError("bug")
+
+    monkeypatch.setattr("apps.core.messages.email", broken)
+    row = delivery()
+    with pytest.raises(KeyError):
+        attempt(row.pk)
+    assert fresh(row).state == DeliveryState.SENDING

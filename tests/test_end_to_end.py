@@ -1,0 +1,157 @@
+"""What a newcomer sees: `make run`, a browser, a click, and what comes of it."""
+
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tools import chromium
+from tools.processes import wait_until
+from tools.stack import Stack, running_stack
+
+pytestmark = [pytest.mark.browser, pytest.mark.services, pytest.mark.timeout(300)]
+
+PHONE = {"width": 390, "height": 844}
+SignIn = Callable[[str], Page]
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with running_stack(tmp_path_factory.mktemp("stack")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium.find(),
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def sign_in(stack: Stack, browser: Browser) -> Iterator[SignIn]:
+    """Opens a phone's browser as one of the demo's people."""
+    contexts = []
+
+    def enter(username: str) -> Page:
+        context = browser.new_context(viewport=PHONE, base_url=stack.url)
+        contexts.append(context)
+        page = context.new_page()
+        page.goto("/")
+        page.get_by_label("Username").fill(username)
+        page.get_by_label("Password").fill("demo")
+        page.get_by_test_id("sign-in").click()
+        page.wait_for_url(f"{stack.url}/")
+        return page
+
+    yield enter
+    for context in contexts:
+        context.close()
+
+
+def approve_one_of(technician: str, manager: Page) -> str:
+    """Approves the first repair of this technician that waits; returns its number."""
+    card = manager.get_by_test_id("repair-card").filter(
+        has_text=technician, has=manager.get_by_test_id("approve")
+    )
+    number = re.search(r"R-\d+", card.first.inner_text())
+    assert number
+    card.first.get_by_test_id("approve").click()
+    approved = manager.get_by_test_id("repair-card").filter(has_text=number[0])
+    expect(approved.get_by_test_id("state")).to_contain_text("Approved")
+    return number[0]
+
+
+def inbox_of(username: str, page: Page) -> None:
+    page.goto("/sandbox/")
+    page.locator(f'[data-testid="sandbox-person"][data-username="{username}"]').click()
+
+
+def test_an_approval_in_the_browser_reaches_the_technician_by_email_by_text_and_in_the_app(
+    stack: Stack, sign_in: SignIn
+) -> None:
+    technician, manager = sign_in("tom"), sign_in("maria")
+    expect(technician.get_by_test_id("bell-count")).to_have_text("0")
+
+    number = approve_one_of("Tom", manager)
+
+    inbox_of("tom", manager)
+    expect(manager.get_by_test_id("sandbox-text")).to_contain_text(number)
+    expect(manager.get_by_test_id("sandbox-email")).to_contain_text(number)
+    technician.reload()
+    expect(technician.get_by_test_id("bell-count")).to_have_text("1")
+    assert delivery_log(stack, number) == [
+        "email accepted: calling accepted",
+        "sms accepted: calling accepted",
+    ]
+
+
+def test_an_approval_while_redis_is_down_arrives_once_when_it_is_back(
+    stack: Stack, sign_in: SignIn
+) -> None:
+    manager = sign_in("maria")
+    stack.redis("stop")
+    number = approve_one_of("Jane", manager)
+    assert delivery_log(stack, number) == ["email due: ", "sms due: "]
+    stack.redis("start")
+    wait_until(
+        lambda: (
+            delivery_log(stack, number)
+            == ["email accepted: calling accepted", "sms accepted: calling accepted"]
+        ),
+        "both messages are accepted",
+        60,
+    )
+    inbox_of("jane", manager)
+    expect(manager.get_by_test_id("sandbox-text").filter(has_text=number)).to_have_count(1)
+    expect(manager.get_by_test_id("sandbox-email").filter(has_text=number)).to_have_count(1)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("username", "path"),
+    [
+        ("", "/login/"),
+        ("maria", "/"),
+        ("tom", "/"),
+        ("sam", "/"),
+        ("maria", "/repairs/1/"),
+        ("jane", "/repairs/new/"),
+        ("sam", "/repairs/new/"),
+        ("maria", "/batches/1/"),
+        ("tom", "/notifications/"),
+        ("sam", "/sandbox/"),
+        ("sam", "/nowhere/"),
+    ],
+)
+def test_no_page_has_a_serious_barrier(
+    stack: Stack, browser: Browser, sign_in: SignIn, username: str, path: str, scheme: str
+) -> None:
+    page = sign_in(username) if username else browser.new_page(base_url=stack.url)
+    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    page.goto(path)
+    found = Axe().run(page).response["violations"]
+    serious = [each["id"] for each in found if each["impact"] in ("serious", "critical")]
+    assert serious == []
+    wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    assert wide <= 0, "a page must not scroll sideways on a phone"
+    if not username:
+        page.close()
+
+
+def delivery_log(stack: Stack, number: str) -> list[str]:
+    """Each delivery about this repair: its channel and state, and the events of its log."""
+    code = (
+        "from apps.core.models import Delivery\n"
+        f"about = Delivery.objects.filter(notification__about_id={int(number[2:]) - 1000})\n"
+        "for row in about.filter(notification__kind='repair_approved').order_by('channel'):\n"
+        "    events = ' '.join(row.log.values_list('event', flat=True))\n"
+        "    print(f'{row.channel} {row.state}: {events}')\n"
+    )
+    return stack.manage("shell", "--no-imports", "--command", code).splitlines()

@@ -1,0 +1,208 @@
+"""From the caller's commit to the provider and back into the log: real Redis, real workers, and
+the sandbox, which the production providers talk to."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection, transaction
+
+from apps.core import kinds, tasks
+from apps.core.models import Contact, Delivery, NotificationDeliveryLog
+from apps.core.services.notification import NotificationService
+from apps.core.states import Channel, DeliveryState, LogEvent, Priority
+from sandbox.testing import RunningSandbox, running_sandbox
+
+from .services import Redis, Worker, wait_until
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.services]
+
+StartWorker = Callable[..., Worker]
+
+
+@pytest.fixture
+def sandbox() -> Iterator[RunningSandbox]:
+    with running_sandbox() as running:
+        yield running
+
+
+@pytest.fixture
+def start(worker: StartWorker, sandbox: RunningSandbox) -> Callable[..., Worker]:
+    """Starts a worker that sends to this test's sandbox."""
+    return lambda **options: worker(
+        AWS_SES_PORT=str(sandbox.smtp_port), AWS_ENDPOINT_URL_SNS=sandbox.url, **options
+    )
+
+
+def person(number: int) -> User:
+    user = User.objects.create(username=f"person{number}", first_name=f"Person {number}")
+    address, phone = f"person{number}@fleet.example", f"+1202555{number:04d}"
+    Contact.objects.create(
+        user=user,
+        email=address,
+        verified_email=address,
+        phone=phone,
+        verified_phone=phone,
+        sms_opt_in=True,
+    )
+    return user
+
+
+def notify(recipients: Any, **options: Any) -> None:
+    context = kinds.get("repair_approved").sample.model_dump()
+    NotificationService().notify(
+        "repair_approved", recipients, context, action_url="/repairs/1/", **options
+    )
+
+
+def settled(count: int) -> Callable[[], bool]:
+    return lambda: Delivery.objects.filter(state=DeliveryState.ACCEPTED).count() == count
+
+
+def tags(sandbox: RunningSandbox) -> Counter[str]:
+    """How often each delivery's e-mail arrived."""
+    found = sandbox.messages(kind="email", limit=1000)
+    return Counter(message["tags"]["delivery"] for message in found)
+
+
+def test_an_approval_s_email_and_text_go_all_the_way_and_the_log_tells_it(
+    start: StartWorker, sandbox: RunningSandbox
+) -> None:
+    start()
+    notify(person(1))
+    wait_until(settled(2), "both deliveries are accepted")
+    (mail,) = sandbox.messages(kind="email")
+    (text,) = sandbox.messages(kind="sms")
+    rows = {row.channel: row for row in Delivery.objects.all()}
+    assert mail["to"] == ["person1@fleet.example"]
+    assert mail["configuration_set"] == "rs-systems-notifications"
+    assert mail["tags"] == {"delivery": str(rows[Channel.EMAIL].pk), "attempt": "1"}
+    assert (text["phone"], text["parts"]) == ("+12025550001", 1)
+    assert (text["sms_type"], text["sender_id"]) == ("Transactional", "RSSystems")
+    assert rows[Channel.EMAIL].provider_message_id == mail["id"]
+    assert rows[Channel.SMS].provider_message_id == text["id"]
+    for row in rows.values():
+        assert list(row.log.values_list("event", flat=True)) == [
+            LogEvent.CALLING,
+            LogEvent.ACCEPTED,
+        ]
+
+
+def test_two_hundred_creations_inside_open_transactions_are_two_hundred_messages(
+    start: StartWorker, sandbox: RunningSandbox
+) -> None:
+    start(concurrency=2)
+    people = [person(number) for number in range(200)]
+    created = threading.Barrier(4, timeout=60)
+
+    def create(share: list[User]) -> None:
+        for one in share:
+            with transaction.atomic():
+                notify(one, priority=Priority.MEDIUM)
+                # The row stays invisible for a while, which is when an eager task would miss it.
+                threading.Event().wait(0.005)
+        connection.close()
+        created.wait()
+
+    shares = [threading.Thread(target=create, args=(people[n::3],)) for n in range(3)]
+    for thread in shares:
+        thread.start()
+    created.wait()
+    wait_until(settled(200), "all are accepted")
+    assert set(tags(sandbox).values()) == {1}
+    assert len(tags(sandbox)) == 200
+
+
+def test_a_rolled_back_transaction_sends_nothing(
+    start: StartWorker, sandbox: RunningSandbox
+) -> None:
+    start()
+    one = person(1)
+    with transaction.atomic():
+        notify(one)
+        transaction.set_rollback(True)
+    notify(one, priority=Priority.MEDIUM)
+    wait_until(settled(1), "the one that was committed is accepted")
+    assert sum(tags(sandbox).values()) == 1
+    assert sandbox.messages(kind="sms") == []
+
+
+def test_the_same_delivery_enqueued_twenty_times_is_sent_once(
+    start: StartWorker, sandbox: RunningSandbox
+) -> None:
+    start(concurrency=4)
+    notify(person(1), priority=Priority.MEDIUM)
+    row = Delivery.objects.get()
+    tasks.enqueue([row] * 20)
+    wait_until(settled(1), "it is accepted")
+    wait_until(lambda: _waiting_tasks() == 0, "the other tasks have run")
+    assert tags(sandbox) == {str(row.pk): 1}
+
+
+def test_a_fan_out_reaches_everybody_once(start: StartWorker, sandbox: RunningSandbox) -> None:
+    start(concurrency=2)
+    notify([person(number) for number in range(60)], priority=Priority.MEDIUM)
+    wait_until(settled(60), "all are accepted")
+    assert len(tags(sandbox)) == 60
+    assert set(tags(sandbox).values()) == {1}
+
+
+def test_what_was_approved_while_redis_was_down_arrives_once_when_it_is_back(
+    start: StartWorker, sandbox: RunningSandbox, redis_server: Redis
+) -> None:
+    redis_server.stop()
+    notify(person(1))
+    assert set(Delivery.objects.values_list("state", "enqueued_at")) == {("due", None)}
+    redis_server.start()
+    start()
+    _sweep()
+    wait_until(settled(2), "both deliveries are accepted")
+    assert len(sandbox.messages()) == 2
+
+
+def test_a_flushed_broker_loses_nothing(
+    start: StartWorker, sandbox: RunningSandbox, redis_server: Redis
+) -> None:
+    import redis
+
+    for number in range(20):
+        notify(person(number), priority=Priority.MEDIUM)
+    redis.Redis.from_url(redis_server.url).flushall()
+    Delivery.objects.update(enqueued_at="2026-01-01T00:00Z")
+    start()
+    _sweep()
+    wait_until(settled(20), "all are accepted")
+    assert set(tags(sandbox).values()) == {1}
+
+
+def test_a_worker_killed_while_it_calls_leaves_the_delivery_unknown_and_sends_nothing_again(
+    worker: StartWorker, settings: Any
+) -> None:
+    with running_sandbox(latency=30) as slow:
+        busy = worker(AWS_SES_PORT=str(slow.smtp_port), EMAIL_TIMEOUT="40")
+        notify(person(1), priority=Priority.MEDIUM)
+        wait_until(lambda: slow.messages(kind="email"), "the provider has the message")
+        busy.kill()
+        Delivery.objects.update(lease_until="2026-01-01T00:00Z")
+        worker(AWS_SES_PORT=str(slow.smtp_port))
+        _sweep()
+        unknown = Delivery.objects.filter(state=DeliveryState.UNKNOWN)
+        wait_until(unknown.exists, "the sweep has found it")
+        events = NotificationDeliveryLog.objects.values_list("event", flat=True)
+        assert list(events) == [LogEvent.CALLING, LogEvent.LEASE_EXPIRED]
+        assert len(slow.messages(kind="email")) == 1
+
+
+def _sweep() -> None:
+    """What beat does every fifteen seconds."""
+    tasks._broker_rests_until = 0.0
+    tasks.enqueue_dispatch()
+
+
+def _waiting_tasks() -> int:
+    from apps.core import broker
+
+    return sum(broker.waiting().values())

@@ -1,0 +1,242 @@
+"""That each environment variable does what docs/configuration.md says, in a process of its own."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PRODUCTION = {
+    "ENVIRONMENT": "production",
+    "SECRET_KEY": "k9$Zp2-vX7qLw4mT8rB1nC6yH3sJ5dF0gAeUiOoPzQxWcVbNmMlKkJhGfDs",
+    "ALLOWED_HOSTS": "app.rssystems.com",
+    "SITE_URL": "https://app.rssystems.com",
+    "DATABASE_URL": "postgres://rs:secret@db.example:5432/rs",
+    "CELERY_BROKER_URL": "rediss://cache.example:6379/0",
+}
+PRINT = """
+import json, sys
+from django.conf import settings
+print(json.dumps([getattr(settings, name) for name in sys.argv[1:]], default=str))
+"""
+
+
+def run(code: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run Python with these variables alone, in a folder that has no .env."""
+    names = ("PATH", "HOME", "LANG", "VIRTUAL_ENV")
+    inherited = {name: os.environ[name] for name in names if name in os.environ}
+    prefix = "from rs_systems import environment; environment.configure()\n"
+    return subprocess.run(
+        [sys.executable, "-c", prefix + code, *arguments],
+        env=inherited | variables,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def setting(name: str, **variables: str) -> object:
+    result = run(PRINT, name, **variables)
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)[0]
+
+
+#: Each variable with a value that is not its default, and the settings that must follow.
+VARIABLES: dict[str, tuple[str, dict[str, object]]] = {
+    "SITE_URL": ("https://x.example", {"SITE_URL": "https://x.example"}),
+    "ALLOWED_HOSTS": ("a.example,b.example", {"ALLOWED_HOSTS": ["a.example", "b.example"]}),
+    "SECRET_KEY": ("s3", {"SECRET_KEY": "s3"}),
+    "DATABASE_CONN_MAX_AGE": ("0", {}),
+    "TIME_ZONE": ("America/Chicago", {"TIME_ZONE": "America/Chicago"}),
+    "BRAND_NAME": ("Glass Co", {"BRAND_NAME": "Glass Co"}),
+    "BRAND_ACCENT": ("#ff0000", {"BRAND_ACCENT": "#ff0000"}),
+    "ADMIN_EMAIL": ("a@x.example", {"ADMINS": [["Administrator", "a@x.example"]]}),
+    "STAGING_ALLOWED_RECIPIENTS": (
+        "@x.example,+12025550123",
+        {"STAGING_ALLOWED_RECIPIENTS": ["@x.example", "+12025550123"]},
+    ),
+    "DELIVERY_LOG_RETENTION_DAYS": ("7", {"DELIVERY_LOG_RETENTION_DAYS": 7}),
+    "DELIVERY_LEASE_S": ("90", {"DELIVERY_LEASE_S": 90}),
+    "RETRY_HORIZON_URGENT_H": ("2", {"RETRY_HORIZON_URGENT_H": 2}),
+    "RETRY_HORIZON_H": ("48", {"RETRY_HORIZON_H": 48}),
+    "UNKNOWN_DEADLINE_S": ("30", {"UNKNOWN_DEADLINE_S": 30}),
+    "UNKNOWN_RESEND": ("email", {"UNKNOWN_RESEND": ["email"]}),
+    "DEFAULT_FROM_EMAIL": (
+        "n@x.example",
+        {"DEFAULT_FROM_EMAIL": "n@x.example", "SERVER_EMAIL": "n@x.example"},
+    ),
+    "DEFAULT_FROM_NAME": ("Glass Co", {"DEFAULT_FROM_NAME": "Glass Co"}),
+    "AWS_SES_REGION": ("eu-west-1", {"AWS_SES_REGION_NAME": "eu-west-1"}),
+    "AWS_SES_CONFIGURATION_SET": ("mine", {"AWS_SES_CONFIGURATION_SET": "mine"}),
+    "AWS_SES_HOST": ("smtp.example", {"EMAIL_HOST": "smtp.example"}),
+    "AWS_SES_PORT": ("2587", {"EMAIL_PORT": 2587}),
+    "AWS_SES_TLS": ("implicit", {"EMAIL_USE_SSL": True, "EMAIL_USE_TLS": False}),
+    "AWS_SES_SMTP_USER": ("AKIA", {"EMAIL_HOST_USER": "AKIA"}),
+    "AWS_SES_SMTP_PASSWORD": ("pass", {"EMAIL_HOST_PASSWORD": "pass"}),
+    "EMAIL_TIMEOUT": ("7", {"EMAIL_TIMEOUT": 7}),
+    "EMAIL_BACKEND": (
+        "django.core.mail.backends.smtp.EmailBackend",
+        {"EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend"},
+    ),
+    "AWS_SNS_REGION": ("eu-west-1", {"AWS_SNS_REGION_NAME": "eu-west-1"}),
+    "SMS_ENABLED": ("false", {"SMS_ENABLED": False}),
+    "SMS_BACKEND": ("x.SMS", {"SMS_BACKEND": "x.SMS"}),
+    "SMS_SENDER_ID": ("Glass Co", {"SMS_SENDER_ID": "GlassCo"}),
+    "SMS_MAX_PRICE_USD": ("0.10", {"SMS_MAX_PRICE_USD": "0.10"}),
+    "CELERY_BROKER_URL": ("redis://r.example/1", {"CELERY_BROKER_URL": "redis://r.example/1"}),
+    "CELERY_RESULT_BACKEND": (
+        "redis://r.example/2",
+        {"CELERY_RESULT_BACKEND": "redis://r.example/2", "CELERY_TASK_IGNORE_RESULT": False},
+    ),
+    "CELERY_CONCURRENCY": ("2", {"CELERY_WORKER_CONCURRENCY": 2}),
+    "CELERY_MAX_TASKS_PER_CHILD": ("50", {"CELERY_WORKER_MAX_TASKS_PER_CHILD": 50}),
+    "CELERY_TIMEZONE": ("UTC", {"CELERY_TIMEZONE": "UTC"}),
+    "CELERY_TASK_ALWAYS_EAGER": ("true", {"CELERY_TASK_ALWAYS_EAGER": True}),
+}
+
+
+def test_every_variable_takes_effect() -> None:
+    expected = {name: value for _, found in VARIABLES.values() for name, value in found.items()}
+    values = {variable: value for variable, (value, _) in VARIABLES.items()}
+    result = run(PRINT, *expected, ENVIRONMENT="development", **values)
+    assert result.returncode == 0, result.stderr
+    assert dict(zip(expected, json.loads(result.stdout), strict=True)) == expected
+
+
+def test_a_database_connection_is_kept_as_long_as_the_variable_says() -> None:
+    databases = setting("DATABASES", **{**PRODUCTION, "DATABASE_CONN_MAX_AGE": "5"})
+    assert isinstance(databases, dict)
+    assert databases["default"]["CONN_MAX_AGE"] == 5
+    assert databases["default"]["ENGINE"] == "django.db.backends.postgresql"
+
+
+def test_every_variable_that_the_settings_read_is_tested_here_and_documented() -> None:
+    sources = [
+        (ROOT / "rs_systems" / name).read_text() for name in ("settings.py", "settings_aws.py")
+    ]
+    read = set(re.findall(r'env\.\w+\(\s*"([A-Z0-9_]+)"', "".join(sources)))
+    assert read - {"DATABASE_URL", "LOG_DIR"} == set(VARIABLES)
+    documented = (ROOT / "docs" / "configuration.md").read_text()
+    assert {name for name in read if f"`{name}`" not in documented} == set()
+
+
+@pytest.mark.parametrize(("port", "tls"), [("25", True), ("587", True), ("465", False)])
+def test_the_port_picks_the_form_of_tls(port: str, tls: bool) -> None:
+    result = run(PRINT, "EMAIL_USE_TLS", "EMAIL_USE_SSL", **{**PRODUCTION, "AWS_SES_PORT": port})
+    assert json.loads(result.stdout) == [tls, not tls]
+
+
+@pytest.mark.parametrize("variable", ["SMS_ENABLED", "AWS_SES_PORT", "CELERY_CONCURRENCY"])
+def test_a_value_of_the_wrong_type_is_refused_with_the_variable_s_name(variable: str) -> None:
+    result = run(PRINT, "DEBUG", ENVIRONMENT="development", **{variable: "maybe"})
+    assert result.returncode != 0
+    assert f'"{variable}"' in result.stderr
+
+
+def test_the_environment_picks_the_settings() -> None:
+    assert setting("DEBUG", ENVIRONMENT="development") is True
+    assert setting("DEBUG", **PRODUCTION) is False
+    assert setting("ENVIRONMENT", **{**PRODUCTION, "ENVIRONMENT": "staging"}) == "staging"
+
+
+def test_use_aws_db_means_production_as_the_specification_s_commands_have_it() -> None:
+    variables = {k: v for k, v in PRODUCTION.items() if k != "ENVIRONMENT"}
+    assert setting("ENVIRONMENT", USE_AWS_DB="true", **variables) == "production"
+    assert setting("DEBUG", USE_AWS_DB="true", **variables) is False
+
+
+def test_naming_the_production_settings_means_production() -> None:
+    variables = {k: v for k, v in PRODUCTION.items() if k != "ENVIRONMENT"}
+    module = {"DJANGO_SETTINGS_MODULE": "rs_systems.settings_aws"}
+    assert setting("ENVIRONMENT", **module, **variables) == "production"
+
+
+def test_an_unknown_environment_is_refused_in_one_sentence() -> None:
+    result = run(PRINT, "DEBUG", ENVIRONMENT="prod")
+    assert result.returncode == 1
+    assert result.stderr.strip().splitlines() == [
+        "ENVIRONMENT is 'prod'; it must be one of development, staging, production."
+    ]
+
+
+@pytest.mark.parametrize(
+    "missing", ["SECRET_KEY", "ALLOWED_HOSTS", "SITE_URL", "CELERY_BROKER_URL"]
+)
+def test_production_does_not_start_without_what_it_needs(missing: str) -> None:
+    variables = {name: value for name, value in PRODUCTION.items() if name != missing}
+    result = run(PRINT, "DEBUG", **variables)
+    assert result.returncode != 0
+    assert f'"{missing}"' in result.stderr
+
+
+def test_production_sends_through_ses_and_sns_of_its_region() -> None:
+    variables = {**PRODUCTION, "AWS_SES_REGION": "eu-west-1"}
+    assert setting("EMAIL_HOST", **variables) == "email-smtp.eu-west-1.amazonaws.com"
+    assert setting("EMAIL_BACKEND", **variables) == "apps.core.providers.ses_smtp.EmailBackend"
+    assert setting("SMS_BACKEND", **variables) == "apps.core.providers.sns.SNS"
+    assert setting("CELERY_WORKER_CONCURRENCY", **variables) == 8
+
+
+def test_the_inbox_of_the_sandbox_exists_in_development_alone() -> None:
+    apps = setting("INSTALLED_APPS", ENVIRONMENT="development")
+    assert isinstance(apps, list)
+    assert "sandbox.inbox" in apps
+    for name in ("staging", "production"):
+        code = (
+            "import django; django.setup(); from django.urls import resolve; resolve('/sandbox/')"
+        )
+        result = run(code, **{**PRODUCTION, "ENVIRONMENT": name})
+        assert "Resolver404" in result.stderr
+
+
+def test_logs_rotate_in_their_folder_and_carry_no_address(tmp_path: Path) -> None:
+    code = (
+        "import django, logging; django.setup()\n"
+        "logging.getLogger('celery.x').info('sent to %s', 'jane@fleet.example')"
+    )
+    result = run(code, ENVIRONMENT="development", LOG_DIR=str(tmp_path))
+    assert result.returncode == 0, result.stderr
+    assert "celery.x sent to j***@fleet.example" in (tmp_path / "celery.log").read_text()
+    handler = json.loads(
+        run(PRINT, "LOGGING", ENVIRONMENT="development", LOG_DIR=str(tmp_path)).stdout
+    )[0]["handlers"]["main"]
+    assert (handler["maxBytes"], handler["backupCount"]) == (10 * 1024 * 1024, 5)
+
+
+@pytest.mark.parametrize(
+    ("variables", "finding"),
+    [
+        ({"CELERY_TASK_ALWAYS_EAGER": "true"}, "notifications.E011"),
+        ({"AWS_SES_TLS": "none"}, "notifications.E012"),
+        ({"SITE_URL": "http://app.rssystems.com"}, "notifications.E013"),
+        ({"DJANGO_SETTINGS_MODULE": "rs_systems.settings"}, "notifications.E010"),
+        ({"AWS_SES_TLS": "yes"}, "notifications.E001"),
+        ({"SMS_ENABLED": "true", "SMS_SENDER_ID": "12345"}, "notifications.E002"),
+        ({"DELIVERY_LEASE_S": "45"}, "notifications.E003"),
+        ({"ENVIRONMENT": "staging"}, "notifications.W014"),
+    ],
+)
+def test_the_system_check_finds_what_must_not_be(variables: dict[str, str], finding: str) -> None:
+    result = check(**variables)
+    assert result.returncode != 0
+    assert finding in result.stderr
+
+
+def test_the_system_check_finds_nothing_in_a_sound_production() -> None:
+    assert check().returncode == 0
+
+
+def check(**variables: str) -> subprocess.CompletedProcess[str]:
+    code = "from django.core.management import call_command; import django; django.setup()\n"
+    code += "call_command('check', fail_level='WARNING')"
+    return run(code, **{**PRODUCTION, **variables})
+
+
+def test_the_files_of_the_environment_reach_boto3_as_well() -> None:
+    result = run("import os; print(os.environ['AWS_ENDPOINT_URL_SNS'])", ENVIRONMENT="development")
+    assert result.stdout.strip() == "http://127.0.0.1:9911"

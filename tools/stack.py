@@ -1,0 +1,141 @@
+"""A `make run` of one's own, for tests and measurements: on free ports, in a folder of its own."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+from tools.processes import LOOPBACK, die_with_parent, free_ports, wait_until
+from tools.run import PORTS, READY_LINE, build_environment
+from tools.supervisor import ROOT
+
+START_S = 120.0
+STOP_S = 60.0
+
+
+@dataclass
+class Stack:
+    """A running `make run`; `environment` is what it was started with."""
+
+    process: "subprocess.Popen[bytes]"
+    var: Path
+    environment: dict[str, str]
+
+    @property
+    def url(self) -> str:
+        """Where the site is, without a slash at the end."""
+        return f"http://localhost:{self.environment['PORT_WEB']}"
+
+    @property
+    def sandbox_url(self) -> str:
+        return f"http://{LOOPBACK}:{self.environment['PORT_SANDBOX']}"
+
+    @property
+    def output(self) -> str:
+        return (self.var / "run.log").read_text()
+
+    def redis(self, action: str) -> None:
+        """`stop` its Redis or `start` it again, as `make redis-stop` and `make redis-start` do."""
+        command = run_command(f"redis-{action}", f"--var={self.var}")
+        subprocess.run(command, check=True, cwd=ROOT, env=self.environment)
+
+    def manage(self, *arguments: str) -> str:
+        """Run a manage.py command on its database and its Redis; what the command printed."""
+        ports = {variable: int(self.environment[variable]) for variable in PORTS}
+        return subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            check=True,
+            cwd=ROOT,
+            env=build_environment(self.environment, ports, self.var),
+            stdout=subprocess.PIPE,
+            text=True,
+        ).stdout
+
+    def processes(self) -> dict[int, str]:
+        """The command lines of the processes that it started and that are alive, by their id."""
+        return {pid: command for pid, command in _processes() if self._started(pid)}
+
+    def _started(self, pid: int) -> bool:
+        process = Path(f"/proc/{pid}")
+        try:
+            variables = (process / "environ").read_bytes().split(b"\0")
+            # Redis writes its title over its environment, but works in our folder.
+            return (
+                f"VAR_DIR={self.var}".encode() in variables
+                or (process / "cwd").readlink() == self.var
+            )
+        except OSError:  # it ended meanwhile, or is not ours to look into
+            return False
+
+    def is_ready(self) -> bool:
+        if self.process.poll() is not None:
+            raise AssertionError(f"the runner ended; it wrote:\n{self.output}")
+        return READY_LINE in self.output
+
+
+def run_command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "tools.run", *arguments]
+
+
+def committed_environment() -> dict[str, str]:
+    """The values of .env.development, which as variables win over a developer's own `.env`."""
+    values = dotenv_values(ROOT / ".env.development")
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def stack_environment(**variables: str) -> dict[str, str]:
+    """Free ports, the committed values, and of our own environment what no setting reads."""
+    kept = {
+        name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "LANG") if name in os.environ
+    }
+    ports = {name: str(port) for name, port in zip(PORTS, free_ports(len(PORTS)), strict=True)}
+    return kept | committed_environment() | ports | variables
+
+
+@contextmanager
+def running_stack(var: Path, *arguments: str, **variables: str) -> Iterator[Stack]:
+    """`make run` in a folder of its own on free ports, ready; stopped as by Ctrl-C at the end.
+
+    `variables` are the environment's, over and above those of .env.development.
+    """
+    var = var.resolve()
+    var.mkdir(parents=True, exist_ok=True)
+    environment = stack_environment(**variables)
+    with (var / "run.log").open("wb") as output:
+        process = subprocess.Popen(
+            run_command(f"--var={var}", *arguments),
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=die_with_parent,
+        )
+    stack = Stack(process, var, environment)
+    try:
+        wait_until(stack.is_ready, "the stack is ready", START_S)
+        yield stack
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(STOP_S)
+        finally:
+            process.kill()
+            left = stack.processes()
+            for pid in left:
+                os.kill(pid, signal.SIGKILL)
+    assert not left, f"the runner left processes behind: {left}"
+
+
+def _processes() -> Iterator[tuple[int, str]]:
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            command = (entry / "cmdline").read_text().replace("\0", " ").strip()
+            yield int(entry.name), command
