@@ -1,0 +1,29 @@
+"""`make bench`: run every measurement, keep the results as JSON, and print them last."""
+
+import json
+import os
+import platform
+from datetime import UTC, datetime
+from pathlib import Path
+
+from . import approve
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def main() -> None:
+    started = datetime.now(UTC)
+    report = {
+        "at": started.isoformat(timespec="seconds"),
+        "python": platform.python_version(),
+        "cores": os.cpu_count(),
+        "benchmarks": [approve.measure()],
+    }
+    RESULTS.mkdir(exist_ok=True)
+    text = json.dumps(report)
+    (RESULTS / f"{started:%Y%m%dT%H%M%SZ}.json").write_text(text + "\n")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+"""How long the approve request takes, while each call to a provider takes two seconds.
+
+The same requests are made against a sandbox that answers at once: the ratio of the two medians
+says what the provider's slowness costs the person who clicks. Which is what it should be: nothing.
+"""
+
+import http.client
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from tools.stack import Stack, running_stack
+
+REQUESTS = 60
+WARM_UP = 5
+SLOW_S = 2.0
+
+
+def measure() -> dict[str, Any]:
+    """The approve request's duration in milliseconds, with slow providers and with fast ones."""
+    slow, fast = (_with_latency(seconds) for seconds in (SLOW_S, 0.0))
+    return {
+        "name": "approve",
+        "requests": REQUESTS,
+        "provider_latency_s": SLOW_S,
+        "median_ms": round(statistics.median(slow), 1),
+        "p95_ms": round(statistics.quantiles(slow, n=20)[-1], 1),
+        "ratio_to_fast_provider": round(statistics.median(slow) / statistics.median(fast), 2),
+    }
+
+
+def _with_latency(seconds: float) -> list[float]:
+    with tempfile.TemporaryDirectory(prefix="rs-bench-") as folder:
+        var = Path(folder)
+        with running_stack(var, SANDBOX_LATENCY=str(seconds)) as stack:
+            return list(_approvals(stack, _waiting_repairs(var)))[WARM_UP:]
+
+
+def _waiting_repairs(var: Path) -> list[int]:
+    """Repairs of the demo's fleet that wait for its manager, written by a process of their own."""
+    code = (
+        "from apps.repairs.models import Profile, FleetUnit\n"
+        "from apps.repairs.services import request_repair\n"
+        "manager = Profile.objects.get(user__username='maria')\n"
+        "jane = Profile.objects.get(user__username='jane')\n"
+        "unit = FleetUnit.objects.filter(company=manager.company).first()\n"
+        f"for _ in range({REQUESTS + WARM_UP}):\n"
+        "    repair = request_repair(by=jane, unit=unit, damage='chip', position='driver_side',\n"
+        "                            estimate='120.00')\n"
+        "    print('repair', repair.pk)\n"
+    )
+    return [int(found) for found in re.findall(r"repair (\d+)", _shell(code, var))]
+
+
+def _shell(code: str, var: Path) -> str:
+    return subprocess.run(
+        [sys.executable, "manage.py", "shell", "--no-imports", "--command", code],
+        env=os.environ | {"DATABASE_URL": f"sqlite:///{var / 'db.sqlite3'}"},
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+
+
+def _approvals(stack: Stack, repairs: list[int]) -> Iterator[float]:
+    port = int(stack.environment["PORT_WEB"])
+    with closing(http.client.HTTPConnection("localhost", port)) as connection:
+        browser = _Browser(connection)
+        browser.sign_in("maria", "demo")
+        for pk in repairs:
+            started = time.perf_counter()
+            status = browser.post(f"/repairs/{pk}/approve/")
+            yield (time.perf_counter() - started) * 1000
+            assert status == 302, f"approving repair {pk} answered {status}"
+
+
+class _Browser:
+    """Just enough of one: cookies and the CSRF token."""
+
+    def __init__(self, connection: http.client.HTTPConnection) -> None:
+        self._connection = connection
+        self._cookies: dict[str, str] = {}
+
+    def sign_in(self, username: str, password: str) -> None:
+        self._request("GET", "/login/")
+        status = self.post("/login/", username=username, password=password)
+        assert status == 302, f"signing in answered {status}"
+
+    def post(self, path: str, **fields: str) -> int:
+        token = {"csrfmiddlewaretoken": self._cookies["csrftoken"]}
+        return self._request("POST", path, urlencode(fields | token))
+
+    def _request(self, method: str, path: str, body: str = "") -> int:
+        headers = {
+            "Cookie": "; ".join(f"{name}={value}" for name, value in self._cookies.items()),
+            "Content-Type": "application/x-www-form-urlencoded",
+        }
+        self._connection.request(method, path, body, headers)
+        response = self._connection.getresponse()
+        response.read()
+        for cookie in response.headers.get_all("Set-Cookie") or []:
+            name, _, value = cookie.partition(";")[0].partition("=")
+            self._cookies[name] = value
+        return response.status
