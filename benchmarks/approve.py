@@ -5,11 +5,8 @@ says what the provider's slowness costs the person who clicks. Which is what it 
 """
 
 import http.client
-import os
 import re
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -42,33 +39,25 @@ def _with_latency(seconds: float) -> list[float]:
     with tempfile.TemporaryDirectory(prefix="rs-bench-") as folder:
         var = Path(folder)
         with running_stack(var, SANDBOX_LATENCY=str(seconds)) as stack:
-            return list(_approvals(stack, _waiting_repairs(var)))[WARM_UP:]
+            return list(_approvals(stack, _waiting_repairs(stack)))[WARM_UP:]
 
 
-def _waiting_repairs(var: Path) -> list[int]:
-    """Repairs of the demo's fleet that wait for its manager, written by a process of their own."""
+def _waiting_repairs(stack: Stack) -> list[int]:
+    """Repairs of the demo's fleet that wait for its manager."""
     code = (
-        "from apps.repairs.models import Profile, FleetUnit\n"
+        "from decimal import Decimal\n"
+        "from apps.repairs.models import Damage, FleetUnit, Position, Profile\n"
         "from apps.repairs.services import request_repair\n"
         "manager = Profile.objects.get(user__username='maria')\n"
-        "jane = Profile.objects.get(user__username='jane')\n"
+        "technician = Profile.objects.get(user__username='jane')\n"
         "unit = FleetUnit.objects.filter(company=manager.company).first()\n"
         f"for _ in range({REQUESTS + WARM_UP}):\n"
-        "    repair = request_repair(by=jane, unit=unit, damage='chip', position='driver_side',\n"
-        "                            estimate='120.00')\n"
+        "    repair = request_repair(by=technician, unit=unit, damage=Damage.CHIP,\n"
+        "                            position=Position.CENTER, estimate=Decimal('120.00'))\n"
         "    print('repair', repair.pk)\n"
     )
-    return [int(found) for found in re.findall(r"repair (\d+)", _shell(code, var))]
-
-
-def _shell(code: str, var: Path) -> str:
-    return subprocess.run(
-        [sys.executable, "manage.py", "shell", "--no-imports", "--command", code],
-        env=os.environ | {"DATABASE_URL": f"sqlite:///{var / 'db.sqlite3'}"},
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
+    printed = stack.manage("shell", "--no-imports", "--command", code)
+    return [int(pk) for pk in re.findall(r"repair (\d+)", printed)]
 
 
 def _approvals(stack: Stack, repairs: list[int]) -> Iterator[float]:

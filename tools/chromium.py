@@ -1,4 +1,4 @@
-"""The Chromium of the browser tests: found, or installed when there is none."""
+"""The Chromium of the browser tests; as a command, installs one where there is none."""
 
 import os
 import shutil
@@ -11,36 +11,29 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 
 
 def find() -> str | None:
-    """The path of a Chromium: $CHROMIUM, one on the PATH, or Playwright's own; None without one."""
+    """The path of $CHROMIUM or of a Chromium on the PATH; None where Playwright's own is meant."""
     if named := os.environ.get("CHROMIUM"):
-        return shutil.which(named)
-    for name in NAMES:
-        if path := shutil.which(name):
-            return path
-    return _playwrights_own()
+        return named
+    return next(filter(None, map(shutil.which, NAMES)), None)
 
 
-def _playwrights_own() -> str | None:
+def _is_there() -> bool:
+    return bool(shutil.which(find() or _playwrights_own()))
+
+
+def _playwrights_own() -> Path:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        path = playwright.chromium.executable_path
-    return path if Path(path).is_file() else None
+        return Path(playwright.chromium.executable_path)
 
 
 def _install() -> None:
     if os.geteuid() == 0 and shutil.which("apt-get"):
+        packages = ["chromium", "fonts-liberation"]
         commands = [
             ["apt-get", "update", "-qq"],
-            [
-                "apt-get",
-                "install",
-                "-y",
-                "-qq",
-                "--no-install-recommends",
-                "chromium",
-                "fonts-liberation",
-            ],
+            ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages],
         ]
     else:
         commands = [[sys.executable, "-m", "playwright", "install", "chromium"]]
@@ -49,19 +42,15 @@ def _install() -> None:
 
 
 def main() -> int:
-    if os.environ.get("CHROMIUM") and not find():
-        print("CHROMIUM does not name a program; unset it or correct it.", file=sys.stderr)
-        return 1
-    if find():
-        return 0
-    print("The browser tests need a Chromium; installing one.", flush=True)
-    with suppress(OSError, subprocess.CalledProcessError):
-        _install()
-    if find():
+    if not _is_there() and "CHROMIUM" not in os.environ:
+        print("The browser tests need a Chromium; installing one.", flush=True)
+        with suppress(OSError, subprocess.CalledProcessError):
+            _install()
+    if _is_there():
         return 0
     print(
-        "No Chromium could be installed: install chromium or google-chrome, or set CHROMIUM to"
-        " the path of one.",
+        "There is no Chromium, and none could be installed: install chromium or google-chrome,"
+        " or set CHROMIUM to the path of one.",
         file=sys.stderr,
     )
     return 1
