@@ -29,6 +29,7 @@ class DeliveryInline(ReadOnlyMixin, admin.TabularInline):
 class LogInline(ReadOnlyMixin, admin.TabularInline):
     model = NotificationDeliveryLog
     fields = ["at", "attempt", "event", "provider", "provider_message_id", "code", "detail"]
+    readonly_fields = ["at"]
 
 
 @admin.register(Notification)

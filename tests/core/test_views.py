@@ -265,8 +265,9 @@ def test_a_wrong_password_is_told_in_words(client, db):
 
 
 def test_htmx_is_sent_to_the_sign_in_page_rather_than_given_it_as_a_fragment(client, db):
-    answer = client.get("/login/?next=/repairs/1/", headers={"HX-Request": "true"})
-    assert answer.headers["HX-Redirect"] == "/login/"
+    headers = {"HX-Request": "true", "HX-Current-URL": "http://testserver/batches/1/"}
+    answer = client.get("/login/?next=/batches/1/approve/", headers=headers)
+    assert answer.headers["HX-Redirect"] == "/login/?next=/batches/1/"
 
 
 # --- The shell ------------------------------------------------------------------------------------

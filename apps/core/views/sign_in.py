@@ -1,11 +1,11 @@
 """Signing in."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
-from django.contrib.auth.views import LoginView
+from django.contrib.auth.views import LoginView, redirect_to_login
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.shortcuts import resolve_url
 from django_htmx.http import HttpResponseClientRedirect
 
 
@@ -16,5 +16,6 @@ class SignInView(LoginView):
         # htmx follows the redirect of a session that has ended, and would put this whole page
         # where a fragment belongs.
         if "HX-Request" in request.headers:
-            return HttpResponseClientRedirect(resolve_url("login"))
+            page = urlsplit(request.headers.get("HX-Current-URL", "")).path
+            return HttpResponseClientRedirect(redirect_to_login(page or "/").url)
         return super().dispatch(request, *args, **kwargs)

@@ -1,0 +1,63 @@
+from collections.abc import Callable
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from apps.core.attempts import attempt
+from apps.core.models import Contact, Delivery
+
+
+@pytest.fixture
+def office(client: Client, db: None) -> Client:
+    client.force_login(User.objects.create_superuser("sam"))
+    return client
+
+
+@pytest.mark.parametrize("model", ["notification", "delivery", "contact"])
+def test_each_list_opens_and_is_searched(
+    office: Client, delivery: Callable[..., Delivery], model: str
+) -> None:
+    row = delivery()
+    attempt(row.pk)
+    for query in ("", "?q=person1", f"?q={row.pk}"):
+        assert office.get(f"/admin/core/{model}/{query}").status_code == 200
+
+
+def test_a_delivery_s_page_tells_its_story_and_changes_nothing(
+    office: Client, delivery: Callable[..., Delivery]
+) -> None:
+    row = delivery()
+    attempt(row.pk)
+    page = office.get(f"/admin/core/delivery/{row.pk}/change/")
+    for words in ("Calling the provider", "Accepted by the provider", "memory-1"):
+        assert words in page.content.decode()
+    assert office.post(f"/admin/core/delivery/{row.pk}/change/", {}).status_code == 403
+    assert office.get("/admin/core/delivery/add/").status_code == 403
+    assert office.post(f"/admin/core/delivery/{row.pk}/delete/").status_code == 403
+
+
+def test_a_notification_s_page_lists_its_deliveries(
+    office: Client, delivery: Callable[..., Delivery]
+) -> None:
+    row = delivery()
+    page = office.get(f"/admin/core/notification/{row.notification_id}/change/")
+    assert f"/admin/core/delivery/{row.pk}/change/" in page.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("action", "current", "verified"),
+    [
+        ("confirm_email", "email", "verified_email"),
+        ("confirm_phone", "phone", "verified_phone"),
+    ],
+)
+def test_the_office_confirms_an_address_that_it_checked(
+    office: Client, person: Callable[..., User], action: str, current: str, verified: str
+) -> None:
+    contact = person(**{verified: ""}).contact
+    office.post(
+        "/admin/core/contact/", {"action": action, "_selected_action": [contact.pk]}, follow=True
+    )
+    contact = Contact.objects.get(pk=contact.pk)
+    assert getattr(contact, verified) == getattr(contact, current) != ""
