@@ -31,7 +31,7 @@ check: $(INSTALLED) ## Lint, types, layers, migrations, Django's own checks
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python manage.py makemigrations --check --dry-run
+	DATABASE_URL=sqlite://:memory: $(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/python manage.py check --fail-level WARNING
 	@$(MAKE) --no-print-directory check-staging check-production
 

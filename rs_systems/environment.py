@@ -1,6 +1,7 @@
 """Which environment this process runs in, and with which variables.
 
-The variables of the process win over `.env`, which wins over `.env.<environment>`.
+The variables of the process win over `.env`, which wins over `.env.<environment>`. ENV_FILE names
+another file in place of `.env`.
 """
 
 import os
@@ -17,7 +18,7 @@ env = Env()
 
 def load() -> str:
     """Read the environment's files into `os.environ`; returns the environment's name."""
-    _read(".env")
+    _read(os.environ.get("ENV_FILE", ".env"))
     name = os.environ.setdefault("ENVIRONMENT", _implied_environment())
     if name not in ENVIRONMENTS:
         raise SystemExit(f"ENVIRONMENT is {name!r}; it must be one of {', '.join(ENVIRONMENTS)}.")

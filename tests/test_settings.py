@@ -32,7 +32,7 @@ def run(code: str, *arguments: str, **variables: str) -> subprocess.CompletedPro
     prefix = "from rs_systems import environment; environment.configure()\n"
     return subprocess.run(
         [sys.executable, "-c", prefix + code, *arguments],
-        env=inherited | variables,
+        env=inherited | {"ENV_FILE": os.devnull} | variables,
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -87,6 +87,9 @@ VARIABLES: dict[str, tuple[str, dict[str, object]]] = {
     "SMS_ENABLED": ("false", {"SMS_ENABLED": False}),
     "SMS_BACKEND": ("x.SMS", {"SMS_BACKEND": "x.SMS"}),
     "SMS_SENDER_ID": ("Glass Co", {"SMS_SENDER_ID": "GlassCo"}),
+    "EMAIL_RATE_LIMIT": ("7.5", {"EMAIL_RATE_LIMIT": 7.5}),
+    "SMS_RATE_LIMIT": ("3", {"SMS_RATE_LIMIT": 3.0}),
+    "RATE_LIMIT_SHARES": ("4", {"RATE_LIMIT_SHARES": 4}),
     "SMS_MAX_PRICE_USD": ("0.10", {"SMS_MAX_PRICE_USD": "0.10"}),
     "CELERY_BROKER_URL": ("redis://r.example/1", {"CELERY_BROKER_URL": "redis://r.example/1"}),
     "CELERY_RESULT_BACKEND": (

@@ -95,7 +95,8 @@ def stack_environment(**variables: str) -> dict[str, str]:
         name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "LANG") if name in os.environ
     }
     ports = {name: str(port) for name, port in zip(PORTS, free_ports(len(PORTS)), strict=True)}
-    return kept | committed_environment() | ports | variables
+    alone = {"ENV_FILE": os.devnull}
+    return kept | committed_environment() | alone | ports | variables
 
 
 @contextmanager

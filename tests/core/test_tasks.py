@@ -27,6 +27,7 @@ def broker_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[socket.socket], None
         url = f"redis://127.0.0.1:{bound.getsockname()[1]}/0"
         monkeypatch.setattr(current_app.conf, "broker_write_url", url)
         monkeypatch.setattr(current_app.amqp, "_producer_pool", None)
+        monkeypatch.setattr(current_app, "_pool", None)
         monkeypatch.setattr(tasks, "_broker_rests_until", 0.0)
 
     return point

@@ -54,9 +54,6 @@ def bell(client: Client, shown: str = "") -> Any:
     return client.get(INBOX + "bell/", {"shown": shown}, headers={"HX-Request": "true"})
 
 
-# --- The inbox ------------------------------------------------------------------------------------
-
-
 def test_the_inbox_shows_the_unread_first_then_the_newest(signed_in, message):
     now = timezone.now()
     message(title="seen today", read_at=now, visible_from=now)
@@ -118,9 +115,6 @@ def test_the_inbox_costs_the_same_with_one_message_and_with_many(
 
 def test_a_stranger_is_asked_to_sign_in(client, db):
     assert client.get(INBOX).headers["Location"] == f"/login/?next={INBOX}"
-
-
-# --- Marking as read ------------------------------------------------------------------------------
 
 
 def test_opening_a_message_marks_it_as_read_and_goes_where_it_points(signed_in, message):
@@ -200,9 +194,6 @@ def test_a_message_that_points_nowhere_leads_back_to_the_inbox(signed_in, messag
     assert answer.headers["Location"] == INBOX
 
 
-# --- The bell -------------------------------------------------------------------------------------
-
-
 def test_the_bell_counts_what_is_unread_and_tells_screen_readers(signed_in, message):
     message()
     answer = bell(signed_in).content.decode()
@@ -251,9 +242,6 @@ def test_a_notification_of_the_engine_rings_the_bell(client, person, notify):
     assert 'data-testid="bell-count">1<' in client.get(INBOX).content.decode()
 
 
-# --- Signing in and out ---------------------------------------------------------------------------
-
-
 def test_signing_out_is_a_post(signed_in):
     assert signed_in.get("/logout/").status_code == 405
     assert signed_in.post("/logout/").headers["Location"] == "/login/"
@@ -268,9 +256,6 @@ def test_htmx_is_sent_to_the_sign_in_page_rather_than_given_it_as_a_fragment(cli
     headers = {"HX-Request": "true", "HX-Current-URL": "http://testserver/batches/1/"}
     answer = client.get("/login/?next=/batches/1/approve/", headers=headers)
     assert answer.headers["HX-Redirect"] == "/login/?next=/batches/1/"
-
-
-# --- The shell ------------------------------------------------------------------------------------
 
 
 def test_a_page_that_is_not_there_is_a_designed_404(signed_in):
@@ -323,9 +308,6 @@ def test_an_accent_that_is_readable_already_stays_as_it_is(client, settings):
 def test_an_accent_that_is_no_colour_is_refused_by_its_name():
     with pytest.raises(ImproperlyConfigured, match="BRAND_ACCENT is 'navy'"):
         brand.parse("navy")
-
-
-# --- Time -----------------------------------------------------------------------------------------
 
 
 def when(moment: datetime | None) -> str:

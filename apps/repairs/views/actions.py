@@ -169,7 +169,7 @@ def _card(
 ) -> HttpResponse:
     """A card of the first page, with the number of approvals that still wait beside it."""
     awaiting = Repair.objects.visible_to(profile).filter(status=Status.AWAITING_APPROVAL)
-    context = {"profile": profile, "card": card, "waiting": awaiting.count()}
+    context = {"profile": profile, "card": card, "waiting": awaiting}
     return _fragment(request, template, context)
 
 

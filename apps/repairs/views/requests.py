@@ -82,7 +82,8 @@ def _show(request: HtmxRequest, form: RequestForm, breaks: Sequence[BreakForm]) 
 
 def _count(given: QueryDict) -> int:
     digits = given.get("breaks", "")
-    return min(int(digits), MOST_BREAKS) if digits.isascii() and digits.isdigit() else 1
+    known = digits.isascii() and digits.isdigit() and len(digits) < 4
+    return min(int(digits), MOST_BREAKS) if known else 1
 
 
 def _bound_breaks(given: QueryDict, profile: Profile) -> list[BreakForm]:
