@@ -6,7 +6,7 @@ import platform
 from datetime import UTC, datetime
 from pathlib import Path
 
-from . import approve
+from . import approve, pace
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -17,7 +17,7 @@ def main() -> None:
         "at": started.isoformat(timespec="seconds"),
         "python": platform.python_version(),
         "cores": os.cpu_count(),
-        "benchmarks": [approve.measure()],
+        "benchmarks": [approve.measure(), pace.measure()],
     }
     RESULTS.mkdir(exist_ok=True)
     text = json.dumps(report)

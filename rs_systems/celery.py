@@ -3,7 +3,7 @@
 from logging.config import dictConfig
 from typing import Any
 
-from celery import Celery, Task, signals
+from celery import Celery, Task, bootsteps, signals
 from celery.schedules import crontab, schedule
 from celery.utils.log import get_task_logger
 
@@ -35,6 +35,23 @@ app.conf.beat_schedule = {
         "schedule": crontab(hour=2, minute=0, day_of_week=0),
     },
 }
+
+
+class SweepOnConnect(bootsteps.StartStopStep):
+    """A worker that has (re)connected to the broker looks for due deliveries at once.
+
+    After an outage the broker may be empty, and beat's next turn is up to 15 seconds away.
+    """
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def start(self, parent: Any) -> None:
+        from apps.core.tasks import enqueue_dispatch
+
+        enqueue_dispatch()
+
+
+app.steps["consumer"].add(SweepOnConnect)
 
 
 @signals.setup_logging.connect

@@ -13,6 +13,7 @@ SECRET_KEY = env.str("SECRET_KEY", "development-only-not-a-secret-0123456789-abc
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 SITE_URL = env.str("SITE_URL", "http://localhost:8000")
 VAR_DIR = BASE_DIR / "var"
+VAR_DIR.mkdir(exist_ok=True)
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -119,6 +120,8 @@ UNKNOWN_DEADLINE_S = env.int("UNKNOWN_DEADLINE_S", 600)
 UNKNOWN_RESEND = env.list("UNKNOWN_RESEND", ["email", "sms:urgent"])
 
 # --- E-mail -------------------------------------------------------------------------------------
+# E-mails per second, for the whole account. Stay under what SES grants (MaxSendRate).
+EMAIL_RATE_LIMIT = env.float("EMAIL_RATE_LIMIT", 14.0)
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "notifications@rssystems.com")
 DEFAULT_FROM_NAME = env.str("DEFAULT_FROM_NAME", "RS Systems")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
@@ -145,6 +148,11 @@ SMS_BACKEND = env.str("SMS_BACKEND", "apps.core.providers.console.SMSConsole")
 # SNS refuses a space, so the specification's "RS Systems" goes out as "RSSystems".
 SMS_SENDER_ID = env.str("SMS_SENDER_ID", "RSSystems").replace(" ", "")
 SMS_MAX_PRICE_USD = env.decimal("SMS_MAX_PRICE_USD", Decimal("0.50"))
+
+# Parts of text messages per second, for the whole account.
+SMS_RATE_LIMIT = env.float("SMS_RATE_LIMIT", 10.0)
+# Among how many processes a limit is divided while Redis, which keeps the account's pace, is away.
+RATE_LIMIT_SHARES = env.int("RATE_LIMIT_SHARES", 16)
 
 # --- Celery -------------------------------------------------------------------------------------
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", "redis://localhost:6379/0")

@@ -221,6 +221,8 @@ def test_logs_rotate_in_their_folder_and_carry_no_address(tmp_path: Path) -> Non
         ({"AWS_SES_TLS": "yes"}, "notifications.E001"),
         ({"SMS_ENABLED": "true", "SMS_SENDER_ID": "12345"}, "notifications.E002"),
         ({"DELIVERY_LEASE_S": "45"}, "notifications.E003"),
+        ({"BRAND_ACCENT": "blue"}, "notifications.E004"),
+        ({"EMAIL_RATE_LIMIT": "0"}, "notifications.E005"),
         ({"ENVIRONMENT": "staging"}, "notifications.W014"),
     ],
 )

@@ -13,13 +13,19 @@ from uuid import UUID
 from django.db.models import F
 from django.db.models.functions import Now
 
-from . import conf, outcomes
-from .exceptions import AmbiguousError, NotSendable, PermanentError, TransientError
+from . import conf, limits, outcomes
+from .exceptions import (
+    AmbiguousError,
+    NotSendable,
+    PermanentError,
+    ThrottledError,
+    TransientError,
+)
 from .models import Delivery
 from .services.base import ChannelService
 from .services.email import EmailService
 from .services.sms import SMSService
-from .states import Channel, DeliveryState, LogEvent
+from .states import Channel, DeliveryState, LogEvent, Priority
 
 logger = logging.getLogger(__name__)
 
@@ -32,9 +38,13 @@ def attempt(delivery_id: UUID) -> Delivery | None:
     delivery = claim(delivery_id)
     if delivery is None:
         return None
-    service = service_for(Channel(delivery.channel))
+    channel = Channel(delivery.channel)
+    service = service_for(channel)
     try:
         message = service.compose(delivery)
+        if not limits.turn(channel, Priority(delivery.priority), weight=service.weight(message)):
+            outcomes.given_back(delivery)
+            return None
         outcomes.log(delivery, LogEvent.CALLING, provider=service.provider.name)
         receipt = service.send(message)
     except NotSendable as error:
@@ -42,6 +52,8 @@ def attempt(delivery_id: UUID) -> Delivery | None:
     except PermanentError as error:
         return outcomes.refused(delivery, error)
     except TransientError as error:
+        if isinstance(error, ThrottledError):
+            limits.slow_down(channel)
         return outcomes.postponed(delivery, error)
     except AmbiguousError as error:
         outcomes.unknown(delivery, error)

@@ -39,6 +39,23 @@ def check_values(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
                 id="notifications.E003",
             )
         )
+    if not re.fullmatch(r"#([0-9A-Fa-f]{3}|[0-9A-Fa-f]{6})", settings.BRAND_ACCENT):
+        found.append(
+            Error(
+                f"BRAND_ACCENT is {settings.BRAND_ACCENT!r}.",
+                hint="Write a colour as in #0b5cad.",
+                id="notifications.E004",
+            )
+        )
+    found += [
+        Error(
+            f"{name} is {getattr(settings, name)}.",
+            hint="Set a number above 0.",
+            id="notifications.E005",
+        )
+        for name in ("EMAIL_RATE_LIMIT", "SMS_RATE_LIMIT", "RATE_LIMIT_SHARES")
+        if getattr(settings, name) <= 0
+    ]
     return found
 
 

@@ -8,11 +8,12 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from . import conf, retry, routing
-from .exceptions import AmbiguousError, DeliveryError, TransientError
+from .exceptions import AmbiguousError, DeliveryError, ThrottledError, TransientError
 from .models import Delivery, NotificationDeliveryLog
 from .providers.base import Receipt
 from .redaction import redact
@@ -43,8 +44,17 @@ def postponed(delivery: Delivery, error: TransientError) -> Delivery | None:
     at = _next_attempt_at(delivery, error)
     if at is None:
         return _stop(delivery, DeliveryState.EXHAUSTED, LogEvent.TRANSIENT, error)
-    _wait(delivery, at, LogEvent.TRANSIENT, _words(error))
+    # Being told to slow down says nothing about the message: it costs no attempt.
+    failed = 0 if isinstance(error, ThrottledError) else 1
+    _wait(delivery, at, LogEvent.TRANSIENT, _words(error), failed=failed)
     return None
+
+
+def given_back(delivery: Delivery) -> None:
+    """Its turn did not come: it is due again as if nobody had taken it."""
+    _this(delivery).move(
+        DeliveryState.DUE, next_attempt_at=Now(), enqueued_at=None, lease_until=None
+    )
 
 
 def unknown(delivery: Delivery, error: AmbiguousError) -> None:
@@ -64,7 +74,7 @@ def abandoned(delivery: Delivery, *, called: bool) -> Delivery | None:
     if at is None:
         error = TransientError("its workers were lost before they called the provider")
         return _stop(delivery, DeliveryState.EXHAUSTED, LogEvent.LEASE_EXPIRED, error)
-    _wait(delivery, at, LogEvent.LEASE_EXPIRED, {"detail": "before the call"})
+    _wait(delivery, at, LogEvent.LEASE_EXPIRED, {"detail": "before the call"}, failed=1)
     return None
 
 
@@ -135,11 +145,14 @@ def _stand_in(delivery: Delivery) -> Delivery | None:
     return stand_in
 
 
-def _wait(delivery: Delivery, at: datetime, event: LogEvent, line: dict[str, str]) -> None:
+def _wait(
+    delivery: Delivery, at: datetime, event: LogEvent, line: dict[str, str], *, failed: int
+) -> None:
     quick = at - timezone.now() <= retry.QUICK
     with transaction.atomic():
         _this(delivery).move(
             DeliveryState.DUE if quick else DeliveryState.RETRYING,
+            failures=F("failures") + failed,
             next_attempt_at=at,
             enqueued_at=None,
             lease_until=None,
@@ -159,7 +172,9 @@ def _set_unknown(delivery: Delivery, event: LogEvent, line: dict[str, str]) -> N
 
 def _next_attempt_at(delivery: Delivery, error: DeliveryError | None) -> datetime | None:
     give_up_at = delivery.due_at + conf.retry_horizon(Priority(delivery.priority))
-    return retry.next_attempt_at(delivery.attempts, error, timezone.now(), give_up_at=give_up_at)
+    return retry.next_attempt_at(
+        delivery.failures + 1, error, timezone.now(), give_up_at=give_up_at
+    )
 
 
 def _words(error: DeliveryError) -> dict[str, str]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Now
 
 from . import broker, conf, outcomes
@@ -17,8 +17,10 @@ from .states import FINISHED, DeliveryState, LogEvent, Priority
 
 #: Wake-ups that may wait in the broker at one priority before the sweep adds no more.
 WINDOW = 2000
-#: How long a wake-up is given before the sweep takes it for lost.
+#: How long a wake-up is given before the sweep takes it for lost; longer while others wait in the
+#: broker before it.
 PATIENCE = timedelta(seconds=10)
+BUSY_PATIENCE = timedelta(minutes=5)
 CHUNK = 500
 
 
@@ -31,7 +33,7 @@ def due() -> list[Delivery]:
     stand_ins = list(_expire_leases())
     _settle_unknown()
     waiting = broker.waiting()
-    rows = [row for p in Priority for row in _due(p, limit=max(0, WINDOW - waiting[p]))]
+    rows = [row for priority in Priority for row in _due(priority, waiting[priority])]
     _mark_enqueued(rows)
     return stand_ins + rows
 
@@ -77,14 +79,18 @@ def _settle_unknown() -> None:
         outcomes.settled_by_policy(delivery)
 
 
-def _due(priority: Priority, *, limit: int) -> list[Delivery]:
+def _due(priority: Priority, waiting: int) -> list[Delivery]:
+    # While wake-ups wait, they are being worked off: a row that had one is not taken for lost.
+    patience = BUSY_PATIENCE if waiting else PATIENCE
     return list(
         Delivery.objects.filter(
-            Q(enqueued_at=None) | Q(enqueued_at__lt=Now() - PATIENCE),
+            Q(enqueued_at=None) | Q(enqueued_at__lt=Now() - patience),
             state=DeliveryState.DUE,
             priority=priority,
             next_attempt_at__lte=Now(),
-        ).order_by("next_attempt_at")[:limit]
+        ).order_by(F("enqueued_at").asc(nulls_first=True), "next_attempt_at")[
+            : max(0, WINDOW - waiting)
+        ]
     )
 
 

@@ -116,7 +116,7 @@ def test_a_long_back_off_waits_for_the_slow_sweep(
     delivery: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("apps.core.retry.random.random", lambda: 1.0)
-    row = delivery(attempts=9, due_at=timezone.now())
+    row = delivery(failures=9, due_at=timezone.now())
     memory.failures.append(TransientError("busy"))
     attempt(row.pk)
     assert fresh(row).state == DeliveryState.RETRYING

@@ -34,7 +34,10 @@ class Delivery(models.Model):
     )
     #: Why it was skipped, rejected or given up, in words.
     reason = models.CharField(max_length=300, blank=True)
+    #: How often a worker claimed it; the number of the present attempt.
     attempts = models.PositiveIntegerField(default=0)
+    #: How often it failed and was to be tried again: the back-off grows with it.
+    failures = models.PositiveIntegerField(default=0)
     #: When it was first to be sent: the retry horizon counts from here.
     due_at = models.DateTimeField(db_default=Now())
     #: When something is to be done next; empty where nothing is.

@@ -33,6 +33,10 @@ class ChannelService(Generic[Message]):
         """The delivery's message, ready to send; raises NotSendable where it must not be sent."""
         raise NotImplementedError
 
+    def weight(self, message: Message) -> int:
+        """What the message counts for in the channel's rate limit."""
+        return 1
+
     def send(self, message: Message) -> Receipt:
         """Hand it to the provider, once; raises DeliveryError, which carries the decision."""
         return self.provider.send(message)

@@ -1,6 +1,6 @@
 """Text messages: from a delivery to a message, and from a message to the provider."""
 
-from .. import messages
+from .. import messages, segments
 from ..models import Delivery
 from ..providers import sms_provider
 from ..providers.base import SMSMessage
@@ -13,6 +13,9 @@ class SMSService(ChannelService[SMSMessage]):
 
     def compose(self, delivery: Delivery) -> SMSMessage:
         return self.message(address_of(delivery), messages.sms(delivery.notification))
+
+    def weight(self, message: SMSMessage) -> int:
+        return segments.count(message.text).parts
 
     def message(self, to: str, content: messages.SMSContent) -> SMSMessage:
         """A message to a number that this environment may reach; raises NotSendable."""

@@ -1,0 +1,129 @@
+"""The account-wide pace: one limiter for each channel, shared by all workers of all hosts.
+
+The generic cell rate algorithm (ITU-T I.371, annex A), kept in Redis as one number, the
+theoretical arrival time of the next message, and moved by one script on Redis's own clock. It
+lets a message pass half an interval early, which makes up for waiting workers that wake late;
+idle time does not pile up. Nobody holds a place in a queue: whoever waits asks again, and a
+waiting urgent message keeps the others back.
+"""
+
+import logging
+import time
+from functools import cache
+from typing import Any
+
+import redis
+from django.conf import settings
+
+from .states import Channel, Priority
+
+logger = logging.getLogger(__name__)
+
+#: Seconds that one message waits for its turn before it is given back.
+PATIENCE_S = 8.0
+#: Seconds at most between two questions, so that a waiting message notices a faster pace.
+LONGEST_NAP_S = 0.25
+#: Milliseconds that a waiting urgent message keeps the others back after it last asked.
+URGENT_HOLDS_MS = 250
+#: After a throttle answer the pace is halved, down to an eighth, and restored after so long.
+SLOW_FOR_S = 60
+SLOWEST = 8
+#: Seconds for which a Redis that failed is left alone.
+REST_S = 5.0
+
+_TAKE = """
+local clock = redis.call('TIME')
+local now = clock[1] * 1000000 + clock[2]
+local interval = tonumber(ARGV[1]) * (tonumber(redis.call('GET', KEYS[3])) or 1)
+local weight, urgent = tonumber(ARGV[2]), ARGV[3] == '1'
+local arrival = tonumber(redis.call('GET', KEYS[1])) or 0
+local early = arrival - interval / 2 - now
+if early > 0 then
+  if urgent then redis.call('SET', KEYS[2], '1', 'PX', ARGV[4]) end
+  return early
+end
+if not urgent and redis.call('EXISTS', KEYS[2]) == 1 then return interval end
+arrival = math.max(arrival, now) + interval * weight
+local life = math.ceil((arrival - now) / 1000) + 1000
+redis.call('SET', KEYS[1], string.format('%.0f', arrival), 'PX', life)
+if urgent then redis.call('DEL', KEYS[2]) end
+return 0
+"""
+
+
+def turn(channel: Channel, priority: Priority, *, weight: int = 1) -> bool:
+    """Wait until the account's pace lets this message pass; False where that takes too long.
+
+    `weight` is what the channel's limit counts: 1 for an e-mail, the parts of a text message.
+    Urgent and high priorities go before the others, whoever came first.
+    """
+    deadline = time.monotonic() + PATIENCE_S
+    while (wait := _ask(channel, priority < Priority.MEDIUM, weight)) > 0:
+        if time.monotonic() + wait > deadline:
+            return False
+        time.sleep(min(wait, LONGEST_NAP_S))
+    return True
+
+
+def slow_down(channel: Channel) -> None:
+    """The provider throttled us: halve the pace for a while, and again at each further answer."""
+    try:
+        client = _client()
+        key = _keys(channel)[2]
+        factor = min(SLOWEST, int(client.get(key) or 1) * 2)
+        client.set(key, factor, ex=SLOW_FOR_S)
+    except redis.RedisError as error:
+        logger.warning("pace not slowed channel=%s: %s", channel, error)
+    else:
+        logger.warning("pace slowed channel=%s factor=1/%d", channel, factor)
+
+
+def rate(channel: Channel) -> float:
+    """The account's limit: e-mails, or parts of text messages, per second."""
+    limits = {Channel.EMAIL: settings.EMAIL_RATE_LIMIT, Channel.SMS: settings.SMS_RATE_LIMIT}
+    return float(limits[channel])
+
+
+def _ask(channel: Channel, urgent: bool, weight: int) -> float:
+    """Seconds to wait before asking again; 0 where the message may pass now."""
+    if time.monotonic() < _fallback.redis_rests_until:
+        return _fallback.ask(channel, weight)
+    arguments = (1_000_000 / rate(channel), weight, int(urgent), URGENT_HOLDS_MS)
+    try:
+        answer = _client().eval(_TAKE, 3, *_keys(channel), *arguments)
+    except redis.RedisError as error:
+        logger.warning("pace kept by this process alone, Redis failed: %s", error)
+        _fallback.redis_rests_until = time.monotonic() + REST_S
+        return _fallback.ask(channel, weight)
+    return max(0.0, float(answer) / 1_000_000)
+
+
+def _keys(channel: Channel) -> tuple[str, str, str]:
+    prefix = f"rs:pace:{channel}"
+    return f"{prefix}:arrival", f"{prefix}:urgent", f"{prefix}:slow"
+
+
+@cache
+def _client() -> Any:
+    return redis.Redis.from_url(
+        settings.CELERY_BROKER_URL, socket_timeout=0.5, socket_connect_timeout=0.5
+    )
+
+
+class _Fallback:
+    """The pace of one process that cannot ask Redis: its conservative share of the account's."""
+
+    def __init__(self) -> None:
+        self.redis_rests_until = 0.0
+        self._next_at: dict[Channel, float] = {}
+
+    def ask(self, channel: Channel, weight: int) -> float:
+        now = time.monotonic()
+        wait = self._next_at.get(channel, 0.0) - now
+        if wait <= 0:
+            interval = settings.RATE_LIMIT_SHARES / rate(channel)
+            self._next_at[channel] = now + interval * weight
+        return max(0.0, wait)
+
+
+_fallback = _Fallback()

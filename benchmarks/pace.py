@@ -1,0 +1,140 @@
+"""Whether the account's pace holds over four workers, and how soon an urgent e-mail overtakes.
+
+A backlog of e-mails to many people is worked off by four workers while now and then an urgent one
+is committed. All is counted at the sandbox, by the time at which it took each message.
+"""
+
+import json
+import statistics
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+from tools.processes import die_with_parent, wait_until
+from tools.run import PORTS, build_environment
+from tools.stack import Stack, running_stack
+from tools.supervisor import ROOT
+
+RATE = 14.0
+BACKLOG = 10_000
+URGENT = 40
+URGENT_EVERY_S = 1.5
+MORE_WORKERS = 3
+
+_CREATE = """
+from django.contrib.auth.models import User
+from apps.core import kinds
+from apps.core.models import Contact, Notification
+from apps.core.services.notification import NotificationService
+from apps.core.states import Priority
+people = User.objects.bulk_create([User(username=f"bulk{n}") for n in range(%d)])
+Contact.objects.bulk_create([
+    Contact(user=u, email=f"{u.username}@bulk.example", verified_email=f"{u.username}@bulk.example")
+    for u in people
+])
+context = kinds.get("repair_approved").sample.model_dump()
+NotificationService().notify("repair_approved", people, context, priority=Priority.MEDIUM)
+"""
+
+_URGENT = """
+import threading
+from django.contrib.auth.models import User
+from apps.core import kinds
+from apps.core.models import Contact
+from apps.core.services.notification import NotificationService
+user = User.objects.create(username="urgent")
+Contact.objects.create(user=user, email="urgent@x.example", verified_email="urgent@x.example")
+context = kinds.get("repair_approved").sample.model_dump()
+for _ in range(%d):
+    [row] = NotificationService().notify("repair_approved", user, context)
+    threading.Event().wait(%f)
+for row in user.notifications.all():
+    delivery = row.deliveries.get(channel="email")
+    print(delivery.pk, row.created_at.isoformat())
+"""
+
+
+def measure() -> dict[str, Any]:
+    """Messages per second against the limit, the fullest second, and the urgent ones' wait."""
+    with tempfile.TemporaryDirectory(prefix="rs-bench-") as folder, ExitStack() as running:
+        stack = running.enter_context(
+            running_stack(Path(folder), EMAIL_RATE_LIMIT=str(RATE), SMS_ENABLED="false")
+        )
+        for number in range(MORE_WORKERS):
+            running.enter_context(_worker(stack, number))
+        stack.manage("shell", "--no-imports", "--command", _CREATE % BACKLOG)
+        wait_until(lambda: _arrivals(stack), "the backlog is being worked off", 60)
+        urgent = _URGENT % (URGENT, URGENT_EVERY_S)
+        sent = _sent(stack.manage("shell", "--no-imports", "--command", urgent))
+        wait_until(lambda: sent.keys() <= _arrivals(stack).keys(), "all urgent ones arrived", 60)
+        return _report(_arrivals(stack), sent)
+
+
+def _report(arrivals: dict[str, datetime], urgent: dict[str, datetime]) -> dict[str, Any]:
+    times = sorted(at.timestamp() for at in arrivals.values())
+    waits = sorted((arrivals[pk] - at).total_seconds() for pk, at in urgent.items())
+    rate = (len(times) - 1) / (times[-1] - times[0])
+    return {
+        "name": "pace",
+        "workers": MORE_WORKERS + 1,
+        "limit_per_s": RATE,
+        "messages": len(times),
+        "share_of_limit": round(rate / RATE, 3),
+        "most_in_one_second": max(_in_the_second_from(times)),
+        "urgent_messages": len(waits),
+        "urgent_commit_to_acceptance_median_s": round(statistics.median(waits), 3),
+        "urgent_commit_to_acceptance_p99_s": round(waits[-1], 3),
+    }
+
+
+def _in_the_second_from(times: list[float]) -> Iterator[int]:
+    end = 0
+    for start, time in enumerate(times):
+        while end < len(times) and times[end] < time + 1:
+            end += 1
+        yield end - start
+
+
+def _arrivals(stack: Stack) -> dict[str, datetime]:
+    """When the sandbox took each delivery's e-mail."""
+    found: dict[str, datetime] = {}
+    since = 0
+    while True:
+        url = f"{stack.sandbox_url}/api/messages?kind=email&limit=1000&since={since}"
+        with urlopen(url) as answer:  # noqa: S310  our own address
+            page = json.load(answer)
+        for message in page["messages"]:
+            found[message["tags"]["delivery"]] = datetime.fromisoformat(message["received_at"])
+        if len(page["messages"]) < 1000:
+            return found
+        since = page["last_seq"]
+
+
+def _sent(printed: str) -> dict[str, datetime]:
+    lines = [line.split() for line in printed.splitlines() if len(line.split()) == 2]
+    return {pk: datetime.fromisoformat(at) for pk, at in lines}
+
+
+@contextmanager
+def _worker(stack: Stack, number: int) -> Iterator[None]:
+    ports = {variable: int(stack.environment[variable]) for variable in PORTS}
+    process = subprocess.Popen(
+        ["celery", "-A", "rs_systems", "worker", f"--hostname=more{number}@bench"],
+        cwd=ROOT,
+        env=build_environment(stack.environment, ports, stack.var),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        preexec_fn=die_with_parent,
+    )
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(60)

@@ -1,0 +1,128 @@
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import redis
+
+from apps.core import limits
+from apps.core.attempts import attempt
+from apps.core.exceptions import ThrottledError
+from apps.core.limits import _ask
+from apps.core.models import Delivery
+from apps.core.providers import memory
+from apps.core.states import Channel, DeliveryState, Priority
+
+EMAIL, SMS = Channel.EMAIL, Channel.SMS
+
+
+@pytest.fixture(autouse=True)
+def pace(redis_url: str, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[redis.Redis]:
+    """An empty Redis, a limit of one message in ten seconds, and no memory of an outage."""
+    client = redis.Redis.from_url(redis_url)
+    client.flushall()
+    settings.EMAIL_RATE_LIMIT = settings.SMS_RATE_LIMIT = 0.1
+    monkeypatch.setattr(limits, "_fallback", limits._Fallback())
+    monkeypatch.setattr(limits, "PATIENCE_S", 0.2)
+    yield client
+    client.flushall()
+
+
+def ask(channel: Channel = EMAIL, *, urgent: bool = False, weight: int = 1) -> float:
+    return _ask(channel, urgent, weight)
+
+
+def test_after_idle_time_one_passes_and_the_next_waits_its_interval_less_half() -> None:
+    assert ask() == 0
+    assert 4 < ask() <= 5
+
+
+def test_each_channel_has_a_pace_of_its_own() -> None:
+    assert ask(EMAIL) == 0
+    assert ask(SMS) == 0
+    assert ask(EMAIL) > 0
+
+
+def test_a_text_of_three_parts_counts_for_three() -> None:
+    assert ask(SMS, weight=3) == 0
+    assert 24 < ask(SMS) <= 25
+
+
+def test_workers_at_once_never_go_faster_than_the_limit(settings: Any) -> None:
+    settings.EMAIL_RATE_LIMIT = 100
+    started, passed = time.monotonic(), []
+
+    def work() -> None:
+        for _ in range(10):
+            passed.append(limits.turn(EMAIL, Priority.MEDIUM))
+
+    workers = [threading.Thread(target=work) for _ in range(5)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert sum(passed) / 100 <= time.monotonic() - started + 2 / 100
+
+
+def test_a_waiting_urgent_message_keeps_the_others_back(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "URGENT_HOLDS_MS", 60_000)
+    assert ask() == 0
+    assert ask(urgent=True) > 0
+    settings.EMAIL_RATE_LIMIT = 1_000_000  # the turn has come, for whoever may take it
+    limits._client().delete("rs:pace:email:arrival")
+    assert ask() > 0
+    assert ask(urgent=True) == 0
+    assert ask() == 0
+
+
+def test_a_message_whose_turn_does_not_come_gives_up_waiting() -> None:
+    assert limits.turn(EMAIL, Priority.MEDIUM)
+    assert not limits.turn(EMAIL, Priority.MEDIUM)
+
+
+def test_a_throttle_answer_halves_the_pace_down_to_an_eighth() -> None:
+    for _ in range(5):
+        limits.slow_down(EMAIL)
+    assert ask() == 0
+    assert 39 < ask() <= 40
+
+
+def test_a_slower_pace_is_not_for_ever(pace: redis.Redis) -> None:
+    limits.slow_down(EMAIL)
+    assert 0 < pace.ttl("rs:pace:email:slow") <= limits.SLOW_FOR_S
+
+
+def test_without_redis_a_process_keeps_to_its_share_of_the_limit(
+    settings: Any, redis_server: Any
+) -> None:
+    settings.RATE_LIMIT_SHARES = 4
+    redis_server.stop()
+    assert ask() == 0
+    assert 39 < ask() <= 40
+    assert ask(SMS) == 0
+    limits.slow_down(EMAIL)
+
+
+def test_a_delivery_whose_turn_does_not_come_is_given_back_as_if_nobody_had_taken_it(
+    delivery: Callable[..., Delivery], story: Callable[[Delivery], list[str]]
+) -> None:
+    rows = [delivery() for _ in range(2)]
+    for row in rows:
+        attempt(row.pk)
+    last = Delivery.objects.get(pk=rows[1].pk)
+    assert (last.state, last.failures, last.enqueued_at) == (DeliveryState.DUE, 0, None)
+    assert story(last) == []
+    assert len(memory.emails) == 1
+
+
+def test_a_throttled_attempt_slows_the_pace_and_counts_as_no_failure(
+    delivery: Callable[..., Delivery], pace: redis.Redis
+) -> None:
+    row = delivery()
+    memory.failures.append(ThrottledError("Maximum sending rate exceeded", code="454"))
+    attempt(row.pk)
+    assert Delivery.objects.get(pk=row.pk).failures == 0
+    assert pace.get("rs:pace:email:slow") == b"2"
