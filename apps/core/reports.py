@@ -1,0 +1,133 @@
+"""The books: every delivery stands in one state, and its log must say how it came there."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models.functions import Now
+
+from . import conf
+from .models import Delivery, Notification, NotificationDeliveryLog
+from .routing import CHANNELS
+from .states import FINISHED, DeliveryState, LogEvent
+
+#: The lines of the log of which a delivery in this state must have one.
+EVIDENCE: dict[DeliveryState, tuple[LogEvent, ...]] = {
+    DeliveryState.ACCEPTED: (LogEvent.ACCEPTED,),
+    DeliveryState.REJECTED: (LogEvent.PERMANENT,),
+    DeliveryState.SKIPPED: (LogEvent.SKIPPED,),
+    DeliveryState.EXHAUSTED: (LogEvent.TRANSIENT, LogEvent.LEASE_EXPIRED),
+    DeliveryState.UNKNOWN: (LogEvent.AMBIGUOUS, LogEvent.LEASE_EXPIRED),
+    DeliveryState.RETRYING: (LogEvent.TRANSIENT, LogEvent.LEASE_EXPIRED),
+}
+#: How long after its lease a delivery may still stand in `sending`: the sweep comes every 15 s.
+GRACE = timedelta(minutes=2)
+
+
+@dataclass(frozen=True)
+class Discrepancy:
+    """One row that the books cannot explain."""
+
+    row: str
+    problem: str
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """`states` and `accepted_lines` count deliveries; `resent` those accepted twice by policy."""
+
+    notifications: int
+    deliveries: int
+    states: dict[str, int]
+    accepted_lines: int
+    resent: int
+    discrepancies: list[Discrepancy]
+
+    @property
+    def balances(self) -> bool:
+        return not self.discrepancies
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"balances": self.balances, **asdict(self)}
+
+
+def ledger(since: datetime | None = None) -> Ledger:
+    """The books over the notifications made since then, or over all there are."""
+    notifications = Notification.objects.all()
+    if since:
+        notifications = notifications.filter(created_at__gte=since)
+    deliveries = Delivery.objects.filter(notification__in=notifications)
+    counts = dict(deliveries.order_by().values_list("state").annotate(Count("pk")))
+    twice = _accepted_twice(deliveries)
+    found = [
+        *_without_deliveries(notifications),
+        *_without_evidence(deliveries),
+        *_accepted_only_in_the_log(deliveries),
+        *_stuck(deliveries),
+        *_twice_without_policy(twice),
+    ]
+    return Ledger(
+        notifications=notifications.count(),
+        deliveries=sum(counts.values()),
+        states={state.value: counts.get(state.value, 0) for state in DeliveryState},
+        accepted_lines=_logged(deliveries, LogEvent.ACCEPTED).count(),
+        resent=twice.count(),
+        discrepancies=found,
+    )
+
+
+def _lines(*events: LogEvent) -> Exists:
+    return Exists(NotificationDeliveryLog.objects.filter(delivery=OuterRef("pk"), event__in=events))
+
+
+def _logged(deliveries: QuerySet[Delivery], *events: LogEvent) -> QuerySet[Delivery]:
+    return deliveries.filter(_lines(*events))
+
+
+def _without_deliveries(notifications: QuerySet[Notification]) -> Iterator[Discrepancy]:
+    outside = [priority for priority, channels in CHANNELS.items() if channels]
+    bare = notifications.filter(priority__in=outside, deliveries=None)
+    for pk in bare.values_list("pk", flat=True):
+        yield Discrepancy(f"notification {pk}", "has no delivery, and its priority asks for one")
+
+
+def _without_evidence(deliveries: QuerySet[Delivery]) -> Iterator[Discrepancy]:
+    # What finished before the retention has lost its log, as it should.
+    kept = ~Q(state__in=FINISHED) | Q(finished_at__gte=Now() - conf.log_retention())
+    for state, events in EVIDENCE.items():
+        silent = deliveries.filter(kept, ~_lines(*events), state=state)
+        for pk in silent.values_list("pk", flat=True):
+            yield Discrepancy(f"delivery {pk}", f"is {state}, and no line of its log says so")
+
+
+def _accepted_only_in_the_log(deliveries: QuerySet[Delivery]) -> Iterator[Discrepancy]:
+    # One that was resent by policy may be on its way again.
+    odd = _logged(deliveries, LogEvent.ACCEPTED).exclude(state=DeliveryState.ACCEPTED)
+    for pk, state in odd.exclude(_lines(LogEvent.RESEND)).values_list("pk", "state"):
+        yield Discrepancy(f"delivery {pk}", f"was accepted according to its log, and is {state}")
+
+
+def _stuck(deliveries: QuerySet[Delivery]) -> Iterator[Discrepancy]:
+    waiting = [DeliveryState.DUE, DeliveryState.RETRYING]
+    for pk in deliveries.filter(state__in=waiting, next_attempt_at=None).values_list(
+        "pk", flat=True
+    ):
+        yield Discrepancy(f"delivery {pk}", "waits, and nothing says until when")
+    held = deliveries.filter(state=DeliveryState.SENDING)
+    forgotten = held.filter(Q(lease_until=None) | Q(lease_until__lt=Now() - GRACE))
+    for pk in forgotten.values_list("pk", flat=True):
+        yield Discrepancy(
+            f"delivery {pk}", "is held by a worker whose lease is over; is beat alive?"
+        )
+
+
+def _accepted_twice(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
+    accepted = Count("log", filter=Q(log__event=LogEvent.ACCEPTED))
+    return deliveries.annotate(times_accepted=accepted).filter(times_accepted__gt=1)
+
+
+def _twice_without_policy(twice: QuerySet[Delivery]) -> Iterator[Discrepancy]:
+    for pk in twice.exclude(_lines(LogEvent.RESEND)).values_list("pk", flat=True):
+        yield Discrepancy(f"delivery {pk}", "was accepted twice, and no policy said to send again")
