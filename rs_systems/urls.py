@@ -1,6 +1,7 @@
 from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.views import LogoutView
+from django.contrib.staticfiles.urls import staticfiles_urlpatterns
 from django.urls import include, path
 
 from apps.core.views.brand import brand_css
@@ -16,5 +17,7 @@ urlpatterns = [
     path("brand.css", brand_css, name="brand-css"),
     path("healthz", healthz, name="healthz"),
 ]
+# In development alone: elsewhere it gives no patterns, and whitenoise serves.
+urlpatterns += staticfiles_urlpatterns()
 if apps.is_installed("sandbox.inbox"):
     urlpatterns.append(path("sandbox/", include("sandbox.inbox.urls")))
