@@ -56,7 +56,7 @@ lock: $(INSTALLED) ## Compile requirements*.in into requirements*.txt
 	$(BIN)/uv pip compile --quiet $(LOCK) --output-file requirements-dev.txt requirements-dev.in
 
 clean: ## Remove what the other commands made, the demo's database included
-	rm -rf .venv var staticfiles .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv var staticfiles benchmarks/results .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 $(INSTALLED): requirements-dev.txt

@@ -10,7 +10,7 @@ from .environment import BASE_DIR, env
 ENVIRONMENT = environment.load()
 DEBUG = True
 SECRET_KEY = env.str("SECRET_KEY", "development-only-not-a-secret-0123456789-abcdefghij")
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"], subcast=str.strip)
 SITE_URL = env.str("SITE_URL", "http://localhost:8000")
 VAR_DIR = BASE_DIR / "var"
 VAR_DIR.mkdir(exist_ok=True)
@@ -31,6 +31,8 @@ if ENVIRONMENT == "development":
     INSTALLED_APPS.append("sandbox.inbox")
 
 MIDDLEWARE = [
+    # First: a load balancer asks by address and over plain HTTP.
+    "apps.core.middleware.HealthCheckMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -221,12 +223,21 @@ LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"()": "apps.core.redaction.RedactingFormatter"}},
+    "filters": {"production_only": {"()": "django.utils.log.RequireDebugFalse"}},
     "handlers": {
+        "mail_admins": {
+            "class": "django.utils.log.AdminEmailHandler",
+            "level": "ERROR",
+            "filters": ["production_only"],
+        },
         "main": (_file if LOG_DIR else _console) | {"level": "INFO", "formatter": "line"},
     },
     "root": {"handlers": ["main"], "level": "INFO"},
     "loggers": {
         "celery": {"level": "INFO"},
+        "django": {"handlers": ["mail_admins"], "level": "INFO"},
+        # Whoever scans for hosts must not fill the administrator's mailbox.
+        "django.security.DisallowedHost": {"handlers": ["main"], "propagate": False},
         "django.server": {"handlers": ["main"], "level": "INFO", "propagate": False},
     },
 }

@@ -8,9 +8,13 @@ from .settings import AWS_SES_REGION_NAME, MIDDLEWARE, SES_BACKEND
 ENVIRONMENT = environment.load()
 DEBUG = False
 SECRET_KEY = env.str("SECRET_KEY")
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", subcast=str.strip)
 SITE_URL = env.str("SITE_URL")
 
+# Read by settings.py, which would go on without it.
+env.str("DATABASE_URL")
+
+EMAIL_SUBJECT_PREFIX = f"[{ENVIRONMENT}] "
 EMAIL_HOST = env.str("AWS_SES_HOST", f"email-smtp.{AWS_SES_REGION_NAME}.amazonaws.com")
 EMAIL_BACKEND = env.str("EMAIL_BACKEND", SES_BACKEND)
 SMS_BACKEND = env.str("SMS_BACKEND", "apps.core.providers.sns.SNS")
@@ -18,8 +22,8 @@ SMS_BACKEND = env.str("SMS_BACKEND", "apps.core.providers.sns.SNS")
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL")
 CELERY_WORKER_CONCURRENCY = env.int("CELERY_CONCURRENCY", 8)
 
-# Whitenoise wants to stand directly behind the first, SecurityMiddleware.
-MIDDLEWARE = [MIDDLEWARE[0], "whitenoise.middleware.WhiteNoiseMiddleware", *MIDDLEWARE[1:]]
+# Whitenoise wants to stand directly behind SecurityMiddleware.
+MIDDLEWARE = [*MIDDLEWARE[:2], "whitenoise.middleware.WhiteNoiseMiddleware", *MIDDLEWARE[2:]]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
@@ -27,8 +31,6 @@ STORAGES = {
 
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_SSL_REDIRECT = True
-# A load balancer asks over plain HTTP.
-SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
 SECURE_HSTS_SECONDS = 365 * 24 * 3600
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
 SECURE_HSTS_PRELOAD = True

@@ -5,7 +5,6 @@ from django.contrib.staticfiles.urls import staticfiles_urlpatterns
 from django.urls import include, path
 
 from apps.core.views.brand import brand_css
-from apps.core.views.health import healthz
 from apps.core.views.sign_in import SignInView
 
 urlpatterns = [
@@ -15,7 +14,6 @@ urlpatterns = [
     path("logout/", LogoutView.as_view(), name="logout"),
     path("admin/", admin.site.urls),
     path("brand.css", brand_css, name="brand-css"),
-    path("healthz", healthz, name="healthz"),
 ]
 # In development alone: elsewhere it gives no patterns, and whitenoise serves.
 urlpatterns += staticfiles_urlpatterns()

@@ -95,6 +95,36 @@ def test_a_port_that_is_no_number_is_refused(tmp_path: Path) -> None:
     assert "PORT_WEB is 'http'" in ended.stderr
 
 
+def test_two_ports_of_one_number_are_refused(tmp_path: Path) -> None:
+    ended = run_to_the_end(tmp_path, stack_environment(PORT_WEB="18123", PORT_FLOWER="18123"))
+    assert ended.returncode == 1
+    assert "PORT_FLOWER is 18123, which another port has already" in ended.stderr
+
+
+@pytest.mark.parametrize("where", ["the environment", "the file"])
+def test_a_machine_set_up_for_staging_is_not_given_the_demo(where: str, tmp_path: Path) -> None:
+    file = tmp_path / "env"
+    file.write_text("ENVIRONMENT=staging\n" if where == "the file" else "")
+    variables = {} if where == "the file" else {"ENVIRONMENT": "staging"}
+    environment = stack_environment(ENV_FILE=str(file), **variables)
+    if where == "the file":
+        del environment["ENVIRONMENT"]
+    ended = run_to_the_end(tmp_path, environment)
+    assert ended.returncode == 1
+    assert "ENVIRONMENT is staging" in ended.stderr
+    assert not (tmp_path / "db.sqlite3").exists()
+
+
+def test_a_second_run_in_one_folder_is_refused(
+    tmp_path: Path, procfile: Callable[[str], Path]
+) -> None:
+    path = procfile(f'sleeper: python -c "{SLEEPER}"\n')
+    with running_stack(tmp_path / "var", f"--procfile={path}"):
+        ended = run_to_the_end(tmp_path / "var", stack_environment())
+        assert ended.returncode == 1
+        assert "another `make run` uses" in ended.stderr
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_every_process_and_their_children(
     number: signal.Signals, tmp_path: Path, procfile: Callable[[str], Path]

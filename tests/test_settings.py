@@ -17,6 +17,8 @@ PRODUCTION = {
     "SITE_URL": "https://app.rssystems.com",
     "DATABASE_URL": "postgres://rs:secret@db.example:5432/rs",
     "CELERY_BROKER_URL": "rediss://cache.example:6379/0",
+    "AWS_SES_SMTP_USER": "user",
+    "AWS_SES_SMTP_PASSWORD": "password",
 }
 PRINT = """
 import json, sys
@@ -49,7 +51,7 @@ def setting(name: str, **variables: str) -> object:
 #: Each variable with a value that is not its default, and the settings that must follow.
 VARIABLES: dict[str, tuple[str, dict[str, object]]] = {
     "SITE_URL": ("https://x.example", {"SITE_URL": "https://x.example"}),
-    "ALLOWED_HOSTS": ("a.example,b.example", {"ALLOWED_HOSTS": ["a.example", "b.example"]}),
+    "ALLOWED_HOSTS": ("a.example, b.example", {"ALLOWED_HOSTS": ["a.example", "b.example"]}),
     "SECRET_KEY": ("s3", {"SECRET_KEY": "s3"}),
     "DATABASE_CONN_MAX_AGE": ("0", {}),
     "TIME_ZONE": ("America/Chicago", {"TIME_ZONE": "America/Chicago"}),
@@ -168,7 +170,7 @@ def test_an_unknown_environment_is_refused_in_one_sentence() -> None:
 
 
 @pytest.mark.parametrize(
-    "missing", ["SECRET_KEY", "ALLOWED_HOSTS", "SITE_URL", "CELERY_BROKER_URL"]
+    "missing", ["SECRET_KEY", "ALLOWED_HOSTS", "SITE_URL", "DATABASE_URL", "CELERY_BROKER_URL"]
 )
 def test_production_does_not_start_without_what_it_needs(missing: str) -> None:
     variables = {name: value for name, value in PRODUCTION.items() if name != missing}
@@ -223,6 +225,11 @@ def test_logs_rotate_in_their_folder_and_carry_no_address(tmp_path: Path) -> Non
         ({"DELIVERY_LEASE_S": "45"}, "notifications.E003"),
         ({"BRAND_ACCENT": "blue"}, "notifications.E004"),
         ({"EMAIL_RATE_LIMIT": "0"}, "notifications.E005"),
+        ({"RETRY_HORIZON_H": "-1"}, "notifications.E005"),
+        ({"UNKNOWN_RESEND": "email,sms:urgnt"}, "notifications.E006"),
+        ({"SITE_URL": "app.rssystems.com"}, "notifications.E007"),
+        ({"SMS_BACKEND": "apps.nowhere.SMS"}, "notifications.E008"),
+        ({"AWS_SES_SMTP_PASSWORD": ""}, "notifications.E015"),
         ({"ENVIRONMENT": "staging"}, "notifications.W014"),
     ],
 )
@@ -245,3 +252,34 @@ def check(**variables: str) -> subprocess.CompletedProcess[str]:
 def test_the_files_of_the_environment_reach_boto3_as_well() -> None:
     result = run("import os; print(os.environ['AWS_ENDPOINT_URL_SNS'])", ENVIRONMENT="development")
     assert result.stdout.strip() == "http://127.0.0.1:9911"
+
+
+def test_django_s_own_mail_to_the_administrator_does_not_reach_a_stranger_from_staging() -> None:
+    code = (
+        "import django; django.setup()\n"
+        "from django.core.mail import get_connection, EmailMessage\n"
+        "from apps.core.exceptions import NotSendable\n"
+        "try: get_connection().send_messages([EmailMessage('x', 'x', to=['stranger@x.example'])])\n"
+        "except NotSendable as error: print(error)"
+    )
+    variables = {
+        **PRODUCTION,
+        "ENVIRONMENT": "staging",
+        "STAGING_ALLOWED_RECIPIENTS": "@us.example",
+    }
+    result = run(code, **variables)
+    assert result.stdout.strip() == "not among the recipients that staging may reach"
+    assert setting("EMAIL_SUBJECT_PREFIX", **variables) == "[staging] "
+
+
+@pytest.mark.parametrize("host", ["10.0.0.7", "app.rssystems.com"])
+def test_a_load_balancer_s_question_is_answered_whatever_the_host_and_without_https(
+    host: str, tmp_path: Path
+) -> None:
+    code = (
+        "import django; django.setup()\n"
+        "from django.test import Client\n"
+        f"print(Client().get('/healthz', headers={{'host': '{host}'}}).status_code)"
+    )
+    database = {"DATABASE_URL": f"sqlite:///{tmp_path / 'db.sqlite3'}"}
+    assert run(code, **{**PRODUCTION, **database}).stdout.strip() == "200"

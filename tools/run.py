@@ -5,6 +5,7 @@ no process behind.
 """
 
 import argparse
+import fcntl
 import os
 import re
 import shlex
@@ -15,9 +16,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 from urllib.request import ProxyHandler, build_opener
+
+from dotenv import dotenv_values
 
 from tools.processes import (
     LOOPBACK,
@@ -191,13 +195,42 @@ class Run:
 
 def read_ports() -> dict[str, int]:
     """The port of each variable of PORTS, from the environment or its default."""
-    ports = {}
+    ports: dict[str, int] = {}
     for variable, default in PORTS.items():
         text = os.environ.get(variable, str(default))
         if not text.isdecimal() or not 0 < int(text) < 65536:
             raise Trouble(f"{variable} is {text!r}; it must be a number from 1 to 65535.")
+        if int(text) in ports.values():
+            raise Trouble(f"{variable} is {text}, which another port has already; choose another.")
         ports[variable] = int(text)
     return ports
+
+
+def refuse_other_environments() -> None:
+    """Raise Trouble where this machine is set up for staging or production.
+
+    The demo must not be written into such a database, nor its deliveries go to the sandbox.
+    """
+    file = Path(os.environ.get("ENV_FILE", ".env"))
+    named = os.environ.get("ENVIRONMENT") or dotenv_values(ROOT / file).get("ENVIRONMENT")
+    if named and named != "development":
+        raise Trouble(
+            f"ENVIRONMENT is {named}, in the environment or in {file}; the demo is for development"
+            " only. Unset it, or set ENVIRONMENT=development and a DATABASE_URL of its own."
+        )
+
+
+@contextmanager
+def only_run_in(var: Path) -> Iterator[None]:
+    """Hold the folder for this run; raises Trouble where another one has it."""
+    with (var / "run.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Trouble(
+                f"another `make run` uses {var}: stop it first. They would share a database."
+            ) from None
+        yield
 
 
 def refuse_taken(ports: dict[str, int]) -> None:
@@ -296,8 +329,10 @@ def main() -> int:
         elif arguments.action == "redis-start":
             start_redis(ports["PORT_REDIS"], var)
         else:
+            refuse_other_environments()
             refuse_taken(ports)
-            Run(ports, var, arguments.procfile)()
+            with only_run_in(var):
+                Run(ports, var, arguments.procfile)()
     except Trouble as trouble:
         print(f"make {arguments.action}: {trouble}", file=sys.stderr)
         return 1

@@ -1,10 +1,13 @@
 from typing import Any
 
 from django.contrib import admin, messages
+from django.db import transaction
 from django.db.models import F, QuerySet
 from django.http import HttpRequest
 
+from . import outcomes
 from .models import Contact, Delivery, Notification, NotificationDeliveryLog
+from .tasks import enqueue_dispatch
 
 
 class ReadOnlyMixin:
@@ -58,6 +61,21 @@ class DeliveryAdmin(ReadOnlyMixin, admin.ModelAdmin):
     list_select_related = ["notification__recipient"]
     search_fields = ["=id", "=provider_message_id", "notification__recipient__username"]
     inlines = [LogInline]
+    actions = ["send_again", "mark_as_arrived"]
+
+    def has_settle_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("core.change_delivery")
+
+    @admin.action(description="Send again (unknown, exhausted, rejected)", permissions=["settle"])
+    def send_again(self, request: HttpRequest, chosen: QuerySet[Delivery]) -> None:
+        again = sum(outcomes.sent_again(row, request.user.get_username()) for row in chosen)
+        transaction.on_commit(enqueue_dispatch)
+        messages.success(request, f"{again} of {len(chosen)} deliveries are sent again.")
+
+    @admin.action(description="Mark as arrived (unknown)", permissions=["settle"])
+    def mark_as_arrived(self, request: HttpRequest, chosen: QuerySet[Delivery]) -> None:
+        known = sum(outcomes.found_arrived(row, request.user.get_username()) for row in chosen)
+        messages.success(request, f"{known} of {len(chosen)} deliveries are marked as arrived.")
 
     @admin.display(ordering="notification__kind")
     def kind(self, row: Delivery) -> str:

@@ -39,8 +39,8 @@ def attempt(delivery_id: UUID) -> Delivery | None:
     if delivery is None:
         return None
     channel = Channel(delivery.channel)
-    service = service_for(channel)
     try:
+        service = service_for(channel)
         message = service.compose(delivery)
         if not limits.turn(channel, Priority(delivery.priority), weight=service.weight(message)):
             outcomes.given_back(delivery)

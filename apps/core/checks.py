@@ -6,7 +6,22 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.utils.module_loading import import_string
 
+from .states import Channel, Priority
+
+_ABOVE_ZERO = (
+    "EMAIL_RATE_LIMIT",
+    "SMS_RATE_LIMIT",
+    "RATE_LIMIT_SHARES",
+    "EMAIL_TIMEOUT",
+    "RETRY_HORIZON_URGENT_H",
+    "RETRY_HORIZON_H",
+    "UNKNOWN_DEADLINE_S",
+    "DELIVERY_LOG_RETENTION_DAYS",
+    "CELERY_WORKER_CONCURRENCY",
+    "CELERY_WORKER_MAX_TASKS_PER_CHILD",
+)
 _SENDER_ID = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9-]{3,11}")
 
 
@@ -53,9 +68,40 @@ def check_values(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
             hint="Set a number above 0.",
             id="notifications.E005",
         )
-        for name in ("EMAIL_RATE_LIMIT", "SMS_RATE_LIMIT", "RATE_LIMIT_SHARES")
+        for name in _ABOVE_ZERO
         if getattr(settings, name) <= 0
     ]
+    known = {c.value for c in Channel} | {
+        f"{c}:{p.name.lower()}" for c in Channel for p in Priority
+    }
+    unknown = [rule for rule in settings.UNKNOWN_RESEND if rule.strip().lower() not in known]
+    if unknown:
+        found.append(
+            Error(
+                f"UNKNOWN_RESEND has {', '.join(unknown)}.",
+                hint="Write email, sms, or a channel with a priority as in sms:urgent.",
+                id="notifications.E006",
+            )
+        )
+    if not re.match(r"https?://[^/]", settings.SITE_URL):
+        found.append(
+            Error(
+                f"SITE_URL is {settings.SITE_URL!r}; every link in every message starts with it.",
+                hint="Write it as in https://app.example.com.",
+                id="notifications.E007",
+            )
+        )
+    for name in ("EMAIL_BACKEND", "SMS_BACKEND"):
+        try:
+            import_string(getattr(settings, name))
+        except ImportError as error:
+            found.append(
+                Error(
+                    f"{name} cannot be imported: {error}.",
+                    hint="Name a class by its full path.",
+                    id="notifications.E008",
+                )
+            )
     return found
 
 
@@ -76,7 +122,7 @@ def check_environment(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]
     if settings.CELERY_TASK_ALWAYS_EAGER:
         found.append(
             Error(
-                "Celery runs tasks eagerly: inside the request, and before its commit.",
+                "Celery runs tasks eagerly: inside the request, which waits for the provider.",
                 hint="Unset CELERY_TASK_ALWAYS_EAGER.",
                 id="notifications.E011",
             )
@@ -87,6 +133,14 @@ def check_environment(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]
                 "E-mail and its password would travel unencrypted.",
                 hint="Unset AWS_SES_TLS, or set it to starttls.",
                 id="notifications.E012",
+            )
+        )
+    if settings.EMAIL_BACKEND == settings.SES_BACKEND and not settings.EMAIL_HOST_PASSWORD:
+        found.append(
+            Error(
+                "SES has no credentials.",
+                hint="Set AWS_SES_SMTP_USER and AWS_SES_SMTP_PASSWORD.",
+                id="notifications.E015",
             )
         )
     if not settings.SITE_URL.startswith("https://"):

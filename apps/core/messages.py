@@ -7,9 +7,11 @@ from urllib.parse import urljoin
 
 from django.conf import settings
 from django.template.backends.django import DjangoTemplates
+from django.utils.text import Truncator
 
 from . import kinds, segments
 from .models import Notification
+from .models.notification import LONGEST_TITLE
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def in_app(kind: kinds.NotificationKind, context: kinds.Context, action_url: str
     """The title (one line) and text that the bell shows."""
     values = _values(context, action_url)
     return InAppContent(
-        title=_line(_text(kind.name, "title.txt", values)),
+        title=Truncator(_line(_text(kind.name, "title.txt", values))).chars(LONGEST_TITLE),
         text=_text(kind.name, "text.txt", values).strip(),
     )
 

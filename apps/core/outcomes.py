@@ -19,6 +19,9 @@ from .providers.base import Receipt
 from .redaction import redact
 from .states import Channel, DeliveryState, LogEvent, Priority
 
+#: What a person may have sent again. What was skipped would be skipped again.
+RESENDABLE = (DeliveryState.UNKNOWN, DeliveryState.EXHAUSTED, DeliveryState.REJECTED)
+
 
 def accepted(delivery: Delivery, receipt: Receipt) -> None:
     """The provider took it."""
@@ -90,6 +93,34 @@ def settled_by_policy(delivery: Delivery) -> None:
             moved = _this(delivery, state=DeliveryState.UNKNOWN).update(next_attempt_at=None)
         if moved:
             log(delivery, LogEvent.RESEND if resend else LogEvent.LEFT)
+
+
+def sent_again(delivery: Delivery, by: str) -> bool:
+    """A person has it sent again, from now and with a horizon of its own; False where it moved."""
+    with transaction.atomic():
+        moved = _this(delivery, state__in=RESENDABLE).move(
+            DeliveryState.DUE,
+            due_at=Now(),
+            next_attempt_at=Now(),
+            enqueued_at=None,
+            finished_at=None,
+            failures=0,
+            reason="",
+        )
+        if moved:
+            log(delivery, LogEvent.RESEND, detail=f"by {by}")
+    return bool(moved)
+
+
+def found_arrived(delivery: Delivery, by: str) -> bool:
+    """A person knows that an unknown delivery arrived; False where it is unknown no more."""
+    with transaction.atomic():
+        moved = _this(delivery, state=DeliveryState.UNKNOWN).move(
+            DeliveryState.ACCEPTED, finished_at=Now(), next_attempt_at=None
+        )
+        if moved:
+            log(delivery, LogEvent.ACCEPTED, detail=f"by the word of {by}")
+    return bool(moved)
 
 
 def log(delivery: Delivery, event: LogEvent, **values: Any) -> None:

@@ -54,7 +54,8 @@ _S = DeliveryState
 #: late, after the lease ran out or the policy spoke: an acceptance counts whenever it comes.
 SOURCES: dict[DeliveryState, frozenset[DeliveryState]] = {
     _S.SENDING: frozenset({_S.DUE}),
-    _S.DUE: frozenset({_S.SENDING, _S.RETRYING, _S.UNKNOWN}),
+    # The last two by a person, who sends it again.
+    _S.DUE: frozenset({_S.SENDING, _S.RETRYING, _S.UNKNOWN, _S.EXHAUSTED, _S.REJECTED}),
     _S.RETRYING: frozenset({_S.SENDING, _S.UNKNOWN}),
     _S.UNKNOWN: frozenset({_S.SENDING}),
     _S.ACCEPTED: frozenset({_S.SENDING, _S.UNKNOWN, _S.DUE, _S.RETRYING}),
@@ -74,6 +75,6 @@ class LogEvent(models.TextChoices):
     PERMANENT = "permanent", "Refused for good"
     AMBIGUOUS = "ambiguous", "No answer"
     LEASE_EXPIRED = "lease_expired", "Worker lost"
-    RESEND = "resend", "Sent again by policy"
-    LEFT = "left", "Left for a person by policy"
+    RESEND = "resend", "To be sent again"
+    LEFT = "left", "Left for a person"
     FALLBACK = "fallback", "Handed to another channel"

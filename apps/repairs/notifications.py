@@ -190,8 +190,11 @@ REPAIR_COMPLETED = register(
 
 
 def repair_pending_approval(about: Repair | RepairBatch, event: RepairEvent) -> None:
+    waiting = ""
+    if isinstance(about, RepairBatch):
+        waiting = breaks(about.repairs.filter(status=Status.AWAITING_APPROVAL).count())
     context = PendingApproval(
-        job=_job(about), estimate=_estimate(about), submitted_by=event.actor.name
+        job=_job(about, waiting), estimate=_estimate(about), submitted_by=event.actor.name
     )
     _notify(REPAIR_PENDING_APPROVAL, _managers(about), context, about, event)
 

@@ -246,7 +246,8 @@ def _is_priced(about: Repair | RepairBatch) -> bool:
 def _amount(amount: Decimal) -> Decimal:
     if not 0 <= amount <= MAX_AMOUNT:
         raise NotAllowed(f"An amount is between {money(Decimal(0))} and {money(MAX_AMOUNT)}.")
-    return amount.quantize(Decimal("0.01"))
+    # Without its sign: there is a negative zero.
+    return abs(amount).quantize(Decimal("0.01"))
 
 
 def _move(
@@ -269,7 +270,7 @@ def _move(
     if not rows.update(**values, updated_at=timezone.now()):
         raise _lost(action, repair, by)
     repair.refresh_from_db(from_queryset=Repair.objects.with_details())
-    return repair.events.create(actor=by, action=done, note=note)
+    return repair.events.create(actor=by, action=done, note=note[:MAX_REASON])
 
 
 def _check(action: Action, about: Repair | RepairBatch, by: Profile) -> None:

@@ -1,8 +1,9 @@
 from collections.abc import Callable
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.test import Client
+from django.utils import timezone
 
 from apps.core.attempts import attempt
 from apps.core.models import Contact, Delivery
@@ -61,3 +62,46 @@ def test_the_office_confirms_an_address_that_it_checked(
     )
     contact = Contact.objects.get(pk=contact.pk)
     assert getattr(contact, verified) == getattr(contact, current) != ""
+
+
+def settle(office: Client, action: str, *rows: Delivery) -> None:
+    chosen = {"action": action, "_selected_action": [row.pk for row in rows]}
+    office.post("/admin/core/delivery/", chosen, follow=True)
+
+
+def test_a_person_has_sent_again_what_was_left_or_given_up_and_nothing_else(
+    office: Client, delivery: Callable[..., Delivery], story: Callable[[Delivery], list[str]]
+) -> None:
+    left = delivery(state="unknown", next_attempt_at=None)
+    given_up = delivery(state="exhausted", failures=9, reason="busy", finished_at=timezone.now())
+    accepted = delivery(state="accepted", next_attempt_at=None)
+    settle(office, "send_again", left, given_up, accepted)
+    for row in (left, given_up):
+        attempt(row.pk)
+        row.refresh_from_db()
+        assert (row.state, row.failures, row.reason) == ("accepted", 0, "")
+        assert story(row) == ["resend", "calling", "accepted"]
+    assert story(accepted) == []
+    line = left.log.first()
+    assert line is not None
+    assert line.detail == "by sam"
+
+
+def test_a_person_who_knows_that_it_arrived_settles_what_is_unknown(
+    office: Client, delivery: Callable[..., Delivery]
+) -> None:
+    unknown, due = delivery(state="unknown"), delivery()
+    settle(office, "mark_as_arrived", unknown, due)
+    assert Delivery.objects.get(pk=unknown.pk).state == "accepted"
+    assert Delivery.objects.get(pk=due.pk).state == "due"
+
+
+def test_who_may_only_look_settles_nothing(
+    client: Client, delivery: Callable[..., Delivery]
+) -> None:
+    reader = User.objects.create_user("reader", is_staff=True)
+    reader.user_permissions.add(Permission.objects.get(codename="view_delivery"))
+    client.force_login(reader)
+    unknown = delivery(state="unknown")
+    settle(client, "mark_as_arrived", unknown)
+    assert Delivery.objects.get(pk=unknown.pk).state == "unknown"

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
+from apps.core import providers
 from apps.core.exceptions import ChannelUnavailableError, PermanentError
 from apps.core.providers import memory
 
@@ -74,3 +75,17 @@ def test_staging_does_not_send_a_test_to_a_stranger(settings: Any) -> None:
     with pytest.raises(CommandError, match="STAGING_ALLOWED_RECIPIENTS"):
         call_command("test_ses", "you@fleet.example")
     assert memory.emails == []
+
+
+def test_a_refused_argument_is_json_too_where_json_was_asked_for(capsys: Any) -> None:
+    with pytest.raises(CommandError):
+        call_command("test_sns", "2025550123", "--json")
+    assert json.loads(capsys.readouterr().out)["ok"] is False
+
+
+def test_a_region_that_cannot_be_is_a_sentence_and_no_traceback(settings: Any) -> None:
+    settings.SMS_BACKEND = "apps.core.providers.sns.SNS"
+    settings.AWS_SNS_REGION_NAME = "not a region"
+    providers.forget()
+    with pytest.raises(CommandError, match="region"):
+        call_command("test_sns", "+12025550123")

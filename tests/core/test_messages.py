@@ -6,6 +6,7 @@ from django.contrib.auth.models import User
 
 from apps.core import kinds, messages, segments
 from apps.core.models import Notification
+from apps.core.services.notification import NotificationService
 
 
 @pytest.fixture(params=[kind.name for kind in kinds.every()])
@@ -95,7 +96,13 @@ def test_the_in_app_words_are_not_escaped_twice(notify: Callable[..., Any], pers
     kind = kinds.get("repair_denied")
     (field,) = [name for name in type(kind.sample).model_fields if name == "reason"]
     context = kind.sample.model_dump() | {field: "O'Brien said <no>"}
-    from apps.core.services.notification import NotificationService
-
     (row,) = NotificationService().notify("repair_denied", person(), context)
     assert "O'Brien said <no>" in row.text
+
+
+def test_a_title_that_is_too_long_is_cut_with_an_ellipsis(person: Any) -> None:
+    context = kinds.get("repair_approved").sample.model_dump(mode="json")
+    context["job"] |= {"company": "C" * 500}
+    (row,) = NotificationService().notify("repair_approved", person(), context)
+    assert len(row.title) == 200
+    assert row.title.endswith("\u2026")

@@ -123,6 +123,17 @@ def test_a_batch_is_one_question_with_its_total(cast: Cast, request_batch: MakeB
     assert (message.about, message.action_url) == (batch, f"/batches/{batch.pk}/")
 
 
+def test_the_managers_are_asked_about_the_breaks_that_still_wait(
+    cast: Cast, request_batch: MakeBatch
+) -> None:
+    batch = request_batch("65.00", "95.00", None)
+    services.approve_batch(batch, by=cast.maria)
+    services.submit_estimate(batch.repairs.get(estimate=None), Decimal("30.50"), by=cast.jane)
+    message = Notification.objects.get(recipient=cast.maria.user, kind="repair_pending_approval")
+    assert message.context["job"]["damage"] == "1 break"
+    assert message.context["estimate"] == "30.50"
+
+
 def test_the_managers_are_asked_when_the_last_break_is_priced(
     cast: Cast, request_batch: MakeBatch
 ) -> None:

@@ -186,7 +186,7 @@ def test_a_batch_is_approved_wherever_its_button_stands(cast, request_batch, tar
     )
     assert answer.status_code == 200
     assert "<html" not in answer.content.decode()
-    assert f"{batch.number} is approved." in answer.content.decode()
+    assert f"2 breaks of {batch.number} approved." in answer.content.decode()
 
 
 def test_a_break_of_a_batch_offers_to_approve_the_whole(cast, request_batch):

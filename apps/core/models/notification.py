@@ -11,6 +11,9 @@ from django.db.models.functions import Now
 
 from ..states import Priority
 
+#: Characters of an in-app title, which is one line.
+LONGEST_TITLE = 200
+
 
 class NotificationQuerySet(models.QuerySet["Notification"]):
     def visible_to(self, user: Any) -> "NotificationQuerySet":
@@ -32,7 +35,7 @@ class Notification(models.Model):
     category = models.CharField(max_length=64)
     priority = models.SmallIntegerField(choices=Priority.choices)
     context = models.JSONField()
-    title = models.CharField(max_length=200)
+    title = models.CharField(max_length=LONGEST_TITLE)
     text = models.TextField()
     action_url = models.CharField(max_length=500, blank=True)
     about_type = models.ForeignKey(ContentType, null=True, on_delete=models.SET_NULL)

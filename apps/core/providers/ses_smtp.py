@@ -12,7 +12,8 @@ from django.core.mail import EmailMessage
 from django.core.mail.backends.smtp import EmailBackend as SMTPBackend
 from django.core.mail.message import sanitize_address
 
-from ..exceptions import DeliveryError
+from .. import conf
+from ..exceptions import DeliveryError, NotSendable
 from . import smtp_errors
 
 #: Seconds of idleness after which a connection is asked whether it still lives: SES closes idle
@@ -82,6 +83,10 @@ class EmailBackend(SMTPBackend):
         self.connection = None
 
     def _deliver(self, message: EmailMessage) -> str:
+        # The last gate: Django's own mail to the administrators passes no other.
+        for address in message.recipients():
+            if not conf.may_reach(address):
+                raise NotSendable("not among the recipients that staging may reach")
         sender = sanitize_address(message.from_email, "utf-8")
         recipients = [sanitize_address(to, "utf-8") for to in message.recipients()]
         payload = message.message().as_bytes(linesep="\r\n")  # type: ignore[call-arg]

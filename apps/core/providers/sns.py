@@ -46,9 +46,13 @@ class SNS:
 
     def __init__(self) -> None:
         # A session of its own: the default one would keep the first credentials it ever saw.
-        self._client: Any = boto3.Session().client(
-            "sns", region_name=settings.AWS_SNS_REGION_NAME, config=CONFIG
-        )
+        try:
+            self._client: Any = boto3.Session().client(
+                "sns", region_name=settings.AWS_SNS_REGION_NAME, config=CONFIG
+            )
+        except (aws.BotoCoreError, ValueError) as error:
+            # A region or an address that cannot be.
+            raise ChannelUnavailableError(str(error), code=type(error).__name__) from error
 
     def send(self, message: SMSMessage) -> Receipt:
         try:

@@ -16,6 +16,13 @@ class SignInView(LoginView):
         # htmx follows the redirect of a session that has ended, and would put this whole page
         # where a fragment belongs.
         if "HX-Request" in request.headers:
-            page = urlsplit(request.headers.get("HX-Current-URL", "")).path
-            return HttpResponseClientRedirect(redirect_to_login(page or "/").url)
+            return HttpResponseClientRedirect(redirect_to_login(_page(request)).url)
         return super().dispatch(request, *args, **kwargs)
+
+
+def _page(request: HttpRequest) -> str:
+    """The path of the page that htmx asked from."""
+    try:
+        return urlsplit(request.headers.get("HX-Current-URL", "")).path or "/"
+    except ValueError:
+        return "/"

@@ -13,4 +13,6 @@ def number(prefix: str, pk: int) -> str:
 def primary_key(number: str) -> int | None:
     """The key behind a number as people type it ("R-1042", "r1042", "1042"), if it is one."""
     digits = number.strip().lstrip("RrBb").lstrip("-")
-    return int(digits) - OFFSET if digits.isascii() and digits.isdigit() else None
+    # No table has more rows than 18 digits count.
+    known = digits.isascii() and digits.isdigit() and len(digits) <= 18
+    return int(digits) - OFFSET if known else None

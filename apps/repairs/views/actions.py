@@ -1,7 +1,7 @@
 """What people do to repairs. Everything works without JavaScript; htmx gets fragments."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from django import forms
 from django.contrib import messages
@@ -15,10 +15,13 @@ from .. import services
 from ..exceptions import AlreadyDone, NotAllowed
 from ..forms import AssignForm, CompleteForm, DenyForm, EstimateForm
 from ..models import Profile, Repair, Status
+from ..models.batch import breaks
 from ..permissions import Action, actions_for
 from .cards import BatchCard, RepairCard, batch_card, repair_card
 from .pages import batch_context, detail_context
 from .person import batch_of, for_person, repair_of
+
+Done = TypeVar("Done")
 
 
 @require_POST
@@ -50,7 +53,7 @@ def approve_batch(request: HtmxRequest, profile: Profile, pk: int) -> HttpRespon
     _carry_out(
         request,
         lambda: services.approve_batch(batch, by=profile),
-        f"{batch.number} is approved.",
+        lambda count: f"{breaks(count)} of {batch.number} approved.",
     )
     if not request.htmx:
         return redirect(batch)
@@ -143,15 +146,17 @@ def _fill_in(
     return render(request, "repairs/act.html", context)
 
 
-def _carry_out(request: HtmxRequest, do: Callable[[], object], said: str) -> None:
+def _carry_out(
+    request: HtmxRequest, do: Callable[[], Done], said: str | Callable[[Done], str]
+) -> None:
     try:
-        do()
+        done = do()
     except AlreadyDone as notice:
         messages.info(request, str(notice))
     except NotAllowed as refusal:
         messages.error(request, str(refusal))
     else:
-        messages.success(request, said)
+        messages.success(request, said if isinstance(said, str) else said(done))
 
 
 def _answer(request: HtmxRequest, profile: Profile, pk: int) -> HttpResponse:

@@ -6,6 +6,7 @@ from django.core.management.base import CommandParser
 from django.core.validators import validate_email
 
 from apps.core import messages
+from apps.core.providers.base import Receipt
 from apps.core.services.email import EmailService
 
 from ._send_test import SendTestCommand
@@ -22,16 +23,22 @@ class Command(SendTestCommand):
         try:
             validate_email(options["address"])
         except ValidationError:
-            self.refuse(f"{options['address']!r} is not an e-mail address.")
+            self.refuse(
+                f"{options['address']!r} is not an e-mail address.", as_json=options["json"]
+            )
         brand = settings.BRAND_NAME
         content = messages.EmailContent(
             subject=f"{brand}: test e-mail",
             text=f"This is a test e-mail of {brand}. Its arrival shows that e-mail works.\n",
             html=f"<p>This is a test e-mail of {brand}. Its arrival shows that e-mail works.</p>",
         )
-        service = EmailService()
+
+        def call() -> Receipt:
+            service = EmailService()
+            return service.send(service.message(options["address"], content, tags={}))
+
         self.send(
-            lambda: service.send(service.message(options["address"], content, tags={})),
+            call,
             region=settings.AWS_SES_REGION_NAME,
             sender=settings.DEFAULT_FROM_EMAIL,
             as_json=options["json"],

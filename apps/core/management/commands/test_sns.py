@@ -6,6 +6,7 @@ from django.core.management.base import CommandParser
 
 from apps.core import messages
 from apps.core.models.contact import validate_e164
+from apps.core.providers.base import Receipt
 from apps.core.services.sms import SMSService
 
 from ._send_test import SendTestCommand
@@ -22,13 +23,22 @@ class Command(SendTestCommand):
         try:
             validate_e164(options["number"])
         except ValidationError as error:
-            self.refuse(f"{options['number']!r} is not an E.164 number. {error.messages[0]}")
+            self.refuse(
+                f"{options['number']!r} is not an E.164 number. {error.messages[0]}",
+                as_json=options["json"],
+            )
         if not settings.SMS_ENABLED:
-            self.refuse("Text messages are switched off. Set SMS_ENABLED=true.")
+            self.refuse(
+                "Text messages are switched off. Set SMS_ENABLED=true.", as_json=options["json"]
+            )
         content = messages.SMSContent(f"{settings.BRAND_NAME}: this is a test message.")
-        service = SMSService()
+
+        def call() -> Receipt:
+            service = SMSService()
+            return service.send(service.message(options["number"], content))
+
         self.send(
-            lambda: service.send(service.message(options["number"], content)),
+            call,
             region=settings.AWS_SNS_REGION_NAME,
             sender=settings.SMS_SENDER_ID,
             as_json=options["json"],
