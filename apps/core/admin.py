@@ -1,5 +1,6 @@
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models import F, QuerySet
@@ -8,6 +9,9 @@ from django.http import HttpRequest
 from . import outcomes
 from .models import Contact, Delivery, Notification, NotificationDeliveryLog
 from .tasks import enqueue_dispatch
+
+
+admin.site.site_header = admin.site.site_title = settings.BRAND_NAME
 
 
 class ReadOnlyMixin:
@@ -39,6 +43,7 @@ class LogInline(ReadOnlyMixin, admin.TabularInline):
 class NotificationAdmin(ReadOnlyMixin, admin.ModelAdmin):
     list_display = ["created_at", "kind", "recipient", "priority", "title", "read_at"]
     list_filter = ["kind", "priority", "created_at"]
+    ordering = ["-created_at"]
     list_select_related = ["recipient"]
     search_fields = ["recipient__username", "recipient__email", "title"]
     date_hierarchy = "created_at"
@@ -58,6 +63,7 @@ class DeliveryAdmin(ReadOnlyMixin, admin.ModelAdmin):
         "next_attempt_at",
     ]
     list_filter = ["state", "channel", "priority", "created_at"]
+    ordering = ["-created_at"]
     list_select_related = ["notification__recipient"]
     search_fields = ["=id", "=provider_message_id", "notification__recipient__username"]
     inlines = [LogInline]
