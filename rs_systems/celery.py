@@ -21,14 +21,13 @@ app.conf.beat_schedule = {
     "dispatch-due-notifications": {
         "task": "apps.core.tasks.dispatch_due_notifications",
         "schedule": schedule(run_every=15.0),
-        # A sweep that waited longer than this in the queue has been overtaken by the next one.
-        "options": {"expires": 15, "priority": 0},
+        "options": {"priority": 0},
     },
     # Gives the failed ones another chance, those whose back-off is counted in minutes and hours.
     "retry-failed-notifications": {
         "task": "apps.core.tasks.retry_failed_notifications",
         "schedule": crontab(minute="*/5"),
-        "options": {"expires": 300, "priority": 0},
+        "options": {"priority": 0},
     },
     "cleanup-old-logs": {
         "task": "apps.core.tasks.cleanup_old_delivery_logs",

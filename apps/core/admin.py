@@ -10,7 +10,6 @@ from . import outcomes
 from .models import Contact, Delivery, Notification, NotificationDeliveryLog
 from .tasks import enqueue_dispatch
 
-
 admin.site.site_header = admin.site.site_title = settings.BRAND_NAME
 
 

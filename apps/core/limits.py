@@ -37,7 +37,9 @@ local now = clock[1] * 1000000 + clock[2]
 local interval = tonumber(ARGV[1]) * (tonumber(redis.call('GET', KEYS[3])) or 1)
 local weight, urgent = tonumber(ARGV[2]), ARGV[3] == '1'
 local arrival = tonumber(redis.call('GET', KEYS[1])) or 0
-local early = arrival - interval / 2 - now
+-- A clock that was set back must not stop the channel for as long.
+if arrival - now > interval * 200 then arrival = now end
+local early = math.ceil(arrival - interval / 2 - now)
 if early > 0 then
   if urgent then redis.call('SET', KEYS[2], '1', 'PX', ARGV[4]) end
   return early

@@ -19,13 +19,21 @@ from .providers.base import Receipt
 from .redaction import redact
 from .states import Channel, DeliveryState, LogEvent, Priority
 
+#: Failures before a delivery is given up, however late it is.
+FEWEST_TRIES = 3
+#: How often the policy sends one delivery of unknown outcome again.
+MOST_RESENDS = 3
 #: What a person may have sent again. What was skipped would be skipped again.
 RESENDABLE = (DeliveryState.UNKNOWN, DeliveryState.EXHAUSTED, DeliveryState.REJECTED)
 
 
 def accepted(delivery: Delivery, receipt: Receipt) -> None:
     """The provider took it."""
-    ids = {"provider": receipt.provider, "provider_message_id": receipt.message_id}
+    # A reply that the columns cannot hold must not undo what the provider did.
+    ids = {
+        "provider": receipt.provider[:32],
+        "provider_message_id": _storable(receipt.message_id)[:128],
+    }
     _finish(delivery, DeliveryState.ACCEPTED, LogEvent.ACCEPTED, row=ids, line=ids)
 
 
@@ -45,10 +53,13 @@ def postponed(delivery: Delivery, error: TransientError) -> Delivery | None:
     Returns the delivery that stands in for a stopped one, if one does.
     """
     at = _next_attempt_at(delivery, error)
+    # Being told to slow down says nothing about the message: it costs no attempt.
+    failed = 0 if isinstance(error, ThrottledError) and at else 1
+    if at is None and delivery.failures < FEWEST_TRIES:
+        # Its whole horizon may have passed before anybody could try.
+        at = timezone.now() + retry.FIRST_DELAY
     if at is None:
         return _stop(delivery, DeliveryState.EXHAUSTED, LogEvent.TRANSIENT, error)
-    # Being told to slow down says nothing about the message: it costs no attempt.
-    failed = 0 if isinstance(error, ThrottledError) else 1
     _wait(delivery, at, LogEvent.TRANSIENT, _words(error), failed=failed)
     return None
 
@@ -81,9 +92,13 @@ def abandoned(delivery: Delivery, *, called: bool) -> Delivery | None:
     return None
 
 
-def settled_by_policy(delivery: Delivery) -> None:
-    """The deadline of an unknown delivery has passed: send it again, or leave it for a person."""
-    resend = conf.resends_unknown(Channel(delivery.channel), Priority(delivery.priority))
+def settled_by_policy(delivery: Delivery) -> Delivery | None:
+    """The deadline of an unknown delivery has passed: send it again, or leave it for a person.
+
+    It is not sent again for ever: a provider that takes each message and never says so would
+    repeat it as often. Returns the delivery that stands in for one that is left, if one does.
+    """
+    resend = _may_resend(delivery)
     with transaction.atomic():
         if resend:
             moved = _this(delivery, state=DeliveryState.UNKNOWN).move(
@@ -91,8 +106,10 @@ def settled_by_policy(delivery: Delivery) -> None:
             )
         else:
             moved = _this(delivery, state=DeliveryState.UNKNOWN).update(next_attempt_at=None)
-        if moved:
-            log(delivery, LogEvent.RESEND if resend else LogEvent.LEFT)
+        if not moved:
+            return None
+        log(delivery, LogEvent.RESEND if resend else LogEvent.LEFT)
+        return None if resend else _stand_in(delivery)
 
 
 def sent_again(delivery: Delivery, by: str) -> bool:
@@ -128,6 +145,13 @@ def log(delivery: Delivery, event: LogEvent, **values: Any) -> None:
     NotificationDeliveryLog.objects.create(
         delivery=delivery, attempt=delivery.attempts, event=event, **values
     )
+
+
+def _may_resend(delivery: Delivery) -> bool:
+    channel, priority = Channel(delivery.channel), Priority(delivery.priority)
+    in_time = timezone.now() < delivery.due_at + conf.retry_horizon(priority)
+    by_policy = delivery.log.filter(event=LogEvent.RESEND, detail="")
+    return conf.resends_unknown(channel, priority) and in_time and by_policy.count() < MOST_RESENDS
 
 
 def _this(delivery: Delivery, **where: Any) -> Any:
@@ -210,4 +234,12 @@ def _next_attempt_at(delivery: Delivery, error: DeliveryError | None) -> datetim
 
 def _words(error: DeliveryError) -> dict[str, str]:
     # Providers like to quote the address they refuse.
-    return {"code": error.code[:64], "detail": redact(error.detail)[:500]}
+    return {
+        "code": _storable(error.code)[:64],
+        "detail": redact(_storable(error.detail))[:500],
+    }
+
+
+def _storable(text: str) -> str:
+    """PostgreSQL takes every character but this one."""
+    return text.replace("\0", "")

@@ -4,16 +4,21 @@ Any number of them may run at once. Each move is a conditional UPDATE, and wakin
 for one delivery is harmless.
 """
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
+from django.db import DatabaseError
 from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Now
 
 from . import broker, conf, outcomes
 from .models import Delivery, NotificationDeliveryLog
 from .states import FINISHED, DeliveryState, LogEvent, Priority
+
+logger = logging.getLogger(__name__)
 
 #: Wake-ups that may wait in the broker at one priority before the sweep adds no more.
 WINDOW = 2000
@@ -30,21 +35,20 @@ def due() -> list[Delivery]:
     Recovers first what a lost worker held and what nobody knew the outcome of. A backlog stays
     in the database: the broker gets no more than WINDOW wake-ups at each priority.
     """
-    stand_ins = list(_expire_leases())
-    _settle_unknown()
+    stand_ins = [*_expire_leases(), *_settle_unknown()]
     waiting = broker.waiting()
     rows = [row for priority in Priority for row in _due(priority, waiting[priority])]
     _mark_enqueued(rows)
     return stand_ins + rows
 
 
-def retryable() -> list[Delivery]:
-    """Makes due again what was refused for now and has waited out a back-off of minutes."""
+def retry() -> int:
+    """Make due again what was refused for now and has waited out a back-off of minutes.
+
+    Returns how many those are; `due` wakes workers for them, at the pace that the broker takes.
+    """
     waiting = Delivery.objects.filter(state=DeliveryState.RETRYING, next_attempt_at__lte=Now())
-    rows = list(waiting.order_by("priority", "next_attempt_at")[:WINDOW])
-    for chunk in _chunks([row.pk for row in rows]):
-        waiting.filter(pk__in=chunk).move(DeliveryState.DUE, enqueued_at=Now())
-    return rows
+    return waiting.move(DeliveryState.DUE, enqueued_at=None)
 
 
 def cleanup_logs() -> int:
@@ -67,16 +71,25 @@ def _expire_leases() -> Iterator[Delivery]:
         delivery=OuterRef("pk"), attempt=OuterRef("attempts"), event=LogEvent.CALLING
     )
     expired = Delivery.objects.filter(state=DeliveryState.SENDING, lease_until__lt=Now())
-    for delivery in expired.annotate(called=Exists(called))[:WINDOW]:
-        stand_in = outcomes.abandoned(delivery, called=delivery.called)
-        if stand_in:
-            yield stand_in
+    for delivery in expired.annotate(called=Exists(called)).order_by("lease_until")[:WINDOW]:
+        yield from _each(delivery, partial(outcomes.abandoned, called=delivery.called))
 
 
-def _settle_unknown() -> None:
+def _settle_unknown() -> Iterator[Delivery]:
     overdue = Delivery.objects.filter(state=DeliveryState.UNKNOWN, next_attempt_at__lte=Now())
-    for delivery in overdue[:WINDOW]:
-        outcomes.settled_by_policy(delivery)
+    for delivery in overdue.order_by("next_attempt_at")[:WINDOW]:
+        yield from _each(delivery, outcomes.settled_by_policy)
+
+
+def _each(delivery: Delivery, settle: Callable[[Delivery], Delivery | None]) -> Iterator[Delivery]:
+    """The stand-in of one row, if it has one. A row that fails must not stop the others."""
+    try:
+        stand_in = settle(delivery)
+    except DatabaseError:
+        logger.exception("delivery not swept id=%s", delivery.pk)
+        return
+    if stand_in:
+        yield stand_in
 
 
 def _due(priority: Priority, waiting: int) -> list[Delivery]:
@@ -96,7 +109,7 @@ def _due(priority: Priority, waiting: int) -> list[Delivery]:
 
 def _mark_enqueued(rows: list[Delivery]) -> None:
     for chunk in _chunks([row.pk for row in rows]):
-        Delivery.objects.filter(pk__in=chunk).update(enqueued_at=Now())
+        Delivery.objects.filter(pk__in=chunk, state=DeliveryState.DUE).update(enqueued_at=Now())
 
 
 def _chunks(items: list[UUID]) -> Iterator[list[UUID]]:

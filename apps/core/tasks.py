@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 
 from . import attempts, sweeps
 from .models import Delivery
-from .states import Channel, Priority
+from .states import Channel, DeliveryState, Priority
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,8 @@ def dispatch_due_notifications() -> None:
 
 @shared_task(name="apps.core.tasks.retry_failed_notifications")
 def retry_failed_notifications() -> None:
-    enqueue(sweeps.retryable())
+    if sweeps.retry():
+        enqueue_dispatch()
 
 
 @shared_task(name="apps.core.tasks.cleanup_old_delivery_logs")
@@ -78,7 +79,7 @@ def enqueue(deliveries: Sequence[Delivery]) -> None:
         sender = _SENDERS[delivery.channel]
         if not _publish(sender, args=(str(delivery.pk),), priority=delivery.priority):
             lost = [row.pk for row in deliveries[position:]]
-            Delivery.objects.filter(pk__in=lost).update(enqueued_at=None)
+            Delivery.objects.filter(pk__in=lost, state=DeliveryState.DUE).update(enqueued_at=None)
             return
 
 

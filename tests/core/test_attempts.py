@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from apps.core import outcomes
 from apps.core.attempts import attempt, claim
-from apps.core.exceptions import AmbiguousError, PermanentError, TransientError
+from apps.core.exceptions import AmbiguousError, PermanentError, ThrottledError, TransientError
 from apps.core.models import Delivery
 from apps.core.providers import memory
 from apps.core.providers.base import Receipt
@@ -159,7 +159,7 @@ def test_a_permanent_refusal_stops_at_once_and_says_why_without_the_address(
 def test_retries_end_with_the_horizon_of_the_priority(
     delivery: Make, priority: Priority, hours: int, state: DeliveryState
 ) -> None:
-    row = delivery(priority=priority, due_at=timezone.now() - timedelta(hours=hours))
+    row = delivery(priority=priority, due_at=timezone.now() - timedelta(hours=hours), failures=3)
     memory.failures.append(TransientError("busy"))
     attempt(row.pk)
     assert fresh(row).state == state
@@ -270,3 +270,22 @@ def test_a_bug_crashes_loudly_and_leaves_the_row_to_the_sweep(
     with pytest.raises(KeyError):
         attempt(row.pk)
     assert fresh(row).state == DeliveryState.SENDING
+
+
+def test_what_was_due_long_before_anybody_could_try_gets_its_tries(delivery: Make) -> None:
+    row = delivery(due_at=timezone.now() - timedelta(days=3))
+    memory.failures.append(ThrottledError("Maximum sending rate exceeded", code="454"))
+    attempt(row.pk)
+    assert fresh(row).state == DeliveryState.DUE
+
+
+def test_an_answer_that_no_column_can_hold_is_still_recorded(delivery: Make) -> None:
+    row = delivery()
+    claimed = claim(row.pk)
+    assert claimed is not None
+    outcomes.accepted(claimed, Receipt("p" * 50, "x" * 300 + "\0"))
+    assert fresh(row).state == DeliveryState.ACCEPTED
+    refused = delivery()
+    memory.failures.append(PermanentError("no\0 " + "y" * 900, code="5" * 99))
+    attempt(refused.pk)
+    assert fresh(refused).state == DeliveryState.REJECTED

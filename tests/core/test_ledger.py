@@ -30,7 +30,7 @@ def test_the_books_balance_over_every_way_a_delivery_can_go(
             memory.failures.append(failure)
         attempt(delivery().pk)
     memory.failures.append(TransientError("busy"))
-    attempt(delivery(due_at=timezone.now() - timedelta(days=2)).pk)
+    attempt(delivery(due_at=timezone.now() - timedelta(days=2), failures=3).pk)
     claim(delivery().pk)
     delivery()
     notify(person(sms_opt_in=False))

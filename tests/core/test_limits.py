@@ -126,3 +126,9 @@ def test_a_throttled_attempt_slows_the_pace_and_counts_as_no_failure(
     attempt(row.pk)
     assert Delivery.objects.get(pk=row.pk).failures == 0
     assert pace.get("rs:pace:email:slow") == b"2"
+
+
+def test_a_clock_that_is_set_back_does_not_stop_the_channel(pace: redis.Redis) -> None:
+    ahead = (time.time() + 3 * 24 * 3600) * 1_000_000
+    pace.set("rs:pace:email:arrival", f"{ahead:.0f}")
+    assert ask() == 0

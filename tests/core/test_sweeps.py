@@ -3,6 +3,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import IntegrityError
 from django.utils import timezone
 
 from apps.core import broker, sweeps, tasks
@@ -125,7 +126,7 @@ def test_a_delivery_whose_workers_are_always_lost_is_given_up_at_its_horizon(
     [
         (Channel.EMAIL, Priority.MEDIUM, DeliveryState.DUE, LogEvent.RESEND),
         (Channel.SMS, Priority.URGENT, DeliveryState.DUE, LogEvent.RESEND),
-        (Channel.SMS, Priority.HIGH, DeliveryState.UNKNOWN, LogEvent.LEFT),
+        (Channel.SMS, Priority.LOW, DeliveryState.UNKNOWN, LogEvent.LEFT),
     ],
 )
 def test_the_policy_settles_what_is_still_unknown_at_its_deadline_once(
@@ -155,7 +156,7 @@ def test_what_is_unknown_waits_for_its_deadline(delivery: Make, waiting: Any) ->
 def test_a_slow_retry_is_due_again_after_its_back_off(delivery: Make) -> None:
     ready = delivery(state=DeliveryState.RETRYING, next_attempt_at=ago(seconds=1))
     delivery(state=DeliveryState.RETRYING, next_attempt_at=timezone.now() + timedelta(minutes=9))
-    assert sweeps.retryable() == [ready]
+    assert sweeps.retry() == 1
     assert state(ready) == DeliveryState.DUE
     assert claim(ready.pk) is not None
 
@@ -186,3 +187,47 @@ def test_the_sweep_wakes_a_worker_for_each_row_it_finds(
         "apps.core.tasks.send_notification_email",
         "apps.core.tasks.send_notification_sms",
     ]
+
+
+@pytest.mark.parametrize(
+    ("due_at", "resends"), [(ago(hours=25), 0), (ago(hours=1), 3)], ids=["too late", "too often"]
+)
+def test_the_policy_does_not_send_again_for_ever(
+    delivery: Make, story: Story, waiting: Any, due_at: Any, resends: int
+) -> None:
+    row = delivery(
+        priority=Priority.MEDIUM,
+        state=DeliveryState.UNKNOWN,
+        next_attempt_at=ago(seconds=1),
+        due_at=due_at,
+    )
+    for _ in range(resends):
+        log(row, LogEvent.RESEND)
+    sweeps.due()
+    assert state(row) == DeliveryState.UNKNOWN
+    assert story(row)[-1] == LogEvent.LEFT
+
+
+def test_an_email_stands_in_for_a_text_that_is_left_for_a_person(
+    delivery: Make, waiting: Any
+) -> None:
+    row = delivery(
+        Channel.SMS, Priority.HIGH, state=DeliveryState.UNKNOWN, next_attempt_at=ago(seconds=1)
+    )
+    (stand_in,) = sweeps.due()
+    assert (stand_in.channel, stand_in.notification_id) == (Channel.EMAIL, row.notification_id)
+
+
+def test_a_row_that_fails_does_not_stop_the_sweep_of_the_others(
+    delivery: Make, waiting: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poison = delivery()
+    claim(poison.pk)
+    expire(poison)
+    healthy = delivery()
+
+    def broken(*_: Any, **__: Any) -> None:
+        raise IntegrityError
+
+    monkeypatch.setattr("apps.core.outcomes.abandoned", broken)
+    assert sweeps.due() == [healthy]

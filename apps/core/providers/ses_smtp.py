@@ -13,7 +13,12 @@ from django.core.mail.backends.smtp import EmailBackend as SMTPBackend
 from django.core.mail.message import sanitize_address
 
 from .. import conf
-from ..exceptions import DeliveryError, NotSendable
+from ..exceptions import (
+    ChannelUnavailableError,
+    DeliveryError,
+    NotSendable,
+    TransientError,
+)
 from . import smtp_errors
 
 #: Seconds of idleness after which a connection is asked whether it still lives: SES closes idle
@@ -22,6 +27,8 @@ IDLE_S = 5.0
 #: Seconds and messages after which a connection is replaced in any case.
 LIFETIME_S = 300.0
 LIFETIME_MESSAGES = 500
+#: Seconds for one message from the connection to its acceptance, below the soft limit of a task.
+DIALOGUE_S = 15.0
 
 
 class EmailBackend(SMTPBackend):
@@ -91,35 +98,64 @@ class EmailBackend(SMTPBackend):
         recipients = [sanitize_address(to, "utf-8") for to in message.recipients()]
         payload = message.message().as_bytes(linesep="\r\n")  # type: ignore[call-arg]
         try:
-            self.open()
-            self._envelope(sender, recipients)
-        except (OSError, smtplib.SMTPException) as error:
+            reply = self._converse(sender, recipients, payload)
+        except BaseException:
+            # Whatever broke in, a time limit too: the next message must not read this one's
+            # answers.
             self._drop()
-            raise smtp_errors.from_exception(error, data_sent=False) from error
-        try:
-            code, reply = self._smtp.data(payload)
-        except smtplib.SMTPDataError as error:
-            # The server refused DATA itself, before any of the message.
-            self._drop()
-            raise smtp_errors.from_exception(error, data_sent=False) from error
-        except (OSError, smtplib.SMTPException) as error:
-            self._drop()
-            raise smtp_errors.from_exception(error, data_sent=True) from error
-        if code != 250:
-            self._drop()
-            raise smtp_errors.from_reply(code, reply)
+            raise
         self._used_at = time.monotonic()
         self._sent += 1
         return _message_id(reply)
 
-    def _envelope(self, sender: str, recipients: list[str]) -> None:
+    def _converse(self, sender: str, recipients: list[str], payload: bytes) -> bytes:
+        """One message over the connection; returns the reply that accepts it."""
+        deadline = time.monotonic() + DIALOGUE_S
+        self._connect()
+        try:
+            self._envelope(sender, recipients, deadline)
+        except (OSError, smtplib.SMTPException) as error:
+            raise smtp_errors.from_exception(error, data_sent=False) from error
+        self._hurry(deadline)
+        try:
+            code, reply = self._smtp.data(payload)
+        except smtplib.SMTPDataError as error:
+            # The server refused DATA itself, before any of the message.
+            raise smtp_errors.from_exception(error, data_sent=False) from error
+        except (OSError, smtplib.SMTPException) as error:
+            raise smtp_errors.from_exception(error, data_sent=True) from error
+        if code != 250:
+            raise smtp_errors.from_reply(code, reply)
+        return reply
+
+    def _connect(self) -> None:
+        try:
+            self.open()
+        except (OSError, smtplib.SMTPException) as error:
+            known = smtp_errors.from_exception(error, data_sent=False)
+            if isinstance(known, TransientError):
+                raise known from error
+            # Said before there was a message: about the server and its account, not about this one.
+            raise ChannelUnavailableError(known.detail, code=known.code) from error
+        if not self.connection:
+            raise TransientError("no connection")
+
+    def _envelope(self, sender: str, recipients: list[str], deadline: float) -> None:
+        self._hurry(deadline)
         code, reply = self._smtp.mail(sender)
         if code != 250:
             raise smtplib.SMTPSenderRefused(code, reply, sender)
         for recipient in recipients:
+            self._hurry(deadline)
             code, reply = self._smtp.rcpt(recipient)
-            if code not in (250, 251):
+            if code not in (250, 251, 252):
                 raise smtplib.SMTPRecipientsRefused({recipient: (code, reply)})
+
+    def _hurry(self, deadline: float) -> None:
+        """Wait for the next answer no longer than the dialogue's time allows."""
+        assert self._smtp.sock
+        left = max(0.1, deadline - time.monotonic())
+        self._smtp.sock.settimeout(min(left, self.timeout or left))
 
 
 def _message_id(reply: bytes) -> str:

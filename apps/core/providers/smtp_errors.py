@@ -16,17 +16,27 @@ from ..exceptions import (
 
 #: Replies about the account and its credentials: every message would get them.
 _ACCOUNT_CODES = {530, 534, 535, 538}
-_ACCOUNT_WORDS = ("access denied", "not verified", "sending paused", "account is paused")
-_THROTTLE_WORDS = ("throttl", "maximum sending rate", "daily message quota", "too many")
+_ACCOUNT_WORDS = (
+    "access denied",
+    "not verified",
+    "sending paused",
+    "sending suspended",
+    "sending is disabled",
+    "account is paused",
+    "configuration set",
+    "daily message quota",
+)
+_THROTTLE_WORDS = ("throttl", "maximum sending rate", "too many")
 
 
 def from_reply(code: int, reply: bytes | str) -> DeliveryError:
     """The error for a reply that is not a success. A reply is an answer: never ambiguous."""
     text = reply.decode(errors="replace") if isinstance(reply, bytes) else reply
     words = text.lower()
-    if code in _ACCOUNT_CODES or (code >= 500 and any(w in words for w in _ACCOUNT_WORDS)):
+    if code in _ACCOUNT_CODES or (code >= 400 and any(w in words for w in _ACCOUNT_WORDS)):
         kind: type[DeliveryError] = ChannelUnavailableError
-    elif 400 <= code < 500:
+    elif 400 <= code < 500 or code == 503:
+        # 503 is a dialogue out of step, which a new connection mends.
         throttled = any(w in words for w in _THROTTLE_WORDS)
         kind = ThrottledError if throttled else TransientError
     elif code >= 500:
@@ -46,7 +56,13 @@ def from_exception(error: Exception, *, data_sent: bool) -> DeliveryError:
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         return from_reply(*next(iter(error.recipients.values())))
     if isinstance(error, smtplib.SMTPResponseException):
-        return from_reply(error.smtp_code, error.smtp_error)
+        known = from_reply(error.smtp_code, error.smtp_error)
+        if isinstance(known, PermanentError) and isinstance(error, smtplib.SMTPSenderRefused):
+            # The sender is the same for every message.
+            return ChannelUnavailableError(known.detail, code=known.code)
+        if isinstance(known, AmbiguousError) and not data_sent:
+            return TransientError(known.detail, code=known.code)
+        return known
     if isinstance(error, smtplib.SMTPNotSupportedError):
         return ChannelUnavailableError(str(error), code="unsupported")
     kind = AmbiguousError if data_sent else TransientError

@@ -130,9 +130,9 @@ def _open_deliveries(
         batch_size=BATCH,
     )
     if wake_each and to_send:
-        transaction.on_commit(partial(tasks.enqueue, to_send))
+        transaction.on_commit(partial(tasks.enqueue, to_send), robust=True)
     elif to_send and not scheduled_for:
-        transaction.on_commit(tasks.enqueue_dispatch)
+        transaction.on_commit(tasks.enqueue_dispatch, robust=True)
 
 
 def _delivery(

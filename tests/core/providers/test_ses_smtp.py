@@ -9,6 +9,9 @@ from functools import cache
 from typing import Any
 
 import pytest
+from billiard.exceptions import SoftTimeLimitExceeded
+from django.core.mail import EmailMessage as DjangoMessage
+from django.core.mail import get_connection
 
 from apps.core.exceptions import (
     AmbiguousError,
@@ -184,7 +187,10 @@ def test_a_connection_is_replaced_after_its_lifetime(
         ("DATA", "451 Temporary service failure", TransientError),
         (".", "554 Message rejected: Email address is not verified.", ChannelUnavailableError),
         (".", "554 Transaction failed", PermanentError),
-        (".", "454 Throttling failure: Daily message quota exceeded", ThrottledError),
+        (".", "454 Throttling failure: Daily message quota exceeded", ChannelUnavailableError),
+        ("EHLO", "554 no service here", ChannelUnavailableError),
+        ("AUTH", "554 not now", ChannelUnavailableError),
+        ("MAIL", "501 Invalid MAIL FROM address provided", ChannelUnavailableError),
         (".", HANG_UP, AmbiguousError),
         (".", SILENCE, AmbiguousError),
     ],
@@ -215,6 +221,33 @@ def test_the_next_message_after_a_failure_goes_over_a_fresh_connection(
     del server.replies["RCPT"]
     assert send().message_id == "id-0"
     assert len(server.connections) == 2
+
+
+def test_a_time_limit_that_breaks_in_leaves_no_answer_for_the_next_message(
+    send: Callable[[], Receipt], server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: Any) -> Any:
+        raise SoftTimeLimitExceeded
+
+    with monkeypatch.context() as patch:
+        patch.setattr("smtplib.SMTP.rcpt", interrupted)
+        with pytest.raises(SoftTimeLimitExceeded):
+            send()
+    assert send().message_id == "id-0"
+    assert len(server.connections) == 2
+
+
+def test_a_failure_that_is_to_be_silent_is_silent(server: Server, settings: Any) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        settings.EMAIL_PORT = closed.getsockname()[1]
+        assert mail_admins_silently() == 0
+
+
+def mail_admins_silently() -> int:
+    backend = "apps.core.providers.ses_smtp.EmailBackend"
+    connection = get_connection(backend, fail_silently=True)
+    return int(connection.send_messages([DjangoMessage("x", "x", to=["admin@fleet.example"])]) or 0)
 
 
 def test_a_refused_connection_is_transient(
