@@ -29,6 +29,13 @@ app.conf.beat_schedule = {
         "schedule": crontab(minute="*/5"),
         "options": {"priority": 0},
     },
+    # Tells the administrator, once each, that the month's text message budget nears its end and
+    # that it has come to it.
+    "send-budget-alerts": {
+        "task": "apps.core.tasks.send_budget_alerts",
+        "schedule": crontab(minute="*/5"),
+        "options": {"priority": 0},
+    },
     "cleanup-old-logs": {
         "task": "apps.core.tasks.cleanup_old_delivery_logs",
         "schedule": crontab(hour=2, minute=0, day_of_week=0),

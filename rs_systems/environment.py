@@ -5,15 +5,29 @@ another file in place of `.env`.
 """
 
 import os
+import re
+from decimal import Decimal
 from pathlib import Path
 
 from dotenv import load_dotenv
-from environs import Env
+from environs import Env, EnvError
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 ENVIRONMENTS = ("development", "staging", "production")
 
 env = Env()
+
+
+@env.parser_for("prices")
+def prices(value: str) -> dict[str, Decimal]:
+    """Prices by country, as in `US=0.00645,GB=0.04`; raises EnvError for what is not so."""
+    found: dict[str, Decimal] = {}
+    for item in filter(None, value.split(",")):
+        entry = re.fullmatch(r"\s*([A-Z]{2})\s*=\s*([0-9]+(?:\.[0-9]+)?)\s*", item)
+        if entry is None or entry[1] in found:
+            raise EnvError(f"write each country once, as in US=0.00645,GB=0.04; not {item!r}.")
+        found[entry[1]] = Decimal(entry[2])
+    return found
 
 
 def load() -> str:

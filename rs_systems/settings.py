@@ -113,7 +113,8 @@ TIME_ZONE = env.str("TIME_ZONE", "America/New_York")
 # --- Notifications ------------------------------------------------------------------------------
 BRAND_NAME = env.str("BRAND_NAME", "RS Systems")
 BRAND_ACCENT = env.str("BRAND_ACCENT", "#0b5cad")
-# Hears of errors in the site (Django's own mail to the administrators).
+# Hears of errors in the site (Django's own mail to the administrators), and of the text messages'
+# budget.
 ADMIN_EMAIL = env.str("ADMIN_EMAIL", "admin@rssystems.com")
 ADMINS = [("Administrator", ADMIN_EMAIL)]
 # Staging sends to these only: addresses, @domains and E.164 numbers.
@@ -158,8 +159,11 @@ SMS_ENABLED = env.bool("SMS_ENABLED", False)
 SMS_BACKEND = env.str("SMS_BACKEND", "apps.core.providers.console.SMSConsole")
 # SNS refuses a space, so the specification's "RS Systems" goes out as "RSSystems".
 SMS_SENDER_ID = env.str("SMS_SENDER_ID", "RSSystems").replace(" ", "")
+# US dollars: for all text messages of a month, for one part by country, and for a part to a country
+# that is not among them.
+SMS_MONTHLY_SPEND_LIMIT_USD = env.decimal("SMS_MONTHLY_SPEND_LIMIT_USD", Decimal(50))
+SMS_PRICES_USD: dict[str, Decimal] = env.prices("SMS_PRICES_USD", "US=0.00645")
 SMS_MAX_PRICE_USD = env.decimal("SMS_MAX_PRICE_USD", Decimal("0.50"))
-
 # Parts of text messages per second, for the whole account.
 SMS_RATE_LIMIT = env.float("SMS_RATE_LIMIT", 10.0)
 # Among how many processes a limit is divided while Redis, which keeps the account's pace, is away.

@@ -92,6 +92,11 @@ VARIABLES: dict[str, tuple[str, dict[str, object]]] = {
     "EMAIL_RATE_LIMIT": ("7.5", {"EMAIL_RATE_LIMIT": 7.5}),
     "SMS_RATE_LIMIT": ("3", {"SMS_RATE_LIMIT": 3.0}),
     "RATE_LIMIT_SHARES": ("4", {"RATE_LIMIT_SHARES": 4}),
+    "SMS_MONTHLY_SPEND_LIMIT_USD": ("120.50", {"SMS_MONTHLY_SPEND_LIMIT_USD": "120.50"}),
+    "SMS_PRICES_USD": (
+        "US=0.0105, GB=0.04",
+        {"SMS_PRICES_USD": {"US": "0.0105", "GB": "0.04"}},
+    ),
     "SMS_MAX_PRICE_USD": ("0.10", {"SMS_MAX_PRICE_USD": "0.10"}),
     "CELERY_BROKER_URL": ("redis://r.example/1", {"CELERY_BROKER_URL": "redis://r.example/1"}),
     "CELERY_RESULT_BACKEND": (
@@ -141,6 +146,15 @@ def test_a_value_of_the_wrong_type_is_refused_with_the_variable_s_name(variable:
     result = run(PRINT, "DEBUG", ENVIRONMENT="development", **{variable: "maybe"})
     assert result.returncode != 0
     assert f'"{variable}"' in result.stderr
+
+
+@pytest.mark.parametrize(
+    "prices", ["US", "US=", "US=free", "US=-1", "us=0.01", "USA=0.01", "US=NaN", "US=1,US=2"]
+)
+def test_a_price_that_is_none_is_refused_with_the_variable_s_name(prices: str) -> None:
+    result = run(PRINT, "DEBUG", ENVIRONMENT="development", SMS_PRICES_USD=prices)
+    assert result.returncode != 0
+    assert '"SMS_PRICES_USD" invalid: write each country once' in result.stderr
 
 
 def test_the_environment_picks_the_settings() -> None:
@@ -229,6 +243,11 @@ def test_logs_rotate_in_their_folder_and_carry_no_address(tmp_path: Path) -> Non
         ({"UNKNOWN_RESEND": "email,sms:urgnt"}, "notifications.E006"),
         ({"SITE_URL": "app.rssystems.com"}, "notifications.E007"),
         ({"SMS_BACKEND": "apps.nowhere.SMS"}, "notifications.E008"),
+        ({"SMS_MONTHLY_SPEND_LIMIT_USD": "0"}, "notifications.E009"),
+        ({"SMS_MONTHLY_SPEND_LIMIT_USD": "10000000"}, "notifications.E009"),
+        ({"SMS_PRICES_USD": "US=0"}, "notifications.E016"),
+        ({"SMS_PRICES_USD": "US=0.51"}, "notifications.E016"),
+        ({"SMS_PRICES_USD": "UK=0.04"}, "notifications.E016"),
         ({"AWS_SES_SMTP_PASSWORD": ""}, "notifications.E015"),
         ({"ENVIRONMENT": "staging"}, "notifications.W014"),
     ],

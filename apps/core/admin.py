@@ -7,7 +7,7 @@ from django.db.models import F, QuerySet
 from django.http import HttpRequest
 
 from . import outcomes
-from .models import Contact, Delivery, Notification, NotificationDeliveryLog
+from .models import Contact, Delivery, Notification, NotificationDeliveryLog, SMSSpend
 from .tasks import enqueue_dispatch
 
 admin.site.site_header = admin.site.site_title = settings.BRAND_NAME
@@ -89,6 +89,12 @@ class DeliveryAdmin(ReadOnlyMixin, admin.ModelAdmin):
     @admin.display(ordering="notification__recipient")
     def recipient(self, row: Delivery) -> str:
         return str(row.notification.recipient)
+
+
+@admin.register(SMSSpend)
+class SMSSpendAdmin(ReadOnlyMixin, admin.ModelAdmin):
+    list_display = ["month", "committed_usd", "refused_at", "warned_at", "stopped_at"]
+    ordering = ["-month"]
 
 
 @admin.register(Contact)

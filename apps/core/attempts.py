@@ -13,7 +13,7 @@ from uuid import UUID
 from django.db.models import F
 from django.db.models.functions import Now
 
-from . import conf, limits, outcomes
+from . import budget, conf, limits, outcomes
 from .exceptions import (
     AmbiguousError,
     NotSendable,
@@ -42,6 +42,10 @@ def attempt(delivery_id: UUID) -> Delivery | None:
     try:
         service = service_for(channel)
         message = service.compose(delivery)
+        cost = service.cost(message)
+        if cost is not None and not budget.reserve(delivery, cost):
+            logger.info("delivery lost to its lease id=%s", delivery_id)
+            return None
         if not limits.turn(channel, Priority(delivery.priority), weight=service.weight(message)):
             outcomes.given_back(delivery)
             return None
@@ -69,6 +73,9 @@ def claim(delivery_id: UUID) -> Delivery | None:
         attempts=F("attempts") + 1,
         lease_until=Now() + conf.lease(),
         next_attempt_at=None,
+        # What an attempt of unknown outcome reserved stays committed, out of this one's reach.
+        cost_usd=None,
+        cost_month=None,
     )
     if not claimed:
         logger.info("delivery not claimed id=%s", delivery_id)

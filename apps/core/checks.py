@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+import phonenumbers
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.utils.module_loading import import_string
@@ -91,6 +92,26 @@ def check_values(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
                 id="notifications.E007",
             )
         )
+    # What the month's row can hold.
+    if not 0 < settings.SMS_MONTHLY_SPEND_LIMIT_USD < 10_000_000:
+        found.append(
+            Error(
+                f"SMS_MONTHLY_SPEND_LIMIT_USD is {settings.SMS_MONTHLY_SPEND_LIMIT_USD}.",
+                hint="Set an amount above 0 and below 10,000,000; SMS_ENABLED=false sends none.",
+                id="notifications.E009",
+            )
+        )
+    found += [
+        Error(
+            f"SMS_PRICES_USD has {country}={price}.",
+            hint="Give each country by its ISO 3166 code (GB, not UK) and a price above 0, "
+            f"up to SMS_MAX_PRICE_USD ({settings.SMS_MAX_PRICE_USD}).",
+            id="notifications.E016",
+        )
+        for country, price in settings.SMS_PRICES_USD.items()
+        if country not in phonenumbers.SUPPORTED_REGIONS
+        or not 0 < price <= settings.SMS_MAX_PRICE_USD
+    ]
     for name in ("EMAIL_BACKEND", "SMS_BACKEND"):
         try:
             import_string(getattr(settings, name))

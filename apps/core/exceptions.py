@@ -48,3 +48,7 @@ class AmbiguousError(DeliveryError):
 
 class NotSendable(DeliveryError):
     """We ourselves decline to send this delivery now: skip it, and say why."""
+
+
+class BudgetExhausted(NotSendable):
+    """The month's budget has no room for this text message."""

@@ -12,7 +12,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from . import conf, retry, routing
+from . import budget, conf, retry, routing
 from .exceptions import AmbiguousError, DeliveryError, ThrottledError, TransientError
 from .models import Delivery, NotificationDeliveryLog
 from .providers.base import Receipt
@@ -66,9 +66,12 @@ def postponed(delivery: Delivery, error: TransientError) -> Delivery | None:
 
 def given_back(delivery: Delivery) -> None:
     """Its turn did not come: it is due again as if nobody had taken it."""
-    _this(delivery).move(
-        DeliveryState.DUE, next_attempt_at=Now(), enqueued_at=None, lease_until=None
-    )
+    with transaction.atomic():
+        moved = _this(delivery).move(
+            DeliveryState.DUE, next_attempt_at=Now(), enqueued_at=None, lease_until=None
+        )
+        if moved:
+            budget.release(delivery)
 
 
 def unknown(delivery: Delivery, error: AmbiguousError) -> None:
@@ -181,7 +184,9 @@ def _stop(
     with transaction.atomic():
         if not _finish(delivery, state, event, row={"reason": words["detail"][:300]}, line=words):
             return None
-        return _stand_in(delivery)
+        stand_in = _stand_in(delivery)
+        budget.release(delivery)
+    return stand_in
 
 
 def _stand_in(delivery: Delivery) -> Delivery | None:
@@ -205,7 +210,7 @@ def _wait(
 ) -> None:
     quick = at - timezone.now() <= retry.QUICK
     with transaction.atomic():
-        _this(delivery).move(
+        moved = _this(delivery).move(
             DeliveryState.DUE if quick else DeliveryState.RETRYING,
             failures=F("failures") + failed,
             next_attempt_at=at,
@@ -213,6 +218,8 @@ def _wait(
             lease_until=None,
         )
         log(delivery, event, **line)
+        if moved:
+            budget.release(delivery)
 
 
 def _set_unknown(delivery: Delivery, event: LogEvent, line: dict[str, str]) -> None:

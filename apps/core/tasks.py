@@ -10,7 +10,7 @@ from celery import shared_task
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from . import attempts, sweeps
+from . import alerts, attempts, sweeps
 from .models import Delivery
 from .states import Channel, DeliveryState, Priority
 
@@ -55,6 +55,11 @@ def retry_failed_notifications() -> None:
 @shared_task(name="apps.core.tasks.cleanup_old_delivery_logs")
 def cleanup_old_delivery_logs() -> None:
     logger.info("delivery log cleaned lines=%d", sweeps.cleanup_logs())
+
+
+@shared_task(name="apps.core.tasks.send_budget_alerts")
+def send_budget_alerts() -> None:
+    alerts.send_budget_alerts()
 
 
 def _attempt(delivery_id: str) -> None:

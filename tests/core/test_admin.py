@@ -15,7 +15,7 @@ def office(client: Client, db: None) -> Client:
     return client
 
 
-@pytest.mark.parametrize("model", ["notification", "delivery", "contact"])
+@pytest.mark.parametrize("model", ["notification", "delivery", "contact", "smsspend"])
 def test_each_list_opens_and_is_searched(
     office: Client, delivery: Callable[..., Delivery], model: str
 ) -> None:

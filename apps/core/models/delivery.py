@@ -45,6 +45,9 @@ class Delivery(models.Model):
     #: When a worker was last woken for it; empty where none was.
     enqueued_at = models.DateTimeField(null=True)
     lease_until = models.DateTimeField(null=True)
+    #: What the present attempt has reserved or spent of that month's budget; empty where nothing.
+    cost_usd = models.DecimalField(max_digits=12, decimal_places=5, null=True)
+    cost_month = models.DateField(null=True)
     provider = models.CharField(max_length=32, blank=True)
     provider_message_id = models.CharField(max_length=128, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
@@ -66,6 +69,7 @@ class Delivery(models.Model):
             ),
         ]
         indexes = [
+            models.Index(fields=["-created_at"], name="delivery_newest"),
             models.Index(
                 fields=["priority", "next_attempt_at"],
                 condition=models.Q(state=DeliveryState.DUE),

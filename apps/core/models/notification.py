@@ -61,6 +61,7 @@ class Notification(models.Model):
             ),
         ]
         indexes = [
+            models.Index(fields=["-created_at"], name="notification_newest"),
             models.Index(fields=["recipient", "-visible_from"], name="notification_inbox"),
             models.Index(
                 fields=["recipient"], condition=models.Q(read_at=None), name="notification_unread"

@@ -16,7 +16,7 @@ class DjangoMail:
     """Keeps one connection of the backend for the life of the process."""
 
     def __init__(self, backend: str) -> None:
-        self.name = _NAMES.get(backend, backend.rpartition(".")[0].rpartition(".")[2])
+        self.name = _NAMES.get(backend, backend.rpartition(".")[0].rpartition(".")[2])[:32]
         self._connection: Any = get_connection(backend)
 
     def send(self, message: EmailMessage) -> Receipt:

@@ -1,5 +1,6 @@
 """What the services of all channels share."""
 
+from decimal import Decimal
 from typing import Generic, Protocol, TypeVar
 
 from django.conf import settings
@@ -36,6 +37,10 @@ class ChannelService(Generic[Message]):
     def weight(self, message: Message) -> int:
         """What the message counts for in the channel's rate limit."""
         return 1
+
+    def cost(self, message: Message) -> Decimal | None:
+        """What the message costs at most, in US dollars; None where no budget counts it."""
+        return None
 
     def send(self, message: Message) -> Receipt:
         """Hand it to the provider, once; raises DeliveryError, which carries the decision."""

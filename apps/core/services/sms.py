@@ -1,6 +1,8 @@
 """Text messages: from a delivery to a message, and from a message to the provider."""
 
-from .. import messages, segments
+from decimal import Decimal
+
+from .. import budget, messages, segments
 from ..models import Delivery
 from ..providers import sms_provider
 from ..providers.base import SMSMessage
@@ -16,6 +18,9 @@ class SMSService(ChannelService[SMSMessage]):
 
     def weight(self, message: SMSMessage) -> int:
         return segments.count(message.text).parts
+
+    def cost(self, message: SMSMessage) -> Decimal:
+        return budget.price(message.to, self.weight(message))
 
     def message(self, to: str, content: messages.SMSContent) -> SMSMessage:
         """A message to a number that this environment may reach; raises NotSendable."""

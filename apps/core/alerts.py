@@ -1,0 +1,88 @@
+"""What the administrator is told about the system itself, in an e-mail of its own."""
+
+import logging
+from decimal import Decimal
+
+from django.conf import settings
+from django.db.models.functions import Now
+from django.utils.html import format_html_join
+
+from . import budget
+from .exceptions import DeliveryError
+from .messages import EmailContent
+from .models import SMSSpend
+from .services.email import EmailService
+
+logger = logging.getLogger(__name__)
+
+#: The share of the month's limit at which the administrator is warned.
+WARN_AT = Decimal("0.8")
+
+
+def send_budget_alerts() -> None:
+    """Tell the administrator, once a month each, that the budget nears its end and that it ended.
+
+    What could not be sent is tried again by the next call.
+    """
+    spend = SMSSpend.objects.filter(month=budget.this_month()).first()
+    if spend is None or spend.stopped_at:
+        return
+    limit = settings.SMS_MONTHLY_SPEND_LIMIT_USD
+    if spend.refused_at or spend.committed_usd >= limit:
+        _once(spend, "stopped_at", _stopped(spend))
+    elif spend.committed_usd >= limit * WARN_AT:
+        _once(spend, "warned_at", _warning(spend))
+
+
+def _once(spend: SMSSpend, told_at: str, content: EmailContent) -> None:
+    this = SMSSpend.objects.filter(pk=spend.pk)
+    if not this.filter(**{told_at: None}).update(**{told_at: Now()}):
+        return
+    service = EmailService()
+    try:
+        service.send(service.message(settings.ADMIN_EMAIL, content, tags={}))
+    except DeliveryError as error:
+        this.update(**{told_at: None})
+        logger.warning("budget alert not sent, the next turn tries again: %s", error)
+
+
+def _warning(spend: SMSSpend) -> EmailContent:
+    return _content(
+        f"{settings.BRAND_NAME}: most of this month's text message budget is spent",
+        _how_much(spend),
+        "Text messages still go out. When the budget is spent they stop until the first of next "
+        "month, and what would have gone by text message alone goes by e-mail.",
+        _WHAT_TO_DO,
+    )
+
+
+def _stopped(spend: SMSSpend) -> EmailContent:
+    return _content(
+        f"{settings.BRAND_NAME}: text messages have reached this month's budget",
+        _how_much(spend),
+        "Text messages that do not fit are no longer sent, until the first of next month. What "
+        "would have gone by text message alone goes by e-mail; e-mails and the messages in the "
+        "application are not affected. The delivery list in the admin names each text message "
+        "that was skipped.",
+        _WHAT_TO_DO,
+    )
+
+
+_WHAT_TO_DO = (
+    "If this is as expected, there is nothing to do. To send more this month, raise "
+    "SMS_MONTHLY_SPEND_LIMIT_USD and restart the workers; check first that the provider's own "
+    "spending limit allows it. This is the only e-mail of its kind this month."
+)
+
+
+def _how_much(spend: SMSSpend) -> str:
+    limit = settings.SMS_MONTHLY_SPEND_LIMIT_USD
+    return (
+        f"Text messages of {spend.month:%B %Y} (UTC): ${spend.committed_usd:.2f} of ${limit:.2f} "
+        "are spent or reserved."
+    )
+
+
+def _content(subject: str, *paragraphs: str) -> EmailContent:
+    html = format_html_join("\n", "<p>{}</p>", ((paragraph,) for paragraph in paragraphs))
+    return EmailContent(subject, "\n\n".join(paragraphs) + "\n", html)
