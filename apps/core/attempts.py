@@ -7,6 +7,7 @@ when its lease has run out.
 """
 
 import logging
+import time
 from typing import Any
 from uuid import UUID
 
@@ -35,6 +36,7 @@ def attempt(delivery_id: UUID) -> Delivery | None:
 
     Returns the delivery that is due in its stead where this one ended and another stands in.
     """
+    held_until = time.monotonic() + conf.lease().total_seconds()
     delivery = claim(delivery_id)
     if delivery is None:
         return None
@@ -48,6 +50,10 @@ def attempt(delivery_id: UUID) -> Delivery | None:
             return None
         if not limits.turn(channel, Priority(delivery.priority), weight=service.weight(message)):
             outcomes.given_back(delivery)
+            return None
+        if time.monotonic() > held_until:
+            # This process stood still for so long that another may have it by now.
+            logger.warning("delivery outlived its lease id=%s", delivery_id)
             return None
         outcomes.log(delivery, LogEvent.CALLING, provider=service.provider.name)
         receipt = service.send(message)

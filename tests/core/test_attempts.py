@@ -289,3 +289,13 @@ def test_an_answer_that_no_column_can_hold_is_still_recorded(delivery: Make) -> 
     memory.failures.append(PermanentError("no\0 " + "y" * 900, code="5" * 99))
     attempt(refused.pk)
     assert fresh(refused).state == DeliveryState.REJECTED
+
+
+def test_a_worker_that_wakes_after_its_lease_does_not_call(
+    delivery: Make, story: Story, settings: Any
+) -> None:
+    settings.DELIVERY_LEASE_S = 0
+    row = delivery()
+    attempt(row.pk)
+    assert memory.emails == []
+    assert story(row) == []

@@ -6,22 +6,22 @@ from functools import cache
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from .base import EmailProvider, SMSProvider
+from .base import EmailMessage, Provider, SMSMessage
 from .django_mail import DjangoMail
 
 __all__ = ["email_provider", "sms_provider"]
 
 
 @cache
-def email_provider() -> EmailProvider:
+def email_provider() -> Provider[EmailMessage]:
     """This process's e-mail provider; it keeps its connection open."""
     return DjangoMail(settings.EMAIL_BACKEND)
 
 
 @cache
-def sms_provider() -> SMSProvider:
+def sms_provider() -> Provider[SMSMessage]:
     """This process's text message provider, from SMS_BACKEND."""
-    provider: SMSProvider = import_string(settings.SMS_BACKEND)()
+    provider: Provider[SMSMessage] = import_string(settings.SMS_BACKEND)()
     return provider
 
 

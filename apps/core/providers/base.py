@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 
 @dataclass(frozen=True)
@@ -32,19 +32,17 @@ class Receipt:
     message_id: str = ""
 
 
-class EmailProvider(Protocol):
+Message_contra = TypeVar("Message_contra", contravariant=True)
+
+
+class Provider(Protocol[Message_contra]):
+    """What takes messages of one sort."""
+
     name: str
 
-    def send(self, message: EmailMessage) -> Receipt:
+    def send(self, message: Message_contra) -> Receipt:
         """Hand the message over, once, with no retry of its own.
 
-        Subclasses must raise TransientError where the message was certainly not taken,
+        Implementations must raise TransientError where the message was certainly not taken,
         PermanentError where it never will be, and AmbiguousError where nobody knows.
         """
-
-
-class SMSProvider(Protocol):
-    name: str
-
-    def send(self, message: SMSMessage) -> Receipt:
-        """As EmailProvider.send."""

@@ -1,24 +1,17 @@
 """What the services of all channels share."""
 
 from decimal import Decimal
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 from django.conf import settings
 
 from .. import conf, routing
 from ..exceptions import NotSendable
 from ..models import Contact, Delivery
-from ..providers.base import Receipt
+from ..providers.base import Provider, Receipt
 from ..states import Channel
 
 Message = TypeVar("Message")
-Message_contra = TypeVar("Message_contra", contravariant=True)
-
-
-class Provider(Protocol[Message_contra]):
-    name: str
-
-    def send(self, message: Message_contra) -> Receipt: ...
 
 
 class ChannelService(Generic[Message]):

@@ -7,8 +7,8 @@ from django.conf import settings
 from .. import messages
 from ..models import Delivery
 from ..providers import email_provider
-from ..providers.base import EmailMessage
-from .base import ChannelService, Provider, address_of, permit
+from ..providers.base import EmailMessage, Provider
+from .base import ChannelService, address_of, permit
 
 
 class EmailService(ChannelService[EmailMessage]):

@@ -5,8 +5,8 @@ from decimal import Decimal
 from .. import budget, messages, segments
 from ..models import Delivery
 from ..providers import sms_provider
-from ..providers.base import SMSMessage
-from .base import ChannelService, Provider, address_of, permit
+from ..providers.base import Provider, SMSMessage
+from .base import ChannelService, address_of, permit
 
 
 class SMSService(ChannelService[SMSMessage]):
