@@ -16,6 +16,7 @@ from itertools import count
 from pathlib import Path
 from urllib.request import ProxyHandler, build_opener
 
+from chaos.points import KILLS
 from chaos.service import Service, tended
 from sandbox.testing import RunningSandbox, running_sandbox
 from tools.postgres import PostgreSQL
@@ -51,6 +52,8 @@ class Rig:
         self.postgres = PostgreSQL(_folder_in(folder, "postgres"), "--max_connections=300")
         [self.redis_port] = free_ports(1)
         self.site = f"http://{LOOPBACK}:{web_port}"
+        #: Where the workers of chaos.worker look for an order to die, by its point's name.
+        self.kills = _folder_in(folder, "kills")
         self.environment = {**_environment(self, folder), **settings}
         self._folder = folder
         self._worker_app, self._beat_app = worker_app, beat_app
@@ -142,7 +145,7 @@ def running_rig(
         else:
             stack.callback(shutil.rmtree, folder)
         [web_port] = free_ports(1)
-        sandbox = stack.enter_context(running_sandbox())
+        sandbox = stack.enter_context(running_sandbox(seed=seed))
         rig = Rig(folder, sandbox, web_port, settings, worker_app=worker_app, beat_app=beat_app)
         stack.callback(rig.postgres.stop)
         stack.enter_context(tended(rig.services))
@@ -160,12 +163,13 @@ def _environment(rig: Rig, folder: Path) -> dict[str, str]:
             "DJANGO_SETTINGS_MODULE": "rs_systems.settings",
             "ENV_FILE": os.devnull,
             "VAR_DIR": str(folder),
+            KILLS: str(rig.kills),
             "PYTHONUNBUFFERED": "1",
             "SITE_URL": rig.site,
             "DATABASE_URL": rig.postgres.url,
             "CELERY_BROKER_URL": f"redis://{LOOPBACK}:{rig.redis_port}/0",
             "AWS_SES_PORT": str(rig.sandbox.smtp_port),
-            "AWS_ENDPOINT_URL_SNS": rig.sandbox.url,
+            "AWS_ENDPOINT_URL_SNS": rig.sandbox.aws_url,
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_EC2_METADATA_DISABLED": "true",

@@ -19,6 +19,7 @@ from apps.core import broker, conf, sweeps
 from apps.core.models import Delivery
 from apps.core.states import DeliveryState, Priority
 from chaos import books
+from chaos.points import Point
 from chaos.producer import Producer, make_orders
 from chaos.rig import PROCESSES, Rig
 from chaos.scenarios import Scenario
@@ -77,8 +78,6 @@ class Run:
             self.say(f"the fault is over, {len(self._arrivals.read())} messages have arrived")
             drain_s = self._drain()
             self._wait_until_quiet()
-            if self._scenario.check:
-                self._scenario.check(self)
             return self._result(drain_s)
 
     # What a fault may use
@@ -112,8 +111,25 @@ class Run:
             self.in_flight += PROCESSES
         service.kill(stay_down=stay_down)
 
+    def order_a_death_at(self, point: Point) -> None:
+        """Wait until a worker has died at this point of an attempt."""
+        order = self.rig.kills / point
+        order.touch()
+        self.until(lambda: not order.exists(), f"a worker dies at the point {point}")
+        self.in_flight += PROCESSES
+
+    def end_rules(self) -> None:
+        """End the sandbox's faults; the calls that they applied to were in flight."""
+        self.in_flight += sum(rule["used"] for rule in self.rig.sandbox.rules())
+        self.rig.sandbox.clear_rules()
+
     def flush_redis(self) -> None:
         redis.Redis(port=self.rig.redis_port).flushall()
+
+    def note(self, figures: dict[str, Any], problems: list[str]) -> None:
+        """Have these figures, and what is wrong with them, in the result."""
+        self.extras |= figures
+        self.problems += problems
 
     def age_leases(self) -> None:
         """As if a lease's time had passed. Only for when no worker lives that holds one."""
@@ -174,8 +190,10 @@ class Run:
             in_flight=self.in_flight,
             uncalled_for=len(books.never_accepted(orders, times)),
         )
-        problems = judge(self._scenario.promise, figures) + self._ledger() + self.problems
-        return Result(self._scenario.name, self._seed, figures, problems, self.extras)
+        self.problems += judge(self._scenario.promise, figures) + self._ledger()
+        if self._scenario.check:
+            self._scenario.check(self)
+        return Result(self._scenario.name, self._seed, figures, self.problems, self.extras)
 
     def _ledger(self) -> list[str]:
         """What `manage.py ledger` finds wrong."""

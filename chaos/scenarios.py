@@ -7,9 +7,10 @@ over. Nothing in here needs Django, since the settings depend on the scenario.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from chaos.points import TAKEN, Point
 from chaos.verdict import Promise
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 EMAIL_ONLY = ("MEDIUM",)
 BOTH_CHANNELS = ("URGENT", "MEDIUM")
 
-#: Those of `make chaos-quick`, which share one rig.
+#: What the rig of `make chaos-quick` has in place of a scenario's own settings.
 QUICK_SETTINGS = {"UNKNOWN_DEADLINE_S": "8"}
 
 
@@ -54,22 +55,15 @@ def kill_a_worker_again_and_again(run: Run) -> None:
 
 
 def kill_all(run: Run) -> None:
-    run.wait(5)
+    run.wait(run.seconds(5, quick=1))
     victims = [*run.rig.workers, run.rig.beat]
     for each in victims:
         run.kill(each, stay_down=True)
-    run.wait(2)
+    run.wait(run.seconds(2, quick=0))
+    if run.quick:
+        # Their holders are certainly dead.
+        run.age_leases()
     for each in victims:
-        each.start()
-
-
-def kill_the_workers_and_age_their_leases(run: Run) -> None:
-    """As `kill_all`, without waiting for the leases: their holders are certainly dead."""
-    run.wait(1)
-    for each in run.rig.workers:
-        run.kill(each, stay_down=True)
-    run.age_leases()
-    for each in run.rig.workers:
         each.start()
 
 
@@ -92,7 +86,7 @@ def crash_postgres(run: Run) -> None:
     run.rig.postgres.start()
 
 
-def second_beat(run: Run) -> None:
+def start_a_second_beat(run: Run) -> None:
     beat = run.rig.add_beat(f"beat{len(run.rig.services)}")
     beat.start()
     run.rig.wait_for(beat)
@@ -103,6 +97,36 @@ def second_beat(run: Run) -> None:
 def nothing_more(run: Run) -> None:
     """The load itself is the fault."""
     run.until_committed()
+
+
+def refuse_both_channels(run: Run) -> None:
+    run.wait(run.seconds(3, quick=1))
+    run.rig.sandbox.rule(answer="refuse")
+    run.wait(run.seconds(20, quick=3))
+    run.rig.sandbox.clear_rules()
+
+
+def fail_for_now(run: Run) -> None:
+    run.rig.sandbox.rule(answer="transient", share=0.3)
+    run.until_committed()
+    run.end_rules()
+
+
+def never_answer_some(run: Run) -> None:
+    """One e-mail in ten is taken, and its sender never hears of it."""
+    run.rig.sandbox.rule(channel="email", answer="accept_then_hang", share=0.1)
+    run.until_committed()
+    run.end_rules()
+
+
+def kill_at_points(run: Run) -> None:
+    orders = [point for point in Point for _ in range(10)]
+    run.rng.shuffle(orders)
+    for point in orders:
+        run.order_a_death_at(point)
+        run.wait(run.rng.uniform(0.5, 1.5))
+    run.extras["kills"] = len(orders)
+    run.extras["kills_after_acceptance"] = sum(point in TAKEN for point in orders)
 
 
 def deploy(run: Run) -> None:
@@ -116,6 +140,25 @@ def deploy(run: Run) -> None:
         run.until(old.is_gone, "the old worker has finished what it was doing")
 
 
+def check_the_money(run: Run) -> None:
+    from chaos import money  # which needs the settings
+
+    run.note(*money.spend(run.rig.sandbox))
+    run.note(*money.race())
+
+
+KILLED_AT_POINTS = Scenario(
+    "killed-at-points",
+    kill_at_points,
+    messages=600,
+    over_s=60,
+    priorities=EMAIL_ONLY,
+    events=True,
+    # So slow that messages are on their way for as long as workers are killed.
+    settings={"EMAIL_RATE_LIMIT": "10"},
+    worker_app="chaos.worker",
+    promise=Promise(drained_within_s=120),
+)
 SCENARIOS: dict[str, Scenario] = {
     scenario.name: scenario
     for scenario in [
@@ -142,8 +185,42 @@ SCENARIOS: dict[str, Scenario] = {
             events=True,
             promise=Promise(drained_within_s=120),
         ),
+        Scenario("provider-down", refuse_both_channels, over_s=26),
+        Scenario("transient-errors", fail_for_now),
+        Scenario("timeouts-with-events", never_answer_some, priorities=EMAIL_ONLY, events=True),
+        Scenario(
+            "timeouts-without-events",
+            never_answer_some,
+            priorities=EMAIL_ONLY,
+            promise=Promise(may_duplicate=True),
+        ),
         Scenario("enqueued-twice", nothing_more, enqueued_twice=True),
-        Scenario("two-beats", second_beat, later_s=20),
-        Scenario("deploy", deploy, over_s=20, promise=Promise(may_be_unknown=False)),
+        Scenario("two-beats", start_a_second_beat, later_s=20),
+        KILLED_AT_POINTS,
+        replace(
+            KILLED_AT_POINTS,
+            name="killed-at-points-without-events",
+            events=False,
+            promise=Promise(drained_within_s=120, may_duplicate=True),
+        ),
+        Scenario(
+            "budget-reached",
+            nothing_more,
+            priorities=("HIGH",),
+            settings={"SMS_MONTHLY_SPEND_LIMIT_USD": "1.50"},
+            check=check_the_money,
+        ),
+        Scenario("deploy", deploy, over_s=24, promise=Promise(may_be_unknown=False)),
     ]
 }
+
+#: Those of `make chaos-quick`, which share one rig.
+QUICK = (
+    "redis-flushed",
+    "redis-killed",
+    "provider-down",
+    "timeouts-with-events",
+    "enqueued-twice",
+    "two-beats",
+    "all-killed",
+)
