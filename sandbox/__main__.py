@@ -5,19 +5,22 @@ import asyncio
 import errno
 import math
 import os
+import random
 import signal
 import sys
-from collections.abc import Awaitable
-from typing import TypeVar
+from contextlib import AsyncExitStack
 
 from aiohttp import web
 
-from sandbox.http import build_app, is_loopback
+from sandbox import aws, http
+from sandbox.control import Control
+from sandbox.intake import Intake
+from sandbox.listener import Doors, Listener
+from sandbox.loopback import is_loopback
+from sandbox.rules import Rules
 from sandbox.smtp import Credentials, Ses, protocol_factory
 from sandbox.sns import Sns
 from sandbox.store import Store
-
-T = TypeVar("T")
 
 
 class CannotListen(Exception):
@@ -35,45 +38,55 @@ def main() -> int:
 
 
 async def serve(arguments: argparse.Namespace) -> None:
-    """Run both servers, printing a line when each is ready, until a signal asks to stop."""
+    """Run the servers, printing a line for each when all are ready, until a signal asks to stop."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
 
-    store = Store()
-    host, latency = arguments.host, arguments.latency
+    store, rules = Store(), Rules(arguments.seed)
+    intake = Intake(store, rules, arguments.latency)
     credentials = Credentials(arguments.smtp_user, arguments.smtp_password)
-    app = build_app(store, Sns(store, latency))
-    # A call still held back by the latency is cut, so that stopping is prompt.
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    try:
-        protocol = protocol_factory(Ses(store, credentials, latency))
-        port = arguments.smtp_port
-        smtp = await _bound(host, port, loop.create_server(protocol, host, port))
-        print(f"SMTP ready on {_endpoint(smtp.sockets[0].getsockname())}", flush=True)
-
-        port = arguments.http_port
-        await _bound(host, port, web.TCPSite(runner, host, port).start())
-        print(f"HTTP ready on {_endpoint(runner.addresses[0])}", flush=True)
-
+    ses = Ses(intake, rules, credentials)
+    async with AsyncExitStack() as running:
+        host = arguments.host
+        smtp = Listener(host, arguments.smtp_port, protocol_factory(ses), lambda: ses.connections)
+        aws_server = await _server(running, aws.build_app(Sns(intake, rules)))
+        sns = Listener(host, arguments.aws_port, aws_server, lambda: aws_server.connections)
+        doors = Doors(rules, {"email": smtp, "sms": sns})
+        api_server = await _server(running, http.build_app(store, Control(rules, doors)))
+        api = Listener(host, arguments.http_port, api_server, lambda: api_server.connections)
+        listeners = {"SMTP": smtp, "AWS": sns, "HTTP": api}
+        for listener in listeners.values():
+            await _open(listener)
+            running.callback(listener.close)
+        for name, listener in listeners.items():
+            print(f"{name} ready on {_endpoint(host, listener.port)}", flush=True)
+        print(f"The dice have the seed {arguments.seed}", flush=True)
         await stop.wait()
-        smtp.close()
-    finally:
-        await runner.cleanup()
 
 
-async def _bound(host: str, port: int, start: Awaitable[T]) -> T:
+async def _server(running: AsyncExitStack, app: web.Application) -> web.Server:
+    # A call whose client has left is cancelled, and so is one still held when the sandbox is told
+    # to stop, so that stopping is prompt.
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
+    await runner.setup()
+    running.push_async_callback(runner.cleanup)
+    assert runner.server
+    return runner.server
+
+
+async def _open(listener: Listener) -> None:
     try:
-        return await start
+        await listener.open()
     except OSError as error:
         why = "it is already taken" if error.errno == errno.EADDRINUSE else error.strerror
-        raise CannotListen(f"cannot listen on port {port} of {host}: {why}.") from error
+        raise CannotListen(
+            f"cannot listen on port {listener.port} of {listener.host}: {why}."
+        ) from error
 
 
-def _endpoint(address: tuple[str, int]) -> str:
-    host, port = address[:2]
+def _endpoint(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
@@ -81,12 +94,19 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
     parser.add_argument("--host", type=_loopback, default="127.0.0.1")
     parser.add_argument("--smtp-port", type=_port, default=2525, help="0: any that is free")
+    parser.add_argument("--aws-port", type=_port, default=9912, help="0: any that is free")
     parser.add_argument("--http-port", type=_port, default=9911, help="0: any that is free")
     parser.add_argument(
         "--latency",
         type=_seconds,
         default=os.environ.get("SANDBOX_LATENCY", "0"),
         help="seconds before a provider call is answered",
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=random.randrange(2**32),
+        help="of the dice thrown for rules that are for a share of the calls; random unless given",
     )
     parser.add_argument("--smtp-user", default=os.environ.get("SANDBOX_SMTP_USER", "sandbox"))
     parser.add_argument(

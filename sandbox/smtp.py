@@ -3,17 +3,30 @@
 import asyncio
 import logging
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
+from weakref import WeakSet
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from sandbox import mail
-from sandbox.store import Store
+from sandbox.intake import Intake
+from sandbox.rules import Answer, Rules
 
 # SES's default quota for one message, in octets.
 MAX_SIZE = 40 * 1024 * 1024
+
+# SES's own words: https://docs.aws.amazon.com/ses/latest/dg/troubleshoot-smtp.html
+REPLIES: Mapping[Answer, str] = {
+    "throttle": "454 Throttling failure: Maximum sending rate exceeded.",
+    "transient": "451 Temporary service failure",
+    "permanent": "554 Message rejected: Address is on a blocked list",
+    "quota": "454 Throttling failure: Daily message quota exceeded.",
+    "paused": "554 Message rejected: Email sending is disabled: account sending paused",
+}
+WRONG_CREDENTIALS = "535 Authentication Credentials Invalid"
+NO_CREDENTIALS = "530 Authentication required"
 
 
 class Credentials(NamedTuple):
@@ -26,21 +39,30 @@ class Credentials(NamedTuple):
 class Ses:
     """What is answered to the commands of one sender, for every connection."""
 
-    def __init__(self, store: Store, credentials: Credentials, latency: float) -> None:
-        """`latency`: seconds between taking a message and answering that it was taken."""
-        self._store = store
+    def __init__(self, intake: Intake, rules: Rules, credentials: Credentials) -> None:
+        self._intake = intake
+        self._rules = rules
         self._login = LoginPassword(credentials.user.encode(), credentials.password.encode())
-        self._latency = latency
+        #: Every connection that was made and is still referred to, closed ones among them.
+        self.connections: WeakSet[SMTP] = WeakSet()
 
     def authenticate(
         self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, auth_data: object
     ) -> AuthResult:
         """Whether the login is the one this sandbox knows; aiosmtpd's `authenticator`."""
-        if auth_data == self._login:
+        if auth_data == self._login and not self._rules.doubts_credentials("email"):
             return AuthResult(success=True, message="235 Authentication successful.")
-        return AuthResult(
-            success=False, handled=False, message="535 Authentication Credentials Invalid"
-        )
+        return AuthResult(success=False, handled=False, message=WRONG_CREDENTIALS)
+
+    async def handle_MAIL(  # noqa: N802 - aiosmtpd looks its hooks up by name
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        """The reply to a new message's sender."""
+        if self._rules.doubts_credentials("email"):
+            return NO_CREDENTIALS
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 OK"
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd looks its hooks up by name
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
@@ -63,9 +85,8 @@ class Ses:
             )
         except mail.Refused as refused:
             return f"554 Transaction failed: {refused}"
-        self._store.add(email)
-        await asyncio.sleep(self._latency)
-        return f"250 Ok {email.id}"
+        refusal = await self._intake.take(email, server.transport)
+        return REPLIES[refusal] if refusal else f"250 Ok {email.id}"
 
 
 def protocol_factory(ses: Ses) -> Callable[[], SMTP]:
@@ -77,7 +98,7 @@ def protocol_factory(ses: Ses) -> Callable[[], SMTP]:
     logging.getLogger("mail.log").setLevel(logging.ERROR)
 
     def protocol() -> SMTP:
-        return SMTP(
+        connection = SMTP(
             ses,
             data_size_limit=MAX_SIZE,
             hostname="email-smtp.sandbox.localhost",
@@ -87,5 +108,7 @@ def protocol_factory(ses: Ses) -> Callable[[], SMTP]:
             authenticator=ses.authenticate,
             loop=loop,
         )
+        ses.connections.add(connection)
+        return connection
 
     return protocol

@@ -29,11 +29,17 @@ class RunningSandbox:
 
     process: subprocess.Popen[str]
     smtp_port: int
+    aws_port: int
     http_port: int
 
     @property
+    def aws_url(self) -> str:
+        """Where boto3's clients are to be pointed, without a slash at the end."""
+        return f"http://{HOST}:{self.aws_port}"
+
+    @property
     def url(self) -> str:
-        """Where the SNS endpoint and the API are, without a slash at the end."""
+        """Where the API is, without a slash at the end."""
         return f"http://{HOST}:{self.http_port}"
 
     def messages(self, **filters: str | int) -> list[dict[str, Any]]:
@@ -64,30 +70,45 @@ class RunningSandbox:
         """Forget every message."""
         self._ask("DELETE", "/api/messages")
 
+    def rule(self, **fields: Any) -> dict[str, Any]:
+        """Put a rule in force, as `POST /api/rules` does; the rule as it is kept."""
+        return dict(json.loads(self._ask("POST", "/api/rules", json.dumps(fields))))
+
+    def rules(self) -> list[dict[str, Any]]:
+        """Those in force, the newest last."""
+        return list(self._get("/api/rules")["rules"])
+
+    def clear_rules(self) -> None:
+        """End every rule."""
+        self._ask("DELETE", "/api/rules")
+
     def _get(self, path: str) -> dict[str, Any]:
         return dict(json.loads(self._ask("GET", path)))
 
-    def _ask(self, method: str, path: str) -> bytes:
+    def _ask(self, method: str, path: str, body: str | None = None) -> bytes:
         connection = HTTPConnection(HOST, self.http_port, timeout=_ANSWER_SECONDS)
         try:
-            connection.request(method, path)
+            connection.request(method, path, body)
             answer = connection.getresponse()
-            body = answer.read()
+            said = answer.read()
         finally:
             connection.close()
         if answer.status >= 400:
-            raise RuntimeError(f"{method} {path} was answered {answer.status}: {body!r}")
-        return body
+            raise RuntimeError(f"{method} {path} was answered {answer.status}: {said!r}")
+        return said
 
 
 @contextmanager
-def running_sandbox(latency: float = 0) -> Iterator[RunningSandbox]:
+def running_sandbox(latency: float = 0, seed: int | None = None) -> Iterator[RunningSandbox]:
     """Start `python -m sandbox` on free ports, wait until it answers, and stop it at the end.
 
-    `latency`: seconds before it answers an accepted provider call.
+    `latency`: seconds before it answers an accepted provider call. `seed`: of its dice.
     """
+    options = ["--smtp-port=0", "--aws-port=0", "--http-port=0", f"--latency={latency}"]
+    if seed is not None:
+        options.append(f"--seed={seed}")
     process = subprocess.Popen(
-        [sys.executable, "-m", "sandbox", "--smtp-port=0", "--http-port=0", f"--latency={latency}"],
+        [sys.executable, "-m", "sandbox", *options],
         cwd=_PROJECT,
         env=os.environ | {"SANDBOX_SMTP_USER": SMTP_USER, "SANDBOX_SMTP_PASSWORD": SMTP_PASSWORD},
         stdout=subprocess.PIPE,
@@ -98,7 +119,7 @@ def running_sandbox(latency: float = 0) -> Iterator[RunningSandbox]:
     watchdog.start()
     try:
         assert process.stdout is not None
-        ports = [_port(process.stdout.readline()) for _ in range(2)]
+        ports = [_port(process.stdout.readline()) for _ in range(3)]
         sandbox = RunningSandbox(process, *ports)
         sandbox.health()
         watchdog.cancel()

@@ -33,7 +33,7 @@ def sandbox() -> Iterator[RunningSandbox]:
 def start(worker: StartWorker, sandbox: RunningSandbox) -> Callable[..., Worker]:
     """Starts a worker that sends to this test's sandbox."""
     return lambda **options: worker(
-        AWS_SES_PORT=str(sandbox.smtp_port), AWS_ENDPOINT_URL_SNS=sandbox.url, **options
+        AWS_SES_PORT=str(sandbox.smtp_port), AWS_ENDPOINT_URL_SNS=sandbox.aws_url, **options
     )
 
 

@@ -287,7 +287,7 @@ def check(**variables: str) -> subprocess.CompletedProcess[str]:
 
 def test_the_files_of_the_environment_reach_boto3_as_well() -> None:
     result = run("import os; print(os.environ['AWS_ENDPOINT_URL_SNS'])", ENVIRONMENT="development")
-    assert result.stdout.strip() == "http://127.0.0.1:9911"
+    assert result.stdout.strip() == "http://127.0.0.1:9912"
 
 
 def test_django_s_own_mail_to_the_administrator_does_not_reach_a_stranger_from_staging() -> None:

@@ -36,6 +36,7 @@ PORTS = {
     "PORT_WEB": 8000,
     "PORT_FLOWER": 5555,
     "PORT_SMTP": 2525,
+    "PORT_AWS": 9912,
     "PORT_SANDBOX": 9911,
     "PORT_REDIS": 6390,
 }
@@ -269,7 +270,8 @@ def build_environment(base: Mapping[str, str], ports: dict[str, int], var: Path)
         "AWS_SES_TLS": "none",
         "AWS_SES_SMTP_USER": "sandbox",
         "AWS_SES_SMTP_PASSWORD": "sandbox-password",
-        "AWS_ENDPOINT_URL_SNS": f"http://{LOOPBACK}:{ports['PORT_SANDBOX']}",
+        "AWS_ENDPOINT_URL_SNS": f"http://{LOOPBACK}:{ports['PORT_AWS']}",
+        "SANDBOX_URL": f"http://{LOOPBACK}:{ports['PORT_SANDBOX']}",
     }
 
 

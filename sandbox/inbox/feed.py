@@ -1,7 +1,4 @@
-"""What the sandbox was sent, read from its JSON API.
-
-The API shares its port with the SNS endpoint, so boto3's own variable says where it is.
-"""
+"""What the sandbox was sent, read from its JSON API."""
 
 import os
 from datetime import datetime
@@ -14,9 +11,9 @@ from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_ope
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
-from sandbox.http import is_loopback
+from sandbox.loopback import is_loopback
 
-ENDPOINT = "AWS_ENDPOINT_URL_SNS"
+ENDPOINT = "SANDBOX_URL"
 TIMEOUT_S = 2.0
 
 

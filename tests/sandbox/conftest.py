@@ -13,6 +13,7 @@ def shared_sandbox() -> Iterator[RunningSandbox]:
 
 @pytest.fixture
 def sandbox(shared_sandbox: RunningSandbox) -> RunningSandbox:
-    """A running sandbox that holds no messages."""
+    """A running sandbox that holds no messages and has no faults."""
     shared_sandbox.clear()
+    shared_sandbox.clear_rules()
     return shared_sandbox

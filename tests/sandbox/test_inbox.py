@@ -71,7 +71,7 @@ def sms(sandbox: RunningSandbox) -> SendText:
     """Sends a text message through SNS; returns its id."""
     client = boto3.client(
         "sns",
-        endpoint_url=sandbox.url,
+        endpoint_url=sandbox.aws_url,
         region_name="us-east-1",
         aws_access_key_id="sandbox",
         aws_secret_access_key="sandbox",
@@ -531,7 +531,7 @@ def test_without_an_address_the_page_names_the_variable(
 ) -> None:
     monkeypatch.delenv(feed.ENDPOINT)
 
-    assert "AWS_ENDPOINT_URL_SNS is not set" in page(client)
+    assert "SANDBOX_URL is not set" in page(client)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from sandbox.testing import HOST, SMTP_PASSWORD, SMTP_USER, RunningSandbox, runn
 
 PROJECT = Path(__file__).resolve().parents[2]
 PATIENCE = 30
+ANY_PORTS = ("--smtp-port=0", "--aws-port=0", "--http-port=0")
 
 
 def run_to_the_end(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -37,7 +38,7 @@ def send_email(sandbox: RunningSandbox) -> None:
 
 
 def publish_sms(sandbox: RunningSandbox, phone: str = "+15551234567") -> None:
-    connection = HTTPConnection(HOST, sandbox.http_port, timeout=PATIENCE)
+    connection = HTTPConnection(HOST, sandbox.aws_port, timeout=PATIENCE)
     try:
         form = urlencode({"Action": "Publish", "PhoneNumber": phone, "Message": "x"})
         connection.request("POST", "/", form)
@@ -94,11 +95,11 @@ def test_a_signal_stops_it_at_once_and_quietly_even_while_a_call_is_held(
     assert capfd.readouterr().err == ""
 
 
-@pytest.mark.parametrize("option", ["--smtp-port", "--http-port"])
+@pytest.mark.parametrize("option", ["--smtp-port", "--aws-port", "--http-port"])
 def test_a_taken_port_is_one_clear_sentence_and_exit_status_1(option: str) -> None:
     with socket.create_server((HOST, 0)) as other:
         taken = other.getsockname()[1]
-        ended = run_to_the_end("--smtp-port=0", "--http-port=0", f"{option}={taken}")
+        ended = run_to_the_end(*ANY_PORTS, f"{option}={taken}")
 
     assert ended.returncode == 1
     assert ended.stderr == (
@@ -123,7 +124,7 @@ def test_an_option_that_makes_no_sense_is_refused(option: str) -> None:
 
 def test_the_credentials_are_taken_from_the_environment() -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "sandbox", "--smtp-port=0", "--http-port=0"],
+        [sys.executable, "-m", "sandbox", *ANY_PORTS],
         cwd=PROJECT,
         env=os.environ | {"SANDBOX_SMTP_USER": "ours", "SANDBOX_SMTP_PASSWORD": "secret"},
         stdout=subprocess.PIPE,

@@ -20,7 +20,7 @@ PHONE = "+15551234567"
 def sns(sandbox: RunningSandbox) -> SNSClient:
     return boto3.client(
         "sns",
-        endpoint_url=sandbox.url,
+        endpoint_url=sandbox.aws_url,
         region_name="us-east-1",
         aws_access_key_id="sandbox",
         aws_secret_access_key="sandbox",

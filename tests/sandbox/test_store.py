@@ -1,4 +1,4 @@
-from sandbox.sns import Sms
+from sandbox.sms import Sms
 from sandbox.store import Store
 
 

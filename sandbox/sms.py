@@ -1,0 +1,117 @@
+"""What SNS makes of a text message that it is given."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, ClassVar
+from uuid import uuid4
+
+from apps.core import segments
+from sandbox.store import Kind
+
+MAX_CHARACTERS = 1_600
+USD_PER_PART = Decimal("0.00645")
+
+_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+_SENDER_ID = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9-]{3,11}")
+_PRICE = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
+_ATTRIBUTE_NAME = re.compile(r"(MessageAttributes\.entry\.[0-9]+)\.Name")
+
+
+class SnsError(Exception):
+    """SNS would refuse the call: an error code of its API, a message, and the HTTP status."""
+
+    def __init__(self, code: str, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.code = code
+        self.status = status
+
+
+class InvalidParameter(SnsError):
+    """SNS would refuse the call because of one of its parameters."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("InvalidParameter", f"Invalid parameter: {reason}")
+
+
+@dataclass(frozen=True, slots=True)
+class Sms:
+    """An accepted text message."""
+
+    kind: ClassVar[Kind] = "sms"
+
+    id: str
+    phone: str
+    body: str
+    sender_id: str | None
+    sms_type: str | None
+    max_price: Decimal | None
+
+    @property
+    def recipients(self) -> tuple[str]:
+        """The one phone number, in E.164."""
+        return (self.phone,)
+
+    def as_json(self, *, full: bool) -> dict[str, Any]:
+        """The fields of the text message, all of them in either case; prices in US dollars."""
+        size = segments.count(self.body)
+        return {
+            "phone": self.phone,
+            "body": self.body,
+            "sender_id": self.sender_id,
+            "sms_type": self.sms_type,
+            "max_price": None if self.max_price is None else float(self.max_price),
+            "encoding": size.encoding,
+            "parts": size.parts,
+            "price_usd": float(size.parts * USD_PER_PART),
+        }
+
+
+def is_number(text: str) -> bool:
+    """Whether `text` is a phone number in E.164."""
+    return _E164.fullmatch(text) is not None
+
+
+def accept(parameters: Mapping[str, str]) -> Sms:
+    """The text message that the parameters of a `Publish` ask for, or `SnsError`."""
+    phone = parameters.get("PhoneNumber", "")
+    if not is_number(phone):
+        raise InvalidParameter(f"PhoneNumber Reason: {printable(phone)} is not valid to publish to")
+    body = parameters.get("Message", "")
+    if not body:
+        raise InvalidParameter("Empty message")
+    if len(body) > MAX_CHARACTERS:
+        raise InvalidParameter("Message too long")
+    attributes = _attributes(parameters)
+    sender_id = attributes.get("AWS.SNS.SMS.SenderID")
+    if sender_id is not None and _SENDER_ID.fullmatch(sender_id) is None:
+        raise InvalidParameter(
+            "AWS.SNS.SMS.SenderID Reason: it must be 3 to 11 letters, digits or hyphens, at least"
+            " one of them a letter"
+        )
+    max_price = attributes.get("AWS.SNS.SMS.MaxPrice")
+    if max_price is not None and _PRICE.fullmatch(max_price) is None:
+        raise InvalidParameter("AWS.SNS.SMS.MaxPrice Reason: it must be an amount in US dollars")
+    return Sms(
+        id=str(uuid4()),
+        phone=phone,
+        body=body,
+        sender_id=sender_id,
+        sms_type=attributes.get("AWS.SNS.SMS.SMSType"),
+        max_price=None if max_price is None else Decimal(max_price),
+    )
+
+
+def _attributes(parameters: Mapping[str, str]) -> dict[str, str]:
+    """`MessageAttributes.entry.N.Name` and `.Value.StringValue`, as one mapping."""
+    attributes = {}
+    for key, name in parameters.items():
+        if match := _ATTRIBUTE_NAME.fullmatch(key):
+            attributes[name] = parameters.get(f"{match[1]}.Value.StringValue", "")
+    return attributes
+
+
+def printable(text: str) -> str:
+    """`text` without the characters that XML cannot carry."""
+    return "".join(char if char.isprintable() else "?" for char in text)

@@ -1,0 +1,67 @@
+"""The clients of the providers, as the application uses them."""
+
+from __future__ import annotations
+
+import smtplib
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from sandbox.testing import HOST, SMTP_PASSWORD, SMTP_USER, RunningSandbox
+
+ADDRESS = "owner@customer.example"
+PHONE = "+15551234567"
+#: Longer than anything here takes, for what is answered; and short, for what is not to be.
+PATIENCE_S = 20.0
+IMPATIENCE_S = 1.0
+
+
+def smtp(sandbox: RunningSandbox, timeout: float = PATIENCE_S) -> smtplib.SMTP:
+    """A connection that has logged in."""
+    client = smtplib.SMTP(HOST, sandbox.smtp_port, timeout=timeout)
+    client.login(SMTP_USER, SMTP_PASSWORD)
+    return client
+
+
+def send_email(
+    sandbox: RunningSandbox, *to: str, timeout: float = PATIENCE_S, **headers: str
+) -> tuple[int, str]:
+    """The reply to an e-mail sent over a connection of its own."""
+    with smtp(sandbox, timeout) as client:
+        return send_over(client, *to, **headers)
+
+
+def send_over(client: smtplib.SMTP, *to: str, **headers: str) -> tuple[int, str]:
+    lines = [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    source = "\r\n".join(["From: RS <no-reply@rs.example>", "Subject: Ready", *lines, "", "Ready."])
+    code, reply = client.mail("no-reply@rs.example")
+    if code != 250:
+        return code, reply.decode()
+    for address in to or [ADDRESS]:
+        client.rcpt(address)
+    code, reply = client.data(source.encode())
+    return code, reply.decode()
+
+
+def aws(sandbox: RunningSandbox, service: Any = "sns", timeout: float = PATIENCE_S) -> Any:
+    """A boto3 client that tries once."""
+    return boto3.client(
+        service,
+        endpoint_url=sandbox.aws_url,
+        region_name="us-east-1",
+        aws_access_key_id="sandbox",
+        aws_secret_access_key="sandbox",
+        config=Config(
+            retries={"total_max_attempts": 1},
+            proxies={},
+            connect_timeout=timeout,
+            read_timeout=timeout,
+        ),
+    )
+
+
+def send_text(sandbox: RunningSandbox, phone: str = PHONE, timeout: float = PATIENCE_S) -> str:
+    """The id of a text message that SNS took."""
+    answer = aws(sandbox, timeout=timeout).publish(PhoneNumber=phone, Message="Ready.")
+    return str(answer["MessageId"])
