@@ -29,10 +29,10 @@ app.conf.beat_schedule = {
         "schedule": crontab(minute="*/5"),
         "options": {"priority": 0},
     },
-    # Tells the administrator, once each, that the month's text message budget nears its end and
-    # that it has come to it.
-    "send-budget-alerts": {
-        "task": "apps.core.tasks.send_budget_alerts",
+    # Tells the administrator, once each, that the month's text message budget nears its end, that
+    # it has come to it, and that a channel stands still.
+    "send-alerts": {
+        "task": "apps.core.tasks.send_alerts",
         "schedule": crontab(minute="*/5"),
         "options": {"priority": 0},
     },

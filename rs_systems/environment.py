@@ -30,6 +30,24 @@ def prices(value: str) -> dict[str, Decimal]:
     return found
 
 
+@env.parser_for("seconds")
+def seconds(value: str) -> dict[str, int]:
+    """Seconds by rule, as in `600,sms=300,sms:urgent=60`: the one without a name is for the rest.
+
+    Raises EnvError for what is not so.
+    """
+    found: dict[str, int] = {}
+    for item in value.split(","):
+        entry = re.fullmatch(r"\s*(?:([a-z:]+)\s*=)?\s*([1-9][0-9]{0,7})\s*", item)
+        name = (entry[1] or "") if entry else ""
+        if entry is None or name in found:
+            raise EnvError(f"write each once, in seconds, as in 600,sms:urgent=60; not {item!r}.")
+        found[name] = int(entry[2])
+    if "" not in found:
+        raise EnvError("begin with the seconds for whatever is not named, as in 600,sms=300.")
+    return found
+
+
 def load() -> str:
     """Read the environment's files into `os.environ`; returns the environment's name."""
     _read(os.environ.get("ENV_FILE", ".env"))

@@ -126,9 +126,11 @@ DELIVERY_LEASE_S = env.int("DELIVERY_LEASE_S", 60)
 # Hours after it was first due that a delivery is still retried.
 RETRY_HORIZON_URGENT_H = env.int("RETRY_HORIZON_URGENT_H", 4)
 RETRY_HORIZON_H = env.int("RETRY_HORIZON_H", 24)
-# Seconds that a delivery of unknown outcome waits, and those that are sent again after it:
-# "channel" or "channel:priority". What is not named is left for a person.
-UNKNOWN_DEADLINE_S = env.int("UNKNOWN_DEADLINE_S", 600)
+# Seconds that a delivery of unknown outcome waits for the provider's word, by "channel" or
+# "channel:priority", and those that are sent again after it; the others are left for a person.
+UNKNOWN_DEADLINE_S: dict[str, int] = env.seconds(
+    "UNKNOWN_DEADLINE_S", "600,email:urgent=120,sms:urgent=60"
+)
 UNKNOWN_RESEND = env.list("UNKNOWN_RESEND", ["email", "sms:urgent"])
 
 # --- E-mail -------------------------------------------------------------------------------------
@@ -139,6 +141,17 @@ DEFAULT_FROM_NAME = env.str("DEFAULT_FROM_NAME", "RS Systems")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 AWS_SES_REGION_NAME = env.str("AWS_SES_REGION", "us-east-1")
 AWS_SES_CONFIGURATION_SET = env.str("AWS_SES_CONFIGURATION_SET", "")
+
+# The SNS topics whose messages about our e-mails are believed. The specification has one for
+# bounces and one for complaints; one for all events does as well.
+AWS_EVENT_TOPIC_ARNS = [
+    *env.list("AWS_SES_EVENT_TOPIC_ARNS", [], subcast=str.strip),
+    *filter(None, [env.str("AWS_SES_BOUNCE_TOPIC_ARN", "")]),
+    *filter(None, [env.str("AWS_SES_COMPLAINT_TOPIC_ARN", "")]),
+]
+# Where the sandbox is, and whether what it signs is believed: in development alone.
+SANDBOX_URL = env.str("SANDBOX_URL", "")
+SNS_TRUST_SANDBOX = env.bool("SNS_TRUST_SANDBOX", False)
 
 SES_BACKEND = "apps.core.providers.ses_smtp.EmailBackend"
 CONSOLE_BACKEND = "django.core.mail.backends.console.EmailBackend"

@@ -3,7 +3,7 @@
 from . import environment
 from .environment import env
 from .settings import *  # noqa: F403
-from .settings import AWS_SES_REGION_NAME, MIDDLEWARE, SES_BACKEND
+from .settings import AWS_SES_REGION_NAME, MIDDLEWARE, SES_BACKEND, SNS_TRUST_SANDBOX
 
 ENVIRONMENT = environment.load()
 DEBUG = False
@@ -13,6 +13,11 @@ SITE_URL = env.str("SITE_URL")
 
 # Read by settings.py, which would go on without it.
 env.str("DATABASE_URL")
+if SNS_TRUST_SANDBOX:
+    raise SystemExit(
+        f"SNS_TRUST_SANDBOX is set, and this is {ENVIRONMENT}: anybody who can start the sandbox "
+        "could say what became of a message. Unset it."
+    )
 
 EMAIL_SUBJECT_PREFIX = f"[{ENVIRONMENT}] "
 EMAIL_HOST = env.str("AWS_SES_HOST", f"email-smtp.{AWS_SES_REGION_NAME}.amazonaws.com")

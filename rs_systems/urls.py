@@ -4,6 +4,7 @@ from django.contrib.auth.views import LogoutView
 from django.contrib.staticfiles.urls import staticfiles_urlpatterns
 from django.urls import include, path
 
+from apps.core.views import aws_events
 from apps.core.views.brand import brand_css
 from apps.core.views.sign_in import SignInView
 
@@ -13,6 +14,7 @@ urlpatterns = [
     path("login/", SignInView.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("admin/", admin.site.urls),
+    path("webhooks/aws/sns", aws_events.sns, name="aws-sns"),
     path("brand.css", brand_css, name="brand-css"),
 ]
 # In development alone: elsewhere it gives no patterns, and whitenoise serves.

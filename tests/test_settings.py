@@ -66,7 +66,7 @@ VARIABLES: dict[str, tuple[str, dict[str, object]]] = {
     "DELIVERY_LEASE_S": ("90", {"DELIVERY_LEASE_S": 90}),
     "RETRY_HORIZON_URGENT_H": ("2", {"RETRY_HORIZON_URGENT_H": 2}),
     "RETRY_HORIZON_H": ("48", {"RETRY_HORIZON_H": 48}),
-    "UNKNOWN_DEADLINE_S": ("30", {"UNKNOWN_DEADLINE_S": 30}),
+    "UNKNOWN_DEADLINE_S": ("30,sms=9", {"UNKNOWN_DEADLINE_S": {"": 30, "sms": 9}}),
     "UNKNOWN_RESEND": ("email", {"UNKNOWN_RESEND": ["email"]}),
     "DEFAULT_FROM_EMAIL": (
         "n@x.example",
@@ -80,6 +80,14 @@ VARIABLES: dict[str, tuple[str, dict[str, object]]] = {
     "AWS_SES_TLS": ("implicit", {"EMAIL_USE_SSL": True, "EMAIL_USE_TLS": False}),
     "AWS_SES_SMTP_USER": ("AKIA", {"EMAIL_HOST_USER": "AKIA"}),
     "AWS_SES_SMTP_PASSWORD": ("pass", {"EMAIL_HOST_PASSWORD": "pass"}),
+    "AWS_SES_EVENT_TOPIC_ARNS": (
+        "arn:all, arn:more",
+        {"AWS_EVENT_TOPIC_ARNS": ["arn:all", "arn:more", "arn:bounces", "arn:complaints"]},
+    ),
+    "AWS_SES_BOUNCE_TOPIC_ARN": ("arn:bounces", {}),
+    "AWS_SES_COMPLAINT_TOPIC_ARN": ("arn:complaints", {}),
+    "SNS_TRUST_SANDBOX": ("true", {"SNS_TRUST_SANDBOX": True}),
+    "SANDBOX_URL": ("http://127.0.0.1:9", {"SANDBOX_URL": "http://127.0.0.1:9"}),
     "EMAIL_TIMEOUT": ("7", {"EMAIL_TIMEOUT": 7}),
     "EMAIL_BACKEND": (
         "django.core.mail.backends.smtp.EmailBackend",
@@ -193,6 +201,13 @@ def test_production_does_not_start_without_what_it_needs(missing: str) -> None:
     assert f'"{missing}"' in result.stderr
 
 
+@pytest.mark.parametrize("name", ["staging", "production"])
+def test_what_the_sandbox_signs_is_believed_in_development_alone(name: str) -> None:
+    result = run(PRINT, "DEBUG", **{**PRODUCTION, "ENVIRONMENT": name, "SNS_TRUST_SANDBOX": "true"})
+    assert result.returncode == 1
+    assert f"SNS_TRUST_SANDBOX is set, and this is {name}" in result.stderr
+
+
 def test_production_sends_through_ses_and_sns_of_its_region() -> None:
     variables = {**PRODUCTION, "AWS_SES_REGION": "eu-west-1"}
     assert setting("EMAIL_HOST", **variables) == "email-smtp.eu-west-1.amazonaws.com"
@@ -241,7 +256,9 @@ def test_logs_rotate_in_their_folder_and_carry_no_address(tmp_path: Path) -> Non
         ({"EMAIL_RATE_LIMIT": "0"}, "notifications.E005"),
         ({"RETRY_HORIZON_H": "-1"}, "notifications.E005"),
         ({"UNKNOWN_RESEND": "email,sms:urgnt"}, "notifications.E006"),
+        ({"UNKNOWN_DEADLINE_S": "600,fax=60"}, "notifications.E006"),
         ({"SITE_URL": "app.rssystems.com"}, "notifications.E007"),
+        ({"AWS_SES_BOUNCE_TOPIC_ARN": "bounces"}, "notifications.E017"),
         ({"SMS_BACKEND": "apps.nowhere.SMS"}, "notifications.E008"),
         ({"SMS_MONTHLY_SPEND_LIMIT_USD": "0"}, "notifications.E009"),
         ({"SMS_MONTHLY_SPEND_LIMIT_USD": "10000000"}, "notifications.E009"),

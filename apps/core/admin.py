@@ -6,8 +6,16 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 from django.http import HttpRequest
 
-from . import outcomes
-from .models import Contact, Delivery, Notification, NotificationDeliveryLog, SMSSpend
+from . import breaker, outcomes
+from .models import (
+    ChannelStop,
+    Contact,
+    Delivery,
+    Notification,
+    NotificationDeliveryLog,
+    ProviderEvent,
+    SMSSpend,
+)
 from .tasks import enqueue_dispatch
 
 admin.site.site_header = admin.site.site_title = settings.BRAND_NAME
@@ -71,7 +79,9 @@ class DeliveryAdmin(ReadOnlyMixin, admin.ModelAdmin):
     def has_settle_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("core.change_delivery")
 
-    @admin.action(description="Send again (unknown, exhausted, rejected)", permissions=["settle"])
+    @admin.action(
+        description="Send again (unknown, exhausted, rejected, bounced)", permissions=["settle"]
+    )
     def send_again(self, request: HttpRequest, chosen: QuerySet[Delivery]) -> None:
         again = sum(outcomes.sent_again(row, request.user.get_username()) for row in chosen)
         transaction.on_commit(enqueue_dispatch)
@@ -89,6 +99,34 @@ class DeliveryAdmin(ReadOnlyMixin, admin.ModelAdmin):
     @admin.display(ordering="notification__recipient")
     def recipient(self, row: Delivery) -> str:
         return str(row.notification.recipient)
+
+
+@admin.register(ProviderEvent)
+class ProviderEventAdmin(ReadOnlyMixin, admin.ModelAdmin):
+    list_display = ["received_at", "kind", "provider", "recipient", "code", "is_matched"]
+    list_filter = ["kind", "permanent", "received_at"]
+    ordering = ["-received_at"]
+    search_fields = ["=provider_message_id", "=recipient"]
+    raw_id_fields = ["delivery"]
+
+    @admin.display(boolean=True, description="fits a delivery")
+    def is_matched(self, row: ProviderEvent) -> bool:
+        return row.delivery_id is not None
+
+
+@admin.register(ChannelStop)
+class ChannelStopAdmin(ReadOnlyMixin, admin.ModelAdmin):
+    list_display = ["channel", "since", "code", "reason", "probes", "probe_at"]
+    actions = ["try_now"]
+
+    def has_settle_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("core.change_channelstop")
+
+    @admin.action(description="Try now whether the provider works again", permissions=["settle"])
+    def try_now(self, request: HttpRequest, chosen: QuerySet[ChannelStop]) -> None:
+        count = breaker.probe_now(chosen)
+        transaction.on_commit(enqueue_dispatch)
+        messages.success(request, f"{count} channels are tried with the next delivery.")
 
 
 @admin.register(SMSSpend)

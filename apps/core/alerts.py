@@ -2,16 +2,19 @@
 
 import logging
 from decimal import Decimal
+from typing import Any
 
 from django.conf import settings
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.utils.html import format_html_join
 
 from . import budget
 from .exceptions import DeliveryError
 from .messages import EmailContent
-from .models import SMSSpend
+from .models import ChannelStop, SMSSpend
 from .services.email import EmailService
+from .states import Channel
 
 logger = logging.getLogger(__name__)
 
@@ -34,8 +37,18 @@ def send_budget_alerts() -> None:
         _once(spend, "warned_at", _warning(spend))
 
 
-def _once(spend: SMSSpend, told_at: str, content: EmailContent) -> None:
-    this = SMSSpend.objects.filter(pk=spend.pk)
+def send_channel_alerts() -> None:
+    """Tell the administrator, once a stop, that a channel stands still.
+
+    What could not be sent is tried again by the next call; of e-mail's own stop, only the log of
+    errors can tell while it lasts.
+    """
+    for stop in ChannelStop.objects.filter(told_at=None).exclude(channel=Channel.EMAIL):
+        _once(stop, "told_at", _standing_still(stop))
+
+
+def _once(row: SMSSpend | ChannelStop, told_at: str, content: EmailContent) -> None:
+    this: QuerySet[Any] = type(row)._default_manager.filter(pk=row.pk)
     if not this.filter(**{told_at: None}).update(**{told_at: Now()}):
         return
     service = EmailService()
@@ -43,7 +56,21 @@ def _once(spend: SMSSpend, told_at: str, content: EmailContent) -> None:
         service.send(service.message(settings.ADMIN_EMAIL, content, tags={}))
     except DeliveryError as error:
         this.update(**{told_at: None})
-        logger.warning("budget alert not sent, the next turn tries again: %s", error)
+        logger.warning("alert not sent, the next turn tries again: %s", error)
+
+
+def _standing_still(stop: ChannelStop) -> EmailContent:
+    channel = stop.get_channel_display().lower()
+    return _content(
+        f"{settings.BRAND_NAME}: {channel}s are stopped",
+        f"The provider refuses every {channel} for a reason that concerns the account: "
+        f"{stop.code} {stop.reason}".strip(),
+        "Nothing is lost: what is to be sent waits, and what rests on this channel alone goes by "
+        "another. One message is let through now and then, at least every five minutes, and when "
+        "the provider takes it the others follow by themselves.",
+        "Check the credentials, the provider's console and its limits. Under Stopped channels in "
+        "the admin you can have it tried at once.",
+    )
 
 
 def _warning(spend: SMSSpend) -> EmailContent:

@@ -14,15 +14,17 @@ from uuid import UUID
 from django.db.models import F
 from django.db.models.functions import Now
 
-from . import budget, conf, limits, outcomes
+from . import breaker, budget, conf, limits, outcomes
 from .exceptions import (
     AmbiguousError,
+    ChannelUnavailableError,
     NotSendable,
     PermanentError,
     ThrottledError,
     TransientError,
 )
 from .models import Delivery
+from .models.delivery import DeliveryQuerySet
 from .services.base import ChannelService
 from .services.email import EmailService
 from .services.sms import SMSService
@@ -36,6 +38,7 @@ def attempt(delivery_id: UUID) -> Delivery | None:
 
     Returns the delivery that is due in its stead where this one ended and another stands in.
     """
+    # A process that stands still for longer must not call: another may have the delivery by then.
     held_until = time.monotonic() + conf.lease().total_seconds()
     delivery = claim(delivery_id)
     if delivery is None:
@@ -51,16 +54,19 @@ def attempt(delivery_id: UUID) -> Delivery | None:
         if not limits.turn(channel, Priority(delivery.priority), weight=service.weight(message)):
             outcomes.given_back(delivery)
             return None
-        if time.monotonic() > held_until:
-            # This process stood still for so long that another may have it by now.
-            logger.warning("delivery outlived its lease id=%s", delivery_id)
+        if time.monotonic() > held_until or _is_taken_away(delivery):
+            logger.warning("delivery is another's by now id=%s", delivery_id)
             return None
         outcomes.log(delivery, LogEvent.CALLING, provider=service.provider.name)
         receipt = service.send(message)
     except NotSendable as error:
         return outcomes.skipped(delivery, error)
     except PermanentError as error:
+        _answered(delivery)
         return outcomes.refused(delivery, error)
+    except ChannelUnavailableError as error:
+        breaker.stop(channel, error)
+        return outcomes.postponed(delivery, error)
     except TransientError as error:
         if isinstance(error, ThrottledError):
             limits.slow_down(channel)
@@ -69,12 +75,31 @@ def attempt(delivery_id: UUID) -> Delivery | None:
         outcomes.unknown(delivery, error)
     else:
         outcomes.accepted(delivery, receipt)
+        _answered(delivery)
     return None
 
 
 def claim(delivery_id: UUID) -> Delivery | None:
-    """Take the delivery for this worker, or None where it is not due or another has it."""
-    claimed = Delivery.objects.filter(pk=delivery_id, next_attempt_at__lte=Now()).move(
+    """Take the delivery for this worker, or None where it is not due or another has it.
+
+    None too where its channel is stopped, unless this is the one that tries whether it still is.
+    """
+    this = Delivery.objects.filter(pk=delivery_id, next_attempt_at__lte=Now())
+    probing = False
+    if not _take(breaker.running(this)):
+        probing = breaker.probe(delivery_id) and bool(_take(this))
+        if not probing:
+            logger.info("delivery not claimed id=%s", delivery_id)
+            return None
+    delivery = Delivery.objects.select_related("notification__recipient__contact").get(
+        pk=delivery_id
+    )
+    delivery.probing = probing
+    return delivery
+
+
+def _take(this: DeliveryQuerySet) -> int:
+    return this.move(
         DeliveryState.SENDING,
         attempts=F("attempts") + 1,
         lease_until=Now() + conf.lease(),
@@ -83,10 +108,20 @@ def claim(delivery_id: UUID) -> Delivery | None:
         cost_usd=None,
         cost_month=None,
     )
-    if not claimed:
-        logger.info("delivery not claimed id=%s", delivery_id)
-        return None
-    return Delivery.objects.select_related("notification__recipient__contact").get(pk=delivery_id)
+
+
+def _is_taken_away(delivery: Delivery) -> bool:
+    """Whether a report of the provider settled an earlier attempt while this one waited."""
+    if delivery.attempts == 1:
+        return False
+    this_one = Delivery.objects.filter(pk=delivery.pk, attempts=delivery.attempts)
+    return not this_one.filter(state=DeliveryState.SENDING).exists()
+
+
+def _answered(delivery: Delivery) -> None:
+    """The provider spoke of the message, not of the account: what stopped the channel is over."""
+    if delivery.probing:
+        breaker.resume(Channel(delivery.channel), "a delivery was let through")
 
 
 def service_for(channel: Channel) -> ChannelService[Any]:

@@ -18,12 +18,12 @@ _ABOVE_ZERO = (
     "EMAIL_TIMEOUT",
     "RETRY_HORIZON_URGENT_H",
     "RETRY_HORIZON_H",
-    "UNKNOWN_DEADLINE_S",
     "DELIVERY_LOG_RETENTION_DAYS",
     "CELERY_WORKER_CONCURRENCY",
     "CELERY_WORKER_MAX_TASKS_PER_CHILD",
 )
 _SENDER_ID = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9-]{3,11}")
+_TOPIC_ARN = re.compile(r"arn:aws(-[a-z-]+)?:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}")
 _COLOUR = re.compile(r"#([0-9A-Fa-f]{3}|[0-9A-Fa-f]{6})")
 _RULES = {c.value for c in Channel} | {f"{c}:{p.name.lower()}" for c in Channel for p in Priority}
 
@@ -96,19 +96,29 @@ def _names() -> Iterator[CheckMessage]:
         yield _error(
             4, f"BRAND_ACCENT is {settings.BRAND_ACCENT!r}.", "Write a colour as in #0b5cad."
         )
-    unknown = [rule for rule in settings.UNKNOWN_RESEND if rule.strip().lower() not in _RULES]
-    if unknown:
-        yield _error(
-            6,
-            f"UNKNOWN_RESEND has {', '.join(unknown)}.",
-            "Write email, sms, or a channel with a priority as in sms:urgent.",
-        )
+    for name, rules in (
+        ("UNKNOWN_RESEND", {rule.strip().lower() for rule in settings.UNKNOWN_RESEND}),
+        ("UNKNOWN_DEADLINE_S", settings.UNKNOWN_DEADLINE_S.keys() - {""}),
+    ):
+        if unknown := rules - _RULES:
+            yield _error(
+                6,
+                f"{name} has {', '.join(sorted(unknown))}.",
+                "Write email, sms, or a channel with a priority as in sms:urgent.",
+            )
     if not re.match(r"https?://[^/]", settings.SITE_URL):
         yield _error(
             7,
             f"SITE_URL is {settings.SITE_URL!r}; every link in every message starts with it.",
             "Write it as in https://app.example.com.",
         )
+    for arn in settings.AWS_EVENT_TOPIC_ARNS:
+        if not _TOPIC_ARN.fullmatch(arn):
+            yield _error(
+                17,
+                f"{arn!r} is no SNS topic.",
+                "Write AWS_SES_EVENT_TOPIC_ARNS as in arn:aws:sns:us-east-1:123456789012:name.",
+            )
     for name in ("EMAIL_BACKEND", "SMS_BACKEND"):
         try:
             import_string(getattr(settings, name))

@@ -18,15 +18,22 @@ def retry_horizon(priority: Priority) -> timedelta:
     return timedelta(hours=settings.RETRY_HORIZON_URGENT_H if urgent else settings.RETRY_HORIZON_H)
 
 
-def unknown_deadline() -> timedelta:
+def unknown_deadline(channel: Channel, priority: Priority) -> timedelta:
     """How long a delivery of unknown outcome waits before its policy decides."""
-    return timedelta(seconds=settings.UNKNOWN_DEADLINE_S)
+    rules = settings.UNKNOWN_DEADLINE_S
+    named = (rule for rule in _rules(channel, priority) if rule in rules)
+    return timedelta(seconds=rules[next(named, "")])
 
 
 def resends_unknown(channel: Channel, priority: Priority) -> bool:
     """The policy: whether an unknown delivery is sent again rather than left for a person."""
     rules = {rule.strip().lower() for rule in settings.UNKNOWN_RESEND}
-    return bool({channel.value, f"{channel.value}:{priority.name.lower()}"} & rules)
+    return bool(rules.intersection(_rules(channel, priority)))
+
+
+def _rules(channel: Channel, priority: Priority) -> tuple[str, str]:
+    """By what names a rule may speak of them, the more particular first."""
+    return f"{channel.value}:{priority.name.lower()}", channel.value
 
 
 def log_retention() -> timedelta:

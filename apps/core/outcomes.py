@@ -4,7 +4,7 @@ Every move names the attempt it speaks of. A worker that comes too late, when th
 been claimed again, leaves a line in the log and moves nothing.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -13,18 +13,22 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from . import budget, conf, retry, routing
-from .exceptions import AmbiguousError, DeliveryError, ThrottledError, TransientError
+from .exceptions import (
+    AmbiguousError,
+    ChannelUnavailableError,
+    DeliveryError,
+    ThrottledError,
+    TransientError,
+)
 from .models import Delivery, NotificationDeliveryLog
 from .providers.base import Receipt
-from .redaction import redact
-from .states import Channel, DeliveryState, LogEvent, Priority
+from .redaction import storable
+from .states import RESENDABLE, Channel, DeliveryState, LogEvent, Priority
 
 #: Failures before a delivery is given up, however late it is.
 FEWEST_TRIES = 3
 #: How often the policy sends one delivery of unknown outcome again.
 MOST_RESENDS = 3
-#: What a person may have sent again. What was skipped would be skipped again.
-RESENDABLE = (DeliveryState.UNKNOWN, DeliveryState.EXHAUSTED, DeliveryState.REJECTED)
 
 
 def accepted(delivery: Delivery, receipt: Receipt) -> None:
@@ -32,7 +36,7 @@ def accepted(delivery: Delivery, receipt: Receipt) -> None:
     # A reply that the columns cannot hold must not undo what the provider did.
     ids = {
         "provider": receipt.provider[:32],
-        "provider_message_id": _storable(receipt.message_id)[:128],
+        "provider_message_id": storable(receipt.message_id, 128),
     }
     _finish(delivery, DeliveryState.ACCEPTED, LogEvent.ACCEPTED, row=ids, line=ids)
 
@@ -52,6 +56,11 @@ def postponed(delivery: Delivery, error: TransientError) -> Delivery | None:
 
     Returns the delivery that stands in for a stopped one, if one does.
     """
+    if isinstance(error, ChannelUnavailableError):
+        # The channel is stopped: the delivery is due, and held until it runs again. It is not to
+        # pay for that with an attempt.
+        _wait(delivery, timezone.now(), LogEvent.TRANSIENT, _words(error), failed=0)
+        return None
     at = _next_attempt_at(delivery, error)
     # Being told to slow down says nothing about the message: it costs no attempt.
     failed = 0 if isinstance(error, ThrottledError) and at else 1
@@ -62,6 +71,18 @@ def postponed(delivery: Delivery, error: TransientError) -> Delivery | None:
         return _stop(delivery, DeliveryState.EXHAUSTED, LogEvent.TRANSIENT, error)
     _wait(delivery, at, LogEvent.TRANSIENT, _words(error), failed=failed)
     return None
+
+
+def held_too_long(delivery: Delivery, reason: str) -> Delivery | None:
+    """Its channel is stopped, and another can carry it; returns the delivery that stands in."""
+    with transaction.atomic():
+        moved = _this(delivery, state=DeliveryState.DUE).move(
+            DeliveryState.SKIPPED, finished_at=Now(), next_attempt_at=None, reason=reason
+        )
+        if not moved:
+            return None
+        log(delivery, LogEvent.SKIPPED, detail=reason)
+        return stand_in(delivery)
 
 
 def given_back(delivery: Delivery) -> None:
@@ -112,7 +133,7 @@ def settled_by_policy(delivery: Delivery) -> Delivery | None:
         if not moved:
             return None
         log(delivery, LogEvent.RESEND if resend else LogEvent.LEFT)
-        return None if resend else _stand_in(delivery)
+        return None if resend else stand_in(delivery)
 
 
 def sent_again(delivery: Delivery, by: str) -> bool:
@@ -141,6 +162,22 @@ def found_arrived(delivery: Delivery, by: str) -> bool:
         if moved:
             log(delivery, LogEvent.ACCEPTED, detail=f"by the word of {by}")
     return bool(moved)
+
+
+def stand_in(delivery: Delivery) -> Delivery | None:
+    """Where this was the only way out of the house, open another; returns that delivery."""
+    channel = routing.fallback(Priority(delivery.priority))
+    if channel is None or delivery.channel == channel:
+        return None
+    instead, created = Delivery.objects.get_or_create(
+        notification_id=delivery.notification_id,
+        channel=channel,
+        defaults={"priority": delivery.priority, "enqueued_at": Now()},
+    )
+    if not created:
+        return None
+    log(delivery, LogEvent.FALLBACK, detail=f"to {channel.label.lower()}")
+    return instead
 
 
 def log(delivery: Delivery, event: LogEvent, **values: Any) -> None:
@@ -184,25 +221,9 @@ def _stop(
     with transaction.atomic():
         if not _finish(delivery, state, event, row={"reason": words["detail"][:300]}, line=words):
             return None
-        stand_in = _stand_in(delivery)
+        instead = stand_in(delivery)
         budget.release(delivery)
-    return stand_in
-
-
-def _stand_in(delivery: Delivery) -> Delivery | None:
-    """Where this was the only way out of the house, another is opened."""
-    channel = routing.fallback(Priority(delivery.priority))
-    if channel is None or delivery.channel == channel:
-        return None
-    stand_in, created = Delivery.objects.get_or_create(
-        notification_id=delivery.notification_id,
-        channel=channel,
-        defaults={"priority": delivery.priority, "enqueued_at": Now()},
-    )
-    if not created:
-        return None
-    log(delivery, LogEvent.FALLBACK, detail=f"to {channel.label.lower()}")
-    return stand_in
+    return instead
 
 
 def _wait(
@@ -226,10 +247,14 @@ def _set_unknown(delivery: Delivery, event: LogEvent, line: dict[str, str]) -> N
     with transaction.atomic():
         _this(delivery).move(
             DeliveryState.UNKNOWN,
-            next_attempt_at=Now() + conf.unknown_deadline(),
+            next_attempt_at=Now() + _deadline(delivery),
             lease_until=None,
         )
         log(delivery, event, **line)
+
+
+def _deadline(delivery: Delivery) -> timedelta:
+    return conf.unknown_deadline(Channel(delivery.channel), Priority(delivery.priority))
 
 
 def _next_attempt_at(delivery: Delivery, error: DeliveryError | None) -> datetime | None:
@@ -240,13 +265,4 @@ def _next_attempt_at(delivery: Delivery, error: DeliveryError | None) -> datetim
 
 
 def _words(error: DeliveryError) -> dict[str, str]:
-    # Providers like to quote the address they refuse.
-    return {
-        "code": _storable(error.code)[:64],
-        "detail": redact(_storable(error.detail))[:500],
-    }
-
-
-def _storable(text: str) -> str:
-    """PostgreSQL takes every character but this one."""
-    return text.replace("\0", "")
+    return {"code": storable(error.code, 64), "detail": storable(error.detail, 500)}

@@ -1,4 +1,4 @@
-"""Keeps addresses and phone numbers out of the logs."""
+"""Keeps addresses and phone numbers out of the logs, and of what providers say."""
 
 import logging
 import re
@@ -10,6 +10,14 @@ _PHONE = re.compile(r"\+\d{6,13}(\d{2})\b")
 def redact(text: str) -> str:
     """The text with each e-mail address as `j***@example.com` and each number as `+***34`."""
     return _PHONE.sub(r"+***\1", _EMAIL.sub(r"\1***@\2", text))
+
+
+def storable(text: str, length: int) -> str:
+    """A provider's words for a column of that length: redacted, for they like to quote the address.
+
+    PostgreSQL takes every character but NUL.
+    """
+    return redact(text.replace("\0", ""))[:length]
 
 
 class RedactingFormatter(logging.Formatter):

@@ -9,19 +9,24 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
 from . import conf
-from .models import Delivery, Notification, NotificationDeliveryLog
+from .models import ChannelStop, Delivery, Notification, NotificationDeliveryLog
 from .routing import CHANNELS
-from .states import FINISHED, DeliveryState, LogEvent
+from .states import FINISHED, TAKEN, DeliveryState, LogEvent
 
 #: The lines of the log of which a delivery in this state must have one.
 EVIDENCE: dict[DeliveryState, tuple[LogEvent, ...]] = {
     DeliveryState.ACCEPTED: (LogEvent.ACCEPTED,),
+    DeliveryState.DELIVERED: (LogEvent.DELIVERED,),
+    DeliveryState.BOUNCED: (LogEvent.BOUNCED,),
+    DeliveryState.COMPLAINED: (LogEvent.COMPLAINED,),
     DeliveryState.REJECTED: (LogEvent.PERMANENT,),
     DeliveryState.SKIPPED: (LogEvent.SKIPPED,),
     DeliveryState.EXHAUSTED: (LogEvent.TRANSIENT, LogEvent.LEASE_EXPIRED),
     DeliveryState.UNKNOWN: (LogEvent.AMBIGUOUS, LogEvent.LEASE_EXPIRED),
     DeliveryState.RETRYING: (LogEvent.TRANSIENT, LogEvent.LEASE_EXPIRED),
 }
+#: The lines that say that the provider had the message.
+TAKEN_LINES = (LogEvent.ACCEPTED, LogEvent.DELIVERED, LogEvent.BOUNCED, LogEvent.COMPLAINED)
 #: How long after its lease a delivery may still stand in `sending`: the sweep comes every 15 s.
 GRACE = timedelta(minutes=2)
 
@@ -36,13 +41,16 @@ class Discrepancy:
 
 @dataclass(frozen=True)
 class Ledger:
-    """`states` and `accepted_lines` count deliveries; `resent` those accepted twice by policy."""
+    """`states` and `taken` count deliveries, `taken` those of which the log says that the provider
+    had them, `resent` those that it had twice; `stopped` says of a channel that stands still why.
+    """
 
     notifications: int
     deliveries: int
     states: dict[str, int]
-    accepted_lines: int
+    taken: int
     resent: int
+    stopped: dict[str, str]
     discrepancies: list[Discrepancy]
 
     @property
@@ -60,11 +68,11 @@ def ledger(since: datetime | None = None) -> Ledger:
         notifications = notifications.filter(created_at__gte=since)
     deliveries = Delivery.objects.filter(notification__in=notifications)
     counts = dict(deliveries.order_by().values_list("state").annotate(Count("pk")))
-    twice = _accepted_twice(deliveries)
+    twice = _taken_twice(deliveries)
     found = [
         *_without_deliveries(notifications),
         *_without_evidence(deliveries),
-        *_accepted_only_in_the_log(deliveries),
+        *_taken_only_in_the_log(deliveries),
         *_stuck(deliveries),
         *_twice_without_policy(twice),
     ]
@@ -72,8 +80,9 @@ def ledger(since: datetime | None = None) -> Ledger:
         notifications=notifications.count(),
         deliveries=sum(counts.values()),
         states={state.value: counts.get(state.value, 0) for state in DeliveryState},
-        accepted_lines=_logged(deliveries, LogEvent.ACCEPTED).count(),
+        taken=_logged(deliveries, *TAKEN_LINES).count(),
         resent=twice.count(),
+        stopped=dict(ChannelStop.objects.values_list("channel", "reason")),
         discrepancies=found,
     )
 
@@ -102,9 +111,10 @@ def _without_evidence(deliveries: QuerySet[Delivery]) -> Iterator[Discrepancy]:
             yield Discrepancy(f"delivery {pk}", f"is {state}, and no line of its log says so")
 
 
-def _accepted_only_in_the_log(deliveries: QuerySet[Delivery]) -> Iterator[Discrepancy]:
-    # One that was resent by policy may be on its way again.
-    odd = _logged(deliveries, LogEvent.ACCEPTED).exclude(state=DeliveryState.ACCEPTED)
+def _taken_only_in_the_log(deliveries: QuerySet[Delivery]) -> Iterator[Discrepancy]:
+    # What the provider took, it may have rejected afterwards. One that was resent by policy may be
+    # on its way again.
+    odd = _logged(deliveries, *TAKEN_LINES).exclude(state__in=TAKEN | {DeliveryState.REJECTED})
     for pk, state in odd.exclude(_lines(LogEvent.RESEND)).values_list("pk", "state"):
         yield Discrepancy(f"delivery {pk}", f"was accepted according to its log, and is {state}")
 
@@ -123,9 +133,9 @@ def _stuck(deliveries: QuerySet[Delivery]) -> Iterator[Discrepancy]:
         )
 
 
-def _accepted_twice(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
-    accepted = Count("log", filter=Q(log__event=LogEvent.ACCEPTED))
-    return deliveries.annotate(times_accepted=accepted).filter(times_accepted__gt=1)
+def _taken_twice(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
+    taken = Count("log__attempt", filter=Q(log__event__in=TAKEN_LINES), distinct=True)
+    return deliveries.annotate(times_taken=taken).filter(times_taken__gt=1)
 
 
 def _twice_without_policy(twice: QuerySet[Delivery]) -> Iterator[Discrepancy]:

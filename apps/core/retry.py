@@ -3,12 +3,10 @@
 import random
 from datetime import datetime, timedelta
 
-from .exceptions import ChannelUnavailableError, DeliveryError, ThrottledError
+from .exceptions import DeliveryError, ThrottledError
 
 FIRST_DELAY = timedelta(seconds=5)
 LONGEST_DELAY = timedelta(minutes=30)
-#: Where a person must act first, quick tries only fill the log.
-UNAVAILABLE_DELAY = timedelta(minutes=2)
 THROTTLED_DELAY = timedelta(seconds=2)
 #: Up to here a delivery stays due, for the fast sweep; beyond, it waits for the slow one.
 QUICK = timedelta(minutes=5)
@@ -28,12 +26,7 @@ def next_attempt_at(
     (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/), from a first
     ceiling that depends on the error; `error` is None for a worker that died before its call.
     """
-    if isinstance(error, ChannelUnavailableError):
-        first = UNAVAILABLE_DELAY
-    elif isinstance(error, ThrottledError):
-        first = THROTTLED_DELAY
-    else:
-        first = FIRST_DELAY
+    first = THROTTLED_DELAY if isinstance(error, ThrottledError) else FIRST_DELAY
     # The exponent is bounded because a timedelta is.
     ceiling = min(LONGEST_DELAY, first * 2 ** min(attempt - 1, 20))
     delay = ceiling * (jitter or random).random()

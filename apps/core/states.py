@@ -32,6 +32,12 @@ class DeliveryState(models.TextChoices):
     UNKNOWN = "unknown", "Unknown"
     #: The provider took it.
     ACCEPTED = "accepted", "Accepted by the provider"
+    #: The recipient's mail server, or phone, took it: the provider says so.
+    DELIVERED = "delivered", "Delivered"
+    #: The provider took it, and could not deliver it.
+    BOUNCED = "bounced", "Bounced"
+    #: The recipient told their mail provider that they do not want it.
+    COMPLAINED = "complained", "Complained about"
     #: The provider refused it for good.
     REJECTED = "rejected", "Rejected by the provider"
     #: Refused for now, until the retry horizon was over.
@@ -40,28 +46,32 @@ class DeliveryState(models.TextChoices):
     SKIPPED = "skipped", "Skipped"
 
 
-FINISHED = frozenset(
-    {
-        DeliveryState.ACCEPTED,
-        DeliveryState.REJECTED,
-        DeliveryState.EXHAUSTED,
-        DeliveryState.SKIPPED,
-    }
-)
-
 _S = DeliveryState
-#: For each state, those that a delivery may come from. Nothing else moves a row. Answers may come
-#: late, after the lease ran out or the policy spoke: an acceptance counts whenever it comes.
+
+#: The provider had it, whatever came of it afterwards.
+TAKEN = frozenset({_S.ACCEPTED, _S.DELIVERED, _S.BOUNCED, _S.COMPLAINED})
+FINISHED = TAKEN | {_S.REJECTED, _S.EXHAUSTED, _S.SKIPPED}
+#: What a person may have sent again. What was skipped would be skipped again.
+RESENDABLE = frozenset({_S.UNKNOWN, _S.EXHAUSTED, _S.REJECTED, _S.BOUNCED})
+
+#: Before the provider's word on it. That word may come late, after the lease ran out, the policy
+#: spoke or the retries ended: it counts whenever it comes.
+_OPEN = frozenset({_S.SENDING, _S.UNKNOWN, _S.DUE, _S.RETRYING, _S.EXHAUSTED})
+#: For each state, those that a delivery may come from. Nothing else moves a row.
 SOURCES: dict[DeliveryState, frozenset[DeliveryState]] = {
     _S.SENDING: frozenset({_S.DUE}),
-    # The last two by a person, who sends it again.
-    _S.DUE: frozenset({_S.SENDING, _S.RETRYING, _S.UNKNOWN, _S.EXHAUSTED, _S.REJECTED}),
+    _S.DUE: frozenset({_S.SENDING, _S.RETRYING}) | RESENDABLE,
     _S.RETRYING: frozenset({_S.SENDING, _S.UNKNOWN}),
     _S.UNKNOWN: frozenset({_S.SENDING}),
-    _S.ACCEPTED: frozenset({_S.SENDING, _S.UNKNOWN, _S.DUE, _S.RETRYING}),
-    _S.REJECTED: frozenset({_S.SENDING, _S.UNKNOWN}),
+    # An earlier attempt, of unknown outcome, may have been taken where a later one was refused.
+    _S.ACCEPTED: _OPEN | {_S.REJECTED},
+    _S.DELIVERED: _OPEN | {_S.REJECTED, _S.ACCEPTED},
+    _S.BOUNCED: _OPEN | {_S.ACCEPTED, _S.DELIVERED},
+    _S.COMPLAINED: _OPEN | {_S.ACCEPTED, _S.DELIVERED, _S.BOUNCED},
+    _S.REJECTED: _OPEN | {_S.ACCEPTED},
     _S.EXHAUSTED: frozenset({_S.SENDING, _S.UNKNOWN}),
-    _S.SKIPPED: frozenset({_S.SENDING}),
+    # From due: its channel is stopped, and another stands in.
+    _S.SKIPPED: frozenset({_S.SENDING, _S.DUE}),
 }
 
 
@@ -71,6 +81,10 @@ class LogEvent(models.TextChoices):
     SKIPPED = "skipped", "Skipped"
     CALLING = "calling", "Calling the provider"
     ACCEPTED = "accepted", "Accepted by the provider"
+    DELAYED = "delayed", "Delivery is delayed"
+    DELIVERED = "delivered", "Delivered"
+    BOUNCED = "bounced", "Bounced"
+    COMPLAINED = "complained", "Complained about"
     TRANSIENT = "transient", "Refused for now"
     PERMANENT = "permanent", "Refused for good"
     AMBIGUOUS = "ambiguous", "No answer"
@@ -78,3 +92,15 @@ class LogEvent(models.TextChoices):
     RESEND = "resend", "To be sent again"
     LEFT = "left", "Left for a person"
     FALLBACK = "fallback", "Handed to another channel"
+
+
+class EventKind(models.TextChoices):
+    """What a provider reports about a message that it took, in our words."""
+
+    SENT = "sent", "Taken"
+    DELAYED = "delayed", "Delayed"
+    DELIVERED = "delivered", "Delivered"
+    #: Taken, and then refused by the provider's own inspection.
+    REJECTED = "rejected", "Rejected"
+    BOUNCED = "bounced", "Bounced"
+    COMPLAINED = "complained", "Complained about"

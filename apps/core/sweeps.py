@@ -8,14 +8,16 @@ import logging
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 from django.db import DatabaseError
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
-from . import broker, conf, outcomes
-from .models import Delivery, NotificationDeliveryLog
+from . import breaker, broker, conf, outcomes, routing
+from .models import ChannelStop, Delivery, NotificationDeliveryLog, ProviderEvent
+from .models.delivery import DeliveryQuerySet
 from .states import FINISHED, DeliveryState, LogEvent, Priority
 
 logger = logging.getLogger(__name__)
@@ -26,6 +28,8 @@ WINDOW = 2000
 #: broker before it.
 PATIENCE = timedelta(seconds=10)
 BUSY_PATIENCE = timedelta(minutes=5)
+#: How long a delivery waits for a stopped channel before another stands in, where one can.
+HELD = timedelta(minutes=2)
 CHUNK = 500
 
 
@@ -35,9 +39,10 @@ def due() -> list[Delivery]:
     Recovers first what a lost worker held and what nobody knew the outcome of. A backlog stays
     in the database: the broker gets no more than WINDOW wake-ups at each priority.
     """
-    stand_ins = [*_expire_leases(), *_settle_unknown()]
+    stand_ins = [*_expire_leases(), *_settle_unknown(), *_hand_over()]
     waiting = broker.waiting()
     rows = [row for priority in Priority for row in _due(priority, waiting[priority])]
+    rows += _probes()
     _mark_enqueued(rows)
     return stand_ins + rows
 
@@ -54,15 +59,23 @@ def retry() -> int:
 def cleanup_logs() -> int:
     """Delete the log of deliveries that finished before the retention; returns how many lines.
 
+    With it go the providers' events of that age.
+
     In chunks, so that no transaction is long. A delivery that is not finished keeps every line.
     """
     old = NotificationDeliveryLog.objects.filter(
         delivery__state__in=FINISHED,
         delivery__finished_at__lt=Now() - conf.log_retention(),
     )
+    reported = ProviderEvent.objects.filter(received_at__lt=Now() - conf.log_retention())
+    _delete(reported)
+    return _delete(old)
+
+
+def _delete(rows: QuerySet[Any]) -> int:
     deleted = 0
-    while ids := list(old.order_by().values_list("pk", flat=True)[:CHUNK]):
-        deleted += NotificationDeliveryLog.objects.filter(pk__in=ids).delete()[0]
+    while ids := list(rows.order_by().values_list("pk", flat=True)[:CHUNK]):
+        deleted += rows.model._default_manager.filter(pk__in=ids).delete()[0]
     return deleted
 
 
@@ -96,15 +109,32 @@ def _due(priority: Priority, waiting: int) -> list[Delivery]:
     # While wake-ups wait, they are being worked off: a row that had one is not taken for lost.
     patience = BUSY_PATIENCE if waiting else PATIENCE
     return list(
-        Delivery.objects.filter(
-            Q(enqueued_at=None) | Q(enqueued_at__lt=Now() - patience),
-            state=DeliveryState.DUE,
-            priority=priority,
-            next_attempt_at__lte=Now(),
-        ).order_by(F("enqueued_at").asc(nulls_first=True), "next_attempt_at")[
+        breaker.running(_ready())
+        .filter(Q(enqueued_at=None) | Q(enqueued_at__lt=Now() - patience), priority=priority)
+        .order_by(F("enqueued_at").asc(nulls_first=True), "next_attempt_at")[
             : max(0, WINDOW - waiting)
         ]
     )
+
+
+def _ready() -> DeliveryQuerySet:
+    return Delivery.objects.filter(state=DeliveryState.DUE, next_attempt_at__lte=Now())
+
+
+def _probes() -> list[Delivery]:
+    """For each stopped channel whose time has come, the delivery that has waited longest."""
+    channels = ChannelStop.objects.filter(probe_at__lte=Now()).values_list("channel", flat=True)
+    waiting = (_ready().filter(channel=c).order_by("next_attempt_at").first() for c in channels)
+    return [row for row in waiting if row]
+
+
+def _hand_over() -> Iterator[Delivery]:
+    """What rests on a channel that has stood still for long goes by the one that stands in."""
+    for stop in ChannelStop.objects.filter(since__lt=Now() - HELD):
+        resting = [p for p in Priority if routing.fallback(p) not in (None, stop.channel)]
+        reason = f"{stop.get_channel_display().lower()}s are stopped: {stop.reason}"[:300]
+        for delivery in _ready().filter(channel=stop.channel, priority__in=resting)[:WINDOW]:
+            yield from _each(delivery, partial(outcomes.held_too_long, reason=reason))
 
 
 def _mark_enqueued(rows: list[Delivery]) -> None:

@@ -10,7 +10,7 @@ from celery import shared_task
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from . import alerts, attempts, sweeps
+from . import alerts, attempts, events, sweeps
 from .models import Delivery
 from .states import Channel, DeliveryState, Priority
 
@@ -43,7 +43,7 @@ def send_notification_sms(delivery_id: str) -> None:
 
 @shared_task(name="apps.core.tasks.dispatch_due_notifications")
 def dispatch_due_notifications() -> None:
-    enqueue(sweeps.due())
+    enqueue([*events.match_waiting(), *sweeps.due()])
 
 
 @shared_task(name="apps.core.tasks.retry_failed_notifications")
@@ -57,9 +57,10 @@ def cleanup_old_delivery_logs() -> None:
     logger.info("delivery log cleaned lines=%d", sweeps.cleanup_logs())
 
 
-@shared_task(name="apps.core.tasks.send_budget_alerts")
-def send_budget_alerts() -> None:
+@shared_task(name="apps.core.tasks.send_alerts")
+def send_alerts() -> None:
     alerts.send_budget_alerts()
+    alerts.send_channel_alerts()
 
 
 def _attempt(delivery_id: str) -> None:

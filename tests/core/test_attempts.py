@@ -172,7 +172,7 @@ def test_no_answer_leaves_it_unknown_until_its_deadline(delivery: Make, story: S
     after = fresh(row)
     assert after.state == DeliveryState.UNKNOWN
     assert after.next_attempt_at is not None
-    assert after.next_attempt_at > timezone.now() + timedelta(minutes=9)
+    assert after.next_attempt_at > timezone.now() + timedelta(seconds=110), "that of urgent ones"
     assert story(row) == [LogEvent.CALLING, LogEvent.AMBIGUOUS]
 
 

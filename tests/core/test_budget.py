@@ -335,7 +335,7 @@ def spend(dollars: str, **values: Any) -> None:
 
 def alerted() -> list[str]:
     """The subjects of what the administrator got since the last question."""
-    tasks.send_budget_alerts()
+    tasks.send_alerts()
     subjects = [str(mail.subject) for mail in memory.emails]
     memory.clear()
     return subjects
@@ -380,7 +380,7 @@ def test_a_message_that_found_no_room_is_told_of_though_cents_are_left(
 def test_an_alert_says_how_much_and_what_to_do(db: None, settings: Any) -> None:
     settings.ADMIN_EMAIL = "office@fleet.example"
     spend("41.5")
-    tasks.send_budget_alerts()
+    tasks.send_alerts()
     (mail,) = memory.emails
     assert mail.to == ["office@fleet.example"]
     assert "Text messages of November 2026 (UTC): $41.50 of $50.00 are spent" in mail.body

@@ -1,9 +1,11 @@
 from typing import Any
 
 import pytest
+from environs import EnvError
 
 from apps.core import conf
 from apps.core.states import Channel, Priority
+from rs_systems import environment
 
 
 @pytest.mark.parametrize(
@@ -43,3 +45,24 @@ def test_the_default_policy_resends_email_and_urgent_texts(
     channel: Channel, priority: Priority, resent: bool
 ) -> None:
     assert conf.resends_unknown(channel, priority) is resent
+
+
+@pytest.mark.parametrize(
+    ("channel", "priority", "seconds"),
+    [
+        (Channel.EMAIL, Priority.LOW, 600),
+        (Channel.SMS, Priority.HIGH, 300),
+        (Channel.SMS, Priority.URGENT, 60),
+    ],
+)
+def test_the_deadline_of_an_unknown_outcome_is_the_one_that_names_it_most_nearly(
+    settings: Any, channel: Channel, priority: Priority, seconds: int
+) -> None:
+    settings.UNKNOWN_DEADLINE_S = {"": 600, "sms": 300, "sms:urgent": 60}
+    assert conf.unknown_deadline(channel, priority).total_seconds() == seconds
+
+
+@pytest.mark.parametrize("value", ["", "sms=60", "600,sms", "600,700", "600,sms=0", "600,sms=1.5"])
+def test_seconds_by_rule_that_are_not_so_are_refused_with_an_example(value: str) -> None:
+    with pytest.raises(EnvError, match=r"600,sms"):
+        environment.seconds(value)

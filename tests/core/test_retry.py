@@ -5,7 +5,6 @@ import pytest
 
 from apps.core import retry
 from apps.core.exceptions import (
-    ChannelUnavailableError,
     DeliveryError,
     ThrottledError,
     TransientError,
@@ -39,8 +38,6 @@ def delay(attempt: int, error: DeliveryError | None) -> timedelta:
         (1, None, 5),
         (1, ThrottledError("slow down"), 2),
         (3, ThrottledError("slow down"), 8),
-        (1, ChannelUnavailableError("credentials"), 120),
-        (9, ChannelUnavailableError("credentials"), 1800),
     ],
 )
 def test_the_ceiling_doubles_from_the_error_s_first_delay_up_to_half_an_hour(

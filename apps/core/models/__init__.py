@@ -1,7 +1,17 @@
+from .channel_stop import ChannelStop
 from .contact import Contact
 from .delivery import Delivery
 from .delivery_log import NotificationDeliveryLog
 from .notification import Notification
+from .provider_event import ProviderEvent
 from .spend import SMSSpend
 
-__all__ = ["Contact", "Delivery", "Notification", "NotificationDeliveryLog", "SMSSpend"]
+__all__ = [
+    "ChannelStop",
+    "Contact",
+    "Delivery",
+    "Notification",
+    "NotificationDeliveryLog",
+    "ProviderEvent",
+    "SMSSpend",
+]

@@ -53,6 +53,9 @@ class Delivery(models.Model):
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     finished_at = models.DateTimeField(null=True)
 
+    #: Whether the present attempt tries if a stopped channel works again; known to its worker.
+    probing = False
+
     objects = DeliveryQuerySet.as_manager()
 
     class Meta:

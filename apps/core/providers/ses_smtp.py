@@ -17,6 +17,7 @@ from ..exceptions import (
     ChannelUnavailableError,
     DeliveryError,
     NotSendable,
+    PermanentError,
     TransientError,
 )
 from . import smtp_errors
@@ -99,6 +100,12 @@ class EmailBackend(SMTPBackend):
         payload = message.message().as_bytes(linesep="\r\n")  # type: ignore[call-arg]
         try:
             reply = self._converse(sender, recipients, payload)
+        except ChannelUnavailableError as error:
+            self._drop()
+            if smtp_errors.names_recipient(error, recipients):
+                # An account in SES's sandbox reaches verified recipients alone: this one is not.
+                raise PermanentError(error.detail, code=error.code) from error
+            raise
         except BaseException:
             # Whatever broke in, a time limit too: the next message must not read this one's
             # answers.

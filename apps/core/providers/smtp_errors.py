@@ -4,6 +4,7 @@ The classes are those of https://docs.aws.amazon.com/ses/latest/dg/troubleshoot-
 """
 
 import smtplib
+from collections.abc import Iterable
 
 from ..exceptions import (
     AmbiguousError,
@@ -45,6 +46,13 @@ def from_reply(code: int, reply: bytes | str) -> DeliveryError:
         # smtplib gives -1 where the line was no reply at all.
         kind = AmbiguousError
     return kind(text, code=str(code))
+
+
+def names_recipient(error: DeliveryError, recipients: Iterable[str]) -> bool:
+    """Whether what is not verified is the recipient, and so no matter of the whole account."""
+    words = error.detail.lower()
+    named = {word.strip("<>,;:.") for word in words.split()}
+    return "not verified" in words and any(address.lower() in named for address in recipients)
 
 
 def from_exception(error: Exception, *, data_sent: bool) -> DeliveryError:

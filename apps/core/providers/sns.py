@@ -28,6 +28,23 @@ _PERMANENT = {"InvalidParameter", "InvalidParameterValue", "ParameterValueInvali
     "OptedOut",
 }
 _TRANSIENT = {"InternalError", "InternalFailure", "ServiceUnavailable"}
+#: Beside whatever comes with HTTP 401 or 403
+#: (https://docs.aws.amazon.com/sns/latest/api/CommonErrors.html).
+_ACCOUNT = {
+    "AccessDenied",
+    "AccessDeniedException",
+    "AuthorizationError",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "IncompleteSignature",
+    "InvalidClientTokenId",
+    "InvalidSecurity",
+    "MissingAuthenticationToken",
+    "OptInRequired",
+    "RequestExpired",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+}
 #: Nothing of the request left this machine, or nobody took the connection.
 _NOT_SENT = (aws.EndpointConnectionError, aws.ConnectTimeoutError, aws.ProxyConnectionError)
 _MISCONFIGURED = (
@@ -66,6 +83,23 @@ class SNS:
         return Receipt(self.name, answer["MessageId"])
 
 
+def confirm_subscription(topic_arn: str, token: str) -> None:
+    """Tell SNS that its messages of this topic are wanted; raises DeliveryError.
+
+    By the token and never by the address that came with it, and so that nobody but the account's
+    owner can undo it.
+    """
+    try:
+        client = boto3.Session().client("sns", region_name=topic_arn.split(":")[3], config=CONFIG)
+        client.confirm_subscription(
+            TopicArn=topic_arn, Token=token, AuthenticateOnUnsubscribe="true"
+        )
+    except aws.ClientError as error:
+        raise _from_answer(error) from error
+    except aws.BotoCoreError as error:
+        raise _from_failure(error) from error
+
+
 def _attributes() -> dict[str, dict[str, str]]:
     return {
         "AWS.SNS.SMS.SMSType": {"DataType": "String", "StringValue": "Transactional"},
@@ -86,12 +120,13 @@ def _from_answer(error: aws.ClientError) -> DeliveryError:
         kind = PermanentError
     elif code in _TRANSIENT:
         kind = TransientError
+    elif code in _ACCOUNT or status in (401, 403):
+        kind = ChannelUnavailableError
     elif status >= 500:
         kind = AmbiguousError
     else:
-        # AuthorizationError, InvalidSecurity, expired tokens, unknown refusals: about the
-        # account, not about this message.
-        kind = ChannelUnavailableError
+        # A refusal that nobody knows: it may be about this message alone, so it stops no other.
+        kind = TransientError
     return kind(error.response["Error"].get("Message", ""), code=code or str(status))
 
 

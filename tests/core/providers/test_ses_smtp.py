@@ -173,6 +173,12 @@ def test_a_connection_is_replaced_after_its_lifetime(
     assert len(server.connections) == 2
 
 
+NOT_VERIFIED = (
+    "554 Message rejected: Email address is not verified. "
+    "The following identities failed the check in"
+)
+
+
 @pytest.mark.parametrize(
     ("command", "reply", "expected"),
     [
@@ -186,6 +192,8 @@ def test_a_connection_is_replaced_after_its_lifetime(
         ("RCPT", SILENCE, TransientError),
         ("DATA", "451 Temporary service failure", TransientError),
         (".", "554 Message rejected: Email address is not verified.", ChannelUnavailableError),
+        (".", f"{NOT_VERIFIED} region US-EAST-1: jane@fleet.example", PermanentError),
+        (".", f"{NOT_VERIFIED} region US-EAST-1: x.jane@fleet.example", ChannelUnavailableError),
         (".", "554 Transaction failed", PermanentError),
         (".", "454 Throttling failure: Daily message quota exceeded", ChannelUnavailableError),
         ("EHLO", "554 no service here", ChannelUnavailableError),

@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
 from apps.core.reports import Ledger, ledger
-from apps.core.states import DeliveryState
+from apps.core.states import Channel, DeliveryState
 
 SHOWN = 50
 
@@ -37,8 +37,11 @@ class Command(BaseCommand):
             self.stdout.write(f"{books.states[state.value]:>9,}  {state.label}")
         self.stdout.write(
             f"{books.deliveries:>9,}  deliveries of {books.notifications:,} notifications; "
-            f"{books.accepted_lines:,} accepted by the log, {books.resent:,} of them twice"
+            f"{books.taken:,} taken by the provider according to the log, {books.resent:,} twice"
         )
+        for channel, reason in books.stopped.items():
+            label = Channel(channel).label.lower()
+            self.stdout.write(self.style.WARNING(f"{label}: stopped, {reason}"))
         for each in books.discrepancies[:SHOWN]:
             self.stdout.write(self.style.ERROR(f"{each.row} {each.problem}"))
         hidden = len(books.discrepancies) - SHOWN

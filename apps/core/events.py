@@ -1,0 +1,169 @@
+"""What the providers report, applied to the rows it speaks of.
+
+Reports come late, twice, out of order, before the call that they speak of has returned, or about
+messages that are not ours. Each is kept once. What it says moves its delivery forward by rank and
+never back, with the row locked, so that two reports at once are one after the other.
+"""
+
+import hashlib
+import logging
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import OuterRef, Subquery
+from django.db.models.functions import Now
+
+from . import outcomes
+from .models import Delivery, NotificationDeliveryLog, ProviderEvent
+from .redaction import storable
+from .states import DeliveryState, EventKind, LogEvent
+
+logger = logging.getLogger(__name__)
+
+#: How long a report may wait for the delivery that it speaks of.
+MATCH_WITHIN = timedelta(days=3)
+MOST_AT_ONCE = 500
+
+#: What a report makes of its delivery; a delay moves nothing.
+STATES: dict[EventKind, DeliveryState] = {
+    EventKind.SENT: DeliveryState.ACCEPTED,
+    EventKind.DELIVERED: DeliveryState.DELIVERED,
+    EventKind.REJECTED: DeliveryState.REJECTED,
+    EventKind.BOUNCED: DeliveryState.BOUNCED,
+    EventKind.COMPLAINED: DeliveryState.COMPLAINED,
+}
+LINES: dict[EventKind, LogEvent] = {
+    EventKind.SENT: LogEvent.ACCEPTED,
+    EventKind.DELAYED: LogEvent.DELAYED,
+    EventKind.DELIVERED: LogEvent.DELIVERED,
+    EventKind.REJECTED: LogEvent.PERMANENT,
+    EventKind.BOUNCED: LogEvent.BOUNCED,
+    EventKind.COMPLAINED: LogEvent.COMPLAINED,
+}
+#: How much each line of the log says of its attempt: less after more is late news.
+RANKS: dict[str, int] = {
+    LogEvent.ACCEPTED: 1,
+    LogEvent.DELIVERED: 2,
+    LogEvent.PERMANENT: 3,
+    LogEvent.BOUNCED: 3,
+    LogEvent.COMPLAINED: 4,
+}
+#: The provider's own good word: from here on it has the message.
+_GOOD = {EventKind.SENT, EventKind.DELIVERED}
+
+
+def fingerprint(*parts: object) -> str:
+    """One value for what is said, whatever envelope it came in."""
+    return hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest()
+
+
+def receive(reports: Iterable[ProviderEvent]) -> list[Delivery]:
+    """Keep each report, once, and apply it to its delivery.
+
+    Returns the deliveries that stand in for those which ended. Raises nothing for a report that
+    fits no delivery: `match_waiting` tries again.
+    """
+    stand_ins = []
+    for report in reports:
+        with transaction.atomic():
+            if kept := _kept(report):
+                stand_ins.append(_apply(kept))
+    return [row for row in stand_ins if row]
+
+
+def match_waiting() -> list[Delivery]:
+    """Apply the reports that came before their delivery's row said which message it is.
+
+    Returns the deliveries that stand in for those which ended.
+    """
+    ours = Delivery.objects.filter(provider_message_id=OuterRef("provider_message_id"))
+    waiting = (
+        ProviderEvent.objects.filter(delivery=None, received_at__gt=Now() - MATCH_WITHIN)
+        .exclude(provider_message_id="")
+        .annotate(ours=Subquery(ours.values("pk")[:1]))
+        .exclude(ours=None)
+    )
+    stand_ins = []
+    for report in waiting[:MOST_AT_ONCE]:
+        with transaction.atomic():
+            stand_ins.append(_apply(report))
+    return [row for row in stand_ins if row]
+
+
+def _kept(report: ProviderEvent) -> ProviderEvent | None:
+    """The report as a row; None where the same was said before."""
+    report.code, report.detail = storable(report.code, 64), storable(report.detail, 500)
+    ProviderEvent.objects.bulk_create([report], ignore_conflicts=True)
+    # A conflict gives the row that there was, whose key this one does not have.
+    return ProviderEvent.objects.filter(
+        fingerprint=report.fingerprint, envelope_id=report.envelope_id, delivery=None
+    ).first()
+
+
+def _apply(report: ProviderEvent) -> Delivery | None:
+    delivery = _delivery(report)
+    if delivery is None:
+        logger.info("report fits no delivery yet id=%s kind=%s", report.pk, report.kind)
+        return None
+    report.delivery = delivery
+    report.save(update_fields=["delivery"])
+    kind = EventKind(report.kind)
+    # Without our tags it speaks of the attempt whose answer gave the message its id.
+    attempt = delivery.attempts if report.attempt is None else report.attempt
+    known = _known(delivery, attempt)
+    late = RANKS.get(LINES[kind], 0) <= known and kind in STATES
+    if late and kind == EventKind.SENT:
+        return None
+    _line(delivery, attempt, report)
+    if late or kind not in STATES or _is_overtaken(delivery, attempt, kind):
+        return None
+    return _move(delivery, attempt, report)
+
+
+def _delivery(report: ProviderEvent) -> Delivery | None:
+    """The row that the report speaks of, locked: by our own id, else by the provider's."""
+    rows = Delivery.objects.select_for_update()
+    ours = rows.filter(pk=report.delivery_ref).first() if report.delivery_ref else None
+    if ours or not report.provider_message_id:
+        return ours
+    return rows.filter(provider_message_id=report.provider_message_id).first()
+
+
+def _known(delivery: Delivery, attempt: int) -> int:
+    """The rank of what the log says of this attempt already."""
+    said = NotificationDeliveryLog.objects.filter(delivery=delivery, attempt=attempt)
+    return max((RANKS.get(event, 0) for event in said.values_list("event", flat=True)), default=0)
+
+
+def _is_overtaken(delivery: Delivery, attempt: int, kind: EventKind) -> bool:
+    """Whether bad news of one attempt must not end the next, which has begun already."""
+    waiting = (DeliveryState.UNKNOWN, DeliveryState.DUE, DeliveryState.RETRYING)
+    good = kind in _GOOD or kind == EventKind.COMPLAINED
+    return attempt < delivery.attempts and not good and delivery.state not in waiting
+
+
+def _line(delivery: Delivery, attempt: int, report: ProviderEvent) -> None:
+    NotificationDeliveryLog.objects.create(
+        delivery=delivery,
+        attempt=attempt,
+        event=LINES[EventKind(report.kind)],
+        provider=report.provider,
+        provider_message_id=report.provider_message_id,
+        code=report.code,
+        detail=report.detail or "the provider's report",
+    )
+
+
+def _move(delivery: Delivery, attempt: int, report: ProviderEvent) -> Delivery | None:
+    state = STATES[EventKind(report.kind)]
+    values: dict[str, Any] = {"finished_at": Now(), "next_attempt_at": None, "lease_until": None}
+    if report.kind not in _GOOD:
+        values["reason"] = report.detail[:300]
+    if attempt == delivery.attempts or not delivery.provider_message_id:
+        values["provider"] = report.provider
+        values["provider_message_id"] = report.provider_message_id
+    moved = Delivery.objects.filter(pk=delivery.pk).move(state, **values)
+    ended = state in (DeliveryState.REJECTED, DeliveryState.BOUNCED)
+    return outcomes.stand_in(delivery) if moved and ended else None

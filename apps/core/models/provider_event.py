@@ -1,0 +1,53 @@
+"""What the providers reported."""
+
+from django.db import models
+from django.db.models.functions import Now
+
+from ..states import EventKind
+from .delivery import Delivery
+
+
+class ProviderEvent(models.Model):
+    """One report about one message to one recipient, kept also where it fits no delivery yet."""
+
+    #: Made of what the report says: the same thing said twice is one row.
+    fingerprint = models.CharField(max_length=64, unique=True)
+    #: The id of the envelope that it came in, by which a replay is known.
+    envelope_id = models.CharField(max_length=64, blank=True)
+    kind = models.CharField(max_length=16, choices=EventKind.choices)
+    #: For a bounce: whether the address itself is the reason.
+    permanent = models.BooleanField(default=False)
+    provider = models.CharField(max_length=32)
+    provider_message_id = models.CharField(max_length=128)
+    #: Our own ids, where the report carries them.
+    delivery_ref = models.UUIDField(null=True)
+    attempt = models.PositiveIntegerField(null=True)
+    recipient = models.CharField(max_length=320, blank=True)
+    code = models.CharField(max_length=64, blank=True)
+    detail = models.CharField(max_length=500, blank=True)
+    occurred_at = models.DateTimeField()
+    received_at = models.DateTimeField(db_default=Now(), editable=False)
+    #: The delivery that it was applied to; empty while none fits.
+    delivery = models.ForeignKey(
+        Delivery, null=True, on_delete=models.SET_NULL, related_name="provider_events"
+    )
+
+    class Meta:
+        ordering = ["received_at", "id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(kind__in=EventKind.values), name="provider_event_kind_known"
+            )
+        ]
+        indexes = [
+            models.Index(fields=["-received_at"], name="provider_event_newest"),
+            models.Index(fields=["envelope_id"], name="provider_event_envelope"),
+            models.Index(
+                fields=["provider_message_id"],
+                condition=models.Q(delivery=None),
+                name="provider_event_unmatched",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.provider_message_id}"

@@ -1,0 +1,185 @@
+"""What SNS posts: is it from SNS, and from a topic of ours?
+
+The rules are those of
+https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html, made narrower where
+a wider one would let a stranger choose what this process fetches.
+"""
+
+import base64
+import binascii
+import re
+from datetime import datetime, timedelta
+from functools import lru_cache
+from http.client import HTTPException
+from typing import Annotated, Any, Literal
+from urllib.error import URLError
+from urllib.parse import urlsplit
+from urllib.request import HTTPRedirectHandler, ProxyHandler, build_opener
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from django.conf import settings
+from django.utils import timezone
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic_core import from_json
+
+#: An SNS message has 256 KiB at most; its envelope, and the escaping of its text, come on top.
+MOST_BYTES = 1024 * 1024
+#: SNS tries an endpoint again for an hour at most; clocks may differ by some minutes.
+OLDEST = timedelta(minutes=75)
+CLOCK_SKEW = timedelta(minutes=5)
+CERTIFICATE_TIMEOUT_S = 5.0
+MOST_CERTIFICATE_BYTES = 64 * 1024
+
+_HOST = re.compile(r"sns\.[a-z0-9-]{3,}\.amazonaws\.com(\.cn)?")
+_PATH = re.compile(r"/SimpleNotificationService-[0-9A-Za-z]+\.pem")
+_HASHES: dict[str, type[hashes.HashAlgorithm]] = {"1": hashes.SHA1, "2": hashes.SHA256}
+_SIGNED = {
+    "Notification": ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"),
+    "Confirmation": (
+        "Message",
+        "MessageId",
+        "SubscribeURL",
+        "Timestamp",
+        "Token",
+        "TopicArn",
+        "Type",
+    ),
+}
+
+
+class Refused(Exception):
+    """The message is not to be believed; the text says why."""
+
+
+class Unavailable(Exception):
+    """The message could not be checked now: the certificate did not come."""
+
+
+Word = Annotated[str, StringConstraints(min_length=1, max_length=2048)]
+
+
+class Envelope(BaseModel):
+    """One SNS message, as the documentation has it; unknown fields are left alone."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: Literal["Notification", "SubscriptionConfirmation", "UnsubscribeConfirmation"] = Field(
+        alias="Type"
+    )
+    message_id: Annotated[str, StringConstraints(min_length=1, max_length=64)] = Field(
+        alias="MessageId"
+    )
+    topic_arn: Word = Field(alias="TopicArn")
+    message: str = Field(alias="Message")
+    timestamp: AwareDatetime = Field(alias="Timestamp")
+    signature_version: Literal["1", "2"] = Field(alias="SignatureVersion")
+    signature: Word = Field(alias="Signature")
+    certificate_url: Word = Field(alias="SigningCertURL")
+    token: str = Field("", alias="Token")
+    #: As it came: what is signed is the text itself.
+    fields: dict[str, Any] = Field(default_factory=dict, exclude=True)
+
+
+def verified(body: bytes, *, oldest: timedelta | None = OLDEST) -> Envelope:
+    """The message in `body`, checked; `oldest` None takes one of any age, as from a queue.
+
+    Raises Refused for what is not to be believed, and Unavailable where the certificate could not
+    be fetched.
+    """
+    envelope = _parsed(body)
+    # First, so that a stranger's message makes us fetch nothing.
+    if envelope.topic_arn not in settings.AWS_EVENT_TOPIC_ARNS:
+        raise Refused("its topic is not one of ours")
+    _check_age(envelope.timestamp, oldest)
+    _check_certificate_url(envelope.certificate_url)
+    _check_signature(envelope, _public_key(envelope.certificate_url))
+    return envelope
+
+
+def _parsed(body: bytes) -> Envelope:
+    if len(body) > MOST_BYTES:
+        raise Refused("it is too large")
+    try:
+        # Not the standard library's: a deep enough nesting brings that one down.
+        fields = from_json(body)
+        return Envelope.model_validate({**fields, "fields": fields})
+    except ValidationError as error:
+        where = ".".join(map(str, error.errors()[0]["loc"]))
+        raise Refused(f"it is no SNS message: {where}") from error
+    except (ValueError, TypeError) as error:
+        raise Refused("it is no JSON object") from error
+
+
+def _check_age(timestamp: datetime, oldest: timedelta | None) -> None:
+    age = timezone.now() - timestamp
+    if age < -CLOCK_SKEW:
+        raise Refused("it is from the future")
+    if oldest is not None and age > oldest:
+        raise Refused("it is too old")
+
+
+def _check_certificate_url(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        origin = f"{parts.scheme}://{parts.netloc}"
+    except ValueError as error:
+        raise Refused("its certificate has no address") from error
+    # fullmatch on the whole authority leaves no room for a user, a port or another host.
+    genuine = parts.scheme == "https" and _HOST.fullmatch(parts.netloc)
+    ours = settings.SNS_TRUST_SANDBOX and origin == settings.SANDBOX_URL
+    if not (genuine or ours) or not _PATH.fullmatch(parts.path) or parts.query or parts.fragment:
+        raise Refused("its certificate is not at SNS")
+
+
+def _check_signature(envelope: Envelope, key: rsa.RSAPublicKey) -> None:
+    algorithm = _HASHES[envelope.signature_version]()
+    try:
+        signature = base64.b64decode(envelope.signature, validate=True)
+        key.verify(signature, _signed_text(envelope), padding.PKCS1v15(), algorithm)
+    except (binascii.Error, InvalidSignature) as error:
+        raise Refused("its signature is wrong") from error
+
+
+def _signed_text(envelope: Envelope) -> bytes:
+    names = _SIGNED["Notification" if envelope.kind == "Notification" else "Confirmation"]
+    present = [(name, envelope.fields.get(name)) for name in names]
+    return "".join(f"{name}\n{value}\n" for name, value in present if value is not None).encode()
+
+
+def _public_key(url: str) -> rsa.RSAPublicKey:
+    pem = _certificate(url)
+    try:
+        certificate = x509.load_pem_x509_certificate(pem)
+    except ValueError as error:
+        raise Refused("its certificate is none") from error
+    now, key = timezone.now(), certificate.public_key()
+    if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
+        raise Refused("its certificate is out of date")
+    if not isinstance(key, rsa.RSAPublicKey):
+        raise Refused("its certificate is of another sort")
+    return key
+
+
+class _NoRedirects(HTTPRedirectHandler):
+    """An answer must not lead to a host that was not checked."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+_http = build_opener(_NoRedirects)
+_http_here = build_opener(_NoRedirects, ProxyHandler({}))
+
+
+@lru_cache(maxsize=16)
+def _certificate(url: str) -> bytes:
+    """The certificate at an address that was checked; a failure is not remembered."""
+    opener = _http if url.startswith("https:") else _http_here
+    try:
+        with opener.open(url, timeout=CERTIFICATE_TIMEOUT_S) as answer:
+            return bytes(answer.read(MOST_CERTIFICATE_BYTES))
+    except (URLError, HTTPException, OSError) as error:
+        raise Unavailable(f"the certificate of SNS could not be fetched: {error}") from error

@@ -1,0 +1,399 @@
+"""Reports of the provider applied to the rows, in whatever order they come."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from itertools import count, permutations
+from typing import Any
+
+import pytest
+from django.db import connections
+from django.utils import timezone
+
+from apps.core import broker, events, outcomes, sweeps, tasks
+from apps.core.attempts import attempt, claim
+from apps.core.exceptions import AmbiguousError, TransientError
+from apps.core.models import Delivery, ProviderEvent
+from apps.core.providers import memory
+from apps.core.providers.base import Receipt
+from apps.core.reports import ledger
+from apps.core.states import Channel, DeliveryState, EventKind, LogEvent, Priority
+
+from .webhooks.conftest import fetched, post, signer  # noqa: F401  fixtures
+from .webhooks.signing import Signer
+from .webhooks.test_ses import BOUNCE, COMPLAINT, DELIVERY, mail
+
+Make = Callable[..., Delivery]
+Story = Callable[[Delivery], list[str]]
+_numbers = count(1)
+
+SENT, DELIVERED, BOUNCED = EventKind.SENT, EventKind.DELIVERED, EventKind.BOUNCED
+COMPLAINED, REJECTED, DELAYED = EventKind.COMPLAINED, EventKind.REJECTED, EventKind.DELAYED
+
+
+@pytest.fixture(autouse=True)
+def broker_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(broker, "waiting", lambda: dict.fromkeys(Priority, 0))
+
+
+def fresh(row: Delivery) -> Delivery:
+    return Delivery.objects.get(pk=row.pk)
+
+
+def report(row: Delivery | None, kind: EventKind, number: int = 1, **values: Any) -> ProviderEvent:
+    """A report about the delivery's attempt of that number, by our tags."""
+    fields = {
+        "fingerprint": str(next(_numbers)),
+        "kind": kind,
+        "provider": "ses",
+        "provider_message_id": f"ses-{number}",
+        "delivery_ref": row and row.pk,
+        "attempt": number if row else None,
+        "occurred_at": timezone.now(),
+    }
+    return ProviderEvent(**{**fields, **values})
+
+
+def receive(row: Delivery | None, *kinds: EventKind, **values: Any) -> list[Delivery]:
+    return events.receive([report(row, kind, **values) for kind in kinds])
+
+
+def accepted(make: Make, *arguments: Any, **values: Any) -> Delivery:
+    row = make(*arguments, **values)
+    attempt(row.pk)
+    return row
+
+
+@pytest.mark.parametrize(
+    ("kinds", "state", "lines"),
+    [
+        ([SENT], "accepted", []),
+        ([SENT, DELIVERED], "delivered", ["delivered"]),
+        ([DELAYED, DELIVERED], "delivered", ["delayed", "delivered"]),
+        ([BOUNCED], "bounced", ["bounced"]),
+        ([DELIVERED, BOUNCED], "bounced", ["delivered", "bounced"]),
+        ([BOUNCED, DELIVERED], "bounced", ["bounced", "delivered"]),
+        ([DELIVERED, COMPLAINED], "complained", ["delivered", "complained"]),
+        (
+            [COMPLAINED, BOUNCED, DELIVERED, SENT],
+            "complained",
+            ["complained", "bounced", "delivered"],
+        ),
+        ([REJECTED, SENT], "rejected", ["permanent"]),
+        ([DELIVERED, DELAYED], "delivered", ["delivered", "delayed"]),
+    ],
+)
+def test_a_report_moves_a_delivery_forward_and_never_back(
+    delivery: Make, story: Story, kinds: list[EventKind], state: str, lines: list[str]
+) -> None:
+    row = accepted(delivery)
+    receive(row, *kinds)
+    assert fresh(row).state == state
+    assert story(row)[2:] == lines
+    assert ledger().discrepancies == []
+
+
+@pytest.mark.parametrize("order", list(permutations([SENT, DELIVERED, BOUNCED, COMPLAINED])))
+def test_in_every_order_the_same_reports_end_in_the_same_state(
+    delivery: Make, order: tuple[EventKind, ...]
+) -> None:
+    row = accepted(delivery)
+    receive(row, *order)
+    assert fresh(row).state == DeliveryState.COMPLAINED
+
+
+def test_a_report_said_twice_is_one(delivery: Make, story: Story) -> None:
+    row = accepted(delivery)
+    receive(row, DELIVERED, DELIVERED, fingerprint="the same")
+    assert ProviderEvent.objects.count() == 1
+    assert story(row)[2:] == ["delivered"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "state"),
+    [(SENT, "accepted"), (DELIVERED, "delivered"), (BOUNCED, "bounced"), (REJECTED, "rejected")],
+)
+def test_an_unknown_delivery_is_settled_by_the_report_and_not_sent_again(
+    delivery: Make, story: Story, kind: EventKind, state: str
+) -> None:
+    memory.failures.append(AmbiguousError("no answer"))
+    row = accepted(delivery)
+    assert fresh(row).state == DeliveryState.UNKNOWN
+    receive(row, kind)
+    after = fresh(row)
+    assert (after.state, after.next_attempt_at) == (state, None)
+    assert (after.provider, after.provider_message_id) == ("ses", "ses-1")
+    Delivery.objects.update(next_attempt_at=None)
+    assert sweeps.due() == []
+    assert ledger().discrepancies == []
+
+
+def test_a_delivery_whose_worker_was_lost_is_settled_by_the_report(delivery: Make) -> None:
+    row = claim(delivery().pk)
+    assert row
+    outcomes.log(row, LogEvent.CALLING)
+    outcomes.abandoned(row, called=True)
+    receive(row, SENT)
+    assert fresh(row).state == DeliveryState.ACCEPTED
+
+
+def test_a_report_that_comes_before_the_call_returned_is_not_undone_by_the_answer(
+    delivery: Make, story: Story
+) -> None:
+    row = claim(delivery().pk)
+    assert row
+    outcomes.log(row, LogEvent.CALLING)
+    receive(row, SENT, DELIVERED)
+    assert fresh(row).state == DeliveryState.DELIVERED
+    outcomes.accepted(row, Receipt("ses-smtp", "ses-1"))
+    assert fresh(row).state == DeliveryState.DELIVERED
+    assert story(row) == ["calling", "accepted", "delivered", "accepted"]
+    assert ledger().discrepancies == []
+    assert ledger().resent == 0
+
+
+@pytest.mark.parametrize("outcome", ["no answer", "lost"])
+def test_a_report_before_a_call_without_answer_leaves_nothing_unknown(
+    delivery: Make, outcome: str
+) -> None:
+    row = claim(delivery().pk)
+    assert row
+    outcomes.log(row, LogEvent.CALLING)
+    receive(row, SENT)
+    if outcome == "lost":
+        outcomes.abandoned(row, called=True)
+    else:
+        outcomes.unknown(row, AmbiguousError("no answer"))
+    assert fresh(row).state == DeliveryState.ACCEPTED
+
+
+def test_a_report_after_the_policy_spoke_takes_the_delivery_out_of_the_queue(
+    delivery: Make,
+) -> None:
+    memory.failures.append(AmbiguousError("no answer"))
+    row = accepted(delivery)
+    outcomes.settled_by_policy(fresh(row))
+    assert fresh(row).state == DeliveryState.DUE
+    receive(row, DELIVERED)
+    assert fresh(row).state == DeliveryState.DELIVERED
+    attempt(row.pk)
+    assert memory.emails == []
+
+
+def test_a_report_while_the_second_attempt_waits_for_its_turn_spares_the_call(
+    delivery: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from apps.core import limits
+
+    memory.failures.append(AmbiguousError("no answer"))
+    row = accepted(delivery)
+    outcomes.settled_by_policy(fresh(row))
+
+    def turn(*_: Any, **__: Any) -> bool:
+        receive(row, DELIVERED)
+        return True
+
+    monkeypatch.setattr(limits, "turn", turn)
+    attempt(row.pk)
+    assert memory.emails == []
+    assert fresh(row).state == DeliveryState.DELIVERED
+
+
+def test_a_late_word_on_the_first_attempt_settles_what_the_second_left_unknown(
+    delivery: Make,
+) -> None:
+    memory.failures.extend([AmbiguousError("no answer"), AmbiguousError("no answer")])
+    row = accepted(delivery)
+    outcomes.settled_by_policy(fresh(row))
+    attempt(row.pk)
+    receive(row, DELIVERED, number=1)
+    assert fresh(row).state == DeliveryState.DELIVERED
+
+
+def test_bad_news_of_the_first_attempt_does_not_end_the_second(delivery: Make) -> None:
+    memory.failures.append(AmbiguousError("no answer"))
+    row = accepted(delivery)
+    outcomes.settled_by_policy(fresh(row))
+    attempt(row.pk)
+    receive(row, BOUNCED, number=1)
+    assert fresh(row).state == DeliveryState.ACCEPTED
+    receive(row, DELIVERED, number=2)
+    assert fresh(row).state == DeliveryState.DELIVERED
+
+
+def test_what_was_given_up_and_had_arrived_after_all_is_delivered(delivery: Make) -> None:
+    memory.failures.append(AmbiguousError("no answer"))
+    row = accepted(delivery, due_at=timezone.now() - timedelta(days=2), failures=3)
+    Delivery.objects.update(state=DeliveryState.DUE, next_attempt_at=timezone.now())
+    memory.failures.append(TransientError("busy"))
+    attempt(row.pk)
+    assert fresh(row).state == DeliveryState.EXHAUSTED
+    receive(row, DELIVERED, number=1)
+    assert fresh(row).state == DeliveryState.DELIVERED
+
+
+def test_what_a_person_sends_again_is_not_stopped_by_late_news_of_the_bounce(
+    delivery: Make,
+) -> None:
+    row = accepted(delivery)
+    receive(row, BOUNCED)
+    assert outcomes.sent_again(fresh(row), "office")
+    receive(row, DELIVERED, BOUNCED, SENT)
+    assert fresh(row).state == DeliveryState.DUE
+    attempt(row.pk)
+    receive(row, DELIVERED, number=2)
+    assert fresh(row).state == DeliveryState.DELIVERED
+
+
+def test_a_bounce_says_why(delivery: Make) -> None:
+    row = accepted(delivery)
+    receive(row, BOUNCED, code="Permanent General", detail="550 5.1.1 <jane@fleet.example> unknown")
+    assert fresh(row).reason == "550 5.1.1 <j***@fleet.example> unknown"
+    line = row.log.last()
+    assert line
+    assert (line.code, line.detail) == ("Permanent General", fresh(row).reason)
+
+
+def test_an_email_stands_in_for_a_text_that_could_not_be_delivered(
+    delivery: Make, story: Story
+) -> None:
+    row = accepted(delivery, Channel.SMS, Priority.HIGH)
+    message_id = fresh(row).provider_message_id
+    (instead,) = events.receive([report(None, BOUNCED, provider_message_id=message_id)])
+    assert (instead.channel, instead.notification_id) == (Channel.EMAIL, row.notification_id)
+    assert story(row)[2:] == ["bounced", "fallback"]
+    assert ledger().discrepancies == []
+
+
+def test_without_our_tags_the_provider_s_id_finds_the_delivery(delivery: Make) -> None:
+    row = accepted(delivery)
+    receive(None, DELIVERED, provider_message_id=fresh(row).provider_message_id)
+    assert fresh(row).state == DeliveryState.DELIVERED
+
+
+def test_a_report_that_came_before_the_id_was_written_down_is_matched_by_the_sweep(
+    delivery: Make, woken: list[Any]
+) -> None:
+    receive(None, DELIVERED, provider_message_id="memory-1")
+    row = accepted(delivery)
+    assert fresh(row).state == DeliveryState.ACCEPTED
+    tasks.dispatch_due_notifications()
+    assert fresh(row).state == DeliveryState.DELIVERED
+    assert ProviderEvent.objects.get().delivery == row
+    assert events.match_waiting() == []
+
+
+@pytest.mark.parametrize("age", [timedelta(), timedelta(days=4)])
+def test_a_report_of_somebody_else_s_message_is_kept_and_moves_nothing(
+    delivery: Make, age: timedelta
+) -> None:
+    row = accepted(delivery)
+    receive(None, BOUNCED, provider_message_id="foreign")
+    ProviderEvent.objects.update(received_at=timezone.now() - age)
+    assert events.match_waiting() == []
+    assert ProviderEvent.objects.get().delivery is None
+    assert fresh(row).state == DeliveryState.ACCEPTED
+
+
+def test_a_report_without_any_id_fits_nothing(delivery: Make) -> None:
+    row = delivery()
+    receive(None, DELIVERED, provider_message_id="")
+    assert fresh(row).state == DeliveryState.DUE
+    assert events.match_waiting() == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_reports_at_once_are_one_after_the_other(delivery: Make) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+    from threading import Barrier
+
+    row = accepted(delivery)
+    together = Barrier(4, timeout=30)
+
+    def tell(kind: EventKind) -> None:
+        together.wait()
+        receive(row, kind)
+        connections.close_all()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(tell, [DELIVERED, BOUNCED, COMPLAINED, DELIVERED]))
+    assert fresh(row).state == DeliveryState.COMPLAINED
+    assert ProviderEvent.objects.filter(delivery=row).count() == 4
+
+
+def test_the_clean_up_takes_old_reports_with_the_log(delivery: Make, settings: Any) -> None:
+    row = accepted(delivery)
+    receive(row, SENT, DELIVERED)
+    old = ProviderEvent.objects.filter(kind=SENT)
+    old.update(
+        received_at=timezone.now() - timedelta(days=settings.DELIVERY_LOG_RETENTION_DAYS + 1)
+    )
+    sweeps.cleanup_logs()
+    assert [each.kind for each in ProviderEvent.objects.all()] == [DELIVERED]
+
+
+def event(row: Delivery, name: str, key: str, said: dict[str, Any]) -> str:
+    tags = {"delivery": [str(row.pk)], "attempt": ["1"]}
+    return json.dumps({"eventType": name, "mail": mail(tags=tags), key: said})
+
+
+def test_an_event_that_ses_publishes_comes_home_to_its_delivery(
+    delivery: Make,
+    story: Story,
+    signer: Signer,  # noqa: F811
+    post: Callable[..., Any],  # noqa: F811
+) -> None:
+    row = accepted(delivery)
+    body = signer.notification(event(row, "Delivery", "delivery", DELIVERY))
+    assert post(body).status_code == 200
+    assert fresh(row).state == DeliveryState.DELIVERED
+    assert post(body).status_code == 409, "known already"
+    again = signer.notification(event(row, "Delivery", "delivery", DELIVERY))
+    assert post(again).status_code == 200
+    post(signer.notification(event(row, "Bounce", "bounce", BOUNCE)))
+    post(signer.notification(event(row, "Complaint", "complaint", COMPLAINT)))
+    assert fresh(row).state == DeliveryState.COMPLAINED
+    assert story(row)[2:] == ["delivered", "bounced", "complained"]
+
+
+def test_the_message_with_which_ses_tries_a_topic_is_taken_and_says_nothing(
+    signer: Signer,  # noqa: F811
+    post: Callable[..., Any],  # noqa: F811
+) -> None:
+    text = "Successfully validated SNS topic for Amazon SES event publishing."
+    assert post(signer.notification(text)).status_code == 200
+    assert not ProviderEvent.objects.exists()
+
+
+def test_where_nothing_could_be_stored_sns_is_to_send_it_again(
+    delivery: Make,
+    signer: Signer,  # noqa: F811
+    client: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from django.db import OperationalError
+
+    row = accepted(delivery)
+
+    def broken(_: Any) -> None:
+        raise OperationalError("the database went away")
+
+    client.raise_request_exception = False
+    body = signer.notification(event(row, "Delivery", "delivery", DELIVERY))
+    with monkeypatch.context() as patch:
+        patch.setattr(events, "_apply", broken)
+        assert client.post("/webhooks/aws/sns", body, content_type="text/plain").status_code == 500
+    assert not ProviderEvent.objects.exists(), "the row went with the transaction"
+    assert client.post("/webhooks/aws/sns", body, content_type="text/plain").status_code == 200
+    assert fresh(row).state == DeliveryState.DELIVERED
+
+
+def test_a_text_whose_bounce_comes_by_the_endpoint_wakes_the_worker_of_its_stand_in(
+    delivery: Make,
+    signer: Signer,  # noqa: F811
+    post: Callable[..., Any],  # noqa: F811
+    woken: list[Any],
+) -> None:
+    row = accepted(delivery, Channel.SMS, Priority.HIGH)
+    post(signer.notification(event(row, "Bounce", "bounce", BOUNCE)))
+    assert [name for name, _ in woken] == ["apps.core.tasks.send_notification_email"]
