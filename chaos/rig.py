@@ -168,6 +168,7 @@ def _environment(rig: Rig, folder: Path) -> dict[str, str]:
             "SITE_URL": rig.site,
             "DATABASE_URL": rig.postgres.url,
             "CELERY_BROKER_URL": f"redis://{LOOPBACK}:{rig.redis_port}/0",
+            "SANDBOX_URL": rig.sandbox.url,
             "AWS_SES_PORT": str(rig.sandbox.smtp_port),
             "AWS_ENDPOINT_URL_SNS": rig.sandbox.aws_url,
             "AWS_CONFIG_FILE": os.devnull,

@@ -14,6 +14,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.db.models import F
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from apps.core import broker, conf, sweeps
 from apps.core.models import Delivery
@@ -63,6 +64,7 @@ class Run:
         self._seed = seed
         self._arrivals = books.Arrivals(rig.sandbox)
         self._afterwards = ExitStack()
+        self._fault_over = timezone.now()
 
     def __call__(self) -> Result:
         """Let it happen, and count."""
@@ -75,6 +77,7 @@ class Run:
                 self.producer.join()
             # It may have died meanwhile.
             connection.close()
+            self._fault_over = timezone.now()
             self.say(f"the fault is over, {len(self._arrivals.read())} messages have arrived")
             drain_s = self._drain()
             self._wait_until_quiet()
@@ -120,7 +123,9 @@ class Run:
 
     def end_rules(self) -> None:
         """End the sandbox's faults; the calls that they applied to were in flight."""
-        self.in_flight += sum(rule["used"] for rule in self.rig.sandbox.rules())
+        used = sum(rule["used"] for rule in self.rig.sandbox.rules())
+        self.in_flight += used
+        self.extras["faults"] = used
         self.rig.sandbox.clear_rules()
 
     def flush_redis(self) -> None:
@@ -152,8 +157,10 @@ class Run:
     def _hurry(self) -> None:
         """Let the time pass that a lost wake-up and a back-off are given."""
         waiting = Delivery.objects.filter(state=DeliveryState.DUE)
-        waiting.filter(enqueued_at__isnull=False).update(enqueued_at=Now() - sweeps.BUSY_PATIENCE)
-        waiting.filter(failures__gt=0).update(next_attempt_at=Now())
+        # Once each: what the sweep has woken a worker for since then is none of those.
+        woken = waiting.filter(enqueued_at__lt=self._fault_over)
+        woken.update(enqueued_at=Now() - sweeps.BUSY_PATIENCE)
+        waiting.filter(failures__gt=0, next_attempt_at__gt=Now()).update(next_attempt_at=Now())
 
     def _wait_until_quiet(self) -> None:
         """Until the wake-ups that are left have been worked off: one may still send twice."""
@@ -164,7 +171,7 @@ class Run:
             now_arrived = self._arrivals.read().total()
             if now_arrived != arrived or any(broker.waiting().values()):
                 quiet_since, arrived = time.monotonic(), now_arrived
-            return time.monotonic() - quiet_since > QUIET_S
+            return time.monotonic() - quiet_since > self.seconds(QUIET_S, quick=1)
 
         if self._when(is_quiet, PATIENCE_S) is None:
             self.problems.append("the broker did not come to rest")
