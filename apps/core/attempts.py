@@ -51,13 +51,15 @@ def attempt(delivery_id: UUID) -> Delivery | None:
         if cost is not None and not budget.reserve(delivery, cost):
             logger.info("delivery lost to its lease id=%s", delivery_id)
             return None
-        if not limits.turn(channel, Priority(delivery.priority), weight=service.weight(message)):
+        slot = limits.turn(channel, Priority(delivery.priority), weight=service.weight(message))
+        if slot is None:
             outcomes.given_back(delivery)
             return None
         if time.monotonic() > held_until or _is_taken_away(delivery):
             logger.warning("delivery is another's by now id=%s", delivery_id)
             return None
         outcomes.log(delivery, LogEvent.CALLING, provider=service.provider.name)
+        slot.wait()
         receipt = service.send(message)
     except NotSendable as error:
         return outcomes.skipped(delivery, error)
