@@ -14,7 +14,7 @@ from uuid import UUID
 from django.db.models import F
 from django.db.models.functions import Now
 
-from . import breaker, budget, conf, limits, outcomes
+from . import breaker, budget, conf, limits, outcomes, suppressions
 from .exceptions import (
     AmbiguousError,
     ChannelUnavailableError,
@@ -93,9 +93,7 @@ def claim(delivery_id: UUID) -> Delivery | None:
         if not probing:
             logger.info("delivery not claimed id=%s", delivery_id)
             return None
-    delivery = Delivery.objects.select_related("notification__recipient__contact").get(
-        pk=delivery_id
-    )
+    delivery = suppressions.for_attempt(delivery_id)
     delivery.probing = probing
     return delivery
 
