@@ -9,6 +9,7 @@ import random
 import signal
 import sys
 from contextlib import AsyncExitStack
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -16,11 +17,15 @@ from sandbox import aws, http
 from sandbox.control import Control
 from sandbox.intake import Intake
 from sandbox.listener import Doors, Listener
+from sandbox.logs import Logs
 from sandbox.loopback import is_loopback
+from sandbox.reports import Reporter
 from sandbox.rules import Rules
+from sandbox.signing import VERSIONS, Signer
 from sandbox.smtp import Credentials, Ses, protocol_factory
 from sandbox.sns import Sns
 from sandbox.store import Store
+from sandbox.topic import Topic
 
 
 class CannotListen(Exception):
@@ -44,36 +49,45 @@ async def serve(arguments: argparse.Namespace) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
 
-    store, rules = Store(), Rules(arguments.seed)
-    intake = Intake(store, rules, arguments.latency)
+    host, opted_out = arguments.host, set[str]()
+    store, rules, logs = Store(), Rules(arguments.seed), Logs()
     credentials = Credentials(arguments.smtp_user, arguments.smtp_password)
-    ses = Ses(intake, rules, credentials)
     async with AsyncExitStack() as running:
-        host = arguments.host
+        topic = Topic(Signer(arguments.signature_version), arguments.events_url)
+        await running.enter_async_context(topic)
+        reporter = Reporter(topic, logs, opted_out, arguments.events_delay)
+        await running.enter_async_context(reporter)
+        intake = Intake(store, rules, reporter, arguments.latency)
+        ses, sns = Ses(intake, rules, credentials), Sns(intake, rules, topic, opted_out)
+
         smtp = Listener(host, arguments.smtp_port, protocol_factory(ses), lambda: ses.connections)
-        aws_server = await _server(running, aws.build_app(Sns(intake, rules)))
-        sns = Listener(host, arguments.aws_port, aws_server, lambda: aws_server.connections)
-        doors = Doors(rules, {"email": smtp, "sms": sns})
-        api_server = await _server(running, http.build_app(store, Control(rules, doors)))
-        api = Listener(host, arguments.http_port, api_server, lambda: api_server.connections)
-        listeners = {"SMTP": smtp, "AWS": sns, "HTTP": api}
+        aws_port = await _listener(running, host, arguments.aws_port, aws.build_app(sns, logs))
+        doors = Doors(rules, {"email": smtp, "sms": aws_port})
+        control = Control(rules, doors, topic, reporter, opted_out)
+        api = await _listener(running, host, arguments.http_port, http.build_app(store, control))
+        listeners = {"SMTP": smtp, "AWS": aws_port, "HTTP": api}
         for listener in listeners.values():
             await _open(listener)
             running.callback(listener.close)
+        topic.aws_url = f"http://{_endpoint(host, aws_port.port)}"
+        topic.http_url = f"http://{_endpoint(host, api.port)}"
         for name, listener in listeners.items():
             print(f"{name} ready on {_endpoint(host, listener.port)}", flush=True)
         print(f"The dice have the seed {arguments.seed}", flush=True)
         await stop.wait()
 
 
-async def _server(running: AsyncExitStack, app: web.Application) -> web.Server:
+async def _listener(
+    running: AsyncExitStack, host: str, port: int, app: web.Application
+) -> Listener:
     # A call whose client has left is cancelled, and so is one still held when the sandbox is told
     # to stop, so that stopping is prompt.
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
     await runner.setup()
     running.push_async_callback(runner.cleanup)
-    assert runner.server
-    return runner.server
+    server = runner.server
+    assert server
+    return Listener(host, port, server, lambda: server.connections)
 
 
 async def _open(listener: Listener) -> None:
@@ -108,6 +122,19 @@ def _arguments() -> argparse.Namespace:
         default=random.randrange(2**32),
         help="of the dice thrown for rules that are for a share of the calls; random unless given",
     )
+    parser.add_argument(
+        "--events-url",
+        type=_subscriber,
+        default=os.environ.get("SANDBOX_EVENTS_URL", ""),
+        help="where SES's events are posted to; nowhere unless given",
+    )
+    parser.add_argument(
+        "--events-delay",
+        type=_seconds,
+        default="0.3",
+        help="seconds from a sending to its delivery",
+    )
+    parser.add_argument("--signature-version", choices=VERSIONS, default="2")
     parser.add_argument("--smtp-user", default=os.environ.get("SANDBOX_SMTP_USER", "sandbox"))
     parser.add_argument(
         "--smtp-password", default=os.environ.get("SANDBOX_SMTP_PASSWORD", "sandbox-password")
@@ -121,6 +148,13 @@ def _loopback(text: str) -> str:
             f"{text} is not a loopback address; the sandbox has no defence against a network"
         )
     return "127.0.0.1" if text == "localhost" else text
+
+
+def _subscriber(text: str) -> str:
+    parts = urlsplit(text)
+    if text and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
+        raise argparse.ArgumentTypeError(f"{text} is not an http address on this machine")
+    return text
 
 
 def _port(text: str) -> int:

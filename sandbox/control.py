@@ -3,19 +3,29 @@
 from typing import Any
 
 from aiohttp import web
+from pydantic import ValidationError
 
-from sandbox import rules as reading
+from sandbox import new_rule
 from sandbox.listener import Doors
 from sandbox.loopback import problem
+from sandbox.new_rule import Strict
+from sandbox.reports import Reporter
 from sandbox.rules import Rules
+from sandbox.sms import is_number
+from sandbox.topic import Topic
 
 
 class Control:
-    """The handlers of `/api/rules`."""
+    """The handlers of `/api/` that change what the sandbox does."""
 
-    def __init__(self, rules: Rules, doors: Doors) -> None:
+    def __init__(
+        self, rules: Rules, doors: Doors, topic: Topic, reporter: Reporter, opted_out: set[str]
+    ) -> None:
         self._rules = rules
         self._doors = doors
+        self._topic = topic
+        self._reporter = reporter
+        self._opted_out = opted_out
 
     def routes(self) -> list[web.RouteDef]:
         """Where they are served."""
@@ -24,11 +34,29 @@ class Control:
             web.post("/api/rules", self.add_rule),
             web.delete("/api/rules", self.end_rules),
             web.delete(r"/api/rules/{id:\d{1,9}}", self.end_rule),
+            web.post("/api/opt-outs", self.opt_out),
+            web.delete("/api/opt-outs/{phone}", self.opt_in),
+            web.get("/api/subscription", self.subscription),
+            web.post("/api/subscription", self.ask_to_confirm),
+            web.get(self._topic.signer.certificate_path, self.certificate),
         ]
 
     def health(self) -> dict[str, Any]:
-        """How the sandbox is set."""
-        return {"seed": self._rules.seed}
+        """How the sandbox is set, and how many events it has told of.
+
+        `refused` are those that were answered with a 3xx or 4xx, or never; `waiting` is 0 when
+        nothing is left to be told.
+        """
+        events = {
+            "published": self._topic.published,
+            "refused": self._topic.refused,
+            "waiting": self._reporter.waiting,
+        }
+        return {
+            "seed": self._rules.seed,
+            "events_url": self._topic.url or None,
+            "events": events,
+        }
 
     async def list_rules(self, request: web.Request) -> web.Response:
         """The rules in force, the newest last."""
@@ -37,7 +65,7 @@ class Control:
     async def add_rule(self, request: web.Request) -> web.Response:
         """Put one in force: by the time of the answer it is."""
         try:
-            new = reading.read(await request.read())
+            new = new_rule.read(await request.read())
         except ValueError as error:
             return problem(400, str(error))
         rule = self._rules.add(new)
@@ -59,3 +87,43 @@ class Control:
             return problem(404, "no such rule is in force")
         await self._doors.settle()
         return web.Response(status=204)
+
+    async def opt_out(self, request: web.Request) -> web.Response:
+        """`{"phone": NUMBER}`: that number has answered STOP."""
+        try:
+            phone = _Phone.model_validate_json(await request.read()).phone
+        except ValidationError:
+            phone = ""
+        if not is_number(phone):
+            return problem(400, 'the body must be {"phone": NUMBER}, the number in E.164')
+        self._opted_out.add(phone)
+        return web.json_response({"phone": phone}, status=201)
+
+    async def opt_in(self, request: web.Request) -> web.Response:
+        """That number may be texted again."""
+        phone = request.match_info["phone"]
+        if phone not in self._opted_out:
+            return problem(404, "that number is not opted out")
+        self._opted_out.discard(phone)
+        return web.Response(status=204)
+
+    async def subscription(self, request: web.Request) -> web.Response:
+        """Whether the application has confirmed its subscription."""
+        return web.json_response({"confirmed": self._topic.confirmed})
+
+    async def ask_to_confirm(self, request: web.Request) -> web.Response:
+        """Send it a SubscriptionConfirmation."""
+        if not self._topic.url:
+            return problem(409, "there is no subscriber: start the sandbox with --events-url")
+        self._reporter.ask_to_confirm()
+        return web.json_response({"confirmed": False}, status=202)
+
+    async def certificate(self, request: web.Request) -> web.Response:
+        """What the signatures of events are checked with."""
+        return web.Response(
+            body=self._topic.signer.certificate, content_type="application/x-pem-file"
+        )
+
+
+class _Phone(Strict):
+    phone: str

@@ -4,17 +4,20 @@ import asyncio
 from typing import Never
 
 from sandbox.listener import cut
-from sandbox.rules import KEEPING, Answer, NewRule, Rules
+from sandbox.new_rule import KEEPING, Answer, NewRule
+from sandbox.reports import Reporter
+from sandbox.rules import Rules
 from sandbox.store import Message, Store
 
 
 class Intake:
     """Takes messages on behalf of both stand-ins."""
 
-    def __init__(self, store: Store, rules: Rules, latency: float) -> None:
+    def __init__(self, store: Store, rules: Rules, reporter: Reporter, latency: float) -> None:
         """`latency`: seconds between taking a message and answering that it was taken."""
         self._store = store
         self._rules = rules
+        self._reporter = reporter
         self._latency = latency
 
     async def take(
@@ -25,10 +28,10 @@ class Intake:
         Where a rule says that no answer comes, neither does this one: the call ends with the
         connection, `transport`.
         """
-        rule = self._rules.decide(message.kind, message.recipients).answer
+        rule, telling = self._rules.decide(message.kind, message.recipients)
         if rule and rule.answer not in KEEPING:
             return await _without_keeping(rule, transport)
-        self._store.add(message)
+        await self._reporter.report(self._store.add(message), telling)
         await asyncio.sleep(self._latency)
         if rule:
             await _after_keeping(rule, transport)

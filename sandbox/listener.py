@@ -48,11 +48,13 @@ class Listener:
             self._server.close()
             self._server = None
 
-    def refuse(self) -> None:
+    async def refuse(self) -> None:
         """Listen no more, and cut whoever is connected."""
         self.close()
         for connection in list(self._connections()):
             cut(connection.transport)
+        # What was cut is closed in the loop's next round, which whoever asked for it must not win.
+        await asyncio.sleep(0)
 
 
 def cut(transport: asyncio.BaseTransport | None) -> None:
@@ -75,7 +77,7 @@ class Doors:
         async with self._settling:
             for kind, listener in self._listeners.items():
                 if self._rules.refuses(kind):
-                    listener.refuse()
+                    await listener.refuse()
                 else:
                     await _reopen(listener)
 

@@ -11,6 +11,7 @@ from email.utils import format_datetime
 from typing import Any, ClassVar
 from uuid import uuid4
 
+from sandbox.clock import milliseconds
 from sandbox.store import Kind
 
 _MESSAGE_ID = "message-id"
@@ -43,12 +44,17 @@ class Email:
     configuration_set: str | None
     tags: Mapping[str, str]
 
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        """The header fields in order, unfolded and not decoded."""
+        fields, _ = _split(self.source)
+        return [_header(field) for field in fields]
+
     def as_json(self, *, full: bool) -> dict[str, Any]:
         """The fields of the e-mail, read from its source; `html` and `source` only when `full`."""
         # Read here and not on arrival: a run that sends thousands must not pay, in time or in
         # memory, for the few that somebody looks at.
         parsed = message_from_bytes(self.source, policy=SMTP)
-        fields, _ = _split(self.source)
         shown = {
             "from": str(parsed.get("From", self.envelope_from)),
             "envelope_from": self.envelope_from,
@@ -56,13 +62,19 @@ class Email:
             "subject": str(parsed.get("Subject", "")),
             "configuration_set": self.configuration_set,
             "tags": dict(self.tags),
-            "headers": [_header(field) for field in fields],
+            "headers": self.headers,
             "text": _body(parsed, "text/plain"),
         }
         if full:
             shown["html"] = _body(parsed, "text/html")
             shown["source"] = self.source.decode("utf-8", "replace")
         return shown
+
+
+def ses_id(now: datetime) -> str:
+    """A new id as SES gives them to messages and to feedback."""
+    # They open with a code for the region and the time in milliseconds, in hexadecimal.
+    return f"0100{milliseconds(now):012x}-{uuid4()}-000000"
 
 
 def is_address(text: str) -> bool:
@@ -79,8 +91,7 @@ def accept(source: bytes, envelope_from: str, recipients: Sequence[str], now: da
     headers = [(field, *_header(field)) for field in fields]
     read = {name.lower(): value for _, name, value in headers}
     kept = [field for field, name, _ in headers if name.lower() not in _TAKEN_OUT]
-    # SES's ids open with a code for the region and the time in milliseconds, in hexadecimal.
-    message_id = f"0100{int(now.timestamp() * 1000):012x}-{uuid4()}-000000"
+    message_id = ses_id(now)
     kept.append(f"Message-ID: <{message_id}@email.amazonses.com>".encode())
     kept.append(f"Date: {format_datetime(now)}".encode())
     return Email(

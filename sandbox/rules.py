@@ -5,80 +5,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-
+from sandbox.new_rule import KEEPING, OF_THE_CHANNEL, NewRule, Telling
 from sandbox.store import Kind
-
-Answer = Literal[
-    "refuse", "hang", "slow", "accept_then_hang", "accept_then_drop", "drop", "throttle",
-    "transient", "permanent", "quota", "credentials", "paused",
-]  # fmt: skip
-
-#: With these the message is taken all the same, so that there is something to report of it.
-KEEPING: frozenset[Answer] = frozenset({"slow", "accept_then_hang", "accept_then_drop"})
-#: These are about a whole channel, before anybody knows for whom a message is.
-OF_THE_CHANNEL: frozenset[Answer] = frozenset({"refuse", "credentials"})
-
-Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
-
-class NewRule(BaseModel):
-    """What `POST /api/rules` takes; docs/sandbox.md says what each field does."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-    channel: Kind | None = None
-    to: str | None = None
-    share: Annotated[float, Field(ge=0, le=1)] = 1.0
-    times: Annotated[int, Field(ge=1)] | None = None
-    for_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    answer: Answer | None = None
-    after_s: Seconds = 0.0
-
-    @model_validator(mode="after")
-    def _does_something(self) -> Self:
-        if self.answer is None:
-            raise ValueError("a rule needs an answer")
-        return self
-
-    @model_validator(mode="after")
-    def _is_for_a_whole_channel(self) -> Self:
-        some = (self.to, self.share, self.times) != (None, 1, None)
-        if self.answer == "refuse" and some:
-            raise ValueError("refuse is for a whole channel: leave out to, share and times")
-        if self.answer == "credentials" and self.to is not None:
-            raise ValueError("credentials are those of a whole channel: leave out to")
-        return self
-
-    @model_validator(mode="after")
-    def _exists_at_the_provider(self) -> Self:
-        if self.channel and not self.is_about(self.channel):
-            raise ValueError("SNS has no daily quota: for quota, channel must be email or null")
-        return self
-
-    def is_about(self, kind: Kind) -> bool:
-        """Whether it can concern that channel at all."""
-        return self.channel in (None, kind) and not (self.answer == "quota" and kind == "sms")
-
-
-def read(body: str | bytes) -> NewRule:
-    """The rule that a JSON document asks for; ValueError with a sentence says what is wrong."""
-    try:
-        return NewRule.model_validate_json(body)
-    except ValidationError as error:
-        raise ValueError("; ".join(_sentence(dict(found)) for found in error.errors())) from error
-
-
-def _sentence(error: dict[str, Any]) -> str:
-    field = ".".join(map(str, error["loc"]))
-    if error["type"] == "extra_forbidden":
-        return f"{field} is not a field of a rule; its fields are {', '.join(NewRule.model_fields)}"
-    if error["type"] == "value_error":
-        return str(error["ctx"]["error"])
-    said = error["msg"].replace("Input should be", "must be", 1)
-    return f"{field} {said}" if field else f"The body must be a JSON object: {said}"
 
 
 @dataclass
@@ -113,6 +43,7 @@ class Decision(NamedTuple):
     """What becomes of one message."""
 
     answer: NewRule | None
+    telling: Telling
 
 
 class Rules:
@@ -165,10 +96,17 @@ class Rules:
     def decide(self, kind: Kind, recipients: Sequence[str]) -> Decision:
         """What becomes of a message that would be taken; the rules that say so are used."""
         deciding = [rule for rule in self.in_force() if rule.says.answer not in OF_THE_CHANNEL]
-        answering = next(iter(self._applying(deciding, kind, recipients)), None)
-        if answering:
-            answering.used += 1
-        return Decision(answering.says if answering else None)
+        applying = self._applying(deciding, kind, recipients)
+        answering = next((rule for rule in applying if rule.says.answer), None)
+        telling = None
+        if answering is None or answering.says.answer in KEEPING:
+            telling = next((rule for rule in applying if rule.says.events), None)
+        for rule in {id(rule): rule for rule in (answering, telling) if rule}.values():
+            rule.used += 1
+        return Decision(
+            answering.says if answering else None,
+            (telling.says.events if telling else None) or Telling(),
+        )
 
     def _applying(self, rules: list[Rule], kind: Kind, recipients: Sequence[str]) -> list[Rule]:
         """Those that are about such a message and that the dice let apply, the newest first."""

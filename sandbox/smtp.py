@@ -12,7 +12,8 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from sandbox import mail
 from sandbox.intake import Intake
-from sandbox.rules import Answer, Rules
+from sandbox.new_rule import Answer
+from sandbox.rules import Rules
 
 # SES's default quota for one message, in octets.
 MAX_SIZE = 40 * 1024 * 1024

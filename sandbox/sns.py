@@ -1,7 +1,7 @@
-"""The SNS stand-in: the query protocol's `Publish`, to one phone number."""
+"""The SNS stand-in: the query protocol's actions for text messages, and to confirm a topic."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from urllib.parse import parse_qsl
 from uuid import uuid4
 from xml.sax.saxutils import escape
@@ -9,10 +9,15 @@ from xml.sax.saxutils import escape
 from aiohttp import web
 
 from sandbox.intake import Intake
-from sandbox.rules import Answer, Rules
-from sandbox.sms import InvalidParameter, SnsError, accept, printable
+from sandbox.new_rule import Answer
+from sandbox.rules import Rules
+from sandbox.sms import InvalidParameter, SnsError, accept, is_number, printable
+from sandbox.topic import Topic
 
 _NAMESPACE = "http://sns.amazonaws.com/doc/2010-03-31/"
+
+#: How many numbers SNS lists at once.
+MAX_NUMBERS = 100
 
 REFUSALS: Mapping[Answer, SnsError] = {
     "throttle": SnsError("Throttling", "Rate exceeded"),
@@ -27,32 +32,46 @@ WRONG_CREDENTIALS = SnsError(
 )
 
 Parameters = Mapping[str, str]
-Action = Callable[[Parameters, asyncio.BaseTransport | None], Awaitable[str]]
+Action = Callable[[Parameters], str]
 
 
 class Sns:
     """The endpoint that boto3's `sns` client calls."""
 
-    def __init__(self, intake: Intake, rules: Rules) -> None:
+    def __init__(self, intake: Intake, rules: Rules, topic: Topic, opted_out: set[str]) -> None:
         self._intake = intake
         self._rules = rules
-        self._actions: Mapping[str, Action] = {"Publish": self._publish}
+        self._topic = topic
+        self._opted_out = opted_out
+        self._actions: Mapping[str, Action] = {
+            "CheckIfPhoneNumberIsOptedOut": self._check,
+            "ListPhoneNumbersOptedOut": self._list,
+            "OptInPhoneNumber": self._opt_in,
+            "ConfirmSubscription": self._confirm,
+        }
 
     async def handle(self, request: web.Request) -> web.Response:
         """The answer to one call."""
         parameters = dict(parse_qsl((await request.read()).decode("utf-8", "replace")))
-        name = parameters.get("Action", "")
+        action = parameters.get("Action", "")
         try:
             if self._rules.doubts_credentials("sms"):
                 raise WRONG_CREDENTIALS
-            if name not in self._actions:
-                raise SnsError(
-                    "InvalidAction", f"The action {printable(name)} is not valid for this endpoint."
-                )
-            result = await self._actions[name](parameters, request.transport)
+            result = await self._result(action, parameters, request.transport)
         except SnsError as error:
             return _refusal(error)
-        return _success(name, result)
+        return _success(action, result)
+
+    async def _result(
+        self, action: str, parameters: Parameters, transport: asyncio.BaseTransport | None
+    ) -> str:
+        if action == "Publish":
+            return await self._publish(parameters, transport)
+        if action in self._actions:
+            return self._actions[action](parameters)
+        raise SnsError(
+            "InvalidAction", f"The action {printable(action)} is not valid for this endpoint."
+        )
 
     async def _publish(
         self, parameters: Parameters, transport: asyncio.BaseTransport | None
@@ -61,6 +80,35 @@ class Sns:
         if refusal := await self._intake.take(sms, transport):
             raise REFUSALS[refusal]
         return f"<MessageId>{sms.id}</MessageId>"
+
+    def _check(self, parameters: Parameters) -> str:
+        opted_out = _number(parameters) in self._opted_out
+        return f"<isOptedOut>{str(opted_out).lower()}</isOptedOut>"
+
+    def _list(self, parameters: Parameters) -> str:
+        after = parameters.get("nextToken", "")
+        left = sorted(number for number in self._opted_out if number > after)
+        members = "".join(f"<member>{number}</member>" for number in left[:MAX_NUMBERS])
+        more = left[MAX_NUMBERS:]
+        token = f"<nextToken>{left[MAX_NUMBERS - 1]}</nextToken>" if more else ""
+        return f"<phoneNumbers>{members}</phoneNumbers>{token}"
+
+    def _opt_in(self, parameters: Parameters) -> str:
+        self._opted_out.discard(_number(parameters))
+        return ""
+
+    def _confirm(self, parameters: Parameters) -> str:
+        arn = self._topic.confirm(parameters.get("TopicArn", ""), parameters.get("Token", ""))
+        if arn is None:
+            raise InvalidParameter("Token")
+        return f"<SubscriptionArn>{arn}</SubscriptionArn>"
+
+
+def _number(parameters: Parameters) -> str:
+    number = parameters.get("phoneNumber", "")
+    if not is_number(number):
+        raise InvalidParameter("phoneNumber Reason: it must be in E.164")
+    return number
 
 
 def _success(action: str, result: str) -> web.Response:

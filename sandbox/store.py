@@ -2,7 +2,7 @@
 
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice, takewhile
 from typing import Any, Literal, NamedTuple, Protocol
@@ -31,6 +31,25 @@ class Message(Protocol):
         """The message's own fields, ready for JSON; the large ones only when `full`."""
 
 
+@dataclass(slots=True)
+class Publication:
+    """One thing that was told of a message; `status` is how the application answered, if it did."""
+
+    type: str
+    detail: str = ""
+    published_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    status: int | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        return {
+            "type": self.type,
+            "detail": self.detail,
+            "published_at": self.published_at.isoformat(timespec="microseconds"),
+            "status": self.status,
+        }
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A stored message: `seq` grows by one with each, and is never used twice by one process."""
@@ -38,6 +57,12 @@ class Entry:
     seq: int
     received_at: datetime
     message: Message
+    publications: list[Publication] = field(default_factory=list)
+
+    def tell(self, publication: Publication) -> Publication:
+        """Keep in mind that this is being told of the message."""
+        self.publications.append(publication)
+        return publication
 
     def as_json(self, *, full: bool) -> dict[str, Any]:
         """The whole entry, ready for JSON; `received_at` is ISO 8601 in UTC."""
@@ -47,6 +72,8 @@ class Entry:
             "kind": self.message.kind,
             "received_at": self.received_at.isoformat(timespec="microseconds"),
             **self.message.as_json(full=full),
+            # A copy, which the event loop cannot lengthen while another thread reads it.
+            "events": [publication.as_json() for publication in list(self.publications)],
         }
 
 
@@ -65,12 +92,14 @@ class Store:
         self._entries: OrderedDict[str, Entry] = OrderedDict()
         self._last_seq = 0
 
-    def add(self, message: Message) -> None:
+    def add(self, message: Message) -> Entry:
         """Keep `message` as the newest, received now."""
         self._last_seq += 1
-        self._entries[message.id] = Entry(self._last_seq, datetime.now(UTC), message)
+        entry = Entry(self._last_seq, datetime.now(UTC), message)
+        self._entries[message.id] = entry
         if len(self._entries) > self._max_messages:
             self._entries.popitem(last=False)
+        return entry
 
     def get(self, message_id: str) -> Entry | None:
         """The entry of the message with that id, if it is still kept."""

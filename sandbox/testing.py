@@ -99,16 +99,20 @@ class RunningSandbox:
 
 
 @contextmanager
-def running_sandbox(latency: float = 0, seed: int | None = None) -> Iterator[RunningSandbox]:
+def running_sandbox(
+    latency: float = 0, events_url: str = "", seed: int | None = None, *options: str
+) -> Iterator[RunningSandbox]:
     """Start `python -m sandbox` on free ports, wait until it answers, and stop it at the end.
 
-    `latency`: seconds before it answers an accepted provider call. `seed`: of its dice.
+    `latency`: seconds before it answers an accepted provider call. `events_url`: where
+    it posts SES's events to, if anywhere. `seed`: of its dice. `options`: more of its options.
     """
-    options = ["--smtp-port=0", "--aws-port=0", "--http-port=0", f"--latency={latency}"]
+    ports = ["--smtp-port=0", "--aws-port=0", "--http-port=0"]
+    settings = [f"--latency={latency}", f"--events-url={events_url}"]
     if seed is not None:
-        options.append(f"--seed={seed}")
+        settings.append(f"--seed={seed}")
     process = subprocess.Popen(
-        [sys.executable, "-m", "sandbox", *options],
+        [sys.executable, "-m", "sandbox", *ports, *settings, *options],
         cwd=_PROJECT,
         env=os.environ | {"SANDBOX_SMTP_USER": SMTP_USER, "SANDBOX_SMTP_PASSWORD": SMTP_PASSWORD},
         stdout=subprocess.PIPE,
@@ -119,8 +123,8 @@ def running_sandbox(latency: float = 0, seed: int | None = None) -> Iterator[Run
     watchdog.start()
     try:
         assert process.stdout is not None
-        ports = [_port(process.stdout.readline()) for _ in range(3)]
-        sandbox = RunningSandbox(process, *ports)
+        bound = [_port(process.stdout.readline()) for _ in range(3)]
+        sandbox = RunningSandbox(process, *bound)
         sandbox.health()
         watchdog.cancel()
         yield sandbox

@@ -49,6 +49,7 @@ def environment(folder: Path, broker_url: str, database_url: str) -> dict[str, s
         "SMS_RATE_LIMIT": "1000",
         "AWS_SES_PORT": str(CLOSED_PORT),
         "AWS_ENDPOINT_URL_SNS": f"http://{LOOPBACK}:{CLOSED_PORT}",
+        "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS": f"http://{LOOPBACK}:{CLOSED_PORT}",
         "SANDBOX_URL": f"http://{LOOPBACK}:{CLOSED_PORT}",
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,

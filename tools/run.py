@@ -271,6 +271,8 @@ def build_environment(base: Mapping[str, str], ports: dict[str, int], var: Path)
         "AWS_SES_SMTP_USER": "sandbox",
         "AWS_SES_SMTP_PASSWORD": "sandbox-password",
         "AWS_ENDPOINT_URL_SNS": f"http://{LOOPBACK}:{ports['PORT_AWS']}",
+        "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS": f"http://{LOOPBACK}:{ports['PORT_AWS']}",
+        "SANDBOX_EVENTS_URL": f"http://localhost:{ports['PORT_WEB']}/webhooks/aws/sns",
         "SANDBOX_URL": f"http://{LOOPBACK}:{ports['PORT_SANDBOX']}",
     }
 

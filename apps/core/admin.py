@@ -6,7 +6,7 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 from django.http import HttpRequest
 
-from . import breaker, outcomes
+from . import breaker, outcomes, suppressions
 from .models import (
     ChannelStop,
     Contact,
@@ -15,6 +15,7 @@ from .models import (
     NotificationDeliveryLog,
     ProviderEvent,
     SMSSpend,
+    Suppression,
 )
 from .tasks import enqueue_dispatch
 
@@ -112,6 +113,23 @@ class ProviderEventAdmin(ReadOnlyMixin, admin.ModelAdmin):
     @admin.display(boolean=True, description="fits a delivery")
     def is_matched(self, row: ProviderEvent) -> bool:
         return row.delivery_id is not None
+
+
+@admin.register(Suppression)
+class SuppressionAdmin(ReadOnlyMixin, admin.ModelAdmin):
+    list_display = ["address", "channel", "reason", "since", "until", "lifted_at", "lifted_by"]
+    list_filter = ["channel", "reason", ("lifted_at", admin.EmptyFieldListFilter)]
+    ordering = ["-since"]
+    search_fields = ["address"]
+    actions = ["lift"]
+
+    def has_settle_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("core.change_suppression")
+
+    @admin.action(description="Lift: write to the address again", permissions=["settle"])
+    def lift(self, request: HttpRequest, chosen: QuerySet[Suppression]) -> None:
+        lifted = sum(suppressions.lift(row, request.user.get_username()) for row in chosen)
+        messages.success(request, f"{lifted} of {len(chosen)} suppressions are lifted.")
 
 
 @admin.register(ChannelStop)

@@ -14,7 +14,7 @@ from uuid import UUID
 from django.db.models import F
 from django.db.models.functions import Now
 
-from . import breaker, budget, conf, limits, outcomes
+from . import breaker, budget, conf, limits, outcomes, suppressions
 from .exceptions import (
     AmbiguousError,
     ChannelUnavailableError,
@@ -51,13 +51,15 @@ def attempt(delivery_id: UUID) -> Delivery | None:
         if cost is not None and not budget.reserve(delivery, cost):
             logger.info("delivery lost to its lease id=%s", delivery_id)
             return None
-        if not limits.turn(channel, Priority(delivery.priority), weight=service.weight(message)):
+        slot = limits.turn(channel, Priority(delivery.priority), weight=service.weight(message))
+        if slot is None:
             outcomes.given_back(delivery)
             return None
         if time.monotonic() > held_until or _is_taken_away(delivery):
             logger.warning("delivery is another's by now id=%s", delivery_id)
             return None
         outcomes.log(delivery, LogEvent.CALLING, provider=service.provider.name)
+        slot.wait()
         receipt = service.send(message)
     except NotSendable as error:
         return outcomes.skipped(delivery, error)
@@ -91,9 +93,7 @@ def claim(delivery_id: UUID) -> Delivery | None:
         if not probing:
             logger.info("delivery not claimed id=%s", delivery_id)
             return None
-    delivery = Delivery.objects.select_related("notification__recipient__contact").get(
-        pk=delivery_id
-    )
+    delivery = suppressions.for_attempt(delivery_id)
     delivery.probing = probing
     return delivery
 

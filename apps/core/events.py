@@ -15,10 +15,10 @@ from django.db import transaction
 from django.db.models import OuterRef, Subquery
 from django.db.models.functions import Now
 
-from . import outcomes
+from . import outcomes, suppressions
 from .models import Delivery, NotificationDeliveryLog, ProviderEvent
 from .redaction import storable
-from .states import DeliveryState, EventKind, LogEvent
+from .states import Channel, DeliveryState, EventKind, LogEvent
 
 logger = logging.getLogger(__name__)
 
@@ -117,6 +117,7 @@ def _apply(report: ProviderEvent) -> Delivery | None:
     if late and kind == EventKind.SENT:
         return None
     _line(delivery, attempt, report)
+    suppressions.after(report, Channel(delivery.channel))
     if late or kind not in STATES or _is_overtaken(delivery, attempt, kind):
         return None
     return _move(delivery, attempt, report)

@@ -1,16 +1,17 @@
 """The account-wide pace: one limiter for each channel, shared by all workers of all hosts.
 
 The generic cell rate algorithm (ITU-T I.371, annex A), kept in Redis as one number, the
-theoretical arrival time of the next message, and moved by one script on Redis's own clock. It
-lets a message pass half an interval early, which makes up for waiting workers that wake late;
-idle time does not pile up. Nobody holds a place in a queue: whoever waits asks again, and a
-waiting urgent message keeps the others back.
+theoretical arrival time of the next message, and moved by one script on Redis's own clock. Idle
+time does not pile up. A message is given its slot a moment ahead: whoever has it writes what must
+be written before the call and then calls at the slot's own time, so that neither a worker that
+wakes late nor a slow database moves the calls together. Nobody holds a place for longer than that
+moment: whoever waits asks again, and a waiting urgent message keeps the others back.
 """
 
 import logging
 import time
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import redis
 from django.conf import settings
@@ -21,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 #: Seconds that one message waits for its turn before it is given back.
 PATIENCE_S = 8.0
+#: Seconds that a slot is given ahead.
+LEAD_S = 0.1
 #: Seconds at most between two questions, so that a waiting message notices a faster pace.
 LONGEST_NAP_S = 0.25
 #: Milliseconds that a waiting urgent message keeps the others back after it last asked.
@@ -39,32 +42,46 @@ local weight, urgent = tonumber(ARGV[2]), ARGV[3] == '1'
 local arrival = tonumber(redis.call('GET', KEYS[1])) or 0
 -- A clock that was set back must not stop the channel for as long.
 if arrival - now > interval * 200 then arrival = now end
-local early = math.ceil(arrival - interval / 2 - now)
+local early = math.ceil(arrival - tonumber(ARGV[5]) - now)
 if early > 0 then
   if urgent then redis.call('SET', KEYS[2], '1', 'PX', ARGV[4]) end
-  return early
+  return -early
 end
-if not urgent and redis.call('EXISTS', KEYS[2]) == 1 then return interval end
-arrival = math.max(arrival, now) + interval * weight
+if not urgent and redis.call('EXISTS', KEYS[2]) == 1 then return -interval end
+local slot = math.max(arrival, now)
+arrival = slot + interval * weight
 local life = math.ceil((arrival - now) / 1000) + 1000
 redis.call('SET', KEYS[1], string.format('%.0f', arrival), 'PX', life)
 if urgent then redis.call('DEL', KEYS[2]) end
-return 0
+return slot - now
 """
 
 
-def turn(channel: Channel, priority: Priority, *, weight: int = 1) -> bool:
-    """Wait until the account's pace lets this message pass; False where that takes too long.
+class Slot(NamedTuple):
+    """When a message may go, on this process's monotonic clock, in seconds."""
 
-    `weight` is what the channel's limit counts: 1 for an e-mail, the parts of a text message.
-    Urgent and high priorities go before the others, whoever came first.
+    at: float
+
+    def wait(self) -> None:
+        """Return when the time has come; at once where it has passed."""
+        time.sleep(max(0.0, self.at - time.monotonic()))
+
+
+def turn(channel: Channel, priority: Priority, *, weight: int = 1) -> Slot | None:
+    """Wait until the account's pace gives this message its slot; None where that takes too long.
+
+    The slot begins LEAD_S later at most. `weight` is what the channel's limit counts: 1 for an
+    e-mail, the parts of a text message. Urgent and high priorities go before the others, whoever
+    came first.
     """
     deadline = time.monotonic() + PATIENCE_S
-    while (wait := _ask(channel, priority < Priority.MEDIUM, weight)) > 0:
-        if time.monotonic() + wait > deadline:
-            return False
-        time.sleep(min(wait, LONGEST_NAP_S))
-    return True
+    while True:
+        answer = _ask(channel, priority < Priority.MEDIUM, weight)
+        if answer.given:
+            return Slot(time.monotonic() + answer.seconds)
+        if time.monotonic() + answer.seconds > deadline:
+            return None
+        time.sleep(min(answer.seconds, LONGEST_NAP_S))
 
 
 def slow_down(channel: Channel) -> None:
@@ -86,18 +103,25 @@ def rate(channel: Channel) -> float:
     return float(limits[channel])
 
 
-def _ask(channel: Channel, urgent: bool, weight: int) -> float:
-    """Seconds to wait before asking again; 0 where the message may pass now."""
+class _Answer(NamedTuple):
+    """Whether a slot was given, and the seconds until it, or else until it is worth asking."""
+
+    given: bool
+    seconds: float
+
+
+def _ask(channel: Channel, urgent: bool, weight: int) -> _Answer:
     if time.monotonic() < _fallback.redis_rests_until:
         return _fallback.ask(channel, weight)
-    arguments = (1_000_000 / rate(channel), weight, int(urgent), URGENT_HOLDS_MS)
+    lead = LEAD_S * 1_000_000
+    arguments = (1_000_000 / rate(channel), weight, int(urgent), URGENT_HOLDS_MS, lead)
     try:
-        answer = _client().eval(_TAKE, 3, *_keys(channel), *arguments)
+        microseconds = _client().eval(_TAKE, 3, *_keys(channel), *arguments)
     except redis.RedisError as error:
         logger.warning("pace kept by this process alone, Redis failed: %s", error)
         _fallback.redis_rests_until = time.monotonic() + REST_S
         return _fallback.ask(channel, weight)
-    return max(0.0, float(answer) / 1_000_000)
+    return _Answer(given=microseconds >= 0, seconds=abs(microseconds) / 1_000_000)
 
 
 def _keys(channel: Channel) -> tuple[str, str, str]:
@@ -119,13 +143,13 @@ class _Fallback:
         self.redis_rests_until = 0.0
         self._next_at: dict[Channel, float] = {}
 
-    def ask(self, channel: Channel, weight: int) -> float:
+    def ask(self, channel: Channel, weight: int) -> _Answer:
         now = time.monotonic()
         wait = self._next_at.get(channel, 0.0) - now
         if wait <= 0:
             interval = settings.RATE_LIMIT_SHARES / rate(channel)
             self._next_at[channel] = now + interval * weight
-        return max(0.0, wait)
+        return _Answer(given=wait <= 0, seconds=max(0.0, wait))
 
 
 _fallback = _Fallback()

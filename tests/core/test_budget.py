@@ -191,7 +191,7 @@ def test_what_was_retried_until_its_horizon_is_given_back(delivery: Make) -> Non
 def test_a_delivery_that_is_given_back_gives_its_money_back(
     delivery: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "turn", lambda *_, **__: False)
+    monkeypatch.setattr(limits, "turn", lambda *_, **__: None)
     row = text(delivery)
     attempt(row.pk)
     assert held(row) == (None, None)

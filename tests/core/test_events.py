@@ -189,9 +189,9 @@ def test_a_report_while_the_second_attempt_waits_for_its_turn_spares_the_call(
     row = accepted(delivery)
     outcomes.settled_by_policy(fresh(row))
 
-    def turn(*_: Any, **__: Any) -> bool:
+    def turn(*_: Any, **__: Any) -> limits.Slot:
         receive(row, DELIVERED)
-        return True
+        return limits.Slot(0.0)
 
     monkeypatch.setattr(limits, "turn", turn)
     attempt(row.pk)

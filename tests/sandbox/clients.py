@@ -25,10 +25,10 @@ def smtp(sandbox: RunningSandbox, timeout: float = PATIENCE_S) -> smtplib.SMTP:
 
 
 def send_email(
-    sandbox: RunningSandbox, *to: str, timeout: float = PATIENCE_S, **headers: str
+    sandbox: RunningSandbox, *to: str, patience_s: float = PATIENCE_S, **headers: str
 ) -> tuple[int, str]:
-    """The reply to an e-mail sent over a connection of its own."""
-    with smtp(sandbox, timeout) as client:
+    """The reply to an e-mail sent over a connection of its own; `headers` with _ for each -."""
+    with smtp(sandbox, patience_s) as client:
         return send_over(client, *to, **headers)
 
 

@@ -121,7 +121,7 @@ def test_the_large_fields_of_an_email_are_listed_only_when_asked_for(
     [full] = sandbox.messages(full=1)
     assert brief.keys() == {
         "seq", "id", "kind", "received_at", "from", "envelope_from", "to", "subject",
-        "configuration_set", "tags", "headers", "text",
+        "configuration_set", "tags", "headers", "text", "events",
     }  # fmt: skip
     assert full.keys() - brief.keys() == {"html", "source"}
     assert sandbox.message(brief["id"]) == full
@@ -158,14 +158,17 @@ def test_deleting_forgets_the_messages_but_goes_on_counting(sandbox: RunningSand
 
 
 def test_health_counts_the_kept_messages(sandbox: RunningSandbox) -> None:
-    before = sandbox.health()
-    assert (before["status"], before["emails"], before["sms"]) == ("ok", 0, 0)
+    def counted() -> tuple[str, int, int]:
+        health = sandbox.health()
+        return health["status"], health["emails"], health["sms"]
+
+    assert counted() == ("ok", 0, 0)
 
     send_email(sandbox, "owner@customer.example")
     send_sms(sandbox, "Ready.")
     send_sms(sandbox, "Ready.")
 
-    assert sandbox.health() == before | {"emails": 1, "sms": 2}
+    assert counted() == ("ok", 1, 2)
 
 
 @pytest.mark.parametrize(

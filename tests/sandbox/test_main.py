@@ -116,7 +116,17 @@ def test_a_host_that_is_not_loopback_is_refused(host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "option", ["--latency=-1", "--latency=nan", "--latency=slow", "--smtp-port=65536"]
+    "option",
+    [
+        "--latency=-1",
+        "--latency=nan",
+        "--latency=slow",
+        "--smtp-port=65536",
+        "--signature-version=3",
+        "--events-url=http://app.example/webhooks/aws/sns",
+        "--events-url=http://127.0.0.1.app.example/",
+        "--events-url=file:///tmp/events",
+    ],
 )
 def test_an_option_that_makes_no_sense_is_refused(option: str) -> None:
     assert run_to_the_end(option).returncode == 2

@@ -214,7 +214,7 @@ def test_a_call_that_hangs_ends_with_its_client_and_nothing_is_kept(
     sandbox.rule(answer="hang")
 
     with pytest.raises(smtplib.SMTPServerDisconnected, match="timed out"):
-        send_email(sandbox, timeout=IMPATIENCE_S)
+        send_email(sandbox, patience_s=IMPATIENCE_S)
     with pytest.raises(aws_errors.ReadTimeoutError):
         send_text(sandbox, timeout=IMPATIENCE_S)
     assert sandbox.messages() == []
@@ -233,7 +233,7 @@ def test_a_message_can_be_kept_though_its_sender_hears_nothing(sandbox: RunningS
     sandbox.rule(answer="accept_then_hang")
 
     with pytest.raises(smtplib.SMTPServerDisconnected, match="timed out"):
-        send_email(sandbox, timeout=IMPATIENCE_S)
+        send_email(sandbox, patience_s=IMPATIENCE_S)
     with pytest.raises(aws_errors.ReadTimeoutError):
         send_text(sandbox, timeout=IMPATIENCE_S)
     assert [message["kind"] for message in sandbox.messages()] == ["email", "sms"]
@@ -284,7 +284,7 @@ def test_what_the_provider_would_refuse_by_itself_uses_no_rule(sandbox: RunningS
         ([], "The body must be a JSON object: "),
         ({}, "a rule needs an answer"),
         ({"answer": "explode"}, "answer must be 'refuse', 'hang', 'slow'"),
-        ({"answer": "drop", "colour": "red"}, "colour is not a field of a rule; its fields are"),
+        ({"answer": "drop", "colour": "red"}, "colour is not a field; the fields are channel, to,"),
         ({"answer": "drop", "channel": "fax"}, "channel must be 'email' or 'sms'"),
         ({"answer": "drop", "times": "3"}, "times must be a valid integer"),
         ({"answer": "drop", "times": 0}, "times must be greater than or equal to 1"),
@@ -297,6 +297,17 @@ def test_what_the_provider_would_refuse_by_itself_uses_no_rule(sandbox: RunningS
         ({"answer": "refuse", "times": 1}, "leave out to, share and times"),
         ({"answer": "credentials", "to": ADDRESS}, "leave out to"),
         ({"answer": "quota", "channel": "sms"}, "channel must be email or null"),
+        ({"events": {"outcome": "lost"}}, "events.outcome must be 'delivered', 'bounce'"),
+        ({"events": {"when": "late"}}, "events.when is not a field; the fields are outcome,"),
+        ({"events": {"copies": 0}}, "events.copies must be greater than or equal to 1"),
+        (
+            {"channel": "sms", "events": {"outcome": "complaint"}},
+            "events.outcome of sms must be one of bounce, delivered, none, opt_out",
+        ),
+        (
+            {"channel": "email", "events": {"outcome": "opt_out"}},
+            "events.outcome of email must be one of bounce, complaint, delay, delivered,",
+        ),
     ],
 )
 def test_a_rule_that_makes_no_sense_is_refused_with_what_to_write(

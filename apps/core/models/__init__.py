@@ -5,6 +5,7 @@ from .delivery_log import NotificationDeliveryLog
 from .notification import Notification
 from .provider_event import ProviderEvent
 from .spend import SMSSpend
+from .suppression import Suppression
 
 __all__ = [
     "ChannelStop",
@@ -14,4 +15,5 @@ __all__ = [
     "NotificationDeliveryLog",
     "ProviderEvent",
     "SMSSpend",
+    "Suppression",
 ]

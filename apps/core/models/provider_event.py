@@ -22,6 +22,7 @@ class ProviderEvent(models.Model):
     #: Our own ids, where the report carries them.
     delivery_ref = models.UUIDField(null=True)
     attempt = models.PositiveIntegerField(null=True)
+    #: In lower case, as suppressions have it.
     recipient = models.CharField(max_length=320, blank=True)
     code = models.CharField(max_length=64, blank=True)
     detail = models.CharField(max_length=500, blank=True)
@@ -41,6 +42,11 @@ class ProviderEvent(models.Model):
         ]
         indexes = [
             models.Index(fields=["-received_at"], name="provider_event_newest"),
+            models.Index(
+                fields=["recipient", "occurred_at"],
+                condition=models.Q(kind=EventKind.BOUNCED),
+                name="provider_event_bounces",
+            ),
             models.Index(fields=["envelope_id"], name="provider_event_envelope"),
             models.Index(
                 fields=["provider_message_id"],

@@ -8,6 +8,7 @@ from django.conf import settings
 from .. import conf, routing
 from ..exceptions import NotSendable
 from ..models import Contact, Delivery
+from ..models.suppression import SuppressionReason
 from ..providers.base import Provider, Receipt
 from ..states import Channel
 
@@ -47,6 +48,8 @@ def address_of(delivery: Delivery) -> str:
     reason = routing.why_not(channel, contact, sms_enabled=settings.SMS_ENABLED)
     if reason or contact is None:
         raise NotSendable(reason)
+    if suppressed := getattr(delivery, "suppressed", None):
+        raise NotSendable(f"address is suppressed: {SuppressionReason(suppressed).label}")
     return contact.address(channel)
 
 

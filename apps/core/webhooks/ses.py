@@ -83,7 +83,7 @@ def _report(
         provider_message_id=str(mail["messageId"])[:128],
         delivery_ref=_first(tags, "delivery", UUID),
         attempt=_first(tags, "attempt", int),
-        recipient=address[:320],
+        recipient=address.lower()[:320],
         code=_code(said),
         detail=_detail(said, recipient),
         occurred_at=occurred_at,

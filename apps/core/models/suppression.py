@@ -1,0 +1,55 @@
+"""The addresses to which nothing is sent any more."""
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from ..states import Channel
+
+
+class SuppressionReason(models.TextChoices):
+    """Why an address is left alone."""
+
+    BOUNCE = "bounce", "messages to it bounce"
+    COMPLAINT = "complaint", "its owner complained about a message"
+
+
+class SuppressionQuerySet(models.QuerySet["Suppression"]):
+    def in_force(self) -> "SuppressionQuerySet":
+        return self.filter(Q(until=None) | Q(until__gt=Now()), lifted_at=None)
+
+
+class Suppression(models.Model):
+    """One address that is left alone, from when and why, until somebody lifts that."""
+
+    channel = models.CharField(max_length=8, choices=Channel.choices)
+    #: In lower case: no mail provider that matters tells addresses apart by it.
+    address = models.CharField(max_length=320)
+    reason = models.CharField(max_length=16, choices=SuppressionReason.choices)
+    detail = models.CharField(max_length=500, blank=True)
+    since = models.DateTimeField(db_default=Now(), editable=False)
+    #: Empty where it does not end by itself.
+    until = models.DateTimeField(null=True)
+    lifted_at = models.DateTimeField(null=True)
+    lifted_by = models.CharField(max_length=150, blank=True)
+
+    objects = SuppressionQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["channel", "address"],
+                condition=Q(lifted_at=None),
+                name="one_suppression_per_address",
+            ),
+            models.CheckConstraint(
+                condition=Q(reason__in=SuppressionReason.values), name="suppression_reason_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(channel__in=Channel.values), name="suppression_channel_known"
+            ),
+        ]
+        indexes = [models.Index(fields=["-since"], name="suppression_newest")]
+
+    def __str__(self) -> str:
+        return f"{self.get_channel_display()} suppressed: {self.get_reason_display()}"
