@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from apps.core.models import Delivery, NotificationDeliveryLog
 from apps.core.states import Channel, DeliveryState, LogEvent, Priority
@@ -33,10 +34,15 @@ class Arrivals:
         """The counts, brought up to date."""
         for message in self._sandbox.messages(since=self._last_seq):
             self._last_seq = message["seq"]
-            shown = message["subject"] if message["kind"] == "email" else message["body"]
-            if mark := _MARK.search(shown):
-                self.times[mark[0], message["kind"]] += 1
+            if mark := mark_of(message):
+                self.times[mark, message["kind"]] += 1
         return self.times
+
+
+def mark_of(message: dict[str, Any]) -> str:
+    """The mark that a message of the sandbox carries; empty where it has none."""
+    found = _MARK.search(message["subject"] if message["kind"] == "email" else message["body"])
+    return found[0] if found else ""
 
 
 def expected(orders: Iterable[Order]) -> set[Key]:

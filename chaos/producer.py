@@ -67,7 +67,8 @@ def make_orders(
     return [
         Order(
             mark=f"C-{next(_numbers):06d}",
-            person=rng.choice(people),
+            # Each his own: a bounce of one message keeps the next ones from the same address.
+            person=people[position % len(people)],
             priority=rng.choice(priorities),
             at_s=over_s * position / number,
             held=rng.randrange(HELD_ONE_IN) == 0,

@@ -145,7 +145,11 @@ def running_rig(
         else:
             stack.callback(shutil.rmtree, folder)
         [web_port] = free_ports(1)
-        sandbox = stack.enter_context(running_sandbox(seed=seed))
+        sandbox = stack.enter_context(
+            running_sandbox(
+                events_url=f"http://{LOOPBACK}:{web_port}{WEBHOOK}" if events else "", seed=seed
+            )
+        )
         rig = Rig(folder, sandbox, web_port, settings, worker_app=worker_app, beat_app=beat_app)
         stack.callback(rig.postgres.stop)
         stack.enter_context(tended(rig.services))

@@ -163,18 +163,24 @@ class Run:
         waiting.filter(failures__gt=0, next_attempt_at__gt=Now()).update(next_attempt_at=Now())
 
     def _wait_until_quiet(self) -> None:
-        """Until the wake-ups that are left have been worked off: one may still send twice."""
+        """Until the wake-ups that are left have been worked off, and every event was told.
+
+        One of them may still have a message sent twice.
+        """
         quiet_since, arrived = time.monotonic(), -1
 
         def is_quiet() -> bool:
             nonlocal quiet_since, arrived
             now_arrived = self._arrivals.read().total()
-            if now_arrived != arrived or any(broker.waiting().values()):
+            events = self.rig.sandbox.health()["events"]
+            if now_arrived != arrived or any(broker.waiting().values()) or events["waiting"]:
                 quiet_since, arrived = time.monotonic(), now_arrived
             return time.monotonic() - quiet_since > self.seconds(QUIET_S, quick=1)
 
         if self._when(is_quiet, PATIENCE_S) is None:
-            self.problems.append("the broker did not come to rest")
+            self.problems.append("the broker, or the provider's events, did not come to rest")
+        if refused := self.rig.sandbox.health()["events"]["refused"]:
+            self.problems.append(f"{refused} events were refused by the webhook")
 
     def _result(self, drain_s: float | None) -> Result:
         orders = self.producer.committed

@@ -17,7 +17,8 @@ from chaos.rig import Rig, running_rig
 from chaos.scenarios import QUICK_SETTINGS, SCENARIOS, Scenario
 from chaos.verdict import Result
 
-PEOPLE = 50
+#: At least as many as a scenario has messages.
+PEOPLE = 1000
 
 
 def main() -> int:

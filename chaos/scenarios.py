@@ -8,13 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chaos.points import TAKEN, Point
 from chaos.verdict import Promise
 
 if TYPE_CHECKING:
     from chaos.run import Run
+
+#: Ways of telling what became of an e-mail; the lateness is below the deadline of an unknown one.
+DISORDER: tuple[dict[str, Any], ...] = (
+    {"timing": "early"},
+    {"timing": "early", "copies": 3},
+    {"timing": "late", "late_s": 8, "reversed": True},
+    {"copies": 3, "reversed": True},
+    {"outcome": "delay", "copies": 2, "reversed": True},
+    {"outcome": "bounce", "copies": 2, "reversed": True},
+    {"outcome": "reject", "timing": "early", "copies": 2},
+    {"outcome": "complaint", "timing": "early", "reversed": True},
+    {"outcome": "complaint", "timing": "late", "late_s": 8, "copies": 3, "reversed": True},
+)
 
 EMAIL_ONLY = ("MEDIUM",)
 BOTH_CHANNELS = ("URGENT", "MEDIUM")
@@ -119,6 +132,13 @@ def never_answer_some(run: Run) -> None:
     run.end_rules()
 
 
+def disorder_the_events(run: Run) -> None:
+    """Each share of the e-mails has its events in a way of its own; some calls time out too."""
+    for telling in DISORDER:
+        run.rig.sandbox.rule(channel="email", share=0.15, events=telling)
+    never_answer_some(run)
+
+
 def kill_at_points(run: Run) -> None:
     orders = [point for point in Point for _ in range(10)]
     run.rng.shuffle(orders)
@@ -138,6 +158,12 @@ def deploy(run: Run) -> None:
         run.rig.wait_for(new)
         old.terminate()
         run.until(old.is_gone, "the old worker has finished what it was doing")
+
+
+def check_the_ends(run: Run) -> None:
+    from chaos import fates  # which needs the settings
+
+    run.note(*fates.fates(run.rig.sandbox, run.orders))
 
 
 def check_the_money(run: Run) -> None:
@@ -202,6 +228,13 @@ SCENARIOS: dict[str, Scenario] = {
             name="killed-at-points-without-events",
             events=False,
             promise=Promise(drained_within_s=120, may_duplicate=True),
+        ),
+        Scenario(
+            "events-disordered",
+            disorder_the_events,
+            priorities=EMAIL_ONLY,
+            events=True,
+            check=check_the_ends,
         ),
         Scenario(
             "budget-reached",
