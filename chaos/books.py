@@ -45,6 +45,14 @@ def mark_of(message: dict[str, Any]) -> str:
     return found[0] if found else ""
 
 
+def events_refused(sandbox: RunningSandbox) -> int:
+    """The events that the application would not take; 409 says that it has them already."""
+    told = [event for mail in sandbox.messages(kind="email") for event in mail["events"]]
+    return sum(
+        not (event["status"] == 409 or 200 <= (event["status"] or 0) < 300) for event in told
+    )
+
+
 def expected(orders: Iterable[Order]) -> set[Key]:
     """What must arrive. Of a HIGH one the text, or the e-mail that stands in for it."""
     return {

@@ -179,8 +179,6 @@ class Run:
 
         if self._when(is_quiet, PATIENCE_S) is None:
             self.problems.append("the broker, or the provider's events, did not come to rest")
-        if refused := self.rig.sandbox.health()["events"]["refused"]:
-            self.problems.append(f"{refused} events were refused by the webhook")
 
     def _result(self, drain_s: float | None) -> Result:
         orders = self.producer.committed
@@ -202,6 +200,7 @@ class Run:
             unexplained=len(unexplained),
             in_flight=self.in_flight,
             uncalled_for=len(books.never_accepted(orders, times)),
+            events_refused=books.events_refused(self.rig.sandbox),
         )
         self.problems += judge(self._scenario.promise, figures) + self._ledger()
         if self._scenario.check:

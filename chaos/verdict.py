@@ -27,7 +27,8 @@ class Figures:
     `accepted` are the messages that were committed, by their mark and channel; `delivered` those
     of them that the sandbox took at least once; `duplicates` what it took beyond that;
     `unexplained` the duplicates that no policy's line in the log stands for; `in_flight` the calls
-    under way when a fault struck, which as many may arrive twice. `drain_s` are seconds from the
+    under way when a fault struck, of which each may arrive twice; `uncalled_for` what arrived
+    without having been accepted. `drain_s` are seconds from the
     end of the fault, or of the last commit where that was later; None where it never ended.
     """
 
@@ -39,6 +40,7 @@ class Figures:
     unexplained: int = 0
     in_flight: int = 0
     uncalled_for: int = 0
+    events_refused: int = 0
 
     @property
     def lost(self) -> int:
@@ -83,6 +85,7 @@ def _questions(promise: Promise, figures: Figures) -> list[tuple[bool, str]]:
         (not figures.accepted, "nothing was accepted, so nothing was tried"),
         (figures.lost > 0, f"{figures.lost} lost"),
         (figures.uncalled_for > 0, f"{figures.uncalled_for} arrived that were never accepted"),
+        (figures.events_refused > 0, f"{figures.events_refused} events refused by the webhook"),
         (
             figures.duplicates > allowed,
             f"{figures.duplicates} duplicates, where {allowed} may occur",
