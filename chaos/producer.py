@@ -154,7 +154,7 @@ def _notify(order: Order) -> None:
         NotificationService().notify(
             KIND,
             order.person,
-            _context(order.mark),
+            context(order.mark),
             priority=order.priority,
             action_url="/repairs/1/",
             dedup_key=order.mark,
@@ -164,7 +164,8 @@ def _notify(order: Order) -> None:
             time.sleep(HELD_S)
 
 
-def _context(mark: str) -> dict[str, Any]:
+def context(mark: str) -> dict[str, Any]:
+    """What the message says; the mark is the number of its job."""
     sample = kinds.get(KIND).sample.model_dump()
     return sample | {"job": sample["job"] | {"number": mark}}
 

@@ -7,6 +7,7 @@ agree on its settings.
 import argparse
 import json
 import os
+import signal
 import sys
 from collections.abc import Iterator
 
@@ -23,6 +24,8 @@ PEOPLE = 1000
 
 def main() -> int:
     """The exit status is 0 where every promise was kept."""
+    # What was started ends with this process, however it is asked to end.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     arguments = _arguments()
     scenarios = [SCENARIOS[name] for name in arguments.names]
     first = scenarios[0]
