@@ -36,6 +36,11 @@ app.conf.beat_schedule = {
         "schedule": crontab(minute="*/5"),
         "options": {"priority": 0},
     },
+    # Reads what became of the text messages, which SNS writes to a log and tells nobody.
+    "read-sms-receipts": {
+        "task": "apps.core.tasks.read_sms_receipts",
+        "schedule": schedule(run_every=30.0),
+    },
     "cleanup-old-logs": {
         "task": "apps.core.tasks.cleanup_old_delivery_logs",
         "schedule": crontab(hour=2, minute=0, day_of_week=0),

@@ -96,6 +96,7 @@ VARIABLES: dict[str, tuple[str, dict[str, object]]] = {
     "AWS_SNS_REGION": ("eu-west-1", {"AWS_SNS_REGION_NAME": "eu-west-1"}),
     "SMS_ENABLED": ("false", {"SMS_ENABLED": False}),
     "SMS_BACKEND": ("x.SMS", {"SMS_BACKEND": "x.SMS"}),
+    "SMS_DELIVERY_LOG_GROUP": ("sns/x/y/z", {"SMS_DELIVERY_LOG_GROUP": "sns/x/y/z"}),
     "SMS_SENDER_ID": ("Glass Co", {"SMS_SENDER_ID": "GlassCo"}),
     "EMAIL_RATE_LIMIT": ("7.5", {"EMAIL_RATE_LIMIT": 7.5}),
     "SMS_RATE_LIMIT": ("3", {"SMS_RATE_LIMIT": 3.0}),

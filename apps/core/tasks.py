@@ -7,10 +7,12 @@ from typing import Any
 from uuid import UUID
 
 from celery import shared_task
+from django.conf import settings
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from . import alerts, attempts, events, sweeps
+from . import alerts, attempts, events, receipts, sweeps
+from .exceptions import ChannelUnavailableError
 from .models import Delivery
 from .states import Channel, DeliveryState, Priority
 
@@ -61,6 +63,16 @@ def cleanup_old_delivery_logs() -> None:
 def send_alerts() -> None:
     alerts.send_budget_alerts()
     alerts.send_channel_alerts()
+
+
+@shared_task(name="apps.core.tasks.read_sms_receipts")
+def read_sms_receipts() -> None:
+    if not settings.SMS_DELIVERY_LOG_GROUP:
+        return
+    try:
+        enqueue(receipts.read())
+    except ChannelUnavailableError as error:
+        logger.warning("receipts of text messages not read, the next turn tries again: %s", error)
 
 
 def _attempt(delivery_id: str) -> None:

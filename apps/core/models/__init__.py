@@ -4,6 +4,7 @@ from .delivery import Delivery
 from .delivery_log import NotificationDeliveryLog
 from .notification import Notification
 from .provider_event import ProviderEvent
+from .read_mark import ReadMark
 from .spend import SMSSpend
 from .suppression import Suppression
 
@@ -14,6 +15,7 @@ __all__ = [
     "Notification",
     "NotificationDeliveryLog",
     "ProviderEvent",
+    "ReadMark",
     "SMSSpend",
     "Suppression",
 ]
