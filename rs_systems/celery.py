@@ -41,6 +41,12 @@ app.conf.beat_schedule = {
         "task": "apps.core.tasks.read_sms_receipts",
         "schedule": schedule(run_every=30.0),
     },
+    # Reads the providers' events where they come by a queue.
+    "read-event-queue": {
+        "task": "apps.core.tasks.read_event_queue",
+        "schedule": schedule(run_every=10.0),
+        "options": {"priority": 0},
+    },
     "cleanup-old-logs": {
         "task": "apps.core.tasks.cleanup_old_delivery_logs",
         "schedule": crontab(hour=2, minute=0, day_of_week=0),

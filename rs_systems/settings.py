@@ -149,6 +149,8 @@ AWS_EVENT_TOPIC_ARNS = [
     *filter(None, [env.str("AWS_SES_BOUNCE_TOPIC_ARN", "")]),
     *filter(None, [env.str("AWS_SES_COMPLAINT_TOPIC_ARN", "")]),
 ]
+# The SQS queue that those topics are subscribed to, where events come by one.
+AWS_SES_EVENT_QUEUE_URL = env.str("AWS_SES_EVENT_QUEUE_URL", "")
 # Where the sandbox is, and whether what it signs is believed: in development alone.
 SANDBOX_URL = env.str("SANDBOX_URL", "")
 SNS_TRUST_SANDBOX = env.bool("SNS_TRUST_SANDBOX", False)

@@ -84,6 +84,10 @@ VARIABLES: dict[str, tuple[str, dict[str, object]]] = {
         "arn:all, arn:more",
         {"AWS_EVENT_TOPIC_ARNS": ["arn:all", "arn:more", "arn:bounces", "arn:complaints"]},
     ),
+    "AWS_SES_EVENT_QUEUE_URL": (
+        "https://sqs.us-east-1.amazonaws.com/1/q",
+        {"AWS_SES_EVENT_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/1/q"},
+    ),
     "AWS_SES_BOUNCE_TOPIC_ARN": ("arn:bounces", {}),
     "AWS_SES_COMPLAINT_TOPIC_ARN": ("arn:complaints", {}),
     "SNS_TRUST_SANDBOX": ("true", {"SNS_TRUST_SANDBOX": True}),

@@ -15,6 +15,7 @@ from . import alerts, attempts, events, receipts, sweeps
 from .exceptions import ChannelUnavailableError
 from .models import Delivery
 from .states import Channel, DeliveryState, Priority
+from .webhooks import queue
 
 logger = logging.getLogger(__name__)
 
@@ -73,6 +74,12 @@ def read_sms_receipts() -> None:
         enqueue(receipts.read())
     except ChannelUnavailableError as error:
         logger.warning("receipts of text messages not read, the next turn tries again: %s", error)
+
+
+@shared_task(name="apps.core.tasks.read_event_queue")
+def read_event_queue() -> None:
+    if settings.AWS_SES_EVENT_QUEUE_URL:
+        enqueue(queue.drain(settings.AWS_SES_EVENT_QUEUE_URL))
 
 
 def _attempt(delivery_id: str) -> None:
