@@ -29,11 +29,23 @@ app.conf.beat_schedule = {
         "schedule": crontab(minute="*/5"),
         "options": {"priority": 0},
     },
-    # Tells the administrator, once each, that the month's text message budget nears its end, that
-    # it has come to it, and that a channel stands still.
+    # Looks at the shares of e-mail that bounce or are complained about, and stops what is not
+    # urgent where they are too large. Tells the administrator, once each, of that, of a channel
+    # that stands still, and of the month's text message budget.
     "send-alerts": {
         "task": "apps.core.tasks.send_alerts",
         "schedule": crontab(minute="*/5"),
+        "options": {"priority": 0},
+    },
+    # Reads what became of the text messages, which SNS writes to a log and tells nobody.
+    "read-sms-receipts": {
+        "task": "apps.core.tasks.read_sms_receipts",
+        "schedule": schedule(run_every=30.0),
+    },
+    # Reads the providers' events where they come by a queue.
+    "read-event-queue": {
+        "task": "apps.core.tasks.read_event_queue",
+        "schedule": schedule(run_every=10.0),
         "options": {"priority": 0},
     },
     "cleanup-old-logs": {

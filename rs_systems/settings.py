@@ -149,6 +149,8 @@ AWS_EVENT_TOPIC_ARNS = [
     *filter(None, [env.str("AWS_SES_BOUNCE_TOPIC_ARN", "")]),
     *filter(None, [env.str("AWS_SES_COMPLAINT_TOPIC_ARN", "")]),
 ]
+# The SQS queue that those topics are subscribed to, where events come by one.
+AWS_SES_EVENT_QUEUE_URL = env.str("AWS_SES_EVENT_QUEUE_URL", "")
 # Where the sandbox is, and whether what it signs is believed: in development alone.
 SANDBOX_URL = env.str("SANDBOX_URL", "")
 SNS_TRUST_SANDBOX = env.bool("SNS_TRUST_SANDBOX", False)
@@ -172,6 +174,8 @@ SMS_ENABLED = env.bool("SMS_ENABLED", False)
 SMS_BACKEND = env.str("SMS_BACKEND", "apps.core.providers.console.SMSConsole")
 # SNS refuses a space, so the specification's "RS Systems" goes out as "RSSystems".
 SMS_SENDER_ID = env.str("SMS_SENDER_ID", "RSSystems").replace(" ", "")
+# Where SNS writes what became of each: its log group for successes; failures stand beside it.
+SMS_DELIVERY_LOG_GROUP = env.str("SMS_DELIVERY_LOG_GROUP", "")
 # US dollars: for all text messages of a month, for one part by country, and for a part to a country
 # that is not among them.
 SMS_MONTHLY_SPEND_LIMIT_USD = env.decimal("SMS_MONTHLY_SPEND_LIMIT_USD", Decimal(50))
@@ -261,6 +265,8 @@ LOGGING: dict[str, Any] = {
     "root": {"handlers": ["main"], "level": "INFO"},
     "loggers": {
         "celery": {"level": "INFO"},
+        # Says at each new client where it found its credentials.
+        "botocore": {"level": "WARNING"},
         "django": {"handlers": ["mail_admins"], "level": "INFO"},
         # Whoever scans for hosts must not fill the administrator's mailbox.
         "django.security.DisallowedHost": {"handlers": ["main"], "propagate": False},

@@ -84,6 +84,10 @@ VARIABLES: dict[str, tuple[str, dict[str, object]]] = {
         "arn:all, arn:more",
         {"AWS_EVENT_TOPIC_ARNS": ["arn:all", "arn:more", "arn:bounces", "arn:complaints"]},
     ),
+    "AWS_SES_EVENT_QUEUE_URL": (
+        "https://sqs.us-east-1.amazonaws.com/1/q",
+        {"AWS_SES_EVENT_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/1/q"},
+    ),
     "AWS_SES_BOUNCE_TOPIC_ARN": ("arn:bounces", {}),
     "AWS_SES_COMPLAINT_TOPIC_ARN": ("arn:complaints", {}),
     "SNS_TRUST_SANDBOX": ("true", {"SNS_TRUST_SANDBOX": True}),
@@ -96,6 +100,7 @@ VARIABLES: dict[str, tuple[str, dict[str, object]]] = {
     "AWS_SNS_REGION": ("eu-west-1", {"AWS_SNS_REGION_NAME": "eu-west-1"}),
     "SMS_ENABLED": ("false", {"SMS_ENABLED": False}),
     "SMS_BACKEND": ("x.SMS", {"SMS_BACKEND": "x.SMS"}),
+    "SMS_DELIVERY_LOG_GROUP": ("sns/x/y/z", {"SMS_DELIVERY_LOG_GROUP": "sns/x/y/z"}),
     "SMS_SENDER_ID": ("Glass Co", {"SMS_SENDER_ID": "GlassCo"}),
     "EMAIL_RATE_LIMIT": ("7.5", {"EMAIL_RATE_LIMIT": 7.5}),
     "SMS_RATE_LIMIT": ("3", {"SMS_RATE_LIMIT": 3.0}),

@@ -76,6 +76,20 @@ def release(delivery: Delivery) -> None:
         )
 
 
+def settle(delivery: Delivery, price: Decimal) -> None:
+    """Put what the present attempt cost, in US dollars, in the place of what it reserved.
+
+    In the transaction that holds the delivery's row locked. What the provider has taken is taken,
+    whether or not the month's limit had room for it.
+    """
+    if delivery.cost_usd is None or delivery.cost_month is None:
+        return
+    Delivery.objects.filter(pk=delivery.pk).update(cost_usd=price)
+    SMSSpend.objects.filter(month=delivery.cost_month).update(
+        committed_usd=_sum(price - delivery.cost_usd)
+    )
+
+
 def _commit(month: date, cost: Decimal) -> bool:
     room = SMSSpend.objects.filter(
         month=month, committed_usd__lte=settings.SMS_MONTHLY_SPEND_LIMIT_USD - cost

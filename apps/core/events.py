@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import OuterRef, Subquery
 from django.db.models.functions import Now
 
-from . import outcomes, suppressions
+from . import budget, outcomes, suppressions
 from .models import Delivery, NotificationDeliveryLog, ProviderEvent
 from .redaction import storable
 from .states import Channel, DeliveryState, EventKind, LogEvent
@@ -118,6 +118,8 @@ def _apply(report: ProviderEvent) -> Delivery | None:
         return None
     _line(delivery, attempt, report)
     suppressions.after(report, Channel(delivery.channel))
+    if report.price_usd is not None and attempt == delivery.attempts:
+        budget.settle(delivery, report.price_usd)
     if late or kind not in STATES or _is_overtaken(delivery, attempt, kind):
         return None
     return _move(delivery, attempt, report)

@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 SOFT_BOUNCES = 3
 SOFT_WINDOW = timedelta(days=30)
 SOFT_PAUSE = timedelta(days=14)
+#: How SNS says that the owner of a number answered STOP.
+OPTED_OUT = "opted out"
 
 
 def for_attempt(delivery_id: UUID) -> Delivery:
@@ -49,7 +51,12 @@ def after(report: ProviderEvent, channel: Channel) -> None:
     if report.kind == EventKind.COMPLAINED:
         suppress(channel, report.recipient, SuppressionReason.COMPLAINT, report.code)
     elif report.kind == EventKind.BOUNCED and report.permanent:
-        suppress(channel, report.recipient, SuppressionReason.BOUNCE, report.detail)
+        stopped = OPTED_OUT in report.detail.lower()
+        reason = SuppressionReason.OPT_OUT if stopped else SuppressionReason.BOUNCE
+        suppress(channel, report.recipient, reason, report.detail)
+    elif channel == Channel.SMS:
+        # A phone that is off says nothing of the number.
+        return
     elif report.kind == EventKind.BOUNCED and _bounces_of_late(report) >= SOFT_BOUNCES:
         until = timezone.now() + SOFT_PAUSE
         suppress(channel, report.recipient, SuppressionReason.BOUNCE, report.detail, until=until)

@@ -7,12 +7,15 @@ from typing import Any
 from uuid import UUID
 
 from celery import shared_task
+from django.conf import settings
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from . import alerts, attempts, events, sweeps
+from . import alerts, attempts, events, receipts, reputation, sweeps
+from .exceptions import ChannelUnavailableError
 from .models import Delivery
 from .states import Channel, DeliveryState, Priority
+from .webhooks import queue
 
 logger = logging.getLogger(__name__)
 
@@ -59,8 +62,26 @@ def cleanup_old_delivery_logs() -> None:
 
 @shared_task(name="apps.core.tasks.send_alerts")
 def send_alerts() -> None:
+    found = reputation.watch()
     alerts.send_budget_alerts()
     alerts.send_channel_alerts()
+    alerts.send_reputation_warning(found)
+
+
+@shared_task(name="apps.core.tasks.read_sms_receipts")
+def read_sms_receipts() -> None:
+    if not settings.SMS_DELIVERY_LOG_GROUP:
+        return
+    try:
+        enqueue(receipts.read())
+    except ChannelUnavailableError as error:
+        logger.warning("receipts of text messages not read, the next turn tries again: %s", error)
+
+
+@shared_task(name="apps.core.tasks.read_event_queue")
+def read_event_queue() -> None:
+    if settings.AWS_SES_EVENT_QUEUE_URL:
+        enqueue(queue.drain(settings.AWS_SES_EVENT_QUEUE_URL))
 
 
 def _attempt(delivery_id: str) -> None:

@@ -2,6 +2,7 @@ from .channel_stop import ChannelStop
 from .contact import Contact
 from .delivery import Delivery
 from .delivery_log import NotificationDeliveryLog
+from .mark import Mark
 from .notification import Notification
 from .provider_event import ProviderEvent
 from .spend import SMSSpend
@@ -11,6 +12,7 @@ __all__ = [
     "ChannelStop",
     "Contact",
     "Delivery",
+    "Mark",
     "Notification",
     "NotificationDeliveryLog",
     "ProviderEvent",

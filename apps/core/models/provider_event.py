@@ -26,6 +26,9 @@ class ProviderEvent(models.Model):
     recipient = models.CharField(max_length=320, blank=True)
     code = models.CharField(max_length=64, blank=True)
     detail = models.CharField(max_length=500, blank=True)
+    #: Of a text message, where the report says them: US dollars, and the parts that were billed.
+    price_usd = models.DecimalField(max_digits=12, decimal_places=5, null=True)
+    parts = models.PositiveSmallIntegerField(null=True)
     occurred_at = models.DateTimeField()
     received_at = models.DateTimeField(db_default=Now(), editable=False)
     #: The delivery that it was applied to; empty while none fits.

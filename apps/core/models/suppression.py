@@ -12,6 +12,7 @@ class SuppressionReason(models.TextChoices):
 
     BOUNCE = "bounce", "messages to it bounce"
     COMPLAINT = "complaint", "its owner complained about a message"
+    OPT_OUT = "opt_out", "its owner answered STOP"
 
 
 class SuppressionQuerySet(models.QuerySet["Suppression"]):
