@@ -2,15 +2,16 @@
 
 import json
 import random
-import subprocess
 import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from io import StringIO
 from typing import Any
 
 import redis
 from django.contrib.auth.models import User
+from django.core.management import call_command
 from django.db import connection
 from django.db.models import F
 from django.db.models.functions import Now
@@ -26,7 +27,6 @@ from chaos.rig import PROCESSES, Rig
 from chaos.scenarios import Scenario
 from chaos.service import Service
 from chaos.verdict import SHOWN, Figures, Result, judge
-from tools.supervisor import ROOT
 
 LOOK_EVERY_S = 0.25
 #: Seconds beyond the promise for which a scenario is watched: how late it was is worth knowing.
@@ -35,7 +35,7 @@ GRACE_S = 90.0
 QUIET_S = 2.0
 #: Seconds for anything else that a scenario waits for.
 PATIENCE_S = 90.0
-QUICK_MESSAGES, QUICK_OVER_S = 100, 2.5
+QUICK_MESSAGES, QUICK_OVER_S = 60, 2.0
 
 
 class Run:
@@ -209,18 +209,14 @@ class Run:
 
     def _ledger(self) -> list[str]:
         """What `manage.py ledger` finds wrong."""
-        ledger = subprocess.run(
-            [sys.executable, "manage.py", "ledger", "--json"],
-            cwd=ROOT,
-            env=self.rig.environment,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        if ledger.returncode == 0:
-            return []
-        found = json.loads(ledger.stdout)["discrepancies"] if ledger.stdout else []
-        rows = "; ".join(f"{each['row']} {each['problem']}" for each in found[:SHOWN])
-        return [f"the ledger does not balance, {len(found)} rows: {rows}"]
+        printed = StringIO()
+        try:
+            call_command("ledger", json=True, stdout=printed)
+        except SystemExit:
+            found = json.loads(printed.getvalue())["discrepancies"]
+            rows = "; ".join(f"{each['row']} {each['problem']}" for each in found[:SHOWN])
+            return [f"the ledger does not balance, {len(found)} rows: {rows}"]
+        return []
 
     def _when(self, condition: Callable[[], bool], seconds: float) -> float | None:
         """Seconds until the condition held; None where it did not within so many."""
