@@ -119,6 +119,13 @@ def refuse_both_channels(run: Run) -> None:
     run.rig.sandbox.clear_rules()
 
 
+def pause_the_account(run: Run) -> None:
+    run.wait(3)
+    run.rig.sandbox.rule(answer="paused")
+    run.wait(20)
+    run.end_rules()
+
+
 def fail_for_now(run: Run) -> None:
     run.rig.sandbox.rule(answer="transient", share=0.3)
     run.until_committed()
@@ -212,6 +219,13 @@ SCENARIOS: dict[str, Scenario] = {
             promise=Promise(drained_within_s=120),
         ),
         Scenario("provider-down", refuse_both_channels, over_s=26),
+        Scenario(
+            "account-paused",
+            pause_the_account,
+            over_s=26,
+            # A stopped channel is tried after 15 s, and 30 s after that.
+            promise=Promise(drained_within_s=90),
+        ),
         Scenario("transient-errors", fail_for_now),
         Scenario("timeouts-with-events", never_answer_some, priorities=EMAIL_ONLY, events=True),
         Scenario(
@@ -232,7 +246,9 @@ SCENARIOS: dict[str, Scenario] = {
         Scenario(
             "events-disordered",
             disorder_the_events,
-            priorities=EMAIL_ONLY,
+            # With so many bounces and complaints only what is urgent goes on, and none by text.
+            priorities=("HIGH",),
+            settings={"SMS_ENABLED": "false"},
             events=True,
             check=check_the_ends,
         ),
