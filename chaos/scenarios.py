@@ -223,8 +223,8 @@ SCENARIOS: dict[str, Scenario] = {
             "account-paused",
             pause_the_account,
             over_s=26,
-            # A stopped channel is tried after 15 s, and 30 s after that.
-            promise=Promise(drained_within_s=90),
+            # A stopped channel is tried after 15 s, and 30 s after that, by sweeps 15 s apart.
+            promise=Promise(drained_within_s=120),
         ),
         Scenario("transient-errors", fail_for_now),
         Scenario("timeouts-with-events", never_answer_some, priorities=EMAIL_ONLY, events=True),
