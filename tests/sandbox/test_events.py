@@ -14,12 +14,10 @@ from uuid import UUID
 import pytest
 
 from sandbox.testing import HOST, RunningSandbox, running_sandbox
-from tests.sandbox.clients import ADDRESS, aws, send_email, send_over, send_text, smtp
+from tests.sandbox.clients import ADDRESS, DELIVERY, aws, send_email, send_over, send_text, smtp
 from tests.sandbox.subscriber import Subscriber, check_signature, running_subscriber
 from tests.sandbox.test_http import ask
 from tools.processes import wait_until
-
-DELIVERY = "3f1c9a52-0d6e-4f0e-9c39-5a9be5b0a6aa"
 
 
 @pytest.fixture(scope="module")
