@@ -136,6 +136,22 @@ def test_headers_of_more_than_ten_kilobytes_are_cut_short(
     assert 5 < len(sent["mail"]["headers"]) < 20
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"From": "<<>>, ;", "To": "=?no-such?q?x?=, (", "Date": "yesterday"},
+        {"To": "undisclosed-recipients:;", "Reply_To": '"', "Subject": "\x00"},
+        {"To": "Müller <m@x.example>"},
+    ],
+)
+def test_a_malformed_email_is_reported_too(
+    sandbox: RunningSandbox, subscriber: Subscriber, headers: dict[str, str]
+) -> None:
+    send(sandbox, **headers)
+
+    wait_for(subscriber, "Send", "Delivery")
+
+
 def test_an_email_without_a_configuration_set_is_not_reported(
     sandbox: RunningSandbox, subscriber: Subscriber
 ) -> None:
