@@ -1,8 +1,8 @@
 """What arrived, held against what was accepted, and what the log says about the difference.
 
 The sandbox is the witness: messages are counted there, by the mark that each one carries. The
-application's own log is heard on one question alone: whether a message that arrived twice was
-sent again openly, by the policy for unknown outcomes.
+application's own log is heard on one question alone: whether an outcome was known to be unknown,
+and a message that arrived twice sent again openly for it.
 """
 
 import re

@@ -35,6 +35,8 @@ GRACE_S = 90.0
 QUIET_S = 2.0
 #: Seconds for anything else that a scenario waits for.
 PATIENCE_S = 90.0
+#: The sandbox's answers that are none.
+UNANSWERED = ("accept_then_hang", "accept_then_drop")
 QUICK_MESSAGES, QUICK_OVER_S = 60, 2.0
 
 
@@ -49,6 +51,8 @@ class Run:
         self.rng = random.Random(f"{scenario.name} {seed}")
         #: Calls that may have been in flight when a fault struck.
         self.in_flight = 0
+        #: Calls whose message was taken and that were never answered.
+        self.unanswered = 0
         self.extras: dict[str, Any] = {}
         self.problems: list[str] = []
         self.orders = make_orders(
@@ -124,10 +128,11 @@ class Run:
         self.in_flight += PROCESSES
 
     def end_rules(self) -> None:
-        """End the sandbox's faults; the calls that they applied to were in flight."""
-        used = sum(rule["used"] for rule in self.rig.sandbox.rules())
-        self.in_flight += used
-        self.extras["faults"] = used
+        """End the sandbox's faults; of the calls that were never answered each was in flight."""
+        rules = self.rig.sandbox.rules()
+        self.extras["faults"] = sum(rule["used"] for rule in rules if rule["answer"])
+        self.unanswered = sum(rule["used"] for rule in rules if rule["answer"] in UNANSWERED)
+        self.in_flight += self.unanswered
         self.rig.sandbox.clear_rules()
 
     def flush_redis(self) -> None:
@@ -199,6 +204,7 @@ class Run:
             drain_s=drain_s,
             unexplained=len(unexplained),
             in_flight=self.in_flight,
+            unanswered=self.unanswered,
             uncalled_for=len(books.never_accepted(orders, times)),
             events_refused=books.events_refused(self.rig.sandbox),
         )

@@ -27,9 +27,10 @@ class Figures:
     `accepted` are the messages that were committed, by their mark and channel; `delivered` those
     of them that the sandbox took at least once; `duplicates` what it took beyond that;
     `unexplained` the duplicates that no policy's line in the log stands for; `in_flight` the calls
-    under way when a fault struck, of which each may arrive twice; `uncalled_for` what arrived
-    without having been accepted. `drain_s` are seconds from the
-    end of the fault, or of the last commit where that was later; None where it never ended.
+    under way when a fault struck, of which each may arrive twice; `unanswered` the calls that took
+    a message and never said so, one for each delivery; `uncalled_for` what arrived without having
+    been accepted. `drain_s` are seconds from the end of the fault, or of the last commit where
+    that was later; None where it never ended.
     """
 
     accepted: int
@@ -39,6 +40,7 @@ class Figures:
     drain_s: float | None
     unexplained: int = 0
     in_flight: int = 0
+    unanswered: int = 0
     uncalled_for: int = 0
     events_refused: int = 0
 
@@ -93,6 +95,10 @@ def _questions(promise: Promise, figures: Figures) -> list[tuple[bool, str]]:
         (
             figures.unexplained > 0,
             f"{figures.unexplained} arrived twice without having been unknown and resent",
+        ),
+        (
+            figures.unknown < figures.unanswered,
+            f"{figures.unanswered} calls never answered, and {figures.unknown} known to be unknown",
         ),
         (
             figures.unknown > 0 and not promise.may_be_unknown,

@@ -51,6 +51,7 @@ def test_a_promise_that_was_kept_leaves_no_problem() -> None:
         ({"uncalled_for": 2}, "2 arrived that were never accepted"),
         ({"events_refused": 3}, "3 events refused by the webhook"),
         ({"duplicates": 1, "in_flight": 4}, "1 duplicates, where 0 may occur"),
+        ({"unanswered": 1}, "1 calls never answered, and 0 known to be unknown"),
         ({"drain_s": 60.1}, "not drained within 60 s of the fault's end"),
         ({"drain_s": None}, "not drained within 60 s of the fault's end"),
     ],
