@@ -1,0 +1,77 @@
+import getpass
+import json
+import os
+import re
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from apps.core.aws import smtp_credentials
+
+_VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
+
+
+class Command(BaseCommand):
+    help = "The AWS account: what is set up, what is not, and what to do."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parsers = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
+        smtp = parsers.add_parser(
+            "smtp-credentials",
+            help="make SES's SMTP user and password of an IAM access key",
+            # Or `--secret VALUE` would be taken for the name of a variable, and repeated.
+            allow_abbrev=False,
+        )
+        smtp.add_argument(
+            "--secret-from-env",
+            metavar="NAME",
+            help="the variable that has the secret access key; asked for where this is left out",
+        )
+        smtp.add_argument("--access-key-id", metavar="ID", help="asked for where left out")
+        smtp.add_argument(
+            "--region", default=settings.AWS_SES_REGION_NAME, help="AWS_SES_REGION unless given"
+        )
+        for each in (smtp,):
+            each.add_argument("--json", action="store_true", help="print one JSON object")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        {"smtp-credentials": self._smtp_credentials}[options["what"]](options)
+
+    def _smtp_credentials(self, options: dict[str, Any]) -> None:
+        access_key_id, secret = _access_key(options["access_key_id"], options["secret_from_env"])
+        try:
+            made = smtp_credentials.derive(access_key_id, secret, options["region"])
+        except smtp_credentials.Unusable as error:
+            raise CommandError(str(error)) from None
+        if options["json"]:
+            self.stdout.write(json.dumps({"region": options["region"], **made._asdict()}))
+            return
+        self.stdout.write(f"AWS_SES_SMTP_USER={made.user}")
+        self.stdout.write(f"AWS_SES_SMTP_PASSWORD={made.password}")
+        self.stderr.write(f"Good in {options['region']} alone. Keep it out of git.")
+
+
+def _access_key(access_key_id: str | None, variable: str | None) -> tuple[str, str]:
+    """The id and the secret. Never from the command line, which every user of the host can read."""
+    if access_key_id is None and variable == "AWS_SECRET_ACCESS_KEY":
+        # The two belong together; the secret of another variable is another key's.
+        access_key_id = os.environ.get("AWS_ACCESS_KEY_ID")
+    if access_key_id is None:
+        access_key_id = _asked("Access key id: ", "--access-key-id", input)
+    if variable is None:
+        secret = _asked("Secret access key (not shown): ", "--secret-from-env", getpass.getpass)
+    elif not _VARIABLE.fullmatch(variable):
+        # Not repeated, for it may be the secret itself.
+        raise CommandError("--secret-from-env: give the name of a variable, as in SES_SECRET.")
+    elif not (secret := os.environ.get(variable, "")):
+        raise CommandError(f"The variable {variable} is not set, or empty.")
+    return access_key_id.strip(), secret.strip()
+
+
+def _asked(question: str, option: str, ask: Callable[[str], str]) -> str:
+    if not sys.stdin.isatty():
+        raise CommandError(f"There is no terminal to ask on: give {option}.")
+    return ask(question)
