@@ -26,7 +26,7 @@ test: check chromium ## Check, then run every test on SQLite and again on Postgr
 	$(PYTEST)
 	TEST_DATABASE=postgresql $(PYTEST) -m "not browser"
 
-check: $(INSTALLED) ## Lint, types, layers, migrations, Django's own checks
+check: $(INSTALLED) ## Lint, types, layers, migrations, Django's own checks, what deploy/ has
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -34,6 +34,9 @@ check: $(INSTALLED) ## Lint, types, layers, migrations, Django's own checks
 	DATABASE_URL=sqlite://:memory: $(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/python manage.py check --fail-level WARNING
 	@$(MAKE) --no-print-directory check-staging check-production
+	$(BIN)/cfn-lint deploy/cloudformation/notifications.yaml
+	$(BIN)/python -m tools.iam --check
+	$(BIN)/python -m tools.units
 
 # The committed examples are what is checked, so each is known to be complete; only what they leave
 # empty is made up.

@@ -29,8 +29,9 @@ app.conf.beat_schedule = {
         "schedule": crontab(minute="*/5"),
         "options": {"priority": 0},
     },
-    # Tells the administrator, once each, that the month's text message budget nears its end, that
-    # it has come to it, and that a channel stands still.
+    # Looks at the shares of e-mail that bounce or are complained about, and stops what is not
+    # urgent where they are too large. Tells the administrator, once each, of that, of a channel
+    # that stands still, and of the month's text message budget.
     "send-alerts": {
         "task": "apps.core.tasks.send_alerts",
         "schedule": crontab(minute="*/5"),

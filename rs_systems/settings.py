@@ -13,7 +13,6 @@ SECRET_KEY = env.str("SECRET_KEY", "development-only-not-a-secret-0123456789-abc
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"], subcast=str.strip)
 SITE_URL = env.str("SITE_URL", "http://localhost:8000")
 VAR_DIR = BASE_DIR / "var"
-VAR_DIR.mkdir(exist_ok=True)
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -75,6 +74,8 @@ DATABASES = {
     )
 }
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    if DATABASES["default"]["NAME"] == str(VAR_DIR / "db.sqlite3"):
+        VAR_DIR.mkdir(exist_ok=True)
     # Several processes write to one file: readers must not block, and a transaction that means
     # to write must queue at its start rather than fail in its middle.
     DATABASES["default"]["OPTIONS"] = {

@@ -6,7 +6,7 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 from django.http import HttpRequest
 
-from . import breaker, outcomes, suppressions
+from . import breaker, outcomes, reputation, suppressions
 from .models import (
     ChannelStop,
     Contact,
@@ -17,6 +17,7 @@ from .models import (
     SMSSpend,
     Suppression,
 )
+from .models.channel_stop import StopCause
 from .tasks import enqueue_dispatch
 
 admin.site.site_header = admin.site.site_title = settings.BRAND_NAME
@@ -134,17 +135,24 @@ class SuppressionAdmin(ReadOnlyMixin, admin.ModelAdmin):
 
 @admin.register(ChannelStop)
 class ChannelStopAdmin(ReadOnlyMixin, admin.ModelAdmin):
-    list_display = ["channel", "since", "code", "reason", "probes", "probe_at"]
+    list_display = ["channel", "cause", "since", "code", "reason", "probes", "probe_at"]
     actions = ["try_now"]
 
     def has_settle_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("core.change_channelstop")
 
-    @admin.action(description="Try now whether the provider works again", permissions=["settle"])
+    @admin.action(
+        description="Try now (provider), or let it run and count anew (reputation)",
+        permissions=["settle"],
+    )
     def try_now(self, request: HttpRequest, chosen: QuerySet[ChannelStop]) -> None:
-        count = breaker.probe_now(chosen)
+        tried = breaker.probe_now(chosen)
+        lifted = chosen.filter(cause=StopCause.REPUTATION).exists() and reputation.lift()
         transaction.on_commit(enqueue_dispatch)
-        messages.success(request, f"{count} channels are tried with the next delivery.")
+        if tried:
+            messages.success(request, f"{tried} channels are tried with the next delivery.")
+        if lifted:
+            messages.success(request, "E-mail runs again; its bounces are counted from now.")
 
 
 @admin.register(SMSSpend)

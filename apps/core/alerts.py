@@ -1,6 +1,7 @@
 """What the administrator is told about the system itself, in an e-mail of its own."""
 
 import logging
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -9,10 +10,11 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.utils.html import format_html_join
 
-from . import budget
+from . import budget, reputation
 from .exceptions import DeliveryError
 from .messages import EmailContent
-from .models import ChannelStop, SMSSpend
+from .models import ChannelStop, Mark, SMSSpend
+from .models.channel_stop import StopCause
 from .services.email import EmailService
 from .states import Channel
 
@@ -43,20 +45,63 @@ def send_channel_alerts() -> None:
     What could not be sent is tried again by the next call; of e-mail's own stop, only the log of
     errors can tell while it lasts.
     """
-    for stop in ChannelStop.objects.filter(told_at=None).exclude(channel=Channel.EMAIL):
-        _once(stop, "told_at", _standing_still(stop))
+    stops = ChannelStop.objects.filter(told_at=None)
+    for stop in stops.exclude(channel=Channel.EMAIL, cause=StopCause.PROVIDER):
+        content = _STOPPED[StopCause(stop.cause)]
+        _once(stop, "told_at", content(stop))
+
+
+def send_reputation_warning(found: reputation.Reputation) -> None:
+    """Tell the administrator, once a day, that too much e-mail bounces or is complained about."""
+    if not found.is_doubtful or found.is_bad:
+        return
+    mark, _ = Mark.objects.get_or_create(name="reputation warning", defaults={"at": _LONG_AGO})
+    if not Mark.objects.filter(pk=mark.pk, at__lt=Now() - timedelta(days=1)).update(at=Now()):
+        return
+    if not _send(_doubtful(found)):
+        Mark.objects.filter(pk=mark.pk).update(at=mark.at)
 
 
 def _once(row: SMSSpend | ChannelStop, told_at: str, content: EmailContent) -> None:
     this: QuerySet[Any] = type(row)._default_manager.filter(pk=row.pk)
     if not this.filter(**{told_at: None}).update(**{told_at: Now()}):
         return
+    if not _send(content):
+        this.update(**{told_at: None})
+
+
+def _send(content: EmailContent) -> bool:
     service = EmailService()
     try:
         service.send(service.message(settings.ADMIN_EMAIL, content, tags={}))
     except DeliveryError as error:
-        this.update(**{told_at: None})
         logger.warning("alert not sent, the next turn tries again: %s", error)
+        return False
+    return True
+
+
+def _doubtful(found: reputation.Reputation) -> EmailContent:
+    return _content(
+        f"{settings.BRAND_NAME}: too much e-mail bounces or is complained about",
+        f"Within a day, {found}. SES reviews an account at {reputation.WARN_BOUNCES:.0%} bounces "
+        f"or {reputation.WARN_COMPLAINTS:.1%} complaints, and may pause it at twice, and five "
+        "times, as much.",
+        f"At {reputation.STOP_BOUNCES:.0%} or {reputation.STOP_COMPLAINTS:.1%} we stop what is "
+        "not urgent by ourselves. Look at the latest provider events in the admin: where did "
+        "those addresses come from?",
+    )
+
+
+def _held_back(stop: ChannelStop) -> EmailContent:
+    return _content(
+        f"{settings.BRAND_NAME}: e-mail that is not urgent is stopped",
+        f"{stop.reason[:1].upper()}{stop.reason[1:]}.",
+        "SES may pause an account for that, and then nothing would go out. Urgent e-mails still "
+        "do; the others wait, and go out by themselves when the shares of the last 24 hours are "
+        "good again.",
+        "Find out where those addresses came from. Under Stopped channels in the admin you can "
+        "have e-mail sent again at once, counted anew.",
+    )
 
 
 def _standing_still(stop: ChannelStop) -> EmailContent:
@@ -94,6 +139,9 @@ def _stopped(spend: SMSSpend) -> EmailContent:
         _WHAT_TO_DO,
     )
 
+
+_STOPPED = {StopCause.PROVIDER: _standing_still, StopCause.REPUTATION: _held_back}
+_LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 _WHAT_TO_DO = (
     "If this is as expected, there is nothing to do. To send more this month, raise "

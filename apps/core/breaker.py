@@ -10,14 +10,15 @@ import logging
 from datetime import timedelta
 from uuid import UUID
 
-from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
 from .exceptions import ChannelUnavailableError
 from .models import ChannelStop, Delivery
+from .models.channel_stop import StopCause
 from .models.delivery import DeliveryQuerySet
 from .redaction import storable
-from .states import Channel
+from .states import Channel, Priority
 
 logger = logging.getLogger(__name__)
 
@@ -26,20 +27,35 @@ LONGEST_PROBE = timedelta(minutes=5)
 
 
 def running(deliveries: DeliveryQuerySet) -> DeliveryQuerySet:
-    """Those of the deliveries whose channel is not stopped."""
-    return deliveries.filter(~Exists(ChannelStop.objects.filter(channel=OuterRef("channel"))))
+    """Those of the deliveries whose channel is not stopped for them."""
+    stops = ChannelStop.objects.filter(channel=OuterRef("channel"))
+    return deliveries.filter(
+        ~Exists(stops.filter(cause=StopCause.PROVIDER)),
+        Q(priority=Priority.URGENT) | ~Exists(stops.filter(cause=StopCause.REPUTATION)),
+    )
 
 
 def stop(channel: Channel, error: ChannelUnavailableError) -> None:
     """Stop the channel, or where it is stopped already, note what the provider says now."""
     words = {"code": storable(error.code, 64), "reason": storable(error.detail, 500)}
     row, stopped = ChannelStop.objects.get_or_create(
-        channel=channel, defaults={**words, "probe_at": Now() + FIRST_PROBE}
+        channel=channel,
+        cause=StopCause.PROVIDER,
+        defaults={**words, "probe_at": Now() + FIRST_PROBE},
     )
     if stopped:
         logger.error("channel stopped channel=%s: %s", channel, error)
     else:
         ChannelStop.objects.filter(pk=row.pk).update(**words)
+
+
+def hold_back(channel: Channel, reason: str) -> None:
+    """Stop what is not urgent on the channel, until `resume` is told that the cause is over."""
+    _, stopped = ChannelStop.objects.update_or_create(
+        channel=channel, cause=StopCause.REPUTATION, defaults={"reason": reason}
+    )
+    if stopped:
+        logger.error("channel held back channel=%s: %s", channel, reason)
 
 
 def probe(delivery_id: UUID) -> bool:
@@ -53,9 +69,9 @@ def probe(delivery_id: UUID) -> bool:
     return bool(this_one.update(probes=F("probes") + 1, probe_at=Now() + wait))
 
 
-def resume(channel: Channel, why: str) -> bool:
-    """Let the channel run again; False where it was not stopped."""
-    resumed, _ = ChannelStop.objects.filter(channel=channel).delete()
+def resume(channel: Channel, why: str, *, cause: StopCause = StopCause.PROVIDER) -> bool:
+    """Let the channel run again; False where it was not stopped for that cause."""
+    resumed, _ = ChannelStop.objects.filter(channel=channel, cause=cause).delete()
     if resumed:
         logger.warning("channel resumed channel=%s: %s", channel, why)
     return bool(resumed)
@@ -63,4 +79,4 @@ def resume(channel: Channel, why: str) -> bool:
 
 def probe_now(channels: QuerySet[ChannelStop]) -> int:
     """Let one delivery of each of these channels through as soon as there is one."""
-    return channels.update(probe_at=Now())
+    return channels.filter(cause=StopCause.PROVIDER).update(probe_at=Now())

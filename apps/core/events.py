@@ -22,8 +22,9 @@ from .states import Channel, DeliveryState, EventKind, LogEvent
 
 logger = logging.getLogger(__name__)
 
-#: How long a report may wait for the delivery that it speaks of.
-MATCH_WITHIN = timedelta(days=3)
+#: How long a report may wait for its delivery: a call that it overtook has returned long before.
+#: What nobody claims then is about somebody else's message, and an account may have many of those.
+MATCH_WITHIN = timedelta(hours=1)
 MOST_AT_ONCE = 500
 
 #: What a report makes of its delivery; a delay moves nothing.

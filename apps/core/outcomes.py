@@ -88,7 +88,7 @@ def held_too_long(delivery: Delivery, reason: str) -> Delivery | None:
 def given_back(delivery: Delivery) -> None:
     """Its turn did not come: it is due again as if nobody had taken it."""
     with transaction.atomic():
-        moved = _this(delivery).move(
+        moved = _this(delivery, state=DeliveryState.SENDING).move(
             DeliveryState.DUE, next_attempt_at=Now(), enqueued_at=None, lease_until=None
         )
         if moved:
@@ -230,8 +230,10 @@ def _wait(
     delivery: Delivery, at: datetime, event: LogEvent, line: dict[str, str], *, failed: int
 ) -> None:
     quick = at - timezone.now() <= retry.QUICK
+    # A refusal that comes late ends the doubt, and nothing that was decided meanwhile.
+    open_ones = (DeliveryState.SENDING, DeliveryState.UNKNOWN)
     with transaction.atomic():
-        moved = _this(delivery).move(
+        moved = _this(delivery, state__in=open_ones).move(
             DeliveryState.DUE if quick else DeliveryState.RETRYING,
             failures=F("failures") + failed,
             next_attempt_at=at,

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from . import events, suppressions
 from .events import fingerprint
-from .models import Delivery, ProviderEvent, ReadMark
+from .models import Delivery, Mark, ProviderEvent
 from .providers import delivery_logs
 from .states import EventKind
 
@@ -44,7 +44,7 @@ def read() -> list[Delivery]:
 
 
 def _read(group: str) -> list[Delivery]:
-    mark = ReadMark.objects.filter(name=group).first()
+    mark = Mark.objects.filter(name=group).first()
     since = mark.at - OVERLAP if mark else timezone.now() - FIRST_READ
     stand_ins: list[Delivery] = []
     newest = since
@@ -53,7 +53,7 @@ def _read(group: str) -> list[Delivery]:
         if report := parsed(entry.text):
             stand_ins += events.receive([report])
     if newest > since:
-        ReadMark.objects.update_or_create(name=group, defaults={"at": newest})
+        Mark.objects.update_or_create(name=group, defaults={"at": newest})
     return stand_ins
 
 

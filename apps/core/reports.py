@@ -50,7 +50,7 @@ class Ledger:
     states: dict[str, int]
     taken: int
     resent: int
-    stopped: dict[str, str]
+    stopped: dict[str, list[str]]
     discrepancies: list[Discrepancy]
 
     @property
@@ -82,9 +82,16 @@ def ledger(since: datetime | None = None) -> Ledger:
         states={state.value: counts.get(state.value, 0) for state in DeliveryState},
         taken=_logged(deliveries, *TAKEN_LINES).count(),
         resent=twice.count(),
-        stopped=dict(ChannelStop.objects.values_list("channel", "reason")),
+        stopped=_stopped(),
         discrepancies=found,
     )
+
+
+def _stopped() -> dict[str, list[str]]:
+    stopped: dict[str, list[str]] = {}
+    for stop in ChannelStop.objects.order_by("since"):
+        stopped.setdefault(stop.channel, []).append(f"{stop.get_cause_display()}: {stop.reason}")
+    return stopped
 
 
 def _lines(*events: LogEvent) -> Exists:

@@ -17,6 +17,7 @@ from django.db.models.functions import Now
 
 from . import breaker, broker, conf, outcomes, routing
 from .models import ChannelStop, Delivery, NotificationDeliveryLog, ProviderEvent
+from .models.channel_stop import StopCause
 from .models.delivery import DeliveryQuerySet
 from .states import FINISHED, DeliveryState, LogEvent, Priority
 
@@ -130,7 +131,7 @@ def _probes() -> list[Delivery]:
 
 def _hand_over() -> Iterator[Delivery]:
     """What rests on a channel that has stood still for long goes by the one that stands in."""
-    for stop in ChannelStop.objects.filter(since__lt=Now() - HELD):
+    for stop in ChannelStop.objects.filter(cause=StopCause.PROVIDER, since__lt=Now() - HELD):
         resting = [p for p in Priority if routing.fallback(p) not in (None, stop.channel)]
         reason = f"{stop.get_channel_display().lower()}s are stopped: {stop.reason}"[:300]
         for delivery in _ready().filter(channel=stop.channel, priority__in=resting)[:WINDOW]:

@@ -11,7 +11,7 @@ from django.conf import settings
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from . import alerts, attempts, events, receipts, sweeps
+from . import alerts, attempts, events, receipts, reputation, sweeps
 from .exceptions import ChannelUnavailableError
 from .models import Delivery
 from .states import Channel, DeliveryState, Priority
@@ -62,8 +62,10 @@ def cleanup_old_delivery_logs() -> None:
 
 @shared_task(name="apps.core.tasks.send_alerts")
 def send_alerts() -> None:
+    found = reputation.watch()
     alerts.send_budget_alerts()
     alerts.send_channel_alerts()
+    alerts.send_reputation_warning(found)
 
 
 @shared_task(name="apps.core.tasks.read_sms_receipts")

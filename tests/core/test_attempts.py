@@ -176,6 +176,18 @@ def test_no_answer_leaves_it_unknown_until_its_deadline(delivery: Make, story: S
     assert story(row) == [LogEvent.CALLING, LogEvent.AMBIGUOUS]
 
 
+@pytest.mark.parametrize("decided", [DeliveryState.EXHAUSTED, DeliveryState.BOUNCED])
+def test_what_was_decided_meanwhile_is_not_undone_by_a_late_refusal_or_a_turn_that_never_came(
+    delivery: Make, decided: DeliveryState
+) -> None:
+    row = claim(delivery().pk)
+    assert row
+    Delivery.objects.update(state=decided, next_attempt_at=None)
+    outcomes.given_back(row)
+    outcomes.postponed(row, TransientError("busy"))
+    assert fresh(row).state == decided
+
+
 def test_an_address_that_became_unusable_meanwhile_is_skipped_with_the_reason(
     delivery: Make, story: Story
 ) -> None:

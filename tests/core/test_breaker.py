@@ -110,6 +110,7 @@ def test_what_is_no_answer_about_the_message_leaves_it_stopped_for_longer(
     attempt(row.pk)
     stopped = ChannelStop.objects.get()
     assert stopped.probes == 1
+    assert stopped.probe_at
     assert stopped.probe_at > timezone.now() + timedelta(seconds=25)
     assert fresh(row).state in (DeliveryState.DUE, DeliveryState.UNKNOWN)
 
@@ -119,7 +120,9 @@ def test_the_tries_become_rarer_up_to_five_minutes(delivery: Make) -> None:
     row = delivery()
     probe_is_due()
     assert breaker.probe(row.pk)
-    wait = ChannelStop.objects.get().probe_at - timezone.now()
+    probe_at = ChannelStop.objects.get().probe_at
+    assert probe_at
+    wait = probe_at - timezone.now()
     assert timedelta(minutes=4, seconds=55) < wait <= timedelta(minutes=5)
 
 
@@ -187,7 +190,8 @@ def test_an_alert_that_could_not_be_sent_is_sent_by_the_next_turn(db: None) -> N
 
 def test_the_ledger_says_which_channel_is_stopped_and_why(db: None) -> None:
     stop()
-    assert ledger().stopped == {"email": "credentials invalid for j***@fleet.example"}
+    why = "the provider refuses everything: credentials invalid for j***@fleet.example"
+    assert ledger().stopped == {"email": [why]}
     assert ledger().balances
 
 

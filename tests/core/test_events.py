@@ -283,7 +283,7 @@ def test_a_report_that_came_before_the_id_was_written_down_is_matched_by_the_swe
     assert events.match_waiting() == []
 
 
-@pytest.mark.parametrize("age", [timedelta(), timedelta(days=4)])
+@pytest.mark.parametrize("age", [timedelta(), timedelta(hours=2)])
 def test_a_report_of_somebody_else_s_message_is_kept_and_moves_nothing(
     delivery: Make, age: timedelta
 ) -> None:

@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 
 from apps.core import budget, events, providers, receipts, tasks
 from apps.core.attempts import attempt
-from apps.core.models import Delivery, ProviderEvent, ReadMark, SMSSpend, Suppression
+from apps.core.models import Delivery, Mark, ProviderEvent, SMSSpend, Suppression
 from apps.core.reports import ledger
 from apps.core.states import Channel, DeliveryState, EventKind, Priority
 from sandbox.testing import RunningSandbox, running_sandbox
@@ -94,7 +94,7 @@ def test_what_was_read_is_not_applied_again(
     assert reported(row)
     assert receipts.read() == []
     assert [line.event for line in row.log.all()] == ["calling", "accepted", "delivered"]
-    assert ReadMark.objects.get(name=GROUP).at <= datetime.now(UTC)
+    assert Mark.objects.get(name=GROUP).at <= datetime.now(UTC)
 
 
 def test_the_price_that_was_charged_takes_the_place_of_the_one_reserved(
@@ -170,7 +170,7 @@ def test_logs_that_are_not_there_yet_say_nothing_and_a_refusal_is_tried_again(
 def test_without_a_log_group_nobody_is_asked(db: None, settings: Any) -> None:
     settings.SMS_DELIVERY_LOG_GROUP = ""
     tasks.read_sms_receipts()
-    assert not ReadMark.objects.exists()
+    assert not Mark.objects.exists()
 
 
 def document(answer: str, status: str = "FAILURE", **delivery: Any) -> str:

@@ -2,9 +2,9 @@ from .channel_stop import ChannelStop
 from .contact import Contact
 from .delivery import Delivery
 from .delivery_log import NotificationDeliveryLog
+from .mark import Mark
 from .notification import Notification
 from .provider_event import ProviderEvent
-from .read_mark import ReadMark
 from .spend import SMSSpend
 from .suppression import Suppression
 
@@ -12,10 +12,10 @@ __all__ = [
     "ChannelStop",
     "Contact",
     "Delivery",
+    "Mark",
     "Notification",
     "NotificationDeliveryLog",
     "ProviderEvent",
-    "ReadMark",
     "SMSSpend",
     "Suppression",
 ]

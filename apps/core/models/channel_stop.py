@@ -6,15 +6,26 @@ from django.db.models.functions import Now
 from ..states import Channel
 
 
-class ChannelStop(models.Model):
-    """A channel that stands still until its provider works again; no row, and it runs."""
+class StopCause(models.TextChoices):
+    """Why a channel stands still."""
 
-    channel = models.CharField(max_length=8, choices=Channel.choices, unique=True)
+    #: Everything stops, and one delivery now and then tries.
+    PROVIDER = "provider", "the provider refuses everything"
+    #: Urgent messages pass; the rest waits until the shares are better, or a person lifts it.
+    REPUTATION = "reputation", "too many bounces or complaints"
+
+
+class ChannelStop(models.Model):
+    """A channel that stands still, for one cause; no row, and it runs."""
+
+    channel = models.CharField(max_length=8, choices=Channel.choices)
+    cause = models.CharField(max_length=16, choices=StopCause.choices, default=StopCause.PROVIDER)
     since = models.DateTimeField(db_default=Now(), editable=False)
     code = models.CharField(max_length=64, blank=True)
     reason = models.CharField(max_length=500)
-    #: When one delivery is next let through, to see whether the provider works again.
-    probe_at = models.DateTimeField()
+    #: When one delivery is next let through, to see whether the provider works again; empty where
+    #: that would tell nothing.
+    probe_at = models.DateTimeField(null=True)
     probes = models.PositiveIntegerField(default=0)
     #: When the administrator was told.
     told_at = models.DateTimeField(null=True)
@@ -22,9 +33,13 @@ class ChannelStop(models.Model):
     class Meta:
         verbose_name = "stopped channel"
         constraints = [
+            models.UniqueConstraint(fields=["channel", "cause"], name="one_stop_per_cause"),
+            models.CheckConstraint(
+                condition=models.Q(cause__in=StopCause.values), name="channel_stop_cause_known"
+            ),
             models.CheckConstraint(
                 condition=models.Q(channel__in=Channel.values), name="channel_stop_channel_known"
-            )
+            ),
         ]
 
     def __str__(self) -> str:

@@ -39,9 +39,10 @@ class Command(BaseCommand):
             f"{books.deliveries:>9,}  deliveries of {books.notifications:,} notifications; "
             f"{books.taken:,} taken by the provider according to the log, {books.resent:,} twice"
         )
-        for channel, reason in books.stopped.items():
-            label = Channel(channel).label.lower()
-            self.stdout.write(self.style.WARNING(f"{label}: stopped, {reason}"))
+        for channel, reasons in books.stopped.items():
+            for reason in reasons:
+                label = Channel(channel).label
+                self.stdout.write(self.style.WARNING(f"{label} is stopped: {reason}"))
         for each in books.discrepancies[:SHOWN]:
             self.stdout.write(self.style.ERROR(f"{each.row} {each.problem}"))
         hidden = len(books.discrepancies) - SHOWN

@@ -1,10 +1,10 @@
-"""How far something that is read bit by bit has been read."""
+"""Moments that are remembered."""
 
 from django.db import models
 
 
-class ReadMark(models.Model):
-    """The time of the newest entry that was read under this name."""
+class Mark(models.Model):
+    """A moment under a name: how far a log was read, when somebody was told something."""
 
     name = models.CharField(max_length=512, unique=True)
     at = models.DateTimeField()

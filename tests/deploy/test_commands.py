@@ -1,0 +1,136 @@
+"""The commands of the systemd units, run for real against a private Redis."""
+
+import os
+import platform
+import socket
+import subprocess
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from http.client import HTTPConnection
+from pathlib import Path
+
+import pytest
+import redis
+
+from rs_systems.celery import app
+from tests.deploy.unit_files import command, effective
+from tests.services import STOP_S, database_url
+from tools.processes import LOOPBACK, die_with_parent, free_ports, kill_group, wait_until
+from tools.supervisor import ROOT
+
+pytestmark = pytest.mark.services
+
+PASSWORD = "operations:secret"
+
+Service = subprocess.Popen[bytes]
+Start = Callable[..., Service]
+
+
+@pytest.fixture
+def start(transactional_db: None, redis_url: str, tmp_path: Path) -> Iterator[Start]:
+    """Starts a service as its unit does, with the variables that systemd would set.
+
+    It must end by itself when asked, as `systemctl stop` asks.
+    """
+    redis.Redis.from_url(redis_url).flushall()
+    folders = {name: str(tmp_path) for name in ("STATE_DIRECTORY", "RUNTIME_DIRECTORY")}
+
+    def begin(service: str, words: list[str] | None = None, **variables: str) -> Service:
+        variables = folders | variables
+        with (tmp_path / f"{service}.log").open("wb") as log:
+            process = subprocess.Popen(
+                words or command(service, variables),
+                cwd=ROOT,
+                env=os.environ | {"DATABASE_URL": database_url()} | variables,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=die_with_parent,
+            )
+        running.callback(stop, process)
+        return process
+
+    with ExitStack() as running:
+        yield begin
+
+
+def stop(process: Service) -> None:
+    process.terminate()
+    try:
+        assert process.wait(STOP_S) == 0
+    finally:
+        kill_group(process.pid)
+
+
+def get(port: int, path: str, password: str = "") -> int:
+    """The status of a page; 0 while nobody listens."""
+    headers = {"Authorization": f"Basic {b64encode(password.encode()).decode()}"}
+    connection = HTTPConnection(LOOPBACK, port, timeout=5)
+    try:
+        connection.request("GET", path, headers=headers if password else {})
+        return connection.getresponse().status
+    except OSError:
+        return 0
+    finally:
+        connection.close()
+
+
+def test_the_site_says_that_it_is_ready_and_answers(start: Start, tmp_path: Path) -> None:
+    [port] = free_ports(1)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(60)
+        start(
+            "web",
+            WEB_BIND=f"{LOOPBACK}:{port}",
+            WEB_CONCURRENCY="1",
+            NOTIFY_SOCKET=str(tmp_path / "notify"),
+        )
+        assert b"READY=1" in systemd.recv(1024)
+    wait_until(lambda: get(port, "/healthz") == 200, "the site answers")
+
+
+def test_a_worker_answers_by_its_host_s_name(start: Start) -> None:
+    worker = start("worker", CELERY_CONCURRENCY="1")
+    name = f"worker@{platform.node()}"
+
+    def answers() -> bool:
+        assert worker.poll() is None
+        with app.connection_for_read() as connection:
+            return bool(app.control.inspect([name], 0.5, connection=connection, limit=1).ping())
+
+    wait_until(answers, f"{name} answers")
+
+
+def test_beat_keeps_its_files_in_the_folder_that_systemd_made(start: Start, tmp_path: Path) -> None:
+    start("beat")
+    wait_until(lambda: any(tmp_path.glob("beat-schedule*")), "beat writes its schedule")
+    assert not list(ROOT.glob("celerybeat*"))
+
+
+def test_flower_asks_for_the_password_of_the_environment(start: Start) -> None:
+    [port] = free_ports(1)
+    words = command("flower", {})
+    words[words.index("--port=5555")] = f"--port={port}"
+    start("flower", words, FLOWER_BASIC_AUTH=PASSWORD)
+    wait_until(lambda: get(port, "/", PASSWORD) == 200, "Flower answers")
+    assert get(port, "/") == get(port, "/api/workers") == get(port, "/", "somebody:else") == 401
+    # Why it listens on this host alone.
+    assert get(port, "/metrics") == 200
+
+
+@pytest.mark.parametrize("password", ["", PASSWORD])
+def test_flower_does_not_start_without_a_password(password: str) -> None:
+    [line] = effective("flower")["ExecStartPre"]
+    shell, option, script = line.replace("$$", "$").split(maxsplit=2)
+    run = subprocess.run(
+        [shell, option, script.strip("'")],
+        env={"FLOWER_BASIC_AUTH": password},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (run.returncode == 0) is bool(password)
+    assert ("/etc/rs-systems/environment" in run.stderr) is not bool(password)

@@ -1,0 +1,107 @@
+"""Writes deploy/iam/ from the CloudFormation template, for those who make policies by hand.
+
+`python -m tools.iam` writes; with --check it only says whether the files are as the template.
+"""
+
+import argparse
+import json
+import re
+import sys
+from typing import Any
+
+from tools import cloudformation
+from tools.supervisor import ROOT
+
+FOLDER = ROOT / "deploy" / "iam"
+
+#: What stands in the files where the template has a parameter; docs/deploy.md lists them.
+PLACEHOLDERS = {
+    "AWS::AccountId": "ACCOUNT_ID",
+    "AWS::Partition": "aws",
+    "AWS::Region": "REGION",
+    "ConfigurationSetName": "CONFIGURATION_SET",
+    "DomainName": "DOMAIN",
+    "Environment": "ENVIRONMENT",
+    "FromAddress": "FROM_ADDRESS",
+}
+#: The ARN of what a policy names, by its type, around the property that has its name.
+ARNS = {
+    "AWS::Logs::LogGroup": ("LogGroupName", "logs:REGION:ACCOUNT_ID:log-group:{}:*"),
+    # Secrets Manager ends each ARN with six characters of its own.
+    "AWS::SecretsManager::Secret": ("Name", "secretsmanager:REGION:ACCOUNT_ID:secret:{}-??????"),
+    "AWS::SQS::Queue": ("QueueName", "sqs:REGION:ACCOUNT_ID:{}"),
+}
+
+
+def files() -> dict[str, str]:
+    """The content of each file that belongs into deploy/iam/, by its name."""
+    resources = cloudformation.load()["Resources"]
+    found: dict[str, Any] = {}
+    for name, resource in resources.items():
+        properties = resource["Properties"]
+        if resource["Type"] == "AWS::IAM::ManagedPolicy":
+            found[_file_name(name.removesuffix("Policy"))] = properties["PolicyDocument"]
+        if resource["Type"] == "AWS::IAM::Role":
+            found[_file_name(f"{name}Trust")] = properties["AssumeRolePolicyDocument"]
+            for policy in properties.get("Policies", []):
+                found[_file_name(f"{name}Policy")] = policy["PolicyDocument"]
+    return {
+        name: json.dumps(_resolve(document, resources), indent=2) + "\n"
+        for name, document in found.items()
+    }
+
+
+def _file_name(logical_id: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", logical_id).lower() + ".json"
+
+
+def _resolve(value: Any, resources: dict[str, Any]) -> Any:
+    """The value with text in place of the template's functions."""
+    match value:
+        case {"Ref": name} if name in PLACEHOLDERS:
+            return PLACEHOLDERS[name]
+        case {"Ref": name} | {"Fn::GetAtt": [name, "Arn"]}:
+            return _arn(resources[name], resources)
+        case {"Fn::Sub": text}:
+            return re.sub(r"\$\{([\w:]+)\}", lambda name: PLACEHOLDERS[name[1]], text)
+        case dict():
+            return {key: _resolve(each, resources) for key, each in value.items()}
+        case list():
+            return [_resolve(each, resources) for each in value]
+    return value
+
+
+def _arn(resource: dict[str, Any], resources: dict[str, Any]) -> str:
+    naming_property, arn = ARNS[resource["Type"]]
+    return "arn:aws:" + arn.format(_resolve(resource["Properties"][naming_property], resources))
+
+
+def write() -> None:
+    for path in FOLDER.glob("*.json"):
+        path.unlink()
+    for name, content in files().items():
+        (FOLDER / name).write_text(content)
+
+
+def differences() -> list[str]:
+    """The names of the files that are missing, too many, or not as the template has them."""
+    expected = files()
+    present = {path.name: path.read_text() for path in FOLDER.iterdir()}
+    return sorted(name for name in expected | present if expected.get(name) != present.get(name))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; 1 if they differ")
+    if not parser.parse_args().check:
+        write()
+        return 0
+    for name in differences():
+        print(
+            f"deploy/iam/{name} is not as the template; run: python -m tools.iam", file=sys.stderr
+        )
+    return 1 if differences() else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
