@@ -11,7 +11,7 @@ from django.conf import settings
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from . import alerts, attempts, events, receipts, reputation, sweeps
+from . import alerts, attempts, events, heartbeat, receipts, reputation, sweeps
 from .exceptions import ChannelUnavailableError
 from .models import Delivery
 from .states import Channel, DeliveryState, Priority
@@ -47,6 +47,7 @@ def send_notification_sms(delivery_id: str) -> None:
 @shared_task(name="apps.core.tasks.dispatch_due_notifications")
 def dispatch_due_notifications() -> None:
     enqueue([*events.match_waiting(), *sweeps.due()])
+    heartbeat.stamp()
 
 
 @shared_task(name="apps.core.tasks.retry_failed_notifications")
