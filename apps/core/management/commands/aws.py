@@ -4,12 +4,15 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import astuple
+from itertools import groupby
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from apps.core.aws import smtp_credentials
+from apps.core.aws import doctor, smtp_credentials
+from apps.core.aws.findings import Status
 
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 
@@ -34,11 +37,41 @@ class Command(BaseCommand):
         smtp.add_argument(
             "--region", default=settings.AWS_SES_REGION_NAME, help="AWS_SES_REGION unless given"
         )
-        for each in (smtp,):
+        status = parsers.add_parser(
+            "status", help="look at everything, change nothing; exits with 1 where something fails"
+        )
+        for each in (smtp, status):
             each.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        {"smtp-credentials": self._smtp_credentials}[options["what"]](options)
+        run = {"smtp-credentials": self._smtp_credentials, "status": self._status}
+        run[options["what"]](options)
+
+    def _status(self, options: dict[str, Any]) -> None:
+        report = doctor.examine()
+        if options["json"]:
+            self.stdout.write(json.dumps(report.as_dict()))
+        else:
+            self._tell(report)
+        if not report.is_well:
+            sys.exit(1)
+
+    def _tell(self, report: doctor.Report) -> None:
+        styles = {
+            Status.OK: self.style.SUCCESS,
+            Status.WARN: self.style.WARNING,
+            Status.FAIL: self.style.ERROR,
+        }
+        for area, lines in groupby(report.lines, key=lambda line: line.check.area):
+            self.stdout.write(f"\n{area}")
+            for line in lines:
+                status, found, do = astuple(line.finding)
+                self.stdout.write(
+                    f"  {styles[status](f'{status:4}')} {line.check.id}: {found}."
+                    f"{f' {do}' if do else ''}"
+                )
+        counts = (f"{report.count(status)} {status}" for status in Status)
+        self.stdout.write(f"\n{', '.join(counts)}. docs/aws.md says what each line is about.")
 
     def _smtp_credentials(self, options: dict[str, Any]) -> None:
         access_key_id, secret = _access_key(options["access_key_id"], options["secret_from_env"])
