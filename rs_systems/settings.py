@@ -257,7 +257,7 @@ LOGGING: dict[str, Any] = {
     "filters": {"production_only": {"()": "django.utils.log.RequireDebugFalse"}},
     "handlers": {
         "mail_admins": {
-            "class": "django.utils.log.AdminEmailHandler",
+            "class": "apps.core.redaction.RedactingAdminEmailHandler",
             "level": "ERROR",
             "filters": ["production_only"],
         },

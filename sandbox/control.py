@@ -52,6 +52,11 @@ class Control:
             web.get(self._topic.signer.certificate_path, self.certificate),
         ]
 
+    @property
+    def waiting(self) -> int:
+        """How many reports about messages are still to come."""
+        return self._reporter.waiting
+
     def health(self) -> dict[str, Any]:
         """How the sandbox is set, and how many events it has told of.
 
@@ -61,7 +66,7 @@ class Control:
         events = {
             "published": self._topic.published,
             "refused": self._topic.refused,
-            "waiting": self._reporter.waiting,
+            "waiting": self.waiting,
         }
         return {
             "seed": self._rules.seed,

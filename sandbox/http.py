@@ -43,7 +43,8 @@ class Api:
         """`?since=SEQ&kind=email|sms&to=ADDRESS&limit=N&full=1`, each optional.
 
         Answers the newest `limit` messages (100 unless told, at most 1,000), or with `since` the
-        oldest `limit` after it; the newest last, and as `last_seq` the `since` to ask for next.
+        oldest `limit` after it; the newest last, and as `last_seq` the `since` to ask for next;
+        as `waiting`, how many reports about messages are still to come.
         """
         query = request.query
         since, limit = query.get("since"), query.get("limit", str(DEFAULT_PAGE))
@@ -65,9 +66,13 @@ class Api:
             limit=int(limit),
         )
 
+        waiting = self._control.waiting
+
         def answer() -> web.Response:
             messages = [entry.as_json(full=full == "1") for entry in page.entries]
-            return web.json_response({"messages": messages, "last_seq": page.last_seq})
+            return web.json_response(
+                {"messages": messages, "last_seq": page.last_seq, "waiting": waiting}
+            )
 
         # Reading a thousand e-mails takes long enough to hold up a provider call.
         return await asyncio.to_thread(answer)

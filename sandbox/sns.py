@@ -19,17 +19,22 @@ _NAMESPACE = "http://sns.amazonaws.com/doc/2010-03-31/"
 #: How many numbers SNS lists at once.
 MAX_NUMBERS = 100
 
-REFUSALS: Mapping[Answer, SnsError] = {
-    "throttle": SnsError("Throttling", "Rate exceeded"),
-    "transient": SnsError("InternalError", "Internal error", status=500),
-    "permanent": InvalidParameter("PhoneNumber Reason: the number is on a blocked list"),
-    "paused": SnsError(
-        "AuthorizationError", "This account is not authorized to publish to phones", status=403
+#: A code, a message and an HTTP status each.
+REFUSALS: Mapping[Answer, tuple[str, str, int]] = {
+    "throttle": ("Throttling", "Rate exceeded", 400),
+    "transient": ("InternalError", "Internal error", 500),
+    "permanent": (
+        "InvalidParameter",
+        "Invalid parameter: PhoneNumber Reason: the number is on a blocked list",
+        400,
     ),
+    "credentials": (
+        "InvalidClientTokenId",
+        "The security token included in the request is invalid.",
+        403,
+    ),
+    "paused": ("AuthorizationError", "This account is not authorized to publish to phones", 403),
 }
-WRONG_CREDENTIALS = SnsError(
-    "InvalidClientTokenId", "The security token included in the request is invalid.", status=403
-)
 
 Parameters = Mapping[str, str]
 Action = Callable[[Parameters], str]
@@ -56,7 +61,7 @@ class Sns:
         action = parameters.get("Action", "")
         try:
             if self._rules.doubts_credentials("sms"):
-                raise WRONG_CREDENTIALS
+                raise SnsError(*REFUSALS["credentials"])
             result = await self._result(action, parameters, request.transport)
         except SnsError as error:
             return _refusal(error)
@@ -78,7 +83,7 @@ class Sns:
     ) -> str:
         sms = accept(parameters)
         if refusal := await self._intake.take(sms, transport):
-            raise REFUSALS[refusal]
+            raise SnsError(*REFUSALS[refusal])
         return f"<MessageId>{sms.id}</MessageId>"
 
     def _check(self, parameters: Parameters) -> str:

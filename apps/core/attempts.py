@@ -11,6 +11,7 @@ import time
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
@@ -55,11 +56,20 @@ def attempt(delivery_id: UUID) -> Delivery | None:
         if slot is None:
             outcomes.given_back(delivery)
             return None
-        if time.monotonic() > held_until or _is_taken_away(delivery):
-            logger.warning("delivery is another's by now id=%s", delivery_id)
+        if time.monotonic() > held_until:
+            logger.warning("delivery outlived its lease id=%s", delivery_id)
+            return None
+        if _is_taken_away(delivery):
+            logger.info("delivery settled before its call id=%s", delivery_id)
+            budget.release(delivery)
             return None
         outcomes.log(delivery, LogEvent.CALLING, provider=service.provider.name)
-        slot.wait()
+        while not slot.kept():
+            # This machine was too busy for it.
+            slot = limits.turn(channel, Priority(delivery.priority), weight=service.weight(message))
+            if slot is None:
+                outcomes.given_back(delivery)
+                return None
         receipt = service.send(message)
     except NotSendable as error:
         return outcomes.skipped(delivery, error)
@@ -89,7 +99,10 @@ def claim(delivery_id: UUID) -> Delivery | None:
     this = Delivery.objects.filter(pk=delivery_id, next_attempt_at__lte=Now())
     probing = False
     if not _take(breaker.running(this)):
-        probing = breaker.probe(delivery_id) and bool(_take(this))
+        with transaction.atomic():
+            probing = breaker.probe(delivery_id) and bool(_take(breaker.spared(this)))
+            # A turn to try is not used up by a delivery that could not be had.
+            transaction.set_rollback(not probing)
         if not probing:
             logger.info("delivery not claimed id=%s", delivery_id)
             return None

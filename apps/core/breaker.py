@@ -28,11 +28,16 @@ LONGEST_PROBE = timedelta(minutes=5)
 
 def running(deliveries: DeliveryQuerySet) -> DeliveryQuerySet:
     """Those of the deliveries whose channel is not stopped for them."""
-    stops = ChannelStop.objects.filter(channel=OuterRef("channel"))
-    return deliveries.filter(
-        ~Exists(stops.filter(cause=StopCause.PROVIDER)),
-        Q(priority=Priority.URGENT) | ~Exists(stops.filter(cause=StopCause.REPUTATION)),
-    )
+    return spared(deliveries).filter(~Exists(_stops(StopCause.PROVIDER)))
+
+
+def spared(deliveries: DeliveryQuerySet) -> DeliveryQuerySet:
+    """Those of the deliveries that are not held back for the reputation's sake."""
+    return deliveries.filter(Q(priority=Priority.URGENT) | ~Exists(_stops(StopCause.REPUTATION)))
+
+
+def _stops(cause: StopCause) -> QuerySet[ChannelStop]:
+    return ChannelStop.objects.filter(channel=OuterRef("channel"), cause=cause)
 
 
 def stop(channel: Channel, error: ChannelUnavailableError) -> None:

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
-from django.db import transaction
-from django.db.models import OuterRef, Subquery
+from django.db import DatabaseError, transaction
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from . import budget, outcomes, suppressions
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 #: How long a report may wait for its delivery: a call that it overtook has returned long before.
 #: What nobody claims then is about somebody else's message, and an account may have many of those.
 MATCH_WITHIN = timedelta(hours=1)
-MOST_AT_ONCE = 500
+CHUNK = 500
 
 #: What a report makes of its delivery; a delay moves nothing.
 STATES: dict[EventKind, DeliveryState] = {
@@ -61,46 +61,61 @@ def fingerprint(*parts: object) -> str:
 
 
 def receive(reports: Iterable[ProviderEvent]) -> list[Delivery]:
-    """Keep each report, once, and apply it to its delivery.
+    """Keep each report, once, and apply it to its delivery: all of them, or none.
 
     Returns the deliveries that stand in for those which ended. Raises nothing for a report that
     fits no delivery: `match_waiting` tries again.
     """
-    stand_ins = []
-    for report in reports:
-        with transaction.atomic():
-            if kept := _kept(report):
-                stand_ins.append(_apply(kept))
+    with transaction.atomic():
+        stand_ins = [_apply(kept) for report in reports if (kept := _kept(report))]
     return [row for row in stand_ins if row]
 
 
 def match_waiting() -> list[Delivery]:
     """Apply the reports that came before their delivery's row said which message it is.
 
-    Returns the deliveries that stand in for those which ended.
+    Returns the deliveries that stand in for those which ended. A report that fails stops no other.
     """
-    ours = Delivery.objects.filter(provider_message_id=OuterRef("provider_message_id"))
-    waiting = (
-        ProviderEvent.objects.filter(delivery=None, received_at__gt=Now() - MATCH_WITHIN)
-        .exclude(provider_message_id="")
-        .annotate(ours=Subquery(ours.values("pk")[:1]))
-        .exclude(ours=None)
+    waiting = ProviderEvent.objects.filter(delivery=None, received_at__gt=Now() - MATCH_WITHIN)
+    messages = dict(
+        waiting.exclude(provider_message_id="").values_list("pk", "provider_message_id")
     )
     stand_ins = []
-    for report in waiting[:MOST_AT_ONCE]:
-        with transaction.atomic():
-            stand_ins.append(_apply(report))
+    for pk in _ours(messages):
+        try:
+            with transaction.atomic():
+                # Another may have matched it meanwhile.
+                if report := _unmatched().filter(pk=pk).first():
+                    stand_ins.append(_apply(report))
+        except DatabaseError:
+            logger.exception("report not matched id=%s", pk)
     return [row for row in stand_ins if row]
 
 
+def _ours(messages: dict[int, str]) -> list[int]:
+    """The reports, by their keys, whose message is one of ours by now."""
+    ids = list(set(messages.values()))
+    known: set[str] = set()
+    for start in range(0, len(ids), CHUNK):
+        ours = Delivery.objects.filter(provider_message_id__in=ids[start : start + CHUNK])
+        known.update(ours.values_list("provider_message_id", flat=True))
+    return [pk for pk, message_id in messages.items() if message_id in known]
+
+
+def _unmatched() -> QuerySet[ProviderEvent]:
+    return ProviderEvent.objects.select_for_update().filter(delivery=None)
+
+
 def _kept(report: ProviderEvent) -> ProviderEvent | None:
-    """The report as a row; None where the same was said before."""
+    """The report as a row, locked; None where the same was said, and applied, before."""
     report.code, report.detail = storable(report.code, 64), storable(report.detail, 500)
     ProviderEvent.objects.bulk_create([report], ignore_conflicts=True)
-    # A conflict gives the row that there was, whose key this one does not have.
-    return ProviderEvent.objects.filter(
-        fingerprint=report.fingerprint, envelope_id=report.envelope_id, delivery=None
-    ).first()
+    row = _unmatched().filter(fingerprint=report.fingerprint).first()
+    if row and row.delivery_ref is None and report.delivery_ref:
+        # The same was said before, without our tags.
+        row.delivery_ref, row.attempt = report.delivery_ref, report.attempt
+        row.save(update_fields=["delivery_ref", "attempt"])
+    return row
 
 
 def _apply(report: ProviderEvent) -> Delivery | None:
@@ -111,8 +126,7 @@ def _apply(report: ProviderEvent) -> Delivery | None:
     report.delivery = delivery
     report.save(update_fields=["delivery"])
     kind = EventKind(report.kind)
-    # Without our tags it speaks of the attempt whose answer gave the message its id.
-    attempt = delivery.attempts if report.attempt is None else report.attempt
+    attempt = _attempt_of(report, delivery)
     known = _known(delivery, attempt)
     late = RANKS.get(LINES[kind], 0) <= known and kind in STATES
     if late and kind == EventKind.SENT:
@@ -135,6 +149,15 @@ def _delivery(report: ProviderEvent) -> Delivery | None:
     return rows.filter(provider_message_id=report.provider_message_id).first()
 
 
+def _attempt_of(report: ProviderEvent, delivery: Delivery) -> int:
+    """By our tag, else the attempt whose answer gave the message its id."""
+    if report.attempt is not None:
+        return report.attempt
+    lines = delivery.log.filter(provider_message_id=report.provider_message_id)
+    answered = lines.order_by("id").values_list("attempt", flat=True).first()
+    return delivery.attempts if answered is None else answered
+
+
 def _known(delivery: Delivery, attempt: int) -> int:
     """The rank of what the log says of this attempt already."""
     said = NotificationDeliveryLog.objects.filter(delivery=delivery, attempt=attempt)
@@ -143,7 +166,7 @@ def _known(delivery: Delivery, attempt: int) -> int:
 
 def _is_overtaken(delivery: Delivery, attempt: int, kind: EventKind) -> bool:
     """Whether bad news of one attempt must not end the next, which has begun already."""
-    waiting = (DeliveryState.UNKNOWN, DeliveryState.DUE, DeliveryState.RETRYING)
+    waiting = (DeliveryState.DUE, DeliveryState.RETRYING)
     good = kind in _GOOD or kind == EventKind.COMPLAINED
     return attempt < delivery.attempts and not good and delivery.state not in waiting
 

@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 PATIENCE_S = 8.0
 #: Seconds that a slot is given ahead.
 LEAD_S = 0.1
+#: Seconds after its slot's time by which a call may still begin.
+LATE_S = 0.02
 #: Seconds at most between two questions, so that a waiting message notices a faster pace.
 LONGEST_NAP_S = 0.25
 #: Milliseconds that a waiting urgent message keeps the others back after it last asked.
@@ -62,9 +64,14 @@ class Slot(NamedTuple):
 
     at: float
 
-    def wait(self) -> None:
-        """Return when the time has come; at once where it has passed."""
-        time.sleep(max(0.0, self.at - time.monotonic()))
+    def kept(self) -> bool:
+        """Return when the time has come; False, at once, where it has passed by too much.
+
+        Whoever comes late goes in somebody else's time: it must ask for another slot.
+        """
+        early = self.at - time.monotonic()
+        time.sleep(max(0.0, early))
+        return early > -LATE_S
 
 
 def turn(channel: Channel, priority: Priority, *, weight: int = 1) -> Slot | None:

@@ -23,7 +23,7 @@ from .exceptions import (
 from .models import Delivery, NotificationDeliveryLog
 from .providers.base import Receipt
 from .redaction import storable
-from .states import RESENDABLE, Channel, DeliveryState, LogEvent, Priority
+from .states import OPEN, RESENDABLE, Channel, DeliveryState, LogEvent, Priority
 
 #: Failures before a delivery is given up, however late it is.
 FEWEST_TRIES = 3
@@ -207,7 +207,8 @@ def _finish(
     line: dict[str, Any],
 ) -> bool:
     with transaction.atomic():
-        moved = _this(delivery).move(
+        # Not what the provider's report has settled meanwhile, which says more than its answer.
+        moved = _this(delivery, state__in=OPEN).move(
             state, finished_at=Now(), next_attempt_at=None, lease_until=None, **row
         )
         log(delivery, event, **line)

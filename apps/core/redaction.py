@@ -2,6 +2,9 @@
 
 import logging
 import re
+from typing import Any
+
+from django.utils.log import AdminEmailHandler
 
 _EMAIL = re.compile(r"([A-Za-z0-9])[A-Za-z0-9._%+'-]*@([A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+)")
 _PHONE = re.compile(r"\+\d{6,13}(\d{2})\b")
@@ -18,6 +21,22 @@ def storable(text: str, length: int) -> str:
     PostgreSQL takes every character but NUL.
     """
     return redact(text.replace("\0", ""))[:length]
+
+
+class RedactingAdminEmailHandler(AdminEmailHandler):
+    """Django's mail to the administrators, after `redact`, and none about the SNS endpoint.
+
+    What SNS could not deliver it delivers again: a mail for each try would be one for each report
+    of an hour, when the database is away.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        path = getattr(getattr(record, "request", None), "path", "")
+        if not path.startswith("/webhooks/"):
+            super().emit(record)
+
+    def send_mail(self, subject: Any, message: Any, *args: Any, **kwargs: Any) -> None:
+        super().send_mail(redact(str(subject)), redact(str(message)), *args, **kwargs)
 
 
 class RedactingFormatter(logging.Formatter):

@@ -21,6 +21,9 @@ WINDOW = timedelta(hours=24)
 LEAST = 100
 WARN_BOUNCES, WARN_COMPLAINTS = 0.05, 0.001
 STOP_BOUNCES, STOP_COMPLAINTS = 0.10, 0.005
+#: And so many of them: among few hundred e-mails, one reader's click is half a per cent.
+WARN_LEAST_BOUNCES, WARN_LEAST_COMPLAINTS = 5, 2
+STOP_LEAST_BOUNCES, STOP_LEAST_COMPLAINTS = 10, 5
 #: From when on is counted after somebody in the office let a stopped channel run again.
 LIFTED = "reputation lifted"
 
@@ -43,14 +46,17 @@ class Reputation:
 
     @property
     def is_bad(self) -> bool:
-        return self.sent >= LEAST and self._reaches(STOP_BOUNCES, STOP_COMPLAINTS)
+        return self.sent >= LEAST and (
+            (self.bounces >= STOP_BOUNCES and self.bounced >= STOP_LEAST_BOUNCES)
+            or (self.complaints >= STOP_COMPLAINTS and self.complained >= STOP_LEAST_COMPLAINTS)
+        )
 
     @property
     def is_doubtful(self) -> bool:
-        return self.sent >= LEAST and self._reaches(WARN_BOUNCES, WARN_COMPLAINTS)
-
-    def _reaches(self, bounces: float, complaints: float) -> bool:
-        return self.bounces >= bounces or self.complaints >= complaints
+        return self.sent >= LEAST and (
+            (self.bounces >= WARN_BOUNCES and self.bounced >= WARN_LEAST_BOUNCES)
+            or (self.complaints >= WARN_COMPLAINTS and self.complained >= WARN_LEAST_COMPLAINTS)
+        )
 
     def __str__(self) -> str:
         return (

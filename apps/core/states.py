@@ -51,12 +51,12 @@ _S = DeliveryState
 #: The provider had it, whatever came of it afterwards.
 TAKEN = frozenset({_S.ACCEPTED, _S.DELIVERED, _S.BOUNCED, _S.COMPLAINED})
 FINISHED = TAKEN | {_S.REJECTED, _S.EXHAUSTED, _S.SKIPPED}
-#: What a person may have sent again. What was skipped would be skipped again.
-RESENDABLE = frozenset({_S.UNKNOWN, _S.EXHAUSTED, _S.REJECTED, _S.BOUNCED})
+#: What a person may have sent again, after having mended what stood against it.
+RESENDABLE = frozenset({_S.UNKNOWN, _S.EXHAUSTED, _S.REJECTED, _S.BOUNCED, _S.SKIPPED})
 
 #: Before the provider's word on it. That word may come late, after the lease ran out, the policy
 #: spoke or the retries ended: it counts whenever it comes.
-_OPEN = frozenset({_S.SENDING, _S.UNKNOWN, _S.DUE, _S.RETRYING, _S.EXHAUSTED})
+OPEN = frozenset({_S.SENDING, _S.UNKNOWN, _S.DUE, _S.RETRYING, _S.EXHAUSTED})
 #: For each state, those that a delivery may come from. Nothing else moves a row.
 SOURCES: dict[DeliveryState, frozenset[DeliveryState]] = {
     _S.SENDING: frozenset({_S.DUE}),
@@ -64,11 +64,11 @@ SOURCES: dict[DeliveryState, frozenset[DeliveryState]] = {
     _S.RETRYING: frozenset({_S.SENDING, _S.UNKNOWN}),
     _S.UNKNOWN: frozenset({_S.SENDING}),
     # An earlier attempt, of unknown outcome, may have been taken where a later one was refused.
-    _S.ACCEPTED: _OPEN | {_S.REJECTED},
-    _S.DELIVERED: _OPEN | {_S.REJECTED, _S.ACCEPTED},
-    _S.BOUNCED: _OPEN | {_S.ACCEPTED, _S.DELIVERED},
-    _S.COMPLAINED: _OPEN | {_S.ACCEPTED, _S.DELIVERED, _S.BOUNCED},
-    _S.REJECTED: _OPEN | {_S.ACCEPTED},
+    _S.ACCEPTED: OPEN | {_S.REJECTED},
+    _S.DELIVERED: OPEN | {_S.REJECTED, _S.ACCEPTED},
+    _S.BOUNCED: OPEN | {_S.ACCEPTED, _S.DELIVERED},
+    _S.COMPLAINED: OPEN | {_S.ACCEPTED, _S.DELIVERED, _S.BOUNCED},
+    _S.REJECTED: OPEN | {_S.ACCEPTED},
     _S.EXHAUSTED: frozenset({_S.SENDING, _S.UNKNOWN}),
     # From due: its channel is stopped, and another stands in.
     _S.SKIPPED: frozenset({_S.SENDING, _S.DUE}),

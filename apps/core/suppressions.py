@@ -46,7 +46,7 @@ def for_attempt(delivery_id: UUID) -> Delivery:
 
 def after(report: ProviderEvent, channel: Channel) -> None:
     """Suppress the address that a report speaks of, where it gives reason to."""
-    if not report.recipient:
+    if not report.recipient or _is_forgiven(report):
         return
     if report.kind == EventKind.COMPLAINED:
         suppress(channel, report.recipient, SuppressionReason.COMPLAINT, report.code)
@@ -76,12 +76,21 @@ def suppress(
     """
     values = {"reason": reason, "detail": detail, "until": until}
     row, created = Suppression.objects.get_or_create(
-        channel=channel, address=address.lower(), lifted_at=None, defaults=values
+        channel=channel, address=canonical(address), lifted_at=None, defaults=values
     )
     if created:
         logger.warning("address suppressed id=%s channel=%s reason=%s", row.pk, channel, reason)
     elif row.until is not None:
         Suppression.objects.filter(pk=row.pk).update(**values)
+
+
+def canonical(address: str) -> str:
+    """The address as contacts have it: in lower case, its domain not in Punycode."""
+    local, at, domain = address.lower().rpartition("@")
+    try:
+        return local + at + domain.encode("ascii").decode("idna")
+    except UnicodeError:
+        return address.lower()
 
 
 def lift(row: Suppression, by: str) -> bool:
@@ -90,12 +99,22 @@ def lift(row: Suppression, by: str) -> bool:
     return bool(still.update(lifted_at=timezone.now(), lifted_by=by))
 
 
+def _last_lifted(report: ProviderEvent) -> datetime | None:
+    lifted = Suppression.objects.filter(address=canonical(report.recipient))
+    latest = lifted.exclude(lifted_at=None).order_by("-lifted_at")
+    return latest.values_list("lifted_at", flat=True).first()
+
+
+def _is_forgiven(report: ProviderEvent) -> bool:
+    """Whether it happened before somebody in the office lifted a suppression of its address."""
+    lifted_at = _last_lifted(report)
+    return lifted_at is not None and report.occurred_at < lifted_at
+
+
 def _bounces_of_late(report: ProviderEvent) -> int:
-    lifted = Suppression.objects.filter(address=report.recipient).exclude(lifted_at=None)
     since = report.occurred_at - SOFT_WINDOW
-    # What was bounced before somebody lifted a suppression is forgiven.
-    if last := lifted.order_by("-lifted_at").values_list("lifted_at", flat=True).first():
-        since = max(since, last)
+    if lifted_at := _last_lifted(report):
+        since = max(since, lifted_at)
     bounces = ProviderEvent.objects.filter(
         kind=EventKind.BOUNCED, recipient=report.recipient, occurred_at__gt=since
     )

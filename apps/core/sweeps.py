@@ -40,10 +40,12 @@ def due() -> list[Delivery]:
     Recovers first what a lost worker held and what nobody knew the outcome of. A backlog stays
     in the database: the broker gets no more than WINDOW wake-ups at each priority.
     """
-    stand_ins = [*_expire_leases(), *_settle_unknown(), *_hand_over()]
+    # Before any are handed over: the one that tries the channel again must be left.
+    probes = _probes()
+    stand_ins = [*_expire_leases(), *_settle_unknown(), *_hand_over(probes)]
     waiting = broker.waiting()
     rows = [row for priority in Priority for row in _due(priority, waiting[priority])]
-    rows += _probes()
+    rows += probes
     _mark_enqueued(rows)
     return stand_ins + rows
 
@@ -125,16 +127,18 @@ def _ready() -> DeliveryQuerySet:
 def _probes() -> list[Delivery]:
     """For each stopped channel whose time has come, the delivery that has waited longest."""
     channels = ChannelStop.objects.filter(probe_at__lte=Now()).values_list("channel", flat=True)
-    waiting = (_ready().filter(channel=c).order_by("next_attempt_at").first() for c in channels)
+    ready = breaker.spared(_ready()).order_by("next_attempt_at")
+    waiting = (ready.filter(channel=channel).first() for channel in channels)
     return [row for row in waiting if row]
 
 
-def _hand_over() -> Iterator[Delivery]:
+def _hand_over(probes: list[Delivery]) -> Iterator[Delivery]:
     """What rests on a channel that has stood still for long goes by the one that stands in."""
     for stop in ChannelStop.objects.filter(cause=StopCause.PROVIDER, since__lt=Now() - HELD):
         resting = [p for p in Priority if routing.fallback(p) not in (None, stop.channel)]
         reason = f"{stop.get_channel_display().lower()}s are stopped: {stop.reason}"[:300]
-        for delivery in _ready().filter(channel=stop.channel, priority__in=resting)[:WINDOW]:
+        held = _ready().filter(channel=stop.channel, priority__in=resting)
+        for delivery in held.exclude(pk__in=[row.pk for row in probes])[:WINDOW]:
             yield from _each(delivery, partial(outcomes.held_too_long, reason=reason))
 
 

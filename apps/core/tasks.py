@@ -46,7 +46,8 @@ def send_notification_sms(delivery_id: str) -> None:
 
 @shared_task(name="apps.core.tasks.dispatch_due_notifications")
 def dispatch_due_notifications() -> None:
-    enqueue([*events.match_waiting(), *sweeps.due()])
+    enqueue(sweeps.due())
+    enqueue(events.match_waiting())
     heartbeat.stamp()
 
 

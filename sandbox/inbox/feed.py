@@ -1,6 +1,9 @@
-"""What the sandbox was sent, read from its JSON API."""
+"""What the sandbox was sent and is told to do, over its JSON API."""
 
+import json
 import os
+from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
 from http.client import HTTPException
@@ -12,6 +15,7 @@ from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_ope
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from sandbox.loopback import is_loopback
+from sandbox.new_rule import NewRule
 
 ENDPOINT = "SANDBOX_URL"
 TIMEOUT_S = 2.0
@@ -25,6 +29,15 @@ class NoSuchMessage(FeedError):
     """The sandbox does not keep that message, or does so no longer."""
 
 
+class Report(BaseModel):
+    """Something that was told of a message; `status` is how the application answered, if it did."""
+
+    type: str
+    detail: str
+    published_at: datetime
+    status: int | None
+
+
 class Email(BaseModel):
     kind: Literal["email"]
     id: str
@@ -32,7 +45,9 @@ class Email(BaseModel):
     sender: str = Field(alias="from")
     recipients: list[str] = Field(alias="to")
     subject: str
+    configuration_set: str | None
     tags: dict[str, str]
+    events: list[Report]
     headers: list[tuple[str, str]]
     text: str | None
     #: These two come with a single e-mail, not with a list.
@@ -50,10 +65,16 @@ class Sms(BaseModel):
     encoding: str
     parts: int
     price_usd: Decimal
+    events: list[Report]
 
     @property
     def recipients(self) -> list[str]:
         return [self.phone]
+
+    @property
+    def receipt(self) -> Report | None:
+        """What the carrier made of it, once that is known."""
+        return self.events[-1] if self.events else None
 
 
 Message = Annotated[Email | Sms, Field(discriminator="kind")]
@@ -65,12 +86,26 @@ class Feed(BaseModel):
 
     messages: list[Message]
     last_seq: int
+    #: How many reports are still to come.
+    waiting: int
 
     @property
     def mark(self) -> str:
-        """Another one after a message has arrived, and after a clearing or a restart."""
+        """Another one after a message or a report, and after a clearing or a restart."""
         newest = self.messages[-1].id if self.messages else "nothing"
-        return f"{self.last_seq}-{newest}"
+        return f"{self.last_seq}-{newest}-{self.waiting}"
+
+
+class Rule(NewRule):
+    """A rule in force; `left_s` is the seconds until it ends by itself."""
+
+    id: int
+    used: int
+    left_s: float | None
+
+
+class RuleList(BaseModel):
+    rules: list[Rule]
 
 
 def newest(limit: int) -> Feed:
@@ -94,6 +129,25 @@ def email(message_id: str) -> Email:
     raise NoSuchMessage("That message is not an e-mail.")
 
 
+def rules() -> list[Rule]:
+    """The rules in force, the newest last; raises FeedError."""
+    try:
+        return RuleList.model_validate_json(_call("/api/rules")).rules
+    except ValidationError as error:
+        raise _not_the_sandbox() from error
+
+
+def add_rule(fields: Mapping[str, Any]) -> None:
+    """Put a rule in force; raises FeedError."""
+    _call("/api/rules", method="POST", body=json.dumps(fields).encode())
+
+
+def end_rule(rule_id: int) -> None:
+    """End a rule, if it has not ended yet; raises FeedError."""
+    with suppress(NoSuchMessage):
+        _call(f"/api/rules/{rule_id}", method="DELETE")
+
+
 def clear() -> None:
     """Make the sandbox forget every message; raises FeedError."""
     _call("/api/messages", method="DELETE")
@@ -110,9 +164,9 @@ class _NoRedirects(HTTPRedirectHandler):
 _http = build_opener(ProxyHandler({}), _NoRedirects)
 
 
-def _call(path: str, method: str = "GET") -> bytes:
+def _call(path: str, method: str = "GET", body: bytes | None = None) -> bytes:
     url = address()
-    request = Request(url + path, method=method)  # noqa: S310  `address` lets http alone pass
+    request = Request(url + path, body, method=method)  # noqa: S310  `address` lets http alone pass
     try:
         with _http.open(request, timeout=TIMEOUT_S) as answer:
             return bytes(answer.read())

@@ -31,6 +31,13 @@ class Person:
         return self.contact.user.get_username() if self.contact else self.name
 
     @property
+    def addresses(self) -> list[str]:
+        """Where messages reach them: an e-mail address, a phone number, or both."""
+        if not self.contact:
+            return [self.name]
+        return [address for address in (self.contact.email, self.contact.phone) if address]
+
+    @property
     def href(self) -> str:
         return "?" + urlencode({"person" if self.contact else "address": self.username})
 
@@ -58,10 +65,8 @@ def everyone(messages: Iterable[Email | Sms]) -> list[Person]:
     known = _contacts()
     owners: dict[str, list[Person]] = defaultdict(list)
     for person in known:
-        assert person.contact is not None
-        for address in (person.contact.email, person.contact.phone):
-            if address:
-                owners[address.casefold()].append(person)
+        for address in person.addresses:
+            owners[address.casefold()].append(person)
     strangers = []
     for message in reversed(list(messages)):
         for address in message.recipients:

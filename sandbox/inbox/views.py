@@ -17,7 +17,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from apps.core.models import Notification
 
-from . import feed
+from . import faults, feed
 from .links import links
 from .people import Person, everyone
 
@@ -37,6 +37,7 @@ class Reading(NamedTuple):
     """What came from the sandbox, or the sentence that says why nothing did."""
 
     messages: list[feed.Email | feed.Sms]
+    rules: list[feed.Rule]
     mark: str
     trouble: str = ""
 
@@ -46,7 +47,8 @@ class Reading(NamedTuple):
 def inbox(request: HttpRequest) -> HttpResponse:
     """The people and, with `?person=USERNAME` or `?address=…`, what one of them got.
 
-    `&email=ID` opens one of the e-mails, `&view=` one way to look at it.
+    `&email=ID` opens one of the e-mails, `&view=` one way to look at it. Without a person, the
+    providers and their faults; `?providers=1` shows these on a phone too.
     """
     try:
         context = _live(request.GET)
@@ -86,6 +88,19 @@ def clear(request: HttpRequest) -> HttpResponse:
 
 @never_cache
 @require_safe
+def reported(request: HttpRequest, message_id: str) -> HttpResponse:
+    """The part of an open e-mail that keeps up: what the application was told of it."""
+    try:
+        email = feed.email(message_id)
+    except feed.NoSuchMessage as error:
+        raise Http404 from error
+    except feed.FeedError:
+        return HttpResponse(status=503)
+    return render(request, "sandbox/_reported.html", {"email": email})
+
+
+@never_cache
+@require_safe
 @xframe_options_sameorigin
 def frame(request: HttpRequest, message_id: str) -> HttpResponse:
     """The HTML of one e-mail, as a document that can do nothing but be looked at."""
@@ -103,10 +118,11 @@ def frame(request: HttpRequest, message_id: str) -> HttpResponse:
 
 def _read(limit: int) -> Reading:
     try:
-        page = feed.newest(limit)
+        page, rules = feed.newest(limit), feed.rules()
     except feed.FeedError as error:
-        return Reading([], mark="down", trouble=str(error))
-    return Reading(page.messages, page.mark)
+        return Reading([], [], mark="down", trouble=str(error))
+    mark = "-".join([page.mark, *(f"{rule.id}.{rule.used}" for rule in rules)])
+    return Reading(page.messages, rules, mark)
 
 
 def _token(mark: str) -> str:
@@ -131,8 +147,20 @@ def _live(query: QueryDict) -> dict[str, Any]:
         "people": people[:MOST_PEOPLE],
         "people_left_out": len(people[MOST_PEOPLE:]),
         "person": person,
+        "providing": "providers" in query and not person,
+        **_faults(reading, people, person),
         "open_email": query.get("email", "") if person else "",
         **(_bell(person) if person else {}),
+    }
+
+
+def _faults(reading: Reading, people: list[Person], person: Person | None) -> dict[str, Any]:
+    names = {address.casefold(): one.name for one in people for address in one.addresses}
+    return {
+        "in_force": [(rule.id, faults.words(rule, names)) for rule in reversed(reading.rules)],
+        "providers": faults.providers(reading.rules),
+        "switches": faults.SWITCHES,
+        "panels": [faults.panel(to) for to in person.addresses] if person else [],
     }
 
 

@@ -158,6 +158,37 @@ def test_a_text_that_rests_on_a_channel_stopped_for_long_goes_by_email(delivery:
     assert ledger().discrepancies == []
 
 
+def test_where_high_texts_alone_wait_one_of_them_still_tries_the_channel(delivery: Make) -> None:
+    stop(Channel.SMS, since=timezone.now() - timedelta(minutes=3))
+    probe_is_due()
+    older, newer = (delivery(Channel.SMS, Priority.HIGH) for _ in range(2))
+    found = sweeps.due()
+    assert older in found
+    assert fresh(newer).state == DeliveryState.SKIPPED
+    attempt(older.pk)
+    assert not ChannelStop.objects.exists()
+
+
+def test_a_try_is_not_used_up_by_a_wake_up_for_a_delivery_that_is_not_due(delivery: Make) -> None:
+    stop()
+    probe_is_due()
+    assert claim(delivery(state=DeliveryState.ACCEPTED).pk) is None
+    assert ChannelStop.objects.get().probes == 0
+    assert claim(delivery().pk) is not None
+
+
+def test_what_is_held_back_for_the_reputation_does_not_try_a_stopped_channel(
+    delivery: Make,
+) -> None:
+    stop()
+    breaker.hold_back(Channel.EMAIL, "too many bounces")
+    probe_is_due()
+    row = delivery(priority=Priority.MEDIUM)
+    assert sweeps.due() == []
+    assert claim(row.pk) is None
+    assert claim(delivery().pk) is not None
+
+
 def test_a_held_delivery_that_a_worker_took_meanwhile_stays_with_it(delivery: Make) -> None:
     row = delivery(Channel.SMS, Priority.HIGH)
     claim(row.pk)

@@ -53,13 +53,37 @@ def test_a_slot_is_given_a_moment_ahead_and_kept_for_its_own_time(
     assert 400 < given[2].seconds <= 500, "until the third slot is less than the lead away"
 
 
-def test_a_slot_is_waited_for(settings: Any) -> None:
-    settings.EMAIL_RATE_LIMIT = 20
-    slots = [limits.turn(EMAIL, Priority.MEDIUM) for _ in range(3)]
-    for slot in slots:
-        assert slot
-        slot.wait()
-        assert time.monotonic() >= slot.at
+def test_a_slot_is_waited_for_and_one_that_has_passed_is_lost() -> None:
+    slot = limits.Slot(time.monotonic() + 0.1)
+    assert slot.kept()
+    assert time.monotonic() >= slot.at
+    assert not limits.Slot(time.monotonic() - 1).kept()
+
+
+def test_a_call_that_missed_its_slot_takes_another_and_is_made_once(
+    delivery: Callable[..., Delivery],
+    story: Callable[[Delivery], list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    slots = [limits.Slot(time.monotonic() + 3600), *[limits.Slot(time.monotonic() - 1)] * 2]
+    monkeypatch.setattr(limits, "turn", lambda *_, **__: slots.pop())
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    row = delivery()
+    attempt(row.pk)
+    assert story(row) == ["calling", "accepted"]
+    assert len(memory.emails) == 1
+
+
+def test_a_call_that_finds_no_other_slot_is_given_back(
+    delivery: Callable[..., Delivery], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slots = [limits.Slot(time.monotonic() - 1)]
+    monkeypatch.setattr(limits, "turn", lambda *_, **__: slots.pop() if slots else None)
+    row = delivery()
+    attempt(row.pk)
+    after = Delivery.objects.get(pk=row.pk)
+    assert (after.state, after.failures) == (DeliveryState.DUE, 0)
+    assert memory.emails == []
 
 
 def test_each_channel_has_a_pace_of_its_own() -> None:

@@ -2,16 +2,19 @@
 
 import json
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import DataError
+from django.utils import timezone
 
 from apps.core import budget, events, providers, receipts, tasks
 from apps.core.attempts import attempt
 from apps.core.models import Delivery, Mark, ProviderEvent, SMSSpend, Suppression
+from apps.core.providers import delivery_logs
 from apps.core.reports import ledger
 from apps.core.states import Channel, DeliveryState, EventKind, Priority
 from sandbox.testing import RunningSandbox, running_sandbox
@@ -230,7 +233,81 @@ def test_what_a_failure_leaves_out_is_not_missed() -> None:
     assert (report.kind, report.price_usd, report.parts) == (EventKind.DELIVERED, None, None)
 
 
-@pytest.mark.parametrize("text", ["", "null", "{}", "START", document("x", priceInUSD="much")])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "null",
+        "{}",
+        "START",
+        document("x", priceInUSD="much"),
+        document("x", providerResponse=None),
+        document("x", numberOfMessageParts="x"),
+        document("x", destination=""),
+    ],
+)
 def test_a_line_that_is_none_is_passed_over_with_an_error(text: str, caplog: Any) -> None:
     assert receipts.parsed(text) is None
     assert "not understood" in caplog.text
+
+
+def entries(monkeypatch: pytest.MonkeyPatch, **groups: list[delivery_logs.Entry]) -> list[Any]:
+    """Log groups that hold these; gives the times from which they are asked."""
+    asked: list[Any] = []
+
+    def read(group: str, since: datetime) -> Iterator[delivery_logs.Entry]:
+        asked.append(since)
+        return iter(groups.get("failures" if group.endswith("/Failure") else "successes", []))
+
+    monkeypatch.setattr(delivery_logs, "read", read)
+    return asked
+
+
+def line(number: int, at: datetime) -> delivery_logs.Entry:
+    text = document("Message has been accepted by phone", "SUCCESS").replace("m-1", f"m-{number}")
+    return delivery_logs.Entry(at, text)
+
+
+def test_a_line_that_cannot_be_stored_stops_no_other(
+    db: None, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.SMS_DELIVERY_LOG_GROUP = GROUP
+    now = timezone.now()
+    entries(monkeypatch, successes=[line(1, now), line(2, now)])
+    receive = events.receive
+
+    def sometimes(reports: list[ProviderEvent]) -> list[Delivery]:
+        if reports[0].provider_message_id == "m-1":
+            raise DataError("poison")
+        return receive(reports)
+
+    monkeypatch.setattr(events, "receive", sometimes)
+    receipts.read()
+    assert [each.provider_message_id for each in ProviderEvent.objects.all()] == ["m-2"]
+
+
+def test_a_turn_that_ends_early_goes_on_where_it_came_to(
+    db: None, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.SMS_DELIVERY_LOG_GROUP = GROUP
+    monkeypatch.setattr(receipts, "BATCH", 2)
+    monkeypatch.setattr(receipts, "TURN_S", -1)
+    now = timezone.now()
+    ages = [timedelta(hours=9 - n) for n in range(6)]
+    asked = entries(monkeypatch, successes=[line(n, now - age) for n, age in enumerate(ages)])
+    receipts.read()
+    assert ProviderEvent.objects.count() == 2
+    receipts.read()
+    assert asked[2] == now - ages[1] - receipts.OVERLAP
+
+
+def test_a_line_that_came_late_is_still_read(
+    db: None, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.SMS_DELIVERY_LOG_GROUP = GROUP
+    now = timezone.now()
+    ahead = line(1, now + timedelta(hours=1))
+    asked = entries(monkeypatch, successes=[ahead])
+    receipts.read()
+    receipts.read()
+    assert asked[2] < now - timedelta(minutes=29), "not from the future on"

@@ -144,6 +144,26 @@ def test_somebody_in_the_office_lifts_it_and_what_bounced_before_is_forgiven(
     assert not suppressions.lift(Suppression.objects.exclude(lifted_at=None).get(), "late")
 
 
+def test_news_of_before_the_lift_does_not_suppress_again(delivery: Make, jane: User) -> None:
+    row = delivery(recipient=jane)
+    happened = timezone.now()
+    bounce(row, permanent=True)
+    suppressions.lift(Suppression.objects.get(), "office")
+    bounce(row, permanent=True, occurred_at=happened)
+    assert not Suppression.objects.in_force().exists()
+
+
+@pytest.mark.parametrize("reported", ["jane@xn--bcher-kva.example", "Jane@Bücher.example"])
+def test_a_domain_in_punycode_is_the_same_domain(
+    delivery: Make, person: Callable[..., User], reported: str
+) -> None:
+    address = "jane@bücher.example"
+    row = delivery(recipient=person(email=address, verified_email=address))
+    suppressions.suppress(Channel.EMAIL, reported, SuppressionReason.BOUNCE)
+    attempt(row.pk)
+    assert Delivery.objects.get(pk=row.pk).state == DeliveryState.SKIPPED
+
+
 def test_what_is_said_of_an_address_does_not_stand_in_the_log(
     delivery: Make, jane: User, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import smtplib
+from collections.abc import Callable
 from typing import Any
 
 import boto3
@@ -10,6 +11,11 @@ from botocore.config import Config
 
 from sandbox.testing import HOST, SMTP_PASSWORD, SMTP_USER, RunningSandbox
 
+#: The fixtures `email` and `sms`.
+SendEmail = Callable[..., str]
+SendText = Callable[..., str]
+
+DELIVERY = "3f1c9a52-0d6e-4f0e-9c39-5a9be5b0a6aa"
 ADDRESS = "owner@customer.example"
 PHONE = "+15551234567"
 #: Longer than anything here takes, for what is answered; and short, for what is not to be.

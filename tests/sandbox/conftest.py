@@ -1,19 +1,91 @@
 from collections.abc import Iterator
+from email.message import EmailMessage
+from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 
+from sandbox.inbox import feed
 from sandbox.testing import RunningSandbox, running_sandbox
+from tests.sandbox.clients import DELIVERY, SendEmail, SendText, aws, smtp
+from tests.sandbox.people import a_person
+from tools import chromium
+from tools.processes import wait_until
 
 
 @pytest.fixture(scope="session")
 def shared_sandbox() -> Iterator[RunningSandbox]:
-    with running_sandbox() as running:
+    with running_sandbox(0, "", None, "--events-delay=0") as running:
         yield running
 
 
 @pytest.fixture
 def sandbox(shared_sandbox: RunningSandbox) -> RunningSandbox:
-    """A running sandbox that holds no messages and has no faults."""
+    """A running sandbox that holds no messages, has no faults and nothing left to report."""
+    wait_until(lambda: shared_sandbox.health()["events"]["waiting"] == 0, "all was reported", 30)
     shared_sandbox.clear()
     shared_sandbox.clear_rules()
     return shared_sandbox
+
+
+@pytest.fixture
+def endpoint(sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The inbox reads the sandbox of the test."""
+    monkeypatch.setenv(feed.ENDPOINT, sandbox.url)
+
+
+@pytest.fixture
+def email(sandbox: RunningSandbox) -> Iterator[SendEmail]:
+    """Sends an e-mail by SMTP; returns its id."""
+    with smtp(sandbox) as client:
+
+        def send(*to: str, subject: str = "Approved", text: str = "Hi", html: str = "") -> str:
+            message = EmailMessage()
+            message["From"] = "RS Systems <notifications@rssystems.com>"
+            message["To"] = ", ".join(to)
+            message["Subject"] = subject
+            message["X-SES-MESSAGE-TAGS"] = f"delivery={DELIVERY}"
+            message.set_content(text)
+            if html:
+                message.add_alternative(html, subtype="html")
+            client.send_message(message)
+            return sandbox.messages(kind="email", limit=1)[0]["id"]
+
+        yield send
+
+
+@pytest.fixture
+def sms(sandbox: RunningSandbox) -> SendText:
+    """Sends a text message through SNS; returns its id."""
+    client = aws(sandbox)
+    sender = {"AWS.SNS.SMS.SenderID": {"DataType": "String", "StringValue": "RSSystems"}}
+
+    def send(phone: str, text: str = "Approved") -> str:
+        answer = client.publish(PhoneNumber=phone, Message=text, MessageAttributes=sender)
+        return str(answer["MessageId"])
+
+    return send
+
+
+@pytest.fixture
+def jane() -> User:
+    return a_person("jane", "+12025550105")
+
+
+@pytest.fixture
+def tom() -> User:
+    return a_person("tom", "+12025550106")
+
+
+@pytest.fixture
+def browser_page(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    # Playwright keeps an event loop in this thread, which Django takes for code of its own.
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium.find(), args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield browser.new_page(viewport={"width": 1280, "height": 800})
+        browser.close()

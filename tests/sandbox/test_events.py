@@ -14,12 +14,10 @@ from uuid import UUID
 import pytest
 
 from sandbox.testing import HOST, RunningSandbox, running_sandbox
-from tests.sandbox.clients import ADDRESS, aws, send_email, send_over, send_text, smtp
+from tests.sandbox.clients import ADDRESS, DELIVERY, aws, send_email, send_over, send_text, smtp
 from tests.sandbox.subscriber import Subscriber, check_signature, running_subscriber
 from tests.sandbox.test_http import ask
 from tools.processes import wait_until
-
-DELIVERY = "3f1c9a52-0d6e-4f0e-9c39-5a9be5b0a6aa"
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +134,22 @@ def test_headers_of_more_than_ten_kilobytes_are_cut_short(
 
     assert sent["mail"]["headersTruncated"] is True
     assert 5 < len(sent["mail"]["headers"]) < 20
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"From": "<<>>, ;", "To": "=?no-such?q?x?=, (", "Date": "yesterday"},
+        {"To": "undisclosed-recipients:;", "Reply_To": '"', "Subject": "\x00"},
+        {"To": "Müller <m@x.example>"},
+    ],
+)
+def test_a_malformed_email_is_reported_too(
+    sandbox: RunningSandbox, subscriber: Subscriber, headers: dict[str, str]
+) -> None:
+    send(sandbox, **headers)
+
+    wait_for(subscriber, "Send", "Delivery")
 
 
 def test_an_email_without_a_configuration_set_is_not_reported(

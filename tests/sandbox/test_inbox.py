@@ -2,22 +2,17 @@
 
 import os
 import re
-import smtplib
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
-import boto3
 import pytest
-from botocore.config import Config
 from django.contrib.auth.models import User
 from django.db.models.functions import Now
 from django.test import Client
@@ -28,86 +23,14 @@ from django.utils.html import escape
 from apps.core.models import Contact, Notification
 from apps.core.states import Priority
 from sandbox.inbox import feed, views
-from sandbox.testing import HOST, SMTP_PASSWORD, SMTP_USER, RunningSandbox
-from tools import chromium
+from sandbox.testing import HOST, RunningSandbox
+from tests.sandbox.clients import DELIVERY, SendEmail, SendText
+from tests.sandbox.people import a_person
 
 INBOX = "/sandbox/"
-DELIVERY = uuid4()
 HOSTILE = '<script>alert("planted")</script>'
 
-SendEmail = Callable[..., str]
-SendText = Callable[..., str]
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def endpoint(sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(feed.ENDPOINT, sandbox.url)
-
-
-@pytest.fixture
-def email(sandbox: RunningSandbox) -> Iterator[SendEmail]:
-    """Sends an e-mail by SMTP; returns its id."""
-    with smtplib.SMTP(HOST, sandbox.smtp_port, timeout=10) as client:
-        client.login(SMTP_USER, SMTP_PASSWORD)
-
-        def send(*to: str, subject: str = "Approved", text: str = "Hi", html: str = "") -> str:
-            message = EmailMessage()
-            message["From"] = "RS Systems <notifications@rssystems.com>"
-            message["To"] = ", ".join(to)
-            message["Subject"] = subject
-            message["X-SES-MESSAGE-TAGS"] = f"delivery={DELIVERY}"
-            message.set_content(text)
-            if html:
-                message.add_alternative(html, subtype="html")
-            client.send_message(message)
-            return sandbox.messages(kind="email", limit=1)[0]["id"]
-
-        yield send
-
-
-@pytest.fixture
-def sms(sandbox: RunningSandbox) -> SendText:
-    """Sends a text message through SNS; returns its id."""
-    client = boto3.client(
-        "sns",
-        endpoint_url=sandbox.aws_url,
-        region_name="us-east-1",
-        aws_access_key_id="sandbox",
-        aws_secret_access_key="sandbox",
-        config=Config(retries={"total_max_attempts": 1}, proxies={}),
-    )
-    sender: Any = {"AWS.SNS.SMS.SenderID": {"DataType": "String", "StringValue": "RSSystems"}}
-
-    def send(phone: str, text: str = "Approved") -> str:
-        answer = client.publish(PhoneNumber=phone, Message=text, MessageAttributes=sender)
-        return answer["MessageId"]
-
-    return send
-
-
-@pytest.fixture
-def jane() -> User:
-    return a_person("jane", "+12025550105")
-
-
-@pytest.fixture
-def tom() -> User:
-    return a_person("tom", "+12025550106")
-
-
-def a_person(username: str, phone: str) -> User:
-    user = User.objects.create_user(username, first_name=username.capitalize())
-    address = f"{username}@fleet.example"
-    Contact.objects.create(
-        user=user,
-        email=address,
-        verified_email=address,
-        phone=phone,
-        verified_phone=phone,
-        sms_opt_in=True,
-    )
-    return user
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("endpoint")]
 
 
 def ring(user: User, title: str = "R-1 approved", **values: Any) -> Notification:
@@ -466,7 +389,7 @@ def test_clear_is_refused_without_a_token_and_by_get(
 
 
 @pytest.fixture
-def down(monkeypatch: pytest.MonkeyPatch) -> None:
+def down(endpoint: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(feed.ENDPOINT, f"http://{HOST}:9")
 
 
@@ -612,20 +535,6 @@ except Resolver404:
     )
 
     assert result.stdout == "absent\n", result.stderr
-
-
-@pytest.fixture
-def browser_page(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    # Playwright keeps an event loop in this thread, which Django takes for code of its own.
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium.find(), args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield browser.new_page(viewport={"width": 1280, "height": 800})
-        browser.close()
 
 
 READING = """() => [

@@ -51,8 +51,9 @@ class ProviderEvent(models.Model):
                 name="provider_event_bounces",
             ),
             models.Index(fields=["envelope_id"], name="provider_event_envelope"),
+            models.Index(fields=["provider_message_id"], name="provider_event_message"),
             models.Index(
-                fields=["provider_message_id"],
+                fields=["received_at"],
                 condition=models.Q(delivery=None),
                 name="provider_event_unmatched",
             ),

@@ -2,6 +2,7 @@
 
 import logging
 
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
@@ -23,12 +24,16 @@ def sns(request: HttpRequest) -> HttpResponse:
     try:
         stand_ins = inbound.take(request.body)
     except inbound.Replayed:
-        return HttpResponse("known already\n", status=409, content_type="text/plain")
+        # Not an error: a 4xx would send a message that was stored to the dead letters.
+        return HttpResponse("known already\n", content_type="text/plain")
     except Refused as error:
         logger.warning("message to the SNS endpoint refused: %s", error)
         return HttpResponse(f"refused: {error}\n", status=403, content_type="text/plain")
     except Unavailable as error:
         logger.warning("message to the SNS endpoint not checked: %s", error)
+        return HttpResponse("try again\n", status=503, content_type="text/plain")
+    except DatabaseError as error:
+        logger.warning("message to the SNS endpoint not stored: %s", type(error).__name__)
         return HttpResponse("try again\n", status=503, content_type="text/plain")
     tasks.enqueue(stand_ins)
     return HttpResponse("ok\n", content_type="text/plain")

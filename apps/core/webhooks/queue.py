@@ -3,6 +3,8 @@
 import logging
 import time
 
+from django.db import DataError, IntegrityError, connection
+
 from ..exceptions import ChannelUnavailableError
 from ..models import Delivery
 from ..providers import event_queue
@@ -19,18 +21,22 @@ def drain(queue_url: str) -> list[Delivery]:
     """Store and apply what waits in the queue, each message deleted once it is committed.
 
     Returns the deliveries that stand in for those which ended. What is not to be believed is left
-    to the queue, whose dead letters keep it for a person to look at. Never raises for the queue.
+    to the queue, whose dead letters keep it for a person to look at. Never raises for the queue;
+    raises what the database raises.
     """
     stand_ins: list[Delivery] = []
     until = time.monotonic() + TURN_S
+    # Each message that is received and not deleted counts against it: without a database, none is.
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
     try:
         for message in event_queue.receive(queue_url):
             if _is_stored(message, stand_ins):
                 event_queue.delete(queue_url, message)
             if time.monotonic() > until:
                 break
-    except ChannelUnavailableError as error:
-        logger.warning("event queue not read, the next turn tries again: %s", error)
+    except (ChannelUnavailableError, Unavailable) as error:
+        logger.warning("event queue not read on, the next turn tries again: %s", error)
     return stand_ins
 
 
@@ -43,7 +49,7 @@ def _is_stored(message: event_queue.QueuedMessage, stand_ins: list[Delivery]) ->
     except Refused as error:
         logger.warning("message of the event queue refused: %s", error)
         return False
-    except Unavailable as error:
-        logger.warning("message of the event queue not checked: %s", error)
+    except (DataError, IntegrityError):
+        logger.exception("message of the event queue cannot be stored")
         return False
     return True

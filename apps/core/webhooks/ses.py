@@ -54,7 +54,7 @@ def reports(message: str, envelope_id: str) -> list[ProviderEvent]:
         said = content.get(key) or {}
         return [
             _report(mail, said, kind, recipient, envelope_id)
-            for recipient in _recipients(kind, said, mail)
+            for recipient in _recipients(said, mail)
         ]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise NotAReport(f"{type(error).__name__}: {error}") from error
@@ -82,7 +82,7 @@ def _report(
         provider=PROVIDER,
         provider_message_id=str(mail["messageId"])[:128],
         delivery_ref=_first(tags, "delivery", UUID),
-        attempt=_first(tags, "attempt", int),
+        attempt=_first(tags, "attempt", _attempt),
         recipient=address.lower()[:320],
         code=_code(said),
         detail=_detail(said, recipient),
@@ -90,16 +90,23 @@ def _report(
     )
 
 
-def _recipients(
-    kind: EventKind, said: dict[str, Any], mail: dict[str, Any]
-) -> list[dict[str, Any]]:
-    if kind == EventKind.COMPLAINED:
-        # It lists everybody at the complaining domain; only whom we wrote to is meant.
-        written_to = {str(address).casefold() for address in mail["destination"]}
-        listed = said.get("complainedRecipients", [])
-        return [one for one in listed if str(one["emailAddress"]).casefold() in written_to]
-    named: list[dict[str, Any]] = said.get("bouncedRecipients") or said.get("delayedRecipients", [])
-    return named or [{"emailAddress": address} for address in mail["destination"]]
+def _recipients(said: dict[str, Any], mail: dict[str, Any]) -> list[dict[str, Any]]:
+    """Of those whom we wrote to, whom the report speaks of.
+
+    A complaint lists everybody at its domain. A bounce names whom the remote mail server names:
+    the target of a forward, or whomever a stranger chooses; what it says of them is said of the
+    one we wrote to.
+    """
+    named = [*said.get("bouncedRecipients", []), *said.get("delayedRecipients", [])]
+    named += said.get("complainedRecipients", [])
+    by_address = {str(one["emailAddress"]).casefold(): one for one in named}
+    destination = [str(address) for address in mail["destination"]]
+    if len(destination) == 1 and len(named) == 1:
+        return [{**named[0], "emailAddress": destination[0]}]
+    meant = [one for one in destination if one.casefold() in by_address]
+    return [
+        {**by_address.get(one.casefold(), {}), "emailAddress": one} for one in meant or destination
+    ]
 
 
 def _code(said: dict[str, Any]) -> str:
@@ -119,6 +126,13 @@ def _moment(text: str) -> datetime:
     if moment is None or moment.tzinfo is None:
         raise ValueError(f"{text!r} is no time")
     return moment
+
+
+def _attempt(text: str) -> int:
+    number = int(text)
+    if not 0 < number < 2**31:
+        raise ValueError("no attempt has this number")
+    return number
 
 
 def _first(tags: dict[str, Any], name: str, kind: Callable[[str], Value]) -> Value | None:

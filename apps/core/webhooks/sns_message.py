@@ -33,7 +33,6 @@ CLOCK_SKEW = timedelta(minutes=5)
 CERTIFICATE_TIMEOUT_S = 5.0
 MOST_CERTIFICATE_BYTES = 64 * 1024
 
-_HOST = re.compile(r"sns\.[a-z0-9-]{3,}\.amazonaws\.com(\.cn)?")
 _PATH = re.compile(r"/SimpleNotificationService-[0-9A-Za-z]+\.pem")
 _HASHES: dict[str, type[hashes.HashAlgorithm]] = {"1": hashes.SHA1, "2": hashes.SHA256}
 _SIGNED = {
@@ -94,7 +93,7 @@ def verified(body: bytes, *, oldest: timedelta | None = OLDEST) -> Envelope:
     if envelope.topic_arn not in settings.AWS_EVENT_TOPIC_ARNS:
         raise Refused("its topic is not one of ours")
     _check_age(envelope.timestamp, oldest)
-    _check_certificate_url(envelope.certificate_url)
+    _check_certificate_url(envelope.certificate_url, envelope.topic_arn)
     _check_signature(envelope, _public_key(envelope.certificate_url))
     return envelope
 
@@ -121,14 +120,16 @@ def _check_age(timestamp: datetime, oldest: timedelta | None) -> None:
         raise Refused("it is too old")
 
 
-def _check_certificate_url(url: str) -> None:
+def _check_certificate_url(url: str, topic_arn: str) -> None:
     try:
         parts = urlsplit(url)
         origin = f"{parts.scheme}://{parts.netloc}"
     except ValueError as error:
         raise Refused("its certificate has no address") from error
-    # fullmatch on the whole authority leaves no room for a user, a port or another host.
-    genuine = parts.scheme == "https" and _HOST.fullmatch(parts.netloc)
+    # The topic's own region, and no other host below amazonaws.com: some are anybody's buckets.
+    _, partition, _, region, *_ = topic_arn.split(":")
+    suffix = "amazonaws.com.cn" if partition == "aws-cn" else "amazonaws.com"
+    genuine = origin == f"https://sns.{region}.{suffix}"
     ours = settings.SNS_TRUST_SANDBOX and origin == settings.SANDBOX_URL
     if not (genuine or ours) or not _PATH.fullmatch(parts.path) or parts.query or parts.fragment:
         raise Refused("its certificate is not at SNS")
@@ -150,14 +151,11 @@ def _signed_text(envelope: Envelope) -> bytes:
 
 
 def _public_key(url: str) -> rsa.RSAPublicKey:
-    pem = _certificate(url)
-    try:
-        certificate = x509.load_pem_x509_certificate(pem)
-    except ValueError as error:
-        raise Refused("its certificate is none") from error
+    certificate = _certificate(url)
     now, key = timezone.now(), certificate.public_key()
     if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
-        raise Refused("its certificate is out of date")
+        _certificate.cache_clear()
+        raise Unavailable("the certificate of SNS is out of date")
     if not isinstance(key, rsa.RSAPublicKey):
         raise Refused("its certificate is of another sort")
     return key
@@ -175,11 +173,16 @@ _http_here = build_opener(_NoRedirects, ProxyHandler({}))
 
 
 @lru_cache(maxsize=16)
-def _certificate(url: str) -> bytes:
+def _certificate(url: str) -> x509.Certificate:
     """The certificate at an address that was checked; a failure is not remembered."""
-    opener = _http if url.startswith("https:") else _http_here
     try:
-        with opener.open(url, timeout=CERTIFICATE_TIMEOUT_S) as answer:
-            return bytes(answer.read(MOST_CERTIFICATE_BYTES))
-    except (URLError, HTTPException, OSError) as error:
+        return x509.load_pem_x509_certificate(_fetched(url))
+    except (URLError, HTTPException, OSError, ValueError) as error:
+        # Half a certificate is none, and the next one may be whole.
         raise Unavailable(f"the certificate of SNS could not be fetched: {error}") from error
+
+
+def _fetched(url: str) -> bytes:
+    opener = _http if url.startswith("https:") else _http_here
+    with opener.open(url, timeout=CERTIFICATE_TIMEOUT_S) as answer:
+        return bytes(answer.read(MOST_CERTIFICATE_BYTES))

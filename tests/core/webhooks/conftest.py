@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -16,17 +16,19 @@ def signer() -> Signer:
 
 
 @pytest.fixture(autouse=True)
-def fetched(signer: Signer, settings: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def fetched(signer: Signer, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """The addresses from which a certificate was asked for; nothing is asked for in truth."""
     settings.AWS_EVENT_TOPIC_ARNS = [signing.TOPIC]
     addresses: list[str] = []
 
-    def certificate(url: str) -> bytes:
+    def fetch(url: str) -> bytes:
         addresses.append(url)
         return signer.certificate
 
-    monkeypatch.setattr(sns_message, "_certificate", certificate)
-    return addresses
+    monkeypatch.setattr(sns_message, "_fetched", fetch)
+    sns_message._certificate.cache_clear()
+    yield addresses
+    sns_message._certificate.cache_clear()
 
 
 @pytest.fixture

@@ -91,6 +91,43 @@ def test_a_message_is_deleted_only_once_it_is_committed(
     assert queued.left() == 1
 
 
+def test_a_message_that_cannot_be_stored_stops_no_other(
+    delivery: Make, signer: Signer, queued: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from django.db import DataError
+
+    rows = [delivery() for _ in range(2)]
+    for row in rows:
+        attempt(row.pk)
+        queued.put(signer.notification(event(row, "Delivery", "delivery", DELIVERY)))
+    apply = events._apply
+
+    def sometimes(report: ProviderEvent) -> Delivery | None:
+        if report.delivery_ref == rows[0].pk:
+            raise DataError("poison")
+        return apply(report)
+
+    monkeypatch.setattr(events, "_apply", sometimes)
+    tasks.read_event_queue()
+    assert state(rows[1]) == DeliveryState.DELIVERED
+    assert queued.left() == 1
+
+
+def test_without_a_database_nothing_is_taken_from_the_queue(
+    queued: Queue, db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from django.db import OperationalError, connection
+
+    def away() -> None:
+        raise OperationalError("no route to host")
+
+    monkeypatch.setattr(event_queue, "receive", None)
+    with monkeypatch.context() as patch:
+        patch.setattr(connection, "cursor", away)
+        with pytest.raises(OperationalError):
+            tasks.read_event_queue()
+
+
 def test_what_came_by_the_webhook_too_is_deleted_and_applied_once(
     delivery: Make, signer: Signer, queued: Queue, post: Callable[..., Any]
 ) -> None:
@@ -109,16 +146,18 @@ def test_what_is_not_to_be_believed_or_cannot_be_checked_stays_for_the_dead_lett
 ) -> None:
     queued.put("hello")
     queued.put(signer.notification("x", TopicArn="arn:aws:sns:us-east-1:999999999999:theirs"))
+    tasks.read_event_queue()
 
     def unreachable(_: str) -> bytes:
-        raise sns_message.Unavailable("no certificate")
+        raise OSError("no route to host")
 
-    monkeypatch.setattr(sns_message, "_certificate", unreachable)
-    queued.put(signer.notification("x"))
+    monkeypatch.setattr(sns_message, "_fetched", unreachable)
+    for _ in range(20):
+        queued.put(signer.notification("x"))
     tasks.read_event_queue()
-    assert queued.left() == 3
+    assert queued.left() == 22
     assert caplog.text.count("message of the event queue refused") == 2
-    assert caplog.text.count("message of the event queue not checked") == 1
+    assert caplog.text.count("event queue not read on, the next turn tries again") == 1
     assert not ProviderEvent.objects.exists()
 
 
@@ -147,7 +186,7 @@ def test_a_queue_that_is_not_there_is_told_and_tried_again(
 ) -> None:
     settings.AWS_SES_EVENT_QUEUE_URL += "-gone"
     tasks.read_event_queue()
-    assert "event queue not read, the next turn tries again" in caplog.text
+    assert "event queue not read on, the next turn tries again" in caplog.text
 
 
 def test_without_a_queue_nobody_is_asked(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -170,10 +170,10 @@ def test_not_spam_is_no_complaint() -> None:
 
 
 def test_a_bounce_of_several_recipients_is_a_report_of_each() -> None:
-    both = [{"emailAddress": "a@x.example"}, {"emailAddress": "b@x.example", "newField": 1}]
+    both = [{"emailAddress": "A@x.example"}, {"emailAddress": "b@x.example", "newField": 1}]
     content = {
         "eventType": "Bounce",
-        "mail": mail(),
+        "mail": mail(destination=["a@x.example", "b@x.example", "c@x.example"]),
         "bounce": {**BOUNCE, "bouncedRecipients": both},
     }
     found = ses.reports(json.dumps(content), "s")
@@ -181,14 +181,33 @@ def test_a_bounce_of_several_recipients_is_a_report_of_each() -> None:
     assert len({row.fingerprint for row in found}) == 2
 
 
+def test_a_bounce_is_of_whom_we_wrote_to_and_not_of_whom_the_remote_server_names() -> None:
+    (named,) = json.loads(json.dumps(BOUNCE))["bouncedRecipients"]
+    forwarded = [named | {"emailAddress": "victim@elsewhere.example"}]
+    content = {
+        "eventType": "Bounce",
+        "mail": mail(),
+        "bounce": {**BOUNCE, "bouncedRecipients": forwarded},
+    }
+    (found,) = ses.reports(json.dumps(content), "s")
+    assert (found.recipient, found.detail) == (JANE, "5.1.1 smtp; 550 5.1.1 user unknown")
+
+
 @pytest.mark.parametrize(
     "tags",
-    [{"delivery": ["not-a-uuid"], "attempt": ["x"]}, {"delivery": [], "attempt": "12"}, {}, None],
+    [
+        {"delivery": ["not-a-uuid"], "attempt": ["x"]},
+        {"attempt": ["-1"]},
+        {"attempt": ["4" * 12]},
+        {"delivery": [], "attempt": []},
+        {},
+        None,
+    ],
 )
 def test_tags_that_are_not_ours_are_left_alone(tags: Any) -> None:
     content = {"eventType": "Send", "mail": mail(tags=tags), "send": {}}
     (found,) = ses.reports(json.dumps(content), "s")
-    assert found.delivery_ref is None
+    assert (found.delivery_ref, found.attempt) == (None, None)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
 import json
+import logging
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -6,8 +7,10 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from django.core import mail
+from django.db import OperationalError
 
-from apps.core import providers
+from apps.core import events, providers
 from apps.core.exceptions import ChannelUnavailableError
 from apps.core.models import ProviderEvent
 from apps.core.webhooks import inbound, sns_message
@@ -15,13 +18,21 @@ from apps.core.webhooks.sns_message import Refused, Unavailable, verified
 
 from .signing import CERTIFICATE_URL, TOPIC, Signer
 
-fetch_certificate = sns_message._certificate
+fetch = sns_message._fetched
 
 
 @pytest.mark.parametrize("version", ["1", "2"])
 def test_what_sns_signs_is_believed_in_both_versions(signer: Signer, version: str) -> None:
     envelope = verified(signer.notification("hello", version=version).encode())
     assert (envelope.message, envelope.topic_arn) == ("hello", TOPIC)
+
+
+def test_china_has_a_domain_of_its_own(signer: Signer, settings: Any) -> None:
+    topic = TOPIC.replace("arn:aws:", "arn:aws-cn:").replace("us-east-1", "cn-north-1")
+    settings.AWS_EVENT_TOPIC_ARNS = [topic]
+    url = "https://sns.cn-north-1.amazonaws.com.cn/SimpleNotificationService-ab.pem"
+    body = signer.notification("hello", TopicArn=topic, SigningCertURL=url)
+    assert verified(body.encode()).message == "hello"
 
 
 def test_a_message_without_a_subject_is_signed_without_one(signer: Signer) -> None:
@@ -64,6 +75,9 @@ def test_a_signature_of_one_version_is_not_taken_for_the_other(signer: Signer) -
         ({"SigningCertURL": CERTIFICATE_URL + "?x=1"}, "certificate"),
         ({"SigningCertURL": CERTIFICATE_URL.replace("/Simple", "/a/../Simple")}, "certificate"),
         ({"SigningCertURL": "https://bucket.s3.amazonaws.com/sns.pem"}, "certificate"),
+        ({"SigningCertURL": CERTIFICATE_URL.replace("us-east-1", "s3-us-west-2")}, "certificate"),
+        ({"SigningCertURL": CERTIFICATE_URL.replace("us-east-1", "eu-west-1")}, "certificate"),
+        ({"SigningCertURL": CERTIFICATE_URL.replace(".com/", ".com.cn/")}, "certificate"),
         ({"SigningCertURL": "https://[::1/S.pem"}, "certificate"),
         ({"SigningCertURL": "file:///etc/passwd"}, "certificate"),
     ],
@@ -114,20 +128,27 @@ def test_an_oversized_body_is_refused(signer: Signer) -> None:
 
 
 @pytest.mark.parametrize("days", [(-10, -1), (1, 10)])
-def test_a_certificate_out_of_date_is_refused(
+def test_a_certificate_out_of_date_is_fetched_anew_the_next_time(
     signer: Signer, monkeypatch: pytest.MonkeyPatch, days: tuple[int, int]
 ) -> None:
-    monkeypatch.setattr(sns_message, "_certificate", lambda _: signer.certificate_of_days(*days))
-    with pytest.raises(Refused, match="out of date"):
-        verified(signer.notification("hello").encode())
+    certificates = [signer.certificate, signer.certificate_of_days(*days)]
+    monkeypatch.setattr(sns_message, "_fetched", lambda _: certificates.pop())
+    body = signer.notification("hello").encode()
+    with pytest.raises(Unavailable, match="out of date"):
+        verified(body)
+    assert verified(body).message == "hello"
 
 
-def test_a_certificate_that_is_none_is_refused(
+def test_half_a_certificate_is_not_remembered(
     signer: Signer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sns_message, "_certificate", lambda _: b"<html>")
-    with pytest.raises(Refused, match="certificate is none"):
-        verified(signer.notification("hello").encode())
+    certificates = [signer.certificate, signer.certificate[:500], b"<html>"]
+    monkeypatch.setattr(sns_message, "_fetched", lambda _: certificates.pop())
+    body = signer.notification("hello").encode()
+    for _ in range(2):
+        with pytest.raises(Unavailable, match="could not be fetched"):
+            verified(body)
+    assert verified(body).message == "hello"
 
 
 class Server(ThreadingHTTPServer):
@@ -162,14 +183,13 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def sandbox(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     """Something on this machine that serves a certificate, fetched for real, and is trusted."""
-    monkeypatch.setattr(sns_message, "_certificate", fetch_certificate)
+    monkeypatch.setattr(sns_message, "_fetched", fetch)
     server = Server()
     Thread(target=server.serve_forever, daemon=True).start()
     settings.SNS_TRUST_SANDBOX, settings.SANDBOX_URL = True, server.url
     yield server
     server.shutdown()
     server.server_close()
-    fetch_certificate.cache_clear()
 
 
 def at(server: Server) -> Any:
@@ -229,6 +249,27 @@ def test_the_endpoint_takes_posts_alone_and_needs_no_csrf_token(client: Any, db:
     strict = Client(enforce_csrf_checks=True)
     answer = strict.post("/webhooks/aws/sns", "{}", content_type="text/plain")
     assert answer.content.startswith(b"refused: it is no SNS message")
+
+
+def test_where_the_database_is_away_sns_is_to_send_it_again_and_no_administrator_is_mailed(
+    signer: Signer, post: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+
+    def broken(_: Any) -> None:
+        raise OperationalError("DETAIL: Failing row contains (jane@fleet.example)")
+
+    monkeypatch.setattr(events, "receive", broken)
+    assert post(signer.notification("{}")).status_code == 503
+    assert mail.outbox == []
+
+
+def test_django_s_mail_to_the_administrators_is_redacted(settings: Any) -> None:
+    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    logging.getLogger("django.request").error("of jane@fleet.example")
+    (told,) = mail.outbox
+    assert "of j***@fleet.example" in str(told.subject)
+    assert "jane" not in f"{told.subject} {told.body}"
 
 
 @pytest.fixture

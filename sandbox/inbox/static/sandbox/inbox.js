@@ -13,7 +13,8 @@ function merge(old, fresh) {
 
 function mergeAttributes(old, fresh) {
   for (const { name } of [...old.attributes]) {
-    if (!fresh.hasAttribute(name)) old.removeAttribute(name);
+    // What the reader has opened stays open.
+    if (!fresh.hasAttribute(name) && name !== "open") old.removeAttribute(name);
   }
   for (const { name, value } of fresh.attributes) old.setAttribute(name, value);
 }
@@ -58,15 +59,16 @@ htmx.defineExtension("merge", {
 
 const live = document.getElementById("live");
 
-live.addEventListener("htmx:beforeRequest", (event) => {
-  if (document.hidden) event.preventDefault();
-});
-
 live.addEventListener("htmx:afterRequest", (event) => {
   live.classList.toggle("sandbox-stale", !event.detail.successful);
 });
 
-// The page says by itself that it is stale; app.js would say so every two seconds.
-for (const failure of ["htmx:sendError", "htmx:responseError"]) {
-  live.addEventListener(failure, (event) => event.stopPropagation());
+for (const part of document.querySelectorAll("[hx-ext=merge]")) {
+  part.addEventListener("htmx:beforeRequest", (event) => {
+    if (document.hidden) event.preventDefault();
+  });
+  // The page says by itself that it is stale; app.js would say so every two seconds.
+  for (const failure of ["htmx:sendError", "htmx:responseError"]) {
+    part.addEventListener(failure, (event) => event.stopPropagation());
+  }
 }
