@@ -92,7 +92,7 @@ def identity(account: Account) -> Finding:
     if not found.get("VerifiedForSendingStatus"):
         return fail(
             f"{domain()} is not verified yet: {found.get('VerificationStatus', 'PENDING')}",
-            "Add the three CNAMEs of DKIM to its DNS; SES may take up to 72 hours to see them.",
+            "Add the CNAMEs that `manage.py aws dns` lists; SES may take 72 hours to see them.",
         )
     if found.get("IdentityType") == "EMAIL_ADDRESS":
         return warn(
@@ -114,7 +114,7 @@ def dkim(account: Account) -> Finding:
     missing = warn if status == "TEMPORARY_FAILURE" else fail
     return missing(
         f"messages are not signed: {status}",
-        "Add the identity's three CNAMEs (TOKEN._domainkey) to the DNS of the domain.",
+        "Add the three CNAMEs that `manage.py aws dns` lists to the DNS of the domain.",
     )
 
 
@@ -123,7 +123,7 @@ def mail_from(account: Account) -> Finding:
     """Whether bounces return to a subdomain of ours, as SPF's alignment wants it."""
     found = identity_of_sender(account).get("MailFromAttributes", {})
     name, status = found.get("MailFromDomain", ""), found.get("MailFromDomainStatus", "")
-    records = "Give the subdomain its one MX and its SPF TXT record; the domain itself gets no MX."
+    records = "Add its MX and TXT record, which `manage.py aws dns` lists."
     if not name:
         return warn("no MAIL FROM domain: SPF does not align", "Set one, as in mail.example.com.")
     if status == "SUCCESS":

@@ -3,16 +3,19 @@ import json
 import os
 import re
 import sys
+from argparse import ArgumentTypeError
 from collections.abc import Callable
 from dataclasses import astuple
+from ipaddress import IPv4Address
 from itertools import groupby
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from apps.core.aws import doctor, smtp_credentials
-from apps.core.aws.findings import Status
+from apps.core.aws import dns_records, doctor, email, smtp_credentials
+from apps.core.aws.account import Account
+from apps.core.aws.findings import Status, Unseen
 
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 
@@ -40,12 +43,48 @@ class Command(BaseCommand):
         status = parsers.add_parser(
             "status", help="look at everything, change nothing; exits with 1 where something fails"
         )
-        for each in (smtp, status):
+        dns = parsers.add_parser(
+            "dns", help="the DNS records that SES wants, and which of them are there"
+        )
+        dns.add_argument("--zone", action="store_true", help="print them as a zone file")
+        dns.add_argument(
+            "--nameserver",
+            type=_nameserver,
+            metavar="ADDRESS[:PORT]",
+            help="ask this one, by its IPv4 address, rather than those of this machine",
+        )
+        for each in (smtp, status, dns):
             each.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        run = {"smtp-credentials": self._smtp_credentials, "status": self._status}
+        run = {
+            "smtp-credentials": self._smtp_credentials,
+            "status": self._status,
+            "dns": self._dns,
+        }
         run[options["what"]](options)
+
+    def _dns(self, options: dict[str, Any]) -> None:
+        try:
+            wanted = dns_records.records(Account())
+        except Unseen as unseen:
+            raise CommandError(
+                f"{email.domain()} in {settings.AWS_SES_REGION_NAME}: {unseen.finding.found}. "
+                f"{unseen.finding.do}"
+            ) from None
+        if options["zone"]:
+            self.stdout.write("\n".join(record.zone_line for record in wanted))
+            return
+        looked = dns_records.look_up(wanted, options["nameserver"])
+        if options["json"]:
+            found = [each.as_dict() for each in looked]
+            self.stdout.write(json.dumps({"domain": email.domain(), "records": found}))
+            return
+        rows = [tuple(each.as_dict().values()) for each in looked]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        for row in rows:
+            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            self.stdout.write("  ".join(cells).rstrip())
 
     def _status(self, options: dict[str, Any]) -> None:
         report = doctor.examine()
@@ -102,6 +141,16 @@ def _access_key(access_key_id: str | None, variable: str | None) -> tuple[str, s
     elif not (secret := os.environ.get(variable, "")):
         raise CommandError(f"The variable {variable} is not set, or empty.")
     return access_key_id.strip(), secret.strip()
+
+
+def _nameserver(text: str) -> tuple[str, int]:
+    address, _, port = text.partition(":")
+    try:
+        return str(IPv4Address(address)), int(port or 53)
+    except ValueError:
+        raise ArgumentTypeError(
+            f"{text!r} is no address, as in 192.0.2.1 or 192.0.2.1:53"
+        ) from None
 
 
 def _asked(question: str, option: str, ask: Callable[[str], str]) -> str:
