@@ -49,7 +49,8 @@ def _of_email() -> Iterator[str]:
     if host := _SMTP_HOST.fullmatch(settings.EMAIL_HOST):
         if host[1] != settings.AWS_SES_REGION_NAME:
             yield f"AWS_SES_HOST is in {host[1]}, AWS_SES_REGION is {settings.AWS_SES_REGION_NAME}"
-        if not is_smtp_password(settings.EMAIL_HOST_PASSWORD):
+        password = settings.EMAIL_HOST_PASSWORD
+        if password and not is_smtp_password(password):
             yield (
                 "AWS_SES_SMTP_PASSWORD is no SMTP password of SES: perhaps the IAM secret key, of "
                 "which `manage.py aws smtp-credentials` makes one"

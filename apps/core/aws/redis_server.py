@@ -5,7 +5,10 @@ from urllib.parse import urlsplit
 
 import redis
 from django.conf import settings
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
+from ..redaction import redact
 from .account import Account
 from .findings import Area, Finding, fail, ok, warn
 
@@ -19,7 +22,10 @@ _TIMEOUT_S = 2
 
 def client() -> Any:
     return redis.Redis.from_url(
-        settings.CELERY_BROKER_URL, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S
+        settings.CELERY_BROKER_URL,
+        socket_timeout=_TIMEOUT_S,
+        socket_connect_timeout=_TIMEOUT_S,
+        retry=Retry(NoBackoff(), 0),
     )
 
 
@@ -32,7 +38,7 @@ def reachable(account: Account) -> Finding:
         version = client().info("server")["redis_version"]
     except redis.RedisError as error:
         return fail(
-            f"{where} does not answer: {type(error).__name__}",
+            f"{where} does not answer: {redact(str(error)).rstrip('.')}",
             "Start Redis, or correct CELERY_BROKER_URL. Messages wait in the database meanwhile.",
         )
     old = int(version.partition(".")[0]) < OLDEST_VERSION

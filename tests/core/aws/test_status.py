@@ -1,7 +1,10 @@
 """`manage.py aws status`: what it prints, its exit status, and what docs/aws.md says of it."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -137,6 +140,21 @@ def test_json_is_one_object_with_the_same(healthy: RunningSandbox, capsys: Any) 
         assert each["status"] in ("ok", "warn", "fail")
         assert each["found"]
         assert bool(each["do"]) == (each["status"] != "ok")
+
+
+def test_settings_that_other_commands_refuse_to_start_with_are_a_line(
+    sandbox: RunningSandbox,
+) -> None:
+    ended = subprocess.run(
+        [sys.executable, "manage.py", "aws", "status"],
+        cwd=ROOT,
+        env=os.environ | {"BRAND_ACCENT": "blue"},
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 1
+    assert "  fail settings.checks: notifications.E004" in ended.stdout
+    assert ended.stderr == ""
 
 
 def test_no_secret_is_printed(healthy: RunningSandbox, capsys: Any, settings: Any) -> None:
