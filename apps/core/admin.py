@@ -82,7 +82,8 @@ class DeliveryAdmin(ReadOnlyMixin, admin.ModelAdmin):
         return request.user.has_perm("core.change_delivery")
 
     @admin.action(
-        description="Send again (unknown, exhausted, rejected, bounced, skipped)", permissions=["settle"]
+        description="Send again (unknown, exhausted, rejected, bounced, skipped)",
+        permissions=["settle"],
     )
     def send_again(self, request: HttpRequest, chosen: QuerySet[Delivery]) -> None:
         again = sum(outcomes.sent_again(row, request.user.get_username()) for row in chosen)

@@ -2,12 +2,13 @@
 
 Only one worker makes an attempt: the claim is one conditional UPDATE, and the number it gives
 fences off whoever comes too late. The provider is called outside every database transaction. An
-error that is none of the four below is a bug: it crashes loudly, and the sweep recovers the row
+error that is none of those below is a bug: it crashes loudly, and the sweep recovers the row
 when its lease has run out.
 """
 
 import logging
 import time
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -26,6 +27,7 @@ from .exceptions import (
 )
 from .models import Delivery
 from .models.delivery import DeliveryQuerySet
+from .providers.base import Receipt
 from .services.base import ChannelService
 from .services.email import EmailService
 from .services.sms import SMSService
@@ -39,38 +41,17 @@ def attempt(delivery_id: UUID) -> Delivery | None:
 
     Returns the delivery that is due in its stead where this one ended and another stands in.
     """
-    # A process that stands still for longer must not call: another may have the delivery by then.
-    held_until = time.monotonic() + conf.lease().total_seconds()
+    lease = Lease()
     delivery = claim(delivery_id)
     if delivery is None:
         return None
     channel = Channel(delivery.channel)
     try:
-        service = service_for(channel)
-        message = service.compose(delivery)
-        cost = service.cost(message)
-        if cost is not None and not budget.reserve(delivery, cost):
-            logger.info("delivery lost to its lease id=%s", delivery_id)
-            return None
-        slot = limits.turn(channel, Priority(delivery.priority), weight=service.weight(message))
-        if slot is None:
-            outcomes.given_back(delivery)
-            return None
-        if time.monotonic() > held_until:
-            logger.warning("delivery outlived its lease id=%s", delivery_id)
-            return None
-        if _is_taken_away(delivery):
-            logger.info("delivery settled before its call id=%s", delivery_id)
-            budget.release(delivery)
-            return None
-        outcomes.log(delivery, LogEvent.CALLING, provider=service.provider.name)
-        while not slot.kept():
-            # This machine was too busy for it.
-            slot = limits.turn(channel, Priority(delivery.priority), weight=service.weight(message))
-            if slot is None:
-                outcomes.given_back(delivery)
-                return None
-        receipt = service.send(message)
+        receipt = _send(delivery, service_for(channel), lease)
+    except Lost as loss:
+        logger.warning("delivery lost id=%s: %s", delivery_id, loss)
+    except NoTurn:
+        outcomes.given_back(delivery)
     except NotSendable as error:
         return outcomes.skipped(delivery, error)
     except PermanentError as error:
@@ -89,6 +70,43 @@ def attempt(delivery_id: UUID) -> Delivery | None:
         outcomes.accepted(delivery, receipt)
         _answered(delivery)
     return None
+
+
+def _send(delivery: Delivery, service: ChannelService[Any], lease: "Lease") -> Receipt:
+    """From the words to the provider's answer; whatever else comes of it is raised."""
+    message = service.compose(delivery)
+    _reserve(delivery, service.cost(message))
+    slot = _turn(delivery, service.weight(message))
+    lease.check()
+    _check_not_settled(delivery)
+    outcomes.log(delivery, LogEvent.CALLING, provider=service.provider.name)
+    while not slot.kept():
+        # This machine was too busy for it.
+        slot = _turn(delivery, service.weight(message))
+        lease.check()
+    return service.send(message)
+
+
+class Lost(Exception):
+    """The delivery is no longer this worker's; the text says to whom it went."""
+
+
+class NoTurn(Exception):
+    """The account's pace has no slot for it soon enough."""
+
+
+class Lease:
+    """How long this process may hold its delivery, by its own clock, from before the claim.
+
+    A process that stands still for longer must not call: another may have the delivery by then.
+    """
+
+    def __init__(self) -> None:
+        self._ends = time.monotonic() + conf.lease().total_seconds()
+
+    def check(self) -> None:
+        if time.monotonic() > self._ends:
+            raise Lost("its lease is over")
 
 
 def claim(delivery_id: UUID) -> Delivery | None:
@@ -123,12 +141,26 @@ def _take(this: DeliveryQuerySet) -> int:
     )
 
 
-def _is_taken_away(delivery: Delivery) -> bool:
-    """Whether a report of the provider settled an earlier attempt while this one waited."""
+def _reserve(delivery: Delivery, cost: Decimal | None) -> None:
+    if cost is not None and not budget.reserve(delivery, cost):
+        raise Lost("its lease is over")
+
+
+def _turn(delivery: Delivery, weight: int) -> limits.Slot:
+    slot = limits.turn(Channel(delivery.channel), Priority(delivery.priority), weight=weight)
+    if slot is None:
+        raise NoTurn
+    return slot
+
+
+def _check_not_settled(delivery: Delivery) -> None:
+    """A report of the provider may have settled an earlier attempt while this one waited."""
     if delivery.attempts == 1:
-        return False
+        return
     this_one = Delivery.objects.filter(pk=delivery.pk, attempts=delivery.attempts)
-    return not this_one.filter(state=DeliveryState.SENDING).exists()
+    if not this_one.filter(state=DeliveryState.SENDING).exists():
+        budget.release(delivery)
+        raise Lost("a report has settled it")
 
 
 def _answered(delivery: Delivery) -> None:
