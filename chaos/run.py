@@ -78,12 +78,10 @@ class Run:
             # It may have died meanwhile.
             connection.close()
             self._fault_over = timezone.now()
-            self.say(f"the fault is over, {len(self._arrivals.read())} messages have arrived")
+            self.say(f"the fault is over, {books.unfinished()} deliveries are under way")
             drain_s = self._drain()
             self._wait_until_quiet()
             return self._result(drain_s)
-
-    # What a fault may use
 
     def say(self, text: str) -> None:
         print(f"{self._scenario.name}: {text}", file=sys.stderr, flush=True)
@@ -99,6 +97,10 @@ class Run:
         """Wait for the condition; raises AssertionError where it does not come true."""
         if self._when(condition, PATIENCE_S) is None:
             raise AssertionError(f"waited {PATIENCE_S:g} s in vain: {what}")
+
+    def note_load(self) -> None:
+        """Note how many deliveries are under way, for a fault that is one under load only."""
+        self.extras.setdefault("under_way", []).append(books.unfinished())
 
     def until_committed(self) -> None:
         """Wait until the producer has committed its last."""
@@ -140,8 +142,6 @@ class Run:
         """As if a lease's time had passed. Only for when no worker lives that holds one."""
         held = Delivery.objects.filter(state=DeliveryState.SENDING)
         held.update(lease_until=F("lease_until") - conf.lease())
-
-    # Its end
 
     def _drain(self) -> float | None:
         """Seconds until everything has arrived and is done; None where that did not happen."""

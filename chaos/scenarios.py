@@ -163,6 +163,7 @@ def deploy(run: Run) -> None:
         new = run.rig.add_worker()
         new.start()
         run.rig.wait_for(new)
+        run.note_load()
         old.terminate()
         run.until(old.is_gone, "the old worker has finished what it was doing")
 
@@ -259,7 +260,7 @@ SCENARIOS: dict[str, Scenario] = {
             settings={"SMS_MONTHLY_SPEND_LIMIT_USD": "1.50"},
             check=check_the_money,
         ),
-        Scenario("deploy", deploy, over_s=24, promise=Promise(may_be_unknown=False)),
+        Scenario("deploy", deploy, over_s=30, promise=Promise(may_be_unknown=False)),
     ]
 }
 
