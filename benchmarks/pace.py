@@ -1,7 +1,7 @@
 """Whether the account's pace holds over four workers, and how soon an urgent e-mail overtakes.
 
-A backlog of e-mails to many people is worked off by four workers while now and then an urgent one
-is committed. All is counted at the sandbox, by the time at which it took each message.
+A backlog of e-mails to many people is worked off by four workers on PostgreSQL, while now and then
+an urgent one is committed. All is counted at the sandbox, by the time at which it took each.
 """
 
 import json
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
+from tools.postgres import PostgreSQL
 from tools.processes import die_with_parent, wait_until
 from tools.run import PORTS, build_environment
 from tools.stack import Stack, running_stack
@@ -63,7 +64,12 @@ def measure() -> dict[str, Any]:
     """Messages per second against the limit, the fullest second, and the urgent ones' wait."""
     with tempfile.TemporaryDirectory(prefix="rs-bench-") as folder, ExitStack() as running:
         stack = running.enter_context(
-            running_stack(Path(folder), EMAIL_RATE_LIMIT=str(RATE), SMS_ENABLED="false")
+            running_stack(
+                Path(folder) / "var",
+                DATABASE_URL=running.enter_context(_postgresql(Path(folder) / "postgres")),
+                EMAIL_RATE_LIMIT=str(RATE),
+                SMS_ENABLED="false",
+            )
         )
         for number in range(MORE_WORKERS):
             running.enter_context(_worker(stack, number))
@@ -118,6 +124,21 @@ def _arrivals(stack: Stack) -> dict[str, datetime]:
 def _sent(printed: str) -> dict[str, datetime]:
     lines = [line.split() for line in printed.splitlines() if len(line.split()) == 2]
     return {pk: datetime.fromisoformat(at) for pk, at in lines}
+
+
+@contextmanager
+def _postgresql(folder: Path) -> Iterator[str]:
+    """The database that a fleet of workers has in production; its URL."""
+    folder.mkdir()
+    # PostgreSQL refuses root, and its own user must get there.
+    folder.parent.chmod(0o755)
+    server = PostgreSQL(folder)
+    server.start()
+    server.create_database()
+    try:
+        yield server.url
+    finally:
+        server.stop()
 
 
 @contextmanager

@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from sandbox import aws, http
+from sandbox.account import AwsAccount
+from sandbox.account_queries import AccountQueries
 from sandbox.control import Control
 from sandbox.intake import Intake
 from sandbox.listener import Doors, Listener
@@ -21,6 +23,7 @@ from sandbox.logs import Logs
 from sandbox.loopback import is_loopback
 from sandbox.reports import Reporter
 from sandbox.rules import Rules
+from sandbox.ses_v2 import SesV2
 from sandbox.signing import VERSIONS, Signer
 from sandbox.smtp import Credentials, Ses, protocol_factory
 from sandbox.sns import Sns
@@ -50,7 +53,7 @@ async def serve(arguments: argparse.Namespace) -> None:
         loop.add_signal_handler(number, stop.set)
 
     host, opted_out = arguments.host, set[str]()
-    store, rules, logs = Store(), Rules(arguments.seed), Logs()
+    store, rules, logs, account = Store(), Rules(arguments.seed), Logs(), AwsAccount()
     credentials = Credentials(arguments.smtp_user, arguments.smtp_password)
     async with AsyncExitStack() as running:
         topic = Topic(Signer(arguments.signature_version), arguments.events_url)
@@ -61,9 +64,10 @@ async def serve(arguments: argparse.Namespace) -> None:
         ses, sns = Ses(intake, rules, credentials), Sns(intake, rules, topic, opted_out)
 
         smtp = Listener(host, arguments.smtp_port, protocol_factory(ses), lambda: ses.connections)
-        aws_port = await _listener(running, host, arguments.aws_port, aws.build_app(sns, logs))
+        aws_app = aws.build_app(sns, logs, AccountQueries(account, topic), SesV2(account))
+        aws_port = await _listener(running, host, arguments.aws_port, aws_app)
         doors = Doors(rules, {"email": smtp, "sms": aws_port})
-        control = Control(rules, doors, topic, reporter, opted_out)
+        control = Control(rules, doors, topic, reporter, opted_out, account)
         api = await _listener(running, host, arguments.http_port, http.build_app(store, control))
         listeners = {"SMTP": smtp, "AWS": aws_port, "HTTP": api}
         for listener in listeners.values():

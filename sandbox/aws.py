@@ -2,19 +2,22 @@
 
 from aiohttp import web
 
+from sandbox.account_queries import AccountQueries
 from sandbox.logs import Logs
 from sandbox.loopback import loopback_hosts_only
+from sandbox.ses_v2 import SesV2
 from sandbox.sns import Sns
 
 
-def build_app(sns: Sns, logs: Logs) -> web.Application:
+def build_app(sns: Sns, logs: Logs, account: AccountQueries, ses_v2: SesV2) -> web.Application:
     """The application that serves it, refusing whoever did not ask for a loopback host."""
 
     async def handle(request: web.Request) -> web.Response:
         # CloudWatch Logs speaks AWS's JSON protocol, which names the action in a header.
-        is_json = "X-Amz-Target" in request.headers
-        return await (logs.handle(request) if is_json else sns.handle(request))
+        if "X-Amz-Target" in request.headers:
+            return await logs.handle(request)
+        return await account.answer(request) or await sns.handle(request)
 
     app = web.Application(middlewares=[loopback_hosts_only])
-    app.add_routes([web.post("/", handle)])
+    app.add_routes([web.post("/", handle), *ses_v2.routes()])
     return app

@@ -6,6 +6,7 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from sandbox import new_rule
+from sandbox.account import AwsAccount
 from sandbox.listener import Doors
 from sandbox.loopback import problem
 from sandbox.new_rule import Strict
@@ -19,13 +20,20 @@ class Control:
     """The handlers of `/api/` that change what the sandbox does."""
 
     def __init__(
-        self, rules: Rules, doors: Doors, topic: Topic, reporter: Reporter, opted_out: set[str]
+        self,
+        rules: Rules,
+        doors: Doors,
+        topic: Topic,
+        reporter: Reporter,
+        opted_out: set[str],
+        account: AwsAccount,
     ) -> None:
         self._rules = rules
         self._doors = doors
         self._topic = topic
         self._reporter = reporter
         self._opted_out = opted_out
+        self._account = account
 
     def routes(self) -> list[web.RouteDef]:
         """Where they are served."""
@@ -36,6 +44,9 @@ class Control:
             web.delete(r"/api/rules/{id:\d{1,9}}", self.end_rule),
             web.post("/api/opt-outs", self.opt_out),
             web.delete("/api/opt-outs/{phone}", self.opt_in),
+            web.get("/api/account", self.account),
+            web.patch("/api/account", self.change_account),
+            web.delete("/api/account", self.reset_account),
             web.get("/api/subscription", self.subscription),
             web.post("/api/subscription", self.ask_to_confirm),
             web.get(self._topic.signer.certificate_path, self.certificate),
@@ -110,6 +121,23 @@ class Control:
         if phone not in self._opted_out:
             return problem(404, "that number is not opted out")
         self._opted_out.discard(phone)
+        return web.Response(status=204)
+
+    async def account(self, request: web.Request) -> web.Response:
+        """How the AWS account is set up."""
+        return web.json_response(self._account.now.model_dump())
+
+    async def change_account(self, request: web.Request) -> web.Response:
+        """Set the fields that the body has; the others stay."""
+        try:
+            self._account.patch(await request.read())
+        except ValueError as error:
+            return problem(400, str(error))
+        return await self.account(request)
+
+    async def reset_account(self, request: web.Request) -> web.Response:
+        """Set it up as it should be."""
+        self._account.reset()
         return web.Response(status=204)
 
     async def subscription(self, request: web.Request) -> web.Response:

@@ -82,6 +82,14 @@ class RunningSandbox:
         """End every rule."""
         self._ask("DELETE", "/api/rules")
 
+    def account(self, **fields: Any) -> dict[str, Any]:
+        """Change the AWS account, as `PATCH /api/account` does; the account as it is then."""
+        return dict(json.loads(self._ask("PATCH", "/api/account", json.dumps(fields))))
+
+    def reset_account(self) -> None:
+        """Set the AWS account up as it should be."""
+        self._ask("DELETE", "/api/account")
+
     def _get(self, path: str) -> dict[str, Any]:
         return dict(json.loads(self._ask("GET", path)))
 

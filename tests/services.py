@@ -48,8 +48,10 @@ def environment(folder: Path, broker_url: str, database_url: str) -> dict[str, s
         "EMAIL_RATE_LIMIT": "1000",
         "SMS_RATE_LIMIT": "1000",
         "AWS_SES_PORT": str(CLOSED_PORT),
-        "AWS_ENDPOINT_URL_SNS": f"http://{LOOPBACK}:{CLOSED_PORT}",
-        "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS": f"http://{LOOPBACK}:{CLOSED_PORT}",
+        **{
+            f"AWS_ENDPOINT_URL_{service}": f"http://{LOOPBACK}:{CLOSED_PORT}"
+            for service in ("SNS", "CLOUDWATCH_LOGS", "SESV2", "STS", "IAM")
+        },
         "SANDBOX_URL": f"http://{LOOPBACK}:{CLOSED_PORT}",
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,

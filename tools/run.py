@@ -270,8 +270,10 @@ def build_environment(base: Mapping[str, str], ports: dict[str, int], var: Path)
         "AWS_SES_TLS": "none",
         "AWS_SES_SMTP_USER": "sandbox",
         "AWS_SES_SMTP_PASSWORD": "sandbox-password",
-        "AWS_ENDPOINT_URL_SNS": f"http://{LOOPBACK}:{ports['PORT_AWS']}",
-        "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS": f"http://{LOOPBACK}:{ports['PORT_AWS']}",
+        **{
+            f"AWS_ENDPOINT_URL_{service}": f"http://{LOOPBACK}:{ports['PORT_AWS']}"
+            for service in ("SNS", "CLOUDWATCH_LOGS", "SESV2", "STS", "IAM")
+        },
         "SANDBOX_EVENTS_URL": f"http://localhost:{ports['PORT_WEB']}/webhooks/aws/sns",
         "SANDBOX_URL": f"http://{LOOPBACK}:{ports['PORT_SANDBOX']}",
     }

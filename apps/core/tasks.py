@@ -11,7 +11,7 @@ from django.conf import settings
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from . import alerts, attempts, events, receipts, reputation, sweeps
+from . import alerts, attempts, events, heartbeat, receipts, reputation, sweeps
 from .exceptions import ChannelUnavailableError
 from .models import Delivery
 from .states import Channel, DeliveryState, Priority
@@ -48,6 +48,7 @@ def send_notification_sms(delivery_id: str) -> None:
 def dispatch_due_notifications() -> None:
     enqueue(sweeps.due())
     enqueue(events.match_waiting())
+    heartbeat.stamp()
 
 
 @shared_task(name="apps.core.tasks.retry_failed_notifications")

@@ -1,0 +1,148 @@
+"""The stand-in of SES's API, version 2: what it tells of the account, and no sending.
+
+The paths and names are those of https://docs.aws.amazon.com/ses/latest/APIReference-V2/.
+"""
+
+from typing import Any
+from uuid import uuid4
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from sandbox.account import AwsAccount
+
+DKIM_TOKENS = ("sandboxdkimtokenone", "sandboxdkimtokentwo", "sandboxdkimtokenthree")
+
+
+class SesV2:
+    """The endpoint that boto3's `sesv2` client calls."""
+
+    def __init__(self, account: AwsAccount) -> None:
+        self._account = account
+
+    def routes(self) -> list[web.RouteDef]:
+        """Where they are served."""
+        handlers: dict[str, tuple[str, Handler]] = {
+            "GetAccount": ("/account", self.account),
+            "GetEmailIdentity": ("/identities/{name}", self.identity),
+            "GetConfigurationSet": ("/configuration-sets/{name}", self.configuration_set),
+            "GetConfigurationSetEventDestinations": (
+                "/configuration-sets/{name}/event-destinations",
+                self.event_destinations,
+            ),
+            "ListSuppressedDestinations": ("/suppression/addresses", self.suppressed),
+        }
+        return [
+            web.get(f"/v2/email{path}", self._allowed(action, handler))
+            for action, (path, handler) in handlers.items()
+        ]
+
+    def _allowed(self, action: str, handler: Handler) -> Handler:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            if self._account.denies(f"ses:{action}"):
+                return _refusal(
+                    "AccessDeniedException", f"User is not authorized to perform: ses:{action}", 403
+                )
+            return await handler(request)
+
+        return handle
+
+    async def account(self, request: web.Request) -> web.StreamResponse:
+        now = self._account.now
+        return _answer(
+            {
+                "DedicatedIpAutoWarmupEnabled": False,
+                "EnforcementStatus": now.enforcement_status,
+                "ProductionAccessEnabled": now.production_access,
+                "SendingEnabled": now.sending_enabled,
+                "SendQuota": {
+                    "Max24HourSend": now.max_24_hour_send,
+                    "MaxSendRate": now.max_send_rate,
+                    "SentLast24Hours": now.sent_last_24_hours,
+                },
+                "SuppressionAttributes": {"SuppressedReasons": ["BOUNCE", "COMPLAINT"]},
+            }
+        )
+
+    async def identity(self, request: web.Request) -> web.StreamResponse:
+        now, name = self._account.now, request.match_info["name"]
+        if name != now.identity:
+            return _not_found(f"Email identity <{name}> does not exist.")
+        mail_from = {"BehaviorOnMxFailure": "USE_DEFAULT_VALUE"}
+        if now.mail_from_domain:
+            mail_from |= {
+                "MailFromDomain": now.mail_from_domain,
+                "MailFromDomainStatus": now.mail_from_status,
+            }
+        return _answer(
+            {
+                "IdentityType": "EMAIL_ADDRESS" if "@" in name else "DOMAIN",
+                "FeedbackForwardingStatus": True,
+                "VerifiedForSendingStatus": now.identity_verified,
+                "VerificationStatus": "SUCCESS" if now.identity_verified else "PENDING",
+                "DkimAttributes": {
+                    "SigningEnabled": True,
+                    "Status": now.dkim_status,
+                    "Tokens": list(DKIM_TOKENS),
+                    "SigningAttributesOrigin": "AWS_SES",
+                },
+                "MailFromAttributes": mail_from,
+                "ConfigurationSetName": now.configuration_set,
+                "Policies": {},
+                "Tags": [],
+            }
+        )
+
+    async def configuration_set(self, request: web.Request) -> web.StreamResponse:
+        now, name = self._account.now, request.match_info["name"]
+        if name != now.configuration_set:
+            return _not_found(f"Configuration set <{name}> does not exist.")
+        return _answer(
+            {
+                "ConfigurationSetName": name,
+                "SendingOptions": {"SendingEnabled": now.configuration_set_sending},
+                "ReputationOptions": {"ReputationMetricsEnabled": True},
+                "Tags": [],
+            }
+        )
+
+    async def event_destinations(self, request: web.Request) -> web.StreamResponse:
+        now, name = self._account.now, request.match_info["name"]
+        if name != now.configuration_set:
+            return _not_found(f"Configuration set <{name}> does not exist.")
+        destination = {
+            "Name": "sns",
+            "Enabled": True,
+            "MatchingEventTypes": now.event_types,
+            "SnsDestination": {"TopicArn": now.event_destination_topic},
+        }
+        return _answer({"EventDestinations": [destination] if now.event_destination else []})
+
+    async def suppressed(self, request: web.Request) -> web.StreamResponse:
+        addresses = self._account.now.suppressed
+        after, size = (
+            int(request.query.get("NextToken", "0")),
+            int(request.query.get("PageSize", "1000")),
+        )
+        page: dict[str, Any] = {
+            "SuppressedDestinationSummaries": [
+                {"EmailAddress": address, "Reason": "BOUNCE", "LastUpdateTime": 1_700_000_000}
+                for address in addresses[after : after + size]
+            ]
+        }
+        if addresses[after + size :]:
+            page["NextToken"] = str(after + size)
+        return _answer(page)
+
+
+def _answer(document: dict[str, Any]) -> web.Response:
+    return web.json_response(document, headers={"x-amzn-RequestId": str(uuid4())})
+
+
+def _not_found(message: str) -> web.Response:
+    return _refusal("NotFoundException", message, 404)
+
+
+def _refusal(code: str, message: str, status: int) -> web.Response:
+    headers = {"x-amzn-RequestId": str(uuid4()), "x-amzn-ErrorType": code}
+    return web.json_response({"message": message}, status=status, headers=headers)

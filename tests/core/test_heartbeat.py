@@ -1,0 +1,46 @@
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import redis
+
+from apps.core import heartbeat, tasks
+from tests.services import Redis, Worker, wait_until
+
+
+@pytest.fixture(autouse=True)
+def empty(redis_url: str) -> None:
+    redis.Redis.from_url(redis_url).flushall()
+
+
+def test_before_the_first_turn_there_is_none() -> None:
+    assert heartbeat.age() is None
+
+
+def test_a_turn_of_the_sweep_stamps_it(db: None) -> None:
+    tasks.dispatch_due_notifications()
+    age = heartbeat.age()
+    assert age is not None
+    assert timedelta(0) <= age < timedelta(seconds=30)
+
+
+def test_an_old_turn_is_as_old_as_redis_s_clock_says(redis_url: str) -> None:
+    heartbeat.stamp()
+    redis.Redis.from_url(redis_url).pexpire(heartbeat.KEY, heartbeat.LIFE - timedelta(minutes=5))
+    age = heartbeat.age()
+    assert age is not None
+    assert timedelta(minutes=5) <= age < timedelta(minutes=6)
+
+
+@pytest.mark.services
+def test_a_redis_that_is_away_is_told_and_raises_nothing(redis_server: Redis, caplog: Any) -> None:
+    redis_server.stop()
+    heartbeat.stamp()
+    assert "heartbeat not written" in caplog.text
+
+
+@pytest.mark.services
+def test_a_worker_stamps_it_when_it_has_connected(worker: Callable[..., Worker]) -> None:
+    worker()
+    wait_until(heartbeat.age, "the sweep has come round")
