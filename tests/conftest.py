@@ -54,6 +54,20 @@ def pytest_report_header() -> str:
     return f"database: {os.environ['DATABASE_URL'].partition(':')[0]}, broker: {_redis.url}"
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The second run repeats what another database could change, and nothing else."""
+    if os.environ.get("TEST_DATABASE") != "postgresql":
+        return
+    touching = [item for item in items if _touches_the_database(item)]
+    config.hook.pytest_deselected(items=[item for item in items if item not in touching])
+    items[:] = touching
+
+
+def _touches_the_database(item: pytest.Item) -> bool:
+    fixtures = set(getattr(item, "fixturenames", ()))
+    return bool({"db", "transactional_db"} & fixtures or item.get_closest_marker("django_db"))
+
+
 @pytest.fixture(scope="session")
 def redis_url() -> str:
     """The private Redis that CELERY_BROKER_URL names, which each test run has to itself."""
