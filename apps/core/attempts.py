@@ -75,6 +75,7 @@ def attempt(delivery_id: UUID) -> Delivery | None:
 def _send(delivery: Delivery, service: ChannelService[Any], lease: "Lease") -> Receipt:
     """From the words to the provider's answer; whatever else comes of it is raised."""
     message = service.compose(delivery)
+    service.provider.prepare()
     _reserve(delivery, service.cost(message))
     slot = _turn(delivery, service.weight(message))
     lease.check()

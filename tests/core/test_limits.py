@@ -25,6 +25,7 @@ def pace(redis_url: str, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iter
     settings.EMAIL_RATE_LIMIT = settings.SMS_RATE_LIMIT = 0.1
     monkeypatch.setattr(limits, "_fallback", limits._Fallback())
     monkeypatch.setattr(limits, "PATIENCE_S", 0.2)
+    monkeypatch.setattr(limits, "USED", 1)
     yield client
     client.flushall()
 
@@ -84,6 +85,12 @@ def test_a_call_that_finds_no_other_slot_is_given_back(
     after = Delivery.objects.get(pk=row.pk)
     assert (after.state, after.failures) == (DeliveryState.DUE, 0)
     assert memory.emails == []
+
+
+def test_slots_are_given_a_little_below_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "USED", 0.5)
+    assert ask() == 0
+    assert 19 < ask() <= 19.9
 
 
 def test_each_channel_has_a_pace_of_its_own() -> None:

@@ -40,6 +40,12 @@ class Provider(Protocol[Message_contra]):
 
     name: str
 
+    def prepare(self) -> None:
+        """Open what the call needs, where that takes time, so that the call itself is short.
+
+        Nothing is sent yet. Implementations must raise TransientError where it cannot be opened.
+        """
+
     def send(self, message: Message_contra) -> Receipt:
         """Hand the message over, once, with no retry of its own.
 

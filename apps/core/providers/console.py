@@ -8,6 +8,9 @@ from .base import Receipt, SMSMessage
 class SMSConsole:
     name = "console"
 
+    def prepare(self) -> None:
+        """There is nothing to open."""
+
     def send(self, message: SMSMessage) -> Receipt:
         sys.stdout.write(f"SMS to {message.to}: {message.text}\n")
         sys.stdout.flush()

@@ -19,6 +19,15 @@ class DjangoMail:
         self.name = _NAMES.get(backend, backend.rpartition(".")[0].rpartition(".")[2])[:32]
         self._connection: Any = get_connection(backend)
 
+    def prepare(self) -> None:
+        """Have the backend's connection open and alive."""
+        # Ours says more than Django's own do.
+        connect = getattr(self._connection, "connect", self._connection.open)
+        try:
+            connect()
+        except (OSError, smtplib.SMTPException) as error:
+            raise smtp_errors.from_exception(error, data_sent=False) from error
+
     def send(self, message: EmailMessage) -> Receipt:
         mail = EmailMultiAlternatives(
             subject=message.subject,

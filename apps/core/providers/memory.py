@@ -34,6 +34,9 @@ class EmailBackend(BaseEmailBackend):
 class SMS:
     name = "memory"
 
+    def prepare(self) -> None:
+        """There is nothing to open."""
+
     def send(self, message: SMSMessage) -> Receipt:
         if failures:
             raise failures.popleft()

@@ -118,7 +118,7 @@ class EmailBackend(SMTPBackend):
     def _converse(self, sender: str, recipients: list[str], payload: bytes) -> bytes:
         """One message over the connection; returns the reply that accepts it."""
         deadline = time.monotonic() + DIALOGUE_S
-        self._connect()
+        self.connect()
         try:
             self._envelope(sender, recipients, deadline)
         except (OSError, smtplib.SMTPException) as error:
@@ -135,15 +135,21 @@ class EmailBackend(SMTPBackend):
             raise smtp_errors.from_reply(code, reply)
         return reply
 
-    def _connect(self) -> None:
+    def connect(self) -> None:
+        """Have a connection that lives; raises DeliveryError."""
         try:
             self.open()
         except (OSError, smtplib.SMTPException) as error:
+            self._drop()
             known = smtp_errors.from_exception(error, data_sent=False)
             if isinstance(known, TransientError):
                 raise known from error
             # Said before there was a message: about the server and its account, not about this one.
             raise ChannelUnavailableError(known.detail, code=known.code) from error
+        except BaseException:
+            # A time limit broke in: half a greeting must not be the next message's.
+            self._drop()
+            raise
         if not self.connection:
             raise TransientError("no connection")
 

@@ -71,6 +71,9 @@ class SNS:
             # A region or an address that cannot be.
             raise ChannelUnavailableError(str(error), code=type(error).__name__) from error
 
+    def prepare(self) -> None:
+        """boto3 opens its connections by itself, and keeps them."""
+
     def send(self, message: SMSMessage) -> Receipt:
         try:
             answer = self._client.publish(
