@@ -74,15 +74,19 @@ def measure() -> dict[str, Any]:
         for number in range(MORE_WORKERS):
             running.enter_context(_worker(stack, number))
         stack.manage("shell", "--no-imports", "--command", _CREATE % BACKLOG)
-        wait_until(lambda: _arrivals(stack), "the backlog is being worked off", 60)
+        wait_until(lambda: _ask(stack, "health")["emails"], "the backlog is being worked off", 60)
         urgent = _URGENT % (URGENT, URGENT_EVERY_S)
         sent = _sent(stack.manage("shell", "--no-imports", "--command", urgent))
-        wait_until(lambda: sent.keys() <= _arrivals(stack).keys(), "all urgent ones arrived", 60)
+        wait_until(lambda: _all_arrived(stack, sent), "all urgent ones arrived", 60)
         return _report(_arrivals(stack), sent)
 
 
 def _report(arrivals: dict[str, datetime], urgent: dict[str, datetime]) -> dict[str, Any]:
-    times = sorted(at.timestamp() for at in arrivals.values())
+    every = sorted(at.timestamp() for at in arrivals.values())
+    # While processes start, a machine of two cores stands still for a tenth of a second now and
+    # then, the sandbox that counts included: that is told apart from what the limiter does.
+    settled = min(urgent.values()).timestamp()
+    times = [at for at in every if at >= settled]
     waits = sorted((arrivals[pk] - at).total_seconds() for pk, at in urgent.items())
     rate = (len(times) - 1) / (times[-1] - times[0])
     return {
@@ -92,6 +96,7 @@ def _report(arrivals: dict[str, datetime], urgent: dict[str, datetime]) -> dict[
         "messages": len(times),
         "share_of_limit": round(rate / RATE, 3),
         "most_in_one_second": max(_in_the_second_from(times)),
+        "most_in_one_second_while_starting": max(_in_the_second_from(every)),
         "urgent_messages": len(waits),
         "urgent_commit_to_acceptance_median_s": round(statistics.median(waits), 3),
         "urgent_commit_to_acceptance_p99_s": round(waits[-1], 3),
@@ -111,14 +116,23 @@ def _arrivals(stack: Stack) -> dict[str, datetime]:
     found: dict[str, datetime] = {}
     since = 0
     while True:
-        url = f"{stack.sandbox_url}/api/messages?kind=email&limit=1000&since={since}"
-        with urlopen(url) as answer:  # noqa: S310  our own address
-            page = json.load(answer)
+        page = _ask(stack, f"messages?kind=email&limit=1000&since={since}")
         for message in page["messages"]:
             found[message["tags"]["delivery"]] = datetime.fromisoformat(message["received_at"])
         if len(page["messages"]) < 1000:
             return found
         since = page["last_seq"]
+
+
+def _all_arrived(stack: Stack, sent: dict[str, datetime]) -> bool:
+    # Of these alone: to read the whole backlog again and again would hold up what is measured.
+    page = _ask(stack, "messages?kind=email&limit=1000&to=urgent@x.example")
+    return sent.keys() <= {message["tags"]["delivery"] for message in page["messages"]}
+
+
+def _ask(stack: Stack, path: str) -> dict[str, Any]:
+    with urlopen(f"{stack.sandbox_url}/api/{path}") as answer:  # noqa: S310  our own address
+        return dict(json.load(answer))
 
 
 def _sent(printed: str) -> dict[str, datetime]:
