@@ -29,6 +29,7 @@ ARNS = {
     "AWS::Logs::LogGroup": ("LogGroupName", "logs:REGION:ACCOUNT_ID:log-group:{}:*"),
     # Secrets Manager ends each ARN with six characters of its own.
     "AWS::SecretsManager::Secret": ("Name", "secretsmanager:REGION:ACCOUNT_ID:secret:{}-??????"),
+    "AWS::SNS::Topic": ("TopicName", "sns:REGION:ACCOUNT_ID:{}"),
     "AWS::SQS::Queue": ("QueueName", "sqs:REGION:ACCOUNT_ID:{}"),
 }
 
@@ -77,9 +78,10 @@ def _arn(resource: dict[str, Any], resources: dict[str, Any]) -> str:
 
 
 def write() -> None:
+    wanted = files()
     for path in FOLDER.glob("*.json"):
         path.unlink()
-    for name, content in files().items():
+    for name, content in wanted.items():
         (FOLDER / name).write_text(content)
 
 
