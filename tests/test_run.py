@@ -12,7 +12,7 @@ from urllib.request import ProxyHandler, build_opener
 import pytest
 
 from tools.processes import LOOPBACK, port_is_free, redis_answers, wait_until
-from tools.run import PORTS
+from tools.run import PORTS, write_environment
 from tools.stack import Stack, run_command, running_stack, stack_environment
 from tools.supervisor import ROOT
 
@@ -78,7 +78,7 @@ def test_a_taken_port_is_named_with_what_to_do_and_nothing_starts(
     assert ended.stdout == ""
     [sentence] = ended.stderr.splitlines()
     assert f"port {port} ({variable.removeprefix('PORT_').lower()}) is in use" in sentence
-    assert f"`make run {variable}={port + 1}`" in sentence
+    assert f"`make run {variable}={port + 100}`" in sentence
 
 
 def test_all_taken_ports_are_named_at_once(tmp_path: Path) -> None:
@@ -219,3 +219,13 @@ def test_the_whole_stack_answers_and_outlives_its_worker(tmp_path: Path) -> None
         # One process is the worker's own, the others are its pool.
         wait_until(lambda: len(pids(stack, "rs_systems worker")) > 1, "there is another worker")
         assert worker not in pids(stack, "rs_systems worker")
+
+
+def test_a_run_writes_down_what_a_command_beside_it_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PORT_WEB", "8300")
+    path = tmp_path / "run.env"
+    ours = {"PORT_WEB": "8300", "SITE_URL": "http://localhost:8300", "PATH": "x", "ENV_FILE": "y"}
+    write_environment(path, ours)
+    assert path.read_text() == "SITE_URL=http://localhost:8300\n"

@@ -99,6 +99,7 @@ class Run:
         self.signals += 1
 
     def _set_up(self) -> None:
+        write_environment(self.var / "run.env", self.environment)
         redis_stopped(self.var).unlink(missing_ok=True)
         self.redis.start()
         while not redis_answers(self.ports["PORT_REDIS"]) and not self.stopping:
@@ -242,12 +243,19 @@ def refuse_taken(ports: dict[str, int]) -> None:
     named = " and ".join(
         f"{port} ({variable.removeprefix('PORT_').lower()})" for variable, port in taken.items()
     )
-    other = " ".join(f"{variable}={port + 1}" for variable, port in taken.items())
+    other = " ".join(f"{variable}={_another(port, ports)}" for variable, port in taken.items())
     noun, verb, them = ("port", "is", "it") if len(taken) == 1 else ("ports", "are", "them")
     raise Trouble(
         f"{noun} {named} {verb} in use, perhaps by another `make run`: stop what uses {them},"
         f" or choose another, as in `make run {other}`."
     )
+
+
+def _another(port: int, ports: dict[str, int]) -> int:
+    """A free port a hundred or more above, which none of ours has."""
+    candidates = range(port + 100, 65536, 100)
+    free = (each for each in candidates if each not in ports.values() and port_is_free(each))
+    return next(free, port)
 
 
 def build_environment(base: Mapping[str, str], ports: dict[str, int], var: Path) -> dict[str, str]:
@@ -277,6 +285,13 @@ def build_environment(base: Mapping[str, str], ports: dict[str, int], var: Path)
         "SANDBOX_EVENTS_URL": f"http://localhost:{ports['PORT_WEB']}/webhooks/aws/sns",
         "SANDBOX_URL": f"http://{LOOPBACK}:{ports['PORT_SANDBOX']}",
     }
+
+
+def write_environment(path: Path, environment: Mapping[str, str]) -> None:
+    """What a manage.py command beside this run needs: `ENV_FILE=<path> python manage.py …`."""
+    ours = {name: value for name, value in environment.items() if os.environ.get(name) != value}
+    lines = [f"{name}={value}" for name, value in ours.items() if name not in ("PATH", "ENV_FILE")]
+    path.write_text("\n".join(sorted(lines)) + "\n")
 
 
 def read_procfile(path: Path, environment: dict[str, str]) -> Iterator[tuple[str, list[str]]]:

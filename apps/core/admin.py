@@ -5,6 +5,8 @@ from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models import F, QuerySet
 from django.http import HttpRequest
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
 
 from . import breaker, outcomes, reputation, suppressions
 from .models import (
@@ -18,6 +20,7 @@ from .models import (
     Suppression,
 )
 from .models.channel_stop import StopCause
+from .models.suppression import SuppressionReason
 from .tasks import enqueue_dispatch
 
 admin.site.site_header = admin.site.site_title = settings.BRAND_NAME
@@ -44,8 +47,13 @@ class DeliveryInline(ReadOnlyMixin, admin.TabularInline):
 
 class LogInline(ReadOnlyMixin, admin.TabularInline):
     model = NotificationDeliveryLog
-    fields = ["at", "attempt", "event", "provider", "provider_message_id", "code", "detail"]
-    readonly_fields = ["at"]
+    fields = ["when", "attempt", "event", "provider", "provider_message_id", "code", "detail"]
+    readonly_fields = ["when"]
+
+    @admin.display(description="at")
+    def when(self, row: NotificationDeliveryLog) -> str:
+        # To the second, with its zone: the order is the story.
+        return date_format(localtime(row.at), "M j, H:i:s T")
 
 
 @admin.register(Notification)
@@ -63,7 +71,7 @@ class NotificationAdmin(ReadOnlyMixin, admin.ModelAdmin):
 class DeliveryAdmin(ReadOnlyMixin, admin.ModelAdmin):
     list_display = [
         "created_at",
-        "kind",
+        "title",
         "recipient",
         "channel",
         "state",
@@ -74,7 +82,12 @@ class DeliveryAdmin(ReadOnlyMixin, admin.ModelAdmin):
     list_filter = ["state", "channel", "priority", "created_at"]
     ordering = ["-created_at"]
     list_select_related = ["notification__recipient"]
-    search_fields = ["=id", "=provider_message_id", "notification__recipient__username"]
+    search_fields = [
+        "=id",
+        "=provider_message_id",
+        "notification__recipient__username",
+        "notification__title",
+    ]
     inlines = [LogInline]
     actions = ["send_again", "mark_as_arrived"]
 
@@ -88,16 +101,20 @@ class DeliveryAdmin(ReadOnlyMixin, admin.ModelAdmin):
     def send_again(self, request: HttpRequest, chosen: QuerySet[Delivery]) -> None:
         again = sum(outcomes.sent_again(row, request.user.get_username()) for row in chosen)
         transaction.on_commit(enqueue_dispatch)
-        messages.success(request, f"{again} of {len(chosen)} deliveries are sent again.")
+        messages.success(
+            request,
+            f"{again} of {len(chosen)} deliveries are to be sent again. What stood against them "
+            "must be mended first: an address that is still suppressed is skipped again.",
+        )
 
     @admin.action(description="Mark as arrived (unknown)", permissions=["settle"])
     def mark_as_arrived(self, request: HttpRequest, chosen: QuerySet[Delivery]) -> None:
         known = sum(outcomes.found_arrived(row, request.user.get_username()) for row in chosen)
         messages.success(request, f"{known} of {len(chosen)} deliveries are marked as arrived.")
 
-    @admin.display(ordering="notification__kind")
-    def kind(self, row: Delivery) -> str:
-        return row.notification.kind
+    @admin.display(ordering="notification__title", description="what it says")
+    def title(self, row: Delivery) -> str:
+        return row.notification.title
 
     @admin.display(ordering="notification__recipient")
     def recipient(self, row: Delivery) -> str:
@@ -132,6 +149,12 @@ class SuppressionAdmin(ReadOnlyMixin, admin.ModelAdmin):
     def lift(self, request: HttpRequest, chosen: QuerySet[Suppression]) -> None:
         lifted = sum(suppressions.lift(row, request.user.get_username()) for row in chosen)
         messages.success(request, f"{lifted} of {len(chosen)} suppressions are lifted.")
+        if chosen.filter(reason=SuppressionReason.OPT_OUT).exists():
+            messages.warning(
+                request,
+                "SNS keeps a STOP of its own: until the owner of the number answers START, or it "
+                "is opted in at the SNS console, texts to it bounce and suppress it again.",
+            )
 
 
 @admin.register(ChannelStop)

@@ -186,8 +186,7 @@ def _line(delivery: Delivery, attempt: int, report: ProviderEvent) -> None:
 def _move(delivery: Delivery, attempt: int, report: ProviderEvent) -> Delivery | None:
     state = STATES[EventKind(report.kind)]
     values: dict[str, Any] = {"finished_at": Now(), "next_attempt_at": None, "lease_until": None}
-    if report.kind not in _GOOD:
-        values["reason"] = report.detail[:300]
+    values["reason"] = "" if report.kind in _GOOD else report.detail[:300]
     if attempt == delivery.attempts or not delivery.provider_message_id:
         values["provider"] = report.provider
         values["provider_message_id"] = report.provider_message_id

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -29,6 +29,11 @@ from .states import OPEN, RESENDABLE, Channel, DeliveryState, LogEvent, Priority
 FEWEST_TRIES = 3
 #: How often the policy sends one delivery of unknown outcome again.
 MOST_RESENDS = 3
+#: What the policy says of its doing in the log, and what a later end must not hide.
+BY_POLICY = "no word from the provider; it may arrive twice"
+MAY_HAVE_ARRIVED = " (an earlier attempt may have arrived)"
+#: Of a worker that was lost: whether the provider may have the message.
+AFTER_CALL, BEFORE_CALL = "after the call had begun", "before the call"
 
 
 def accepted(delivery: Delivery, receipt: Receipt) -> None:
@@ -38,7 +43,8 @@ def accepted(delivery: Delivery, receipt: Receipt) -> None:
         "provider": receipt.provider[:32],
         "provider_message_id": storable(receipt.message_id, 128),
     }
-    _finish(delivery, DeliveryState.ACCEPTED, LogEvent.ACCEPTED, row=ids, line=ids)
+    row = ids | {"reason": ""}
+    _finish(delivery, DeliveryState.ACCEPTED, LogEvent.ACCEPTED, row=row, line=ids)
 
 
 def refused(delivery: Delivery, error: DeliveryError) -> Delivery | None:
@@ -106,13 +112,13 @@ def abandoned(delivery: Delivery, *, called: bool) -> Delivery | None:
     Returns the delivery that stands in for a stopped one, if one does.
     """
     if called:
-        _set_unknown(delivery, LogEvent.LEASE_EXPIRED, {"detail": "after the call had begun"})
+        _set_unknown(delivery, LogEvent.LEASE_EXPIRED, {"detail": AFTER_CALL})
         return None
     at = _next_attempt_at(delivery, None)
     if at is None:
         error = TransientError("its workers were lost before they called the provider")
         return _stop(delivery, DeliveryState.EXHAUSTED, LogEvent.LEASE_EXPIRED, error)
-    _wait(delivery, at, LogEvent.LEASE_EXPIRED, {"detail": "before the call"}, failed=1)
+    _wait(delivery, at, LogEvent.LEASE_EXPIRED, {"detail": BEFORE_CALL}, failed=1)
     return None
 
 
@@ -132,8 +138,11 @@ def settled_by_policy(delivery: Delivery) -> Delivery | None:
             moved = _this(delivery, state=DeliveryState.UNKNOWN).update(next_attempt_at=None)
         if not moved:
             return None
-        log(delivery, LogEvent.RESEND if resend else LogEvent.LEFT)
-        return None if resend else stand_in(delivery)
+        if resend:
+            log(delivery, LogEvent.RESEND, detail=BY_POLICY)
+            return None
+        log(delivery, LogEvent.LEFT, detail="no word from the provider")
+        return stand_in(delivery)
 
 
 def sent_again(delivery: Delivery, by: str) -> bool:
@@ -187,10 +196,19 @@ def log(delivery: Delivery, event: LogEvent, **values: Any) -> None:
     )
 
 
+def _was_unknown(delivery: Delivery) -> bool:
+    """Whether the provider may have the message from an attempt before this one."""
+    if delivery.attempts < 2:
+        return False
+    earlier = delivery.log.filter(attempt__lt=delivery.attempts)
+    lost = Q(event=LogEvent.LEASE_EXPIRED, detail=AFTER_CALL)
+    return earlier.filter(Q(event=LogEvent.AMBIGUOUS) | lost).exists()
+
+
 def _may_resend(delivery: Delivery) -> bool:
     channel, priority = Channel(delivery.channel), Priority(delivery.priority)
     in_time = timezone.now() < delivery.due_at + conf.retry_horizon(priority)
-    by_policy = delivery.log.filter(event=LogEvent.RESEND, detail="")
+    by_policy = delivery.log.filter(event=LogEvent.RESEND, detail=BY_POLICY)
     return conf.resends_unknown(channel, priority) and in_time and by_policy.count() < MOST_RESENDS
 
 
@@ -220,7 +238,8 @@ def _stop(
 ) -> Delivery | None:
     words = _words(error)
     with transaction.atomic():
-        if not _finish(delivery, state, event, row={"reason": words["detail"][:300]}, line=words):
+        reason = words["detail"][:250] + (MAY_HAVE_ARRIVED if _was_unknown(delivery) else "")
+        if not _finish(delivery, state, event, row={"reason": reason}, line=words):
             return None
         instead = stand_in(delivery)
         budget.release(delivery)
@@ -240,6 +259,7 @@ def _wait(
             next_attempt_at=at,
             enqueued_at=None,
             lease_until=None,
+            reason=line["detail"][:300],
         )
         log(delivery, event, **line)
         if moved:

@@ -5,10 +5,10 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
-from . import conf
+from . import conf, outcomes
 from .models import ChannelStop, Delivery, Notification, NotificationDeliveryLog
 from .routing import CHANNELS
 from .states import FINISHED, TAKEN, DeliveryState, LogEvent
@@ -41,8 +41,10 @@ class Discrepancy:
 
 @dataclass(frozen=True)
 class Ledger:
-    """`states` and `taken` count deliveries, `taken` those of which the log says that the provider
-    had them, `resent` those that it had twice; `stopped` says of a channel that stands still why.
+    """`states`, `taken`, `resent` and `perhaps_twice` count deliveries: `taken` those that the
+    provider had, by the log; `resent` those that it had in two attempts; `perhaps_twice` those that
+    were called for again after an attempt of which nobody knew. `stopped` says of a channel that
+    stands still why.
     """
 
     notifications: int
@@ -50,6 +52,7 @@ class Ledger:
     states: dict[str, int]
     taken: int
     resent: int
+    perhaps_twice: int
     stopped: dict[str, list[str]]
     discrepancies: list[Discrepancy]
 
@@ -82,6 +85,7 @@ def ledger(since: datetime | None = None) -> Ledger:
         states={state.value: counts.get(state.value, 0) for state in DeliveryState},
         taken=_logged(deliveries, *TAKEN_LINES).count(),
         resent=twice.count(),
+        perhaps_twice=_perhaps_twice(deliveries).count(),
         stopped=_stopped(),
         discrepancies=found,
     )
@@ -143,6 +147,15 @@ def _stuck(deliveries: QuerySet[Delivery]) -> Iterator[Discrepancy]:
 def _taken_twice(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
     taken = Count("log__attempt", filter=Q(log__event__in=TAKEN_LINES), distinct=True)
     return deliveries.annotate(times_taken=taken).filter(times_taken__gt=1)
+
+
+def _perhaps_twice(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
+    lost = Q(log__event=LogEvent.LEASE_EXPIRED, log__detail=outcomes.AFTER_CALL)
+    unknown = Min("log__attempt", filter=Q(log__event=LogEvent.AMBIGUOUS) | lost)
+    called = Max("log__attempt", filter=Q(log__event=LogEvent.CALLING))
+    return deliveries.annotate(unknown_at=unknown, called_at=called).filter(
+        called_at__gt=F("unknown_at")
+    )
 
 
 def _twice_without_policy(twice: QuerySet[Delivery]) -> Iterator[Discrepancy]:

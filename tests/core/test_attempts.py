@@ -12,7 +12,14 @@ from django.utils import timezone
 
 from apps.core import outcomes
 from apps.core.attempts import attempt, claim
-from apps.core.exceptions import AmbiguousError, PermanentError, ThrottledError, TransientError
+from apps.core.exceptions import (
+    AmbiguousError,
+    DeliveryError,
+    NotSendable,
+    PermanentError,
+    ThrottledError,
+    TransientError,
+)
 from apps.core.models import Delivery
 from apps.core.providers import memory
 from apps.core.providers.base import Receipt
@@ -186,6 +193,28 @@ def test_what_was_decided_meanwhile_is_not_undone_by_a_late_refusal_or_a_turn_th
     outcomes.given_back(row)
     outcomes.postponed(row, TransientError("busy"))
     assert fresh(row).state == decided
+
+
+@pytest.mark.parametrize("end", [PermanentError("no such user"), NotSendable("suppressed")])
+def test_an_end_does_not_hide_that_an_earlier_attempt_may_have_arrived(
+    delivery: Make, end: DeliveryError
+) -> None:
+    row = delivery()
+    memory.failures.extend([AmbiguousError("timed out"), end])
+    attempt(row.pk)
+    outcomes.settled_by_policy(fresh(row))
+    attempt(row.pk)
+    assert fresh(row).reason == f"{end.detail} (an earlier attempt may have arrived)"
+
+
+def test_what_waits_says_why_until_it_is_taken(delivery: Make) -> None:
+    row = delivery()
+    memory.failures.append(TransientError("451 busy"))
+    attempt(row.pk)
+    assert fresh(row).reason == "451 busy"
+    Delivery.objects.update(next_attempt_at=Now())
+    attempt(row.pk)
+    assert (fresh(row).state, fresh(row).reason) == (DeliveryState.ACCEPTED, "")
 
 
 def test_an_address_that_became_unusable_meanwhile_is_skipped_with_the_reason(

@@ -10,7 +10,7 @@ from django.utils import timezone
 from apps.core.attempts import attempt, claim
 from apps.core.exceptions import AmbiguousError, PermanentError, TransientError
 from apps.core.models import Delivery, Notification
-from apps.core.outcomes import log, settled_by_policy
+from apps.core.outcomes import abandoned, log, settled_by_policy
 from apps.core.providers import memory
 from apps.core.reports import ledger
 from apps.core.states import Channel, DeliveryState, LogEvent
@@ -103,6 +103,26 @@ def test_twice_is_counted_and_is_a_discrepancy_without_a_policy(delivery: Make) 
     attempt(unknown.pk)
     assert problems() == ["was accepted twice, and no policy said to send again"]
     assert ledger().resent == 2
+
+
+def test_what_was_called_for_again_after_an_unknown_attempt_may_have_arrived_twice(
+    delivery: Make,
+) -> None:
+    memory.failures.append(AmbiguousError("silence"))
+    again, lost, once = delivery(), delivery(), delivery()
+    attempt(again.pk)
+    settled_by_policy(Delivery.objects.get(pk=again.pk))
+    assert ledger().perhaps_twice == 0, "not called for again yet"
+    claimed = claim(lost.pk)
+    assert claimed
+    log(claimed, LogEvent.CALLING)
+    abandoned(claimed, called=True)
+    settled_by_policy(Delivery.objects.get(pk=lost.pk))
+    for row in (again, lost, once):
+        attempt(row.pk)
+    assert ledger().perhaps_twice == 2
+    assert ledger().resent == 0
+    assert again.log.filter(event=LogEvent.RESEND).get().detail.endswith("it may arrive twice")
 
 
 def test_the_command_s_exit_status_tells_the_truth(delivery: Make, capsys: Any) -> None:

@@ -6,7 +6,7 @@ import pytest
 from django.db import IntegrityError
 from django.utils import timezone
 
-from apps.core import broker, sweeps, tasks
+from apps.core import broker, outcomes, sweeps, tasks
 from apps.core.attempts import claim
 from apps.core.models import Delivery, NotificationDeliveryLog
 from apps.core.outcomes import log
@@ -202,7 +202,7 @@ def test_the_policy_does_not_send_again_for_ever(
         due_at=due_at,
     )
     for _ in range(resends):
-        log(row, LogEvent.RESEND)
+        log(row, LogEvent.RESEND, detail=outcomes.BY_POLICY)
     sweeps.due()
     assert state(row) == DeliveryState.UNKNOWN
     assert story(row)[-1] == LogEvent.LEFT

@@ -11,6 +11,7 @@ import re
 from datetime import datetime, timedelta
 from functools import lru_cache
 from http.client import HTTPException
+from threading import BoundedSemaphore
 from typing import Annotated, Any, Literal
 from urllib.error import URLError
 from urllib.parse import urlsplit
@@ -168,6 +169,8 @@ class _NoRedirects(HTTPRedirectHandler):
         return None
 
 
+#: Of the threads of one process, so many may wait for a certificate at a time.
+_fetches = BoundedSemaphore(2)
 _http = build_opener(_NoRedirects)
 _http_here = build_opener(_NoRedirects, ProxyHandler({}))
 
@@ -184,5 +187,11 @@ def _certificate(url: str) -> x509.Certificate:
 
 def _fetched(url: str) -> bytes:
     opener = _http if url.startswith("https:") else _http_here
-    with opener.open(url, timeout=CERTIFICATE_TIMEOUT_S) as answer:
-        return bytes(answer.read(MOST_CERTIFICATE_BYTES))
+    # Whoever knows a topic may make us ask SNS for certificates that it does not have.
+    if not _fetches.acquire(blocking=False):
+        raise Unavailable("enough certificates are being fetched")
+    try:
+        with opener.open(url, timeout=CERTIFICATE_TIMEOUT_S) as answer:
+            return bytes(answer.read(MOST_CERTIFICATE_BYTES))
+    finally:
+        _fetches.release()

@@ -37,7 +37,12 @@ class Command(BaseCommand):
             self.stdout.write(f"{books.states[state.value]:>9,}  {state.label}")
         self.stdout.write(
             f"{books.deliveries:>9,}  deliveries of {books.notifications:,} notifications; "
-            f"{books.taken:,} taken by the provider according to the log, {books.resent:,} twice"
+            f"{books.taken:,} taken by the provider according to the log, {books.resent:,} of them "
+            "in two attempts"
+        )
+        self.stdout.write(
+            f"{books.perhaps_twice:>9,}  sent again after an attempt of which nobody knew: "
+            "they may have arrived twice"
         )
         for channel, reasons in books.stopped.items():
             for reason in reasons:
