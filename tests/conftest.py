@@ -50,6 +50,12 @@ os.environ.update(services.environment(_folder, _redis.url, _choose_database()))
 django.setup()
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes() -> None:
+    """A node has services of its own, and must not load the settings before it has them."""
+    del os.environ["DJANGO_SETTINGS_MODULE"]
+
+
 def pytest_report_header() -> str:
     return f"database: {os.environ['DATABASE_URL'].partition(':')[0]}, broker: {_redis.url}"
 
