@@ -39,6 +39,10 @@ class Account(Strict):
     max_24_hour_send: Amount = 50_000
     max_send_rate: Amount = 14
     sent_last_24_hours: Amount = 0
+    #: What came of the last request for production access; empty: nobody ever asked.
+    review_status: Literal["", "PENDING", "FAILED", "GRANTED", "DENIED"] = "GRANTED"
+    #: What PutAccountDetails was told.
+    details: dict[str, Any] = {}
     suppressed: list[str] = []
 
     identity: str = "rssystems.com"
@@ -62,6 +66,8 @@ class Account(Strict):
     subscription_raw: bool = False
 
     sms_in_sandbox: bool = False
+    #: US dollars: the highest MonthlySpendLimit that can be set.
+    sms_spend_quota: Amount = 1000
     sms_attributes: dict[str, str] = {
         "MonthlySpendLimit": "50",
         "DefaultSMSType": "Transactional",

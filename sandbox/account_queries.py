@@ -1,5 +1,6 @@
 """The query protocol's actions that tell of the account: those of SNS, STS and IAM."""
 
+import re
 from collections.abc import Callable, Mapping
 from urllib.parse import parse_qsl
 from uuid import uuid4
@@ -123,9 +124,15 @@ class AccountQueries:
             if name not in _SMS_ATTRIBUTES:
                 raise InvalidParameter(f"{name} is not an SMS attribute")
             given[name] = parameters.get(f"{entry}.value", "")
+        self._refuse_above_quota(given.get("MonthlySpendLimit", "0"))
         attributes = self._account.now.sms_attributes | given
         self._account.now = self._account.now.model_copy(update={"sms_attributes": attributes})
         return ""
+
+    def _refuse_above_quota(self, limit: str) -> None:
+        quota = self._account.now.sms_spend_quota
+        if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", limit) or float(limit) > quota:
+            raise InvalidParameter(f"MonthlySpendLimit Reason: it must be from 0 to {quota:g}")
 
     def _sms_sandbox(self, parameters: Parameters) -> str:
         return f"<IsInSandbox>{str(self._account.now.sms_in_sandbox).lower()}</IsInSandbox>"
