@@ -60,10 +60,10 @@ class AccountQueries:
         service, action = self._actions[name]
         try:
             if self._account.denies(f"{service}:{name}"):
-                raise _denied(service, name)
-            return _success(name, action(parameters))
+                raise denied(service, name)
+            return success(name, action(parameters))
         except SnsError as error:
-            return _refusal(error)
+            return refusal(error)
 
     def _caller(self, parameters: Parameters) -> str:
         return f"<Arn>{USER}</Arn><UserId>SANDBOX</UserId><Account>{ACCOUNT_ID}</Account>"
@@ -145,7 +145,8 @@ class AccountQueries:
         return f"{self._account.now.topic}:{_SUBSCRIPTION}"
 
 
-def _denied(service: str, action: str) -> SnsError:
+def denied(service: str, action: str) -> SnsError:
+    """What stands in the place of an answer to whoever may not have it."""
     code = "AuthorizationError" if service == "sns" else "AccessDenied"
     return SnsError(code, f"User: {USER} is not authorized to perform: {service}:{action}", 403)
 
@@ -162,13 +163,15 @@ def _map(name: str, values: Mapping[str, str]) -> str:
     return f"<{name}>{entries}</{name}>"
 
 
-def _success(action: str, result: str) -> web.Response:
+def success(action: str, result: str) -> web.Response:
+    """The answer to a call, around the XML of its result."""
     metadata = f"<ResponseMetadata><RequestId>{uuid4()}</RequestId></ResponseMetadata>"
     wrapped = f"<{action}Result>{result}</{action}Result>"
     return _xml(f"<{action}Response>{wrapped}{metadata}</{action}Response>")
 
 
-def _refusal(error: SnsError) -> web.Response:
+def refusal(error: SnsError) -> web.Response:
+    """The answer to a call that is refused."""
     detail = f"<Type>Sender</Type><Code>{error.code}</Code><Message>{escape(str(error))}</Message>"
     body = f"<Error>{detail}</Error><RequestId>{uuid4()}</RequestId>"
     return _xml(f"<ErrorResponse>{body}</ErrorResponse>", error.status)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Hashable
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,8 @@ class Parameter:
         try:
             number = Decimal(value)
         except InvalidOperation:
+            number = Decimal("NaN")
+        if not number.is_finite():
             return "must be a number"
         least, most = self.declared.get("MinValue"), self.declared.get("MaxValue")
         if least is not None and number < Decimal(str(least)):
@@ -51,17 +54,23 @@ class Parameter:
         return ""
 
 
-def load() -> dict[str, Any]:
-    """The template with its functions in their long form: `!Sub x` as `{"Fn::Sub": "x"}`."""
-    template: dict[str, Any] = _Loader(body()).get_single_data()
-    return template
-
-
 def body() -> str:
     """Its text, as CloudFormation is given it."""
     return PATH.read_text()
 
 
+def load() -> dict[str, Any]:
+    """The template, parsed."""
+    return parse(body())
+
+
+def parse(text: str) -> dict[str, Any]:
+    """A template with its functions in their long form: `!Sub x` as `{"Fn::Sub": "x"}`."""
+    template: dict[str, Any] = _Loader(text).get_single_data()
+    return template
+
+
+@cache
 def parameters() -> dict[str, Parameter]:
     """Those that it declares, by name."""
     return {name: Parameter(name, declared) for name, declared in load()["Parameters"].items()}

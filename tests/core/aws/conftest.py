@@ -14,7 +14,7 @@ from sandbox.testing import HOST, RunningSandbox, running_sandbox
 from tests.core.aws.cloudformation import CloudFormation
 
 Lines = dict[str, doctor.Line]
-SERVICES = ("SNS", "CLOUDWATCH_LOGS", "SESV2", "STS", "IAM")
+SERVICES = ("SNS", "CLOUDWATCH_LOGS", "SESV2", "STS", "IAM", "CLOUDFORMATION")
 
 
 @pytest.fixture(scope="module")
