@@ -88,8 +88,18 @@ class Filled:
             return self.parameters[name]
         if name in _PSEUDO:
             return _PSEUDO[name]
-        resource, _, attribute = name.partition(".")
-        return f"arn:aws:sandbox:::{resource}" if attribute == "Arn" else f"sandbox-{name}"
+        logical, _, attribute = name.partition(".")
+        resource = self.template["Resources"][logical]
+        own = self._own_name(resource.get("Properties", {})) or f"sandbox-{logical}"
+        if attribute == "Arn" or (resource["Type"] == "AWS::SNS::Topic" and not attribute):
+            service = resource["Type"].split("::")[1].lower()
+            return f"arn:aws:{service}:{REGION}:{ACCOUNT_ID}:{own}"
+        return f"{own}.{attribute}" if attribute else own
+
+    def _own_name(self, properties: Mapping[str, Any]) -> str:
+        """That which the template gives a resource, as in its `TopicName`."""
+        named = (value for key, value in properties.items() if key.endswith("Name"))
+        return str(self._value(next(named, "")))
 
 
 @dataclass

@@ -60,7 +60,8 @@ class Plan:
 
     @property
     def is_empty(self) -> bool:
-        return not (self.change_set.changes or self.sms or self.asks_for_access)
+        may_ask = self.wishes.request is not None and isinstance(self.access, Unseen)
+        return not (self.change_set.changes or self.sms or self.asks_for_access or may_ask)
 
     def as_dict(self) -> dict[str, Any]:
         stack, standing, request = self.wishes.stack, self.standing, self.wishes.request
@@ -205,12 +206,13 @@ class Setup:
         try:
             stack.execute(change_set, self.tell)
         except KeyboardInterrupt:
-            raise Stopped(
-                "interrupted, and CloudFormation goes on by itself",
-                "Watch it with `aws cloudformation describe-stack-events --stack-name "
-                f"{stack.name} --region {stack.region}`; when the stack is complete, run the same "
-                "command again.",
-            ) from None
+            raise _left_alone("interrupted", stack) from None
+        except Stopped:
+            raise
+        except Unseen as unseen:
+            if not change_set.is_executed:
+                raise
+            raise _left_alone(unseen.finding.found, stack) from unseen
         return State.DONE, _count(len(change_set.changes), "change")
 
     def _attributes(self) -> tuple[State, str]:
@@ -240,7 +242,8 @@ class Setup:
         access = production_access.access(self.operator.look("sesv2", "GetAccount", self._region))
         if wishes.request and wishes.asks_for(access):
             production_access.ask_for(self.operator, self._region, wishes.request)
-            return State.WAITS, "requested; AWS answers ADMIN_EMAIL, mostly within a day or two"
+            answers_to = ", ".join(wishes.request.contacts)
+            return State.WAITS, f"requested; AWS answers in a case of its own, and to {answers_to}"
         if access.standing == production_access.Standing.GRANTED:
             return State.NOTHING, ""
         return State.WAITS, str(access)
@@ -248,6 +251,15 @@ class Setup:
     @property
     def _region(self) -> str:
         return self.plan.wishes.stack.region
+
+
+def _left_alone(why: str, stack: Stack) -> Stopped:
+    return Stopped(
+        f"{why}; CloudFormation goes on by itself",
+        "Watch it with `aws cloudformation describe-stack-events --stack-name "
+        f"{stack.name} --region {stack.region}`; when the stack is complete, run the same command "
+        "again.",
+    )
 
 
 def _count(number: int, noun: str) -> str:

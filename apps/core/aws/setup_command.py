@@ -2,6 +2,7 @@
 
 import json
 import sys
+import textwrap
 from argparse import ArgumentParser
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +11,7 @@ from typing import Any, Protocol
 
 from django.conf import settings
 
-from . import parameters, production_access, setup
+from . import parameters, production_access, setup, template
 from .change_set import Change
 from .findings import Unseen
 from .operator import Operator, Stopped
@@ -192,9 +193,9 @@ def _plan_lines(plan: Plan) -> Iterator[str]:
     yield f"The stack {stack.name} in {stack.region}: {status}"
     previous = plan.standing.parameters if plan.standing else {}
     rows = [
-        (name, _from(previous.get(name, ""), value.text), value.source)
-        for name, value in plan.values.items()
-        if previous.get(name) != value.text
+        (name, _from(previous.get(name, ""), plan.values[name].text), plan.values[name].source)
+        for name in template.parameters()
+        if name in plan.values and previous.get(name) != plan.values[name].text
     ]
     yield from _section("parameters", rows)
     yield from _section("changes", [_change_row(each) for each in plan.change_set.changes])
@@ -234,7 +235,8 @@ def _from(now: str, wanted: str) -> str:
 def _request_lines(request: Request) -> Iterator[str]:
     yield f"  website: {request.website}"
     yield f"  answers to: {', '.join(request.contacts)}"
-    yield from (f"  | {line}".rstrip() for line in request.use_case.splitlines())
+    for paragraph in request.use_case.splitlines():
+        yield from (f"  | {line}".rstrip() for line in textwrap.wrap(paragraph, 96) or [""])
 
 
 def _conclude(run: Setup, terminal: Terminal) -> None:

@@ -435,8 +435,24 @@ def test_ctrl_c_while_cloudformation_works_says_that_it_goes_on(
     monkeypatch.setattr("apps.core.aws.stack.time.sleep", interrupt)
     status, printed = run("setup", "--yes", *WITHOUT_CACHE)
     assert status == 1
-    assert "interrupted, and CloudFormation goes on by itself. Watch it with `aws cloud" in printed
+    assert (
+        "interrupted; CloudFormation goes on by itself. Watch it with `aws cloudformation"
+        in printed
+    )
     assert "cloudformation:DeleteChangeSet" not in calls
+
+
+def test_without_an_answer_while_cloudformation_works_it_says_that_it_goes_on(
+    cloud: CloudFormation, run: Run
+) -> None:
+    plans_a_new_stack(cloud)
+    cloud.tells(event(0, "REVIEW_IN_PROGRESS"))
+    cloud.executes()
+    cloud.refuse("describe_stack_events", "Throttling", "Rate exceeded")
+    cloud.has_stack("CREATE_IN_PROGRESS")
+    status, printed = run("setup", "--yes", *WITHOUT_CACHE)
+    assert status == 1
+    assert "AWS is busy: Throttling; CloudFormation goes on by itself. Watch it" in printed
 
 
 @pytest.mark.parametrize("command", [("plan",), ("setup", "--yes")])
@@ -513,7 +529,9 @@ def test_the_sandbox_s_stack_is_made_changed_and_left_alone(
     assert re.search(r"CREATE_COMPLETE  EventTopic  AWS::SNS::Topic\n", printed)
     assert "Cache" not in re.sub("CreateCache", "", printed)
     assert "\nSMS_DELIVERY_LOG_GROUP=sns/us-east-1/000000000000/DirectPublish" in printed
-    assert attributes(sandbox)["DeliveryStatusIAMRole"] == "arn:aws:sandbox:::SmsDeliveryStatusRole"
+    assert attributes(sandbox)["DeliveryStatusIAMRole"] == (
+        "arn:aws:iam:us-east-1:000000000000:rs-systems-development-us-east-1-sms-status"
+    )
 
     calls.clear()
     status, printed = run("setup", "--yes")
