@@ -1,13 +1,11 @@
 """Sets the account up: the plan, and the steps that carry it out. Each step may be done again."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, TypeVar
-
-from django.conf import settings
 
 from . import parameters, production_access, sms_setup, template
 from .change_set import ChangeSet, Tell
@@ -252,6 +250,22 @@ class Setup:
     def _region(self) -> str:
         return self.plan.wishes.stack.region
 
+    def left_to_do(self) -> list[str]:
+        """What only a person can do, with the command for it where there is one."""
+        values, user = self.plan.values, self.standing.outputs.get("SmtpUserName", "NAME")
+        return [
+            f"Open the link that AWS mailed to {values['AdminEmail'].text}; until then no alarm "
+            "rings.",
+            "Add the DNS records: `manage.py aws dns`.",
+            f"Make the SMTP credentials: `aws iam create-access-key --user-name {user}`, then "
+            "`manage.py aws smtp-credentials`.",
+            "Put the secret variables into the secret "
+            f"rs-systems/{values['Environment'].text}/environment.",
+            "Get a number to send texts from, and leave the SMS sandbox, in AWS's console.",
+            *(f"{step.name}: {step.said}" for step in self.steps if step.state == State.WAITS),
+            "See what is left: `manage.py aws status`.",
+        ]
+
 
 def _left_alone(why: str, stack: Stack) -> Stopped:
     return Stopped(
@@ -264,18 +278,3 @@ def _left_alone(why: str, stack: Stack) -> Stopped:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def left_to_do(outputs: Mapping[str, str], steps: list[Step]) -> list[str]:
-    """What only a person can do, a command for each where there is one."""
-    user = outputs.get("SmtpUserName", "the SMTP user")
-    waiting = [f"{step.name}: {step.said}" for step in steps if step.state == State.WAITS]
-    return [
-        f"Open the link that AWS mailed to {settings.ADMIN_EMAIL}; until then no alarm rings.",
-        "Add the DNS records: `manage.py aws dns`.",
-        f"Make the SMTP credentials: `aws iam create-access-key --user-name {user}`, then "
-        "`manage.py aws smtp-credentials`.",
-        "Get a number to send texts from, and leave the SMS sandbox, in AWS's console.",
-        *waiting,
-        "See what is left: `manage.py aws status`.",
-    ]

@@ -54,7 +54,10 @@ class Terminal:
 
     def agrees(self, question: str) -> bool:
         self.out.flush()
-        return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+        try:
+            return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+        except EOFError:
+            return False
 
 
 def add_arguments(plan: ArgumentParser, set_up: ArgumentParser) -> None:
@@ -141,7 +144,7 @@ def set_up(options: dict[str, Any], out: Out, err: Out) -> bool:
             plan = _with_request(plan, terminal, options)
         run = Setup(operator, plan, terminal.tell)
         run.run()
-    _conclude(run, terminal)
+        _conclude(run, terminal)
     return run.is_done
 
 
@@ -240,11 +243,8 @@ def _request_lines(request: Request) -> Iterator[str]:
 
 
 def _conclude(run: Setup, terminal: Terminal) -> None:
-    try:
-        variables, outputs = run.standing.variables, run.standing.outputs
-    except Unseen:
-        variables, outputs = {}, {}
-    left = setup.left_to_do(outputs, run.steps) if run.is_done else []
+    variables = run.standing.variables if run.is_done else {}
+    left = run.left_to_do() if run.is_done else []
     terminal.say(_conclusion(run, variables, left))
     terminal.answer(
         {

@@ -99,7 +99,7 @@ def message_type(account: Account) -> Finding:
     kind = _attributes(account).get("DefaultSMSType", "Promotional")
     if kind == "Transactional":
         return ok("transactional by default")
-    return warn(f"DefaultSMSType is {kind}", "Run `manage.py aws setup`, which sets it to Transactional.")
+    return warn(f"DefaultSMSType is {kind}", "Run `manage.py aws setup`, which sets it.")
 
 
 @area.check
