@@ -114,7 +114,7 @@ class CloudFormation:
             "Status": "CREATE_COMPLETE",
             "Changes": [{"Type": "Resource", "ResourceChange": each} for each in made.changes],
         }
-        if stack.filled and not made.changes and stack.filled.parameters == made.filled.parameters:
+        if stack.filled and made.is_empty_for(stack.filled):
             answer |= {"Status": "FAILED", "StatusReason": _NO_CHANGES}
         return answer
 

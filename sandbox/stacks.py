@@ -109,6 +109,15 @@ class ChangeSet:
     filled: Filled
     changes: list[dict[str, str]]
 
+    def is_empty_for(self, now: Filled) -> bool:
+        """Whether a stack that is so would stay as it is."""
+        wanted = self.filled
+        return (
+            not self.changes
+            and wanted.parameters == now.parameters
+            and wanted.outputs() == now.outputs()
+        )
+
 
 @dataclass
 class Stack:

@@ -87,6 +87,8 @@ class ChangeSet:
     id: str
     stack_id: str
     changes: list[Change] = field(default_factory=list)
+    #: Nothing is to be done. Without it there may be no change of a resource, but of an output.
+    is_empty: bool = False
     is_executed: bool = False
 
     def wait(self, tell: Tell) -> None:
@@ -99,7 +101,9 @@ class ChangeSet:
             time.sleep(POLL_S)
         if page["Status"] == _READY:
             self.changes = self._changes(page)
-        elif not any(words in page.get("StatusReason", "") for words in _EMPTY):
+        elif any(words in page.get("StatusReason", "") for words in _EMPTY):
+            self.is_empty = True
+        else:
             raise Stopped(
                 f"CloudFormation refuses the change: {page.get('StatusReason', 'it says no why')}",
                 "Correct what it names, and run it again.",

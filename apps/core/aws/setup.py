@@ -59,7 +59,7 @@ class Plan:
     @property
     def is_empty(self) -> bool:
         may_ask = self.wishes.request is not None and isinstance(self.access, Unseen)
-        return not (self.change_set.changes or self.sms or self.asks_for_access or may_ask)
+        return self.change_set.is_empty and not (self.sms or self.asks_for_access or may_ask)
 
     def as_dict(self) -> dict[str, Any]:
         stack, standing, request = self.wishes.stack, self.standing, self.wishes.request
@@ -199,7 +199,7 @@ class Setup:
 
     def _stack(self) -> tuple[State, str]:
         stack, change_set = self.plan.wishes.stack, self.plan.change_set
-        if not change_set.changes:
+        if change_set.is_empty:
             return State.NOTHING, ""
         try:
             stack.execute(change_set, self.tell)
@@ -211,7 +211,7 @@ class Setup:
             if not change_set.is_executed:
                 raise
             raise _left_alone(unseen.finding.found, stack) from unseen
-        return State.DONE, _count(len(change_set.changes), "change")
+        return State.DONE, _count(len(change_set.changes), "changed resource")
 
     def _attributes(self) -> tuple[State, str]:
         wanted = [each for each in self._differences() if each.name != sms_setup.LIMIT]

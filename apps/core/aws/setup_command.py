@@ -201,7 +201,11 @@ def _plan_lines(plan: Plan) -> Iterator[str]:
         if name in plan.values and previous.get(name) != plan.values[name].text
     ]
     yield from _section("parameters", rows)
-    yield from _section("changes", [_change_row(each) for each in plan.change_set.changes])
+    changes = [_change_row(each) for each in plan.change_set.changes]
+    if changes or plan.change_set.is_empty:
+        yield from _section("changes", changes)
+    else:
+        yield "  changes: of parameters, outputs or tags, and of no resource"
     yield "Outside the stack"
     yield from _section("SNS's attributes of text messages", _sms_rows(plan))
     access = plan.access

@@ -190,7 +190,7 @@ def test_set_up_twice_does_everything_once_and_the_doctor_is_content(
         "MonthlySpendLimit": "50",
     }
     assert healthy.account()["review_status"] == "PENDING"
-    assert "[1/4] The stack: done; 2 changes" in printed
+    assert "[1/4] The stack: done; 2 changed resources" in printed
     assert "\nAWS_SES_REGION=us-east-1\n" in printed
     assert "arn:aws:secretsmanager" not in printed
     assert "create-access-key --user-name rs-systems-development-us-east-1-ses-smtp" in printed
@@ -543,6 +543,15 @@ def test_the_sandbox_s_stack_is_made_changed_and_left_alone(
     )
 
 
+def test_a_change_of_parameters_alone_is_carried_out(sandbox: RunningSandbox, run: Run) -> None:
+    run("setup", "--yes", *WITHOUT_CACHE)
+    status, printed = run("setup", "--yes", "--parameter", "CacheNodes=3")
+    assert status == 0
+    assert "  changes: of parameters, outputs or tags, and of no resource\n" in printed
+    assert "[1/4] The stack: done; 0 changed resources" in printed
+    assert "\nNothing to do.\n" in run("setup", "--yes")[1]
+
+
 def test_a_stack_that_fails_at_the_sandbox_is_as_it_was_and_made_by_the_next_run(
     sandbox: RunningSandbox, run: Run
 ) -> None:
@@ -555,7 +564,7 @@ def test_a_stack_that_fails_at_the_sandbox_is_as_it_was_and_made_by_the_next_run
     assert "All is as it was before: mend what failed, and run the same command" in printed
     sandbox.account(stack_fails_at="")
     status, printed = run("setup", "--yes", *webhook)
-    assert (status, "[1/4] The stack: done; 1 change" in printed) == (0, True)
+    assert (status, "[1/4] The stack: done; 1 changed resource" in printed) == (0, True)
 
 
 def test_a_first_stack_that_fails_at_the_sandbox_is_to_be_deleted(

@@ -145,7 +145,18 @@ def test_a_change_set_that_failed_for_want_of_changes_is_an_empty_one(
     cloud.makes_change_set("UPDATE")
     cloud.describes_change_set("FAILED", reason=reason)
     cloud.takes_it_back()
-    assert look().changes == []
+    found = look()
+    assert (found.is_empty, found.changes) == (True, [])
+
+
+def test_a_change_of_no_resource_is_one_all_the_same(
+    cloud: CloudFormation, look: Callable[[], ChangeSet]
+) -> None:
+    cloud.has_stack()
+    cloud.makes_change_set("UPDATE")
+    cloud.describes_change_set("CREATE_COMPLETE", [])
+    cloud.takes_it_back()
+    assert not look().is_empty
 
 
 def test_a_change_set_that_failed_for_another_reason_is_told_and_taken_back(
