@@ -16,6 +16,7 @@ from aiohttp import web
 from sandbox import aws, http
 from sandbox.account import AwsAccount
 from sandbox.account_queries import AccountQueries
+from sandbox.cloudformation import CloudFormation
 from sandbox.control import Control
 from sandbox.intake import Intake
 from sandbox.listener import Doors, Listener
@@ -64,7 +65,8 @@ async def serve(arguments: argparse.Namespace) -> None:
         ses, sns = Ses(intake, rules, credentials), Sns(intake, rules, topic, opted_out)
 
         smtp = Listener(host, arguments.smtp_port, protocol_factory(ses), lambda: ses.connections)
-        aws_app = aws.build_app(sns, logs, AccountQueries(account, topic), SesV2(account))
+        queries, stacks = AccountQueries(account, topic), CloudFormation(account)
+        aws_app = aws.build_app(sns, logs, queries, stacks, SesV2(account))
         aws_port = await _listener(running, host, arguments.aws_port, aws_app)
         doors = Doors(rules, {"email": smtp, "sms": aws_port})
         control = Control(rules, doors, topic, reporter, opted_out, account)

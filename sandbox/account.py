@@ -2,12 +2,15 @@
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
 from sandbox.new_rule import Strict
 from sandbox.topic import ARN
+
+if TYPE_CHECKING:
+    from sandbox.stacks import Stack
 
 ACCOUNT_ID = "000000000000"
 REGION = "us-east-1"
@@ -39,7 +42,14 @@ class Account(Strict):
     max_24_hour_send: Amount = 50_000
     max_send_rate: Amount = 14
     sent_last_24_hours: Amount = 0
+    #: What came of the last request for production access; empty: nobody ever asked.
+    review_status: Literal["", "PENDING", "FAILED", "GRANTED", "DENIED"] = "GRANTED"
+    #: What PutAccountDetails was told.
+    details: dict[str, Any] = {}
     suppressed: list[str] = []
+
+    #: The resource, by its logical id, that CloudFormation fails to make or change.
+    stack_fails_at: str = ""
 
     identity: str = "rssystems.com"
     identity_verified: bool = True
@@ -62,6 +72,8 @@ class Account(Strict):
     subscription_raw: bool = False
 
     sms_in_sandbox: bool = False
+    #: US dollars: the highest MonthlySpendLimit that can be set.
+    sms_spend_quota: Amount = 1000
     sms_attributes: dict[str, str] = {
         "MonthlySpendLimit": "50",
         "DefaultSMSType": "Transactional",
@@ -75,6 +87,8 @@ class AwsAccount:
 
     def __init__(self) -> None:
         self.now = Account()
+        #: By their ids. A deleted one stays, and is found by its id alone.
+        self.stacks: dict[str, Stack] = {}
 
     def patch(self, body: bytes) -> None:
         """Change the fields that a JSON object has; ValueError with a sentence for what is none."""
@@ -87,8 +101,9 @@ class AwsAccount:
             raise ValueError("; ".join(_sentence(dict(each)) for each in error.errors())) from error
 
     def reset(self) -> None:
-        """Set everything up as it should be."""
+        """Set everything up as it should be, without a stack."""
         self.now = Account()
+        self.stacks.clear()
 
     def denies(self, action: str) -> bool:
         return action in self.now.denied

@@ -1,5 +1,6 @@
 """The query protocol's actions that tell of the account: those of SNS, STS and IAM."""
 
+import re
 from collections.abc import Callable, Mapping
 from urllib.parse import parse_qsl
 from uuid import uuid4
@@ -59,10 +60,10 @@ class AccountQueries:
         service, action = self._actions[name]
         try:
             if self._account.denies(f"{service}:{name}"):
-                raise _denied(service, name)
-            return _success(name, action(parameters))
+                raise denied(service, name)
+            return success(name, action(parameters))
         except SnsError as error:
-            return _refusal(error)
+            return refusal(error)
 
     def _caller(self, parameters: Parameters) -> str:
         return f"<Arn>{USER}</Arn><UserId>SANDBOX</UserId><Account>{ACCOUNT_ID}</Account>"
@@ -123,9 +124,15 @@ class AccountQueries:
             if name not in _SMS_ATTRIBUTES:
                 raise InvalidParameter(f"{name} is not an SMS attribute")
             given[name] = parameters.get(f"{entry}.value", "")
+        self._refuse_above_quota(given.get("MonthlySpendLimit", "0"))
         attributes = self._account.now.sms_attributes | given
         self._account.now = self._account.now.model_copy(update={"sms_attributes": attributes})
         return ""
+
+    def _refuse_above_quota(self, limit: str) -> None:
+        quota = self._account.now.sms_spend_quota
+        if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", limit) or float(limit) > quota:
+            raise InvalidParameter(f"MonthlySpendLimit Reason: it must be from 0 to {quota:g}")
 
     def _sms_sandbox(self, parameters: Parameters) -> str:
         return f"<IsInSandbox>{str(self._account.now.sms_in_sandbox).lower()}</IsInSandbox>"
@@ -138,7 +145,8 @@ class AccountQueries:
         return f"{self._account.now.topic}:{_SUBSCRIPTION}"
 
 
-def _denied(service: str, action: str) -> SnsError:
+def denied(service: str, action: str) -> SnsError:
+    """What stands in the place of an answer to whoever may not have it."""
     code = "AuthorizationError" if service == "sns" else "AccessDenied"
     return SnsError(code, f"User: {USER} is not authorized to perform: {service}:{action}", 403)
 
@@ -155,13 +163,15 @@ def _map(name: str, values: Mapping[str, str]) -> str:
     return f"<{name}>{entries}</{name}>"
 
 
-def _success(action: str, result: str) -> web.Response:
+def success(action: str, result: str) -> web.Response:
+    """The answer to a call, around the XML of its result."""
     metadata = f"<ResponseMetadata><RequestId>{uuid4()}</RequestId></ResponseMetadata>"
     wrapped = f"<{action}Result>{result}</{action}Result>"
     return _xml(f"<{action}Response>{wrapped}{metadata}</{action}Response>")
 
 
-def _refusal(error: SnsError) -> web.Response:
+def refusal(error: SnsError) -> web.Response:
+    """The answer to a call that is refused."""
     detail = f"<Type>Sender</Type><Code>{error.code}</Code><Message>{escape(str(error))}</Message>"
     body = f"<Error>{detail}</Error><RequestId>{uuid4()}</RequestId>"
     return _xml(f"<ErrorResponse>{body}</ErrorResponse>", error.status)

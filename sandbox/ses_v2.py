@@ -11,6 +11,7 @@ from aiohttp.typedefs import Handler
 
 from sandbox.account import AwsAccount
 
+CASE = "100000000000001"
 DKIM_TOKENS = ("sandboxdkimtokenone", "sandboxdkimtokentwo", "sandboxdkimtokenthree")
 
 
@@ -32,9 +33,13 @@ class SesV2:
             ),
             "ListSuppressedDestinations": ("/suppression/addresses", self.suppressed),
         }
+        put_details = self._allowed("PutAccountDetails", self.put_details)
         return [
-            web.get(f"/v2/email{path}", self._allowed(action, handler))
-            for action, (path, handler) in handlers.items()
+            *(
+                web.get(f"/v2/email{path}", self._allowed(action, handler))
+                for action, (path, handler) in handlers.items()
+            ),
+            web.post("/v2/email/account/details", put_details),
         ]
 
     def _allowed(self, action: str, handler: Handler) -> Handler:
@@ -49,8 +54,11 @@ class SesV2:
 
     async def account(self, request: web.Request) -> web.StreamResponse:
         now = self._account.now
+        review = {"Status": now.review_status, "CaseId": CASE}
+        details = {"Details": {**now.details, "ReviewDetails": review}} if now.review_status else {}
         return _answer(
             {
+                **details,
                 "DedicatedIpAutoWarmupEnabled": False,
                 "EnforcementStatus": now.enforcement_status,
                 "ProductionAccessEnabled": now.production_access,
@@ -63,6 +71,18 @@ class SesV2:
                 "SuppressionAttributes": {"SuppressedReasons": ["BOUNCE", "COMPLAINT"]},
             }
         )
+
+    async def put_details(self, request: web.Request) -> web.StreamResponse:
+        """Open a case, which stays open until `PATCH /api/account` says what came of it."""
+        given = await request.json()
+        if missing := {"MailType", "WebsiteURL"} - given.keys():
+            return _refusal("BadRequestException", f"Missing {', '.join(sorted(missing))}.", 400)
+        if self._account.now.review_status == "PENDING":
+            return _refusal("ConflictException", "A review is under way already.", 409)
+        asked = given.pop("ProductionAccessEnabled", False)
+        changed = {"details": given} | ({"review_status": "PENDING"} if asked else {})
+        self._account.now = self._account.now.model_copy(update=changed)
+        return _answer({})
 
     async def identity(self, request: web.Request) -> web.StreamResponse:
         now, name = self._account.now, request.match_info["name"]

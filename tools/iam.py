@@ -9,7 +9,7 @@ import re
 import sys
 from typing import Any
 
-from tools import cloudformation
+from apps.core.aws import template
 from tools.supervisor import ROOT
 
 FOLDER = ROOT / "deploy" / "iam"
@@ -36,7 +36,7 @@ ARNS = {
 
 def files() -> dict[str, str]:
     """The content of each file that belongs into deploy/iam/, by its name."""
-    resources = cloudformation.load()["Resources"]
+    resources = template.load()["Resources"]
     found: dict[str, Any] = {}
     for name, resource in resources.items():
         properties = resource["Properties"]

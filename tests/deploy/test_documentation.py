@@ -1,27 +1,28 @@
 """What docs/deploy.md asks people to run."""
 
-import contextlib
-import getpass
-import io
+import json
 import re
-import textwrap
 
-import pytest
-
+from apps.core.aws import parameters
+from apps.core.management.commands.aws import Command
 from tools.supervisor import ROOT
 
 TEXT = (ROOT / "docs" / "deploy.md").read_text()
-# AWS's example of a secret access key, and SES's password for it in us-east-1.
-SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
-PASSWORD = "BLBM/9hSUELfq8Gw+rU1YcBjkOxGbhT2XG763xVLGWL9"
 
 
-def test_the_lines_for_the_smtp_password_derive_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    [lines] = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
-    monkeypatch.setattr(getpass, "getpass", lambda _: SECRET)
-    with contextlib.redirect_stdout(io.StringIO()) as printed:
-        exec(textwrap.dedent(lines), {})  # noqa: S102
-    assert printed.getvalue().strip() == PASSWORD
+def test_the_parameters_of_its_example_are_those_of_the_template() -> None:
+    [example] = re.findall(r"```\n({.*?})\n```", TEXT, re.DOTALL)
+    values = {
+        name: parameters.Value(text, "deploy.md") for name, text in json.loads(example).items()
+    }
+    parameters.check(values)
+    parameters.check_complete(values, {})
+
+
+def test_every_aws_command_that_it_names_is_there() -> None:
+    parser = Command().create_parser("manage.py", "aws")
+    for line in set(re.findall(r"manage\.py aws ([a-z-]+)", TEXT)):
+        parser.parse_args([line])
 
 
 def test_every_file_that_it_names_is_there() -> None:

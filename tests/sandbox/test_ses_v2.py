@@ -171,3 +171,50 @@ def test_a_change_that_cannot_be_is_refused_with_a_sentence(
     with pytest.raises(HTTPError) as refused:
         ask(sandbox, "PATCH", body)
     assert sentence in json.loads(refused.value.read())["error"]
+
+
+REQUEST = {
+    "MailType": "TRANSACTIONAL",
+    "WebsiteURL": "https://rssystems.example",
+    "UseCaseDescription": "Repairs.",
+    "ProductionAccessEnabled": True,
+}
+
+
+def test_production_access_is_asked_for_once_and_reviewed(sandbox: RunningSandbox) -> None:
+    sandbox.account(production_access=False, review_status="")
+    ses = aws(sandbox, "sesv2")
+    assert "Details" not in ses.get_account()
+    ses.put_account_details(**REQUEST)
+    account = ses.get_account()
+    assert account["ProductionAccessEnabled"] is False
+    assert account["Details"]["UseCaseDescription"] == "Repairs."
+    assert account["Details"]["ReviewDetails"]["Status"] == "PENDING"
+    with pytest.raises(ClientError) as error:
+        ses.put_account_details(**REQUEST)
+    assert refusal(error) == "ConflictException"
+    sandbox.account(review_status="DENIED")
+    assert ses.get_account()["Details"]["ReviewDetails"]["Status"] == "DENIED"
+    ses.put_account_details(**REQUEST)
+
+
+def test_details_without_a_request_open_no_case(sandbox: RunningSandbox) -> None:
+    sandbox.account(production_access=False, review_status="")
+    ses = aws(sandbox, "sesv2")
+    ses.put_account_details(**REQUEST | {"ProductionAccessEnabled": False})
+    assert "Details" not in ses.get_account()
+    assert sandbox.account()["details"]["WebsiteURL"] == "https://rssystems.example"
+
+
+@pytest.mark.parametrize("limit", ["11", "ten"])
+def test_a_spending_limit_above_what_was_granted_is_refused(
+    sandbox: RunningSandbox, limit: str
+) -> None:
+    sandbox.account(sms_spend_quota=10)
+    sns = aws(sandbox)
+    with pytest.raises(ClientError) as error:
+        sns.set_sms_attributes(
+            attributes={"DefaultSMSType": "Promotional", "MonthlySpendLimit": limit}
+        )
+    assert refusal(error) == "InvalidParameter"
+    assert sns.get_sms_attributes()["attributes"]["DefaultSMSType"] == "Transactional"

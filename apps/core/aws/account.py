@@ -1,6 +1,7 @@
 """Questions to AWS about the account. Nothing here changes anything, and nothing sends."""
 
 import math
+import re
 import time
 from typing import Any
 
@@ -36,6 +37,8 @@ _NOT_THERE = {
     "AWS.SimpleQueueService.NonExistentQueue",
     "QueueDoesNotExist",
 }
+#: AWS's words for a right that is missing, which may be another than that of the call's name.
+_MISSING = re.compile(r"not authorized to perform: ([\w-]+:\w+)")
 _NO_CREDENTIALS = (
     aws.NoCredentialsError,
     aws.PartialCredentialsError,
@@ -44,8 +47,30 @@ _NO_CREDENTIALS = (
 _UNREACHED = (aws.HTTPClientError, aws.ConnectionError)
 
 
-class NotThere(Unseen):
+class Refused(Unseen):
+    """AWS said no; `code` and `words` are its own."""
+
+    def __init__(self, finding: Finding, code: str = "", words: str = "") -> None:
+        super().__init__(finding)
+        self.code = code
+        self.words = words
+
+
+class NotThere(Refused):
     """What was asked for does not exist."""
+
+
+class Denied(Refused):
+    """The right named `permission` is missing."""
+
+    def __init__(self, permission: str) -> None:
+        super().__init__(
+            warn(
+                f"not allowed to look: needs {permission}",
+                f"Allow {permission} to whoever runs this, or look in the console.",
+            )
+        )
+        self.permission = permission
 
 
 class Account:
@@ -98,9 +123,12 @@ class Account:
     def _client(self, service: str, region: str) -> Any:
         if (service, region) not in self._clients:
             self._clients[service, region] = self._session.client(
-                service, region_name=region, config=CONFIG
+                service, region_name=region, config=self._config(service)
             )
         return self._clients[service, region]
+
+    def _config(self, service: str) -> Config:
+        return CONFIG
 
     def _pace(self, service: str, client: Any) -> None:
         if service == "sesv2" and client.meta.endpoint_url.endswith(".amazonaws.com"):
@@ -115,17 +143,15 @@ def _refused(permission: str, error: aws.ClientError) -> Unseen:
     if code in _NOT_THERE:
         return NotThere(fail(f"AWS does not know it: {words}", "Check its name and the Region."))
     if code in _DENIED:
-        return Unseen(
-            warn(
-                f"not allowed to look: needs {permission}",
-                f"Allow {permission} to whoever runs this, or look in the console.",
-            )
-        )
+        missing = _MISSING.search(words)
+        return Denied(missing[1] if missing else permission)
     if code.startswith("Throttl") or code == "TooManyRequestsException" or status == 429:
         return Unseen(warn(f"AWS is busy: {code}", "Run it again in a minute."))
     if status in (401, 403):
         return Unseen(_no_credentials(f"{code}: {words}"))
-    return Unseen(fail(f"{permission} was refused, {code}: {words}", "Look in the console."))
+    return Refused(
+        fail(f"{permission} was refused, {code}: {words}", "Look in the console."), code, words
+    )
 
 
 def _no_credentials(words: str) -> Finding:

@@ -140,7 +140,7 @@ def production_access(account: Account) -> Finding:
         return ok("SES sends to anybody")
     found, do = (
         "the account is in SES's sandbox: 200 e-mails a day, to verified addresses only",
-        "Request production access in the console.",
+        "Request it: `manage.py aws setup --request-production-access`.",
     )
     return fail(found, do) if settings.ENVIRONMENT == "production" else warn(found, do)
 

@@ -67,12 +67,12 @@ def spend_limit(account: Account) -> Finding:
     if theirs < ours:
         return fail(
             f"{found}: AWS drops texts before our own budget knows",
-            "Ask AWS for more and then set MonthlySpendLimit, or lower ours.",
+            "Ask AWS for more and then run `manage.py aws setup`, or lower ours.",
         )
     if theirs > ours:
         return warn(
             f"{found}: AWS's would not stop what ours should have",
-            "Set both alike: MonthlySpendLimit is the safety net.",
+            "Run `manage.py aws setup`, which sets both alike: AWS's is the safety net.",
         )
     return ok(f"both limits are {ours:.2f} USD a month")
 
@@ -99,7 +99,7 @@ def message_type(account: Account) -> Finding:
     kind = _attributes(account).get("DefaultSMSType", "Promotional")
     if kind == "Transactional":
         return ok("transactional by default")
-    return warn(f"DefaultSMSType is {kind}", "Set DefaultSMSType to Transactional.")
+    return warn(f"DefaultSMSType is {kind}", "Run `manage.py aws setup`, which sets it.")
 
 
 @area.check
@@ -109,13 +109,13 @@ def delivery_log(account: Account) -> Finding:
     if not attributes.get("DeliveryStatusIAMRole"):
         return warn(
             "delivery-status logging is off: nobody hears what became of a text",
-            "Set DeliveryStatusIAMRole to a role that may write to CloudWatch Logs.",
+            "Run `manage.py aws setup`: it sets the role that may write to CloudWatch Logs.",
         )
     rate = attributes.get("DeliveryStatusSuccessSamplingRate", "0")
     if rate != "100":
         return warn(
             f'{rate} % of the successes are logged, so most texts stay "accepted"',
-            "Set DeliveryStatusSuccessSamplingRate to 100.",
+            "Run `manage.py aws setup`, which sets DeliveryStatusSuccessSamplingRate to 100.",
         )
     return ok("every text is logged")
 

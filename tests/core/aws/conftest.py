@@ -8,11 +8,13 @@ import pytest
 import redis
 
 from apps.core import heartbeat
-from apps.core.aws import doctor
+from apps.core.aws import change_set, doctor, stack
+from apps.core.aws.account import Account
 from sandbox.testing import HOST, RunningSandbox, running_sandbox
+from tests.core.aws.cloudformation import CloudFormation
 
 Lines = dict[str, doctor.Line]
-SERVICES = ("SNS", "CLOUDWATCH_LOGS", "SESV2", "STS", "IAM")
+SERVICES = ("SNS", "CLOUDWATCH_LOGS", "SESV2", "STS", "IAM", "CLOUDFORMATION")
 
 
 @pytest.fixture(scope="module")
@@ -62,3 +64,37 @@ def age_the_heartbeat(redis_url: str) -> Callable[[timedelta], None]:
         redis.Redis.from_url(redis_url).pexpire(heartbeat.KEY, heartbeat.LIFE - by)
 
     return age
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every call to AWS, as `service:Action`."""
+    made: list[str] = []
+    asked = Account._asked
+
+    def note(
+        self: Account, service: str, action: str, region: str, parameters: dict[str, Any]
+    ) -> Any:
+        made.append(f"{service}:{action}")
+        return asked(self, service, action, region, parameters)
+
+    monkeypatch.setattr(Account, "_asked", note)
+    return made
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[CloudFormation]:
+    """In place of CloudFormation; every call that was expected must have come."""
+    made = CloudFormation()
+    client = Account._client
+    monkeypatch.setattr(
+        Account,
+        "_client",
+        lambda self, service, region: (
+            made.client if service == "cloudformation" else client(self, service, region)
+        ),
+    )
+    monkeypatch.setattr(change_set, "POLL_S", 0)
+    monkeypatch.setattr(stack, "POLL_S", 0)
+    yield made
+    made.assert_all_came()

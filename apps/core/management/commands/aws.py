@@ -13,9 +13,10 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from apps.core.aws import dns_records, doctor, email, smtp_credentials
+from apps.core.aws import dns_records, doctor, email, setup_command, smtp_credentials
 from apps.core.aws.account import Account
 from apps.core.aws.findings import Status, Unseen
+from apps.core.aws.tables import table
 
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 
@@ -55,7 +56,12 @@ class Command(BaseCommand):
             metavar="ADDRESS[:PORT]",
             help="ask this one, by its IPv4 address, rather than those of this machine",
         )
-        for each in (smtp, status, dns):
+        plan = parsers.add_parser("plan", help="what `setup` would do; changes nothing")
+        setup = parsers.add_parser(
+            "setup", help="deploy the stack and set what it cannot; shows the plan and asks first"
+        )
+        setup_command.add_arguments(plan, setup)
+        for each in (smtp, status, dns, plan, setup):
             each.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -63,6 +69,8 @@ class Command(BaseCommand):
             "smtp-credentials": self._smtp_credentials,
             "status": self._status,
             "dns": self._dns,
+            "plan": self._plan,
+            "setup": self._setup,
         }
         run[options["what"]](options)
 
@@ -83,10 +91,24 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps({"domain": email.domain(), "records": found}))
             return
         rows = [tuple(each.as_dict().values()) for each in looked]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        for row in rows:
-            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-            self.stdout.write("  ".join(cells).rstrip())
+        self.stdout.write("\n".join(table(rows)))
+
+    def _plan(self, options: dict[str, Any]) -> None:
+        try:
+            setup_command.show_plan(options, self.stdout, self.stderr)
+        except Unseen as unseen:
+            raise _stopped(unseen) from None
+        except KeyboardInterrupt:
+            raise CommandError("Interrupted. Nothing was changed.", returncode=130) from None
+
+    def _setup(self, options: dict[str, Any]) -> None:
+        try:
+            if not setup_command.set_up(options, self.stdout, self.stderr):
+                sys.exit(1)
+        except Unseen as unseen:
+            raise _stopped(unseen) from None
+        except KeyboardInterrupt:
+            raise CommandError("Interrupted before anything was changed.", returncode=130) from None
 
     def _status(self, options: dict[str, Any]) -> None:
         report = doctor.examine()
@@ -126,6 +148,10 @@ class Command(BaseCommand):
         self.stdout.write(f"AWS_SES_SMTP_USER={made.user}")
         self.stdout.write(f"AWS_SES_SMTP_PASSWORD={made.password}")
         self.stderr.write(f"Good in {options['region']} alone. Keep it out of git.")
+
+
+def _stopped(unseen: Unseen) -> CommandError:
+    return CommandError(f"{unseen.finding.found}. {unseen.finding.do}")
 
 
 def _access_key(access_key_id: str | None, variable: str | None) -> tuple[str, str]:
