@@ -21,6 +21,7 @@ from sandbox.intake import Intake
 from sandbox.listener import Doors, Listener
 from sandbox.logs import Logs
 from sandbox.loopback import is_loopback
+from sandbox.outbound import Outbound
 from sandbox.reports import Reporter
 from sandbox.rules import Rules
 from sandbox.ses_v2 import SesV2
@@ -64,7 +65,9 @@ async def serve(arguments: argparse.Namespace) -> None:
         ses, sns = Ses(intake, rules, credentials), Sns(intake, rules, topic, opted_out)
 
         smtp = Listener(host, arguments.smtp_port, protocol_factory(ses), lambda: ses.connections)
-        aws_app = aws.build_app(sns, logs, AccountQueries(account, topic), SesV2(account))
+        outbound = Outbound(intake, rules, account)
+        queries = AccountQueries(account, topic)
+        aws_app = aws.build_app(sns, logs, queries, SesV2(account), outbound)
         aws_port = await _listener(running, host, arguments.aws_port, aws_app)
         doors = Doors(rules, {"email": smtp, "sms": aws_port})
         control = Control(rules, doors, topic, reporter, opted_out, account)

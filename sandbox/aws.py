@@ -5,11 +5,14 @@ from aiohttp import web
 from sandbox.account_queries import AccountQueries
 from sandbox.logs import Logs
 from sandbox.loopback import loopback_hosts_only
+from sandbox.outbound import MAX_BODY, Outbound
 from sandbox.ses_v2 import SesV2
 from sandbox.sns import Sns
 
 
-def build_app(sns: Sns, logs: Logs, account: AccountQueries, ses_v2: SesV2) -> web.Application:
+def build_app(
+    sns: Sns, logs: Logs, account: AccountQueries, ses_v2: SesV2, outbound: Outbound
+) -> web.Application:
     """The application that serves it, refusing whoever did not ask for a loopback host."""
 
     async def handle(request: web.Request) -> web.Response:
@@ -18,6 +21,6 @@ def build_app(sns: Sns, logs: Logs, account: AccountQueries, ses_v2: SesV2) -> w
             return await logs.handle(request)
         return await account.answer(request) or await sns.handle(request)
 
-    app = web.Application(middlewares=[loopback_hosts_only])
-    app.add_routes([web.post("/", handle), *ses_v2.routes()])
+    app = web.Application(middlewares=[loopback_hosts_only], client_max_size=MAX_BODY)
+    app.add_routes([web.post("/", handle), *ses_v2.routes(), *outbound.routes()])
     return app
