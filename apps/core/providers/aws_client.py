@@ -22,28 +22,21 @@ class AwsClient:
     """
 
     def __init__(
-        self,
-        service: str,
-        region: str,
-        vocabulary: Vocabulary,
-        *,
-        read_timeout: float | None = None,
+        self, service: str, region: str, vocabulary: Vocabulary, *, read_timeout: float
     ) -> None:
-        """`read_timeout`: seconds that an answer may take, where they are not those of CONFIG."""
+        """`read_timeout`: seconds that an answer may take."""
         self._service = service
         self._region = region
         self._vocabulary = vocabulary
-        self._config = CONFIG
-        if read_timeout is not None:
-            self._config = CONFIG.merge(Config(read_timeout=read_timeout))
+        self._config = CONFIG.merge(Config(read_timeout=read_timeout))
         self._client: Any = None
 
     def open(self) -> None:
         """Have a client that has credentials; raises ChannelUnavailableError."""
         if self._client is not None:
             return
-        session: Any = boto3.Session()
         try:
+            session: Any = boto3.Session()
             if session.get_credentials() is None:
                 raise aws.NoCredentialsError
             self._client = session.client(
