@@ -70,9 +70,9 @@ class _Content(Strict):
 
 
 class _Destination(Strict):
-    ToAddresses: list[str] = []
-    CcAddresses: list[str] = []
-    BccAddresses: list[str] = []
+    ToAddresses: list[Line] = []
+    CcAddresses: list[Line] = []
+    BccAddresses: list[Line] = []
 
 
 class _Request(Strict):
@@ -119,7 +119,10 @@ def _source(request: _Request) -> bytes:
         case _Content(Raw=_Raw() as raw, Simple=None):
             return _raw(raw)
         case _Content(Raw=None, Simple=_Simple() as simple):
-            return _mime(request, simple)
+            try:
+                return _mime(request, simple)
+            except ValueError as error:
+                raise Refused(f"Content.Simple: {error}") from error
     raise Refused("Content: give either Raw or Simple.")
 
 

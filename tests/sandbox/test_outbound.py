@@ -1,6 +1,8 @@
 """E-mails sent by SES's API, as real boto3 clients send them."""
 
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import pytest
 from botocore import exceptions as aws_errors
@@ -126,6 +128,15 @@ def test_a_simple_message_is_made_into_mime(
             "Content.Simple.Body: give Text or Html",
         ),
         (
+            {
+                "FromEmailAddress": "us@rs.example",
+                "Content": {
+                    "Simple": {"Subject": {"Data": "a\nb"}, "Body": {"Text": {"Data": "x"}}}
+                },
+            },
+            "Content.Simple: Header values may not contain",
+        ),
+        (
             {"Content": {"Raw": {"Data": b"X-SES-MESSAGE-TAGS: no tag\r\n" + RAW.encode()}}},
             "Invalid message tag 1",
         ),
@@ -140,6 +151,15 @@ def test_a_request_that_cannot_be_is_a_bad_request_and_uses_no_rule(
     assert words in message
     assert sandbox.messages() == []
     assert [rule["used"] for rule in sandbox.rules()] == [0]
+
+
+@pytest.mark.parametrize("body", [b"", b"Subject: x", b'{"Content": {"Raw": {"Data": "!"}}}'])
+def test_what_cannot_be_read_at_all_is_said_to_be_so(sandbox: RunningSandbox, body: bytes) -> None:
+    request = Request(f"{sandbox.aws_url}/v2/email/outbound-emails", body, method="POST")
+    with pytest.raises(HTTPError) as refused:
+        urlopen(request, timeout=PATIENCE_S)
+    assert refused.value.code == 400
+    assert refused.value.headers["x-amzn-ErrorType"] == "SerializationException"
 
 
 @pytest.mark.parametrize(
