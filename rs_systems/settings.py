@@ -156,10 +156,22 @@ AWS_SES_EVENT_QUEUE_URL = env.str("AWS_SES_EVENT_QUEUE_URL", "")
 SANDBOX_URL = env.str("SANDBOX_URL", "")
 SNS_TRUST_SANDBOX = env.bool("SNS_TRUST_SANDBOX", False)
 
-SES_BACKEND = "apps.core.providers.ses_smtp.EmailBackend"
+# How SES is given e-mails: over SMTP, with a user and password of its own, or by its API, with the
+# credentials that boto3 finds.
+EMAIL_TRANSPORTS = {
+    "smtp": "apps.core.providers.ses_smtp.EmailBackend",
+    "ses-api": "apps.core.providers.ses_api.EmailBackend",
+}
+EMAIL_TRANSPORT = env.str("EMAIL_TRANSPORT", "smtp")
+if EMAIL_TRANSPORT not in EMAIL_TRANSPORTS:
+    raise SystemExit(
+        f"EMAIL_TRANSPORT is {EMAIL_TRANSPORT!r}; it must be {' or '.join(EMAIL_TRANSPORTS)}."
+    )
+SES_BACKEND = EMAIL_TRANSPORTS[EMAIL_TRANSPORT]
 CONSOLE_BACKEND = "django.core.mail.backends.console.EmailBackend"
 EMAIL_HOST = env.str("AWS_SES_HOST", "")
-EMAIL_BACKEND = env.str("EMAIL_BACKEND", SES_BACKEND if EMAIL_HOST else CONSOLE_BACKEND)
+_goes_to_ses = EMAIL_HOST or EMAIL_TRANSPORT == "ses-api"
+EMAIL_BACKEND = env.str("EMAIL_BACKEND", SES_BACKEND if _goes_to_ses else CONSOLE_BACKEND)
 EMAIL_PORT = env.int("AWS_SES_PORT", 587)
 EMAIL_HOST_USER = env.str("AWS_SES_SMTP_USER", "")
 EMAIL_HOST_PASSWORD = env.str("AWS_SES_SMTP_PASSWORD", "")

@@ -22,6 +22,7 @@ from sandbox.intake import Intake
 from sandbox.listener import Doors, Listener
 from sandbox.logs import Logs
 from sandbox.loopback import is_loopback
+from sandbox.outbound import Outbound
 from sandbox.reports import Reporter
 from sandbox.rules import Rules
 from sandbox.ses_v2 import SesV2
@@ -66,7 +67,8 @@ async def serve(arguments: argparse.Namespace) -> None:
 
         smtp = Listener(host, arguments.smtp_port, protocol_factory(ses), lambda: ses.connections)
         queries, stacks = AccountQueries(account, topic), CloudFormation(account)
-        aws_app = aws.build_app(sns, logs, queries, stacks, SesV2(account))
+        ses_v2, outbound = SesV2(account), Outbound(intake, rules, account)
+        aws_app = aws.build_app(sns, logs, queries, stacks, ses_v2, outbound)
         aws_port = await _listener(running, host, arguments.aws_port, aws_app)
         doors = Doors(rules, {"email": smtp, "sms": aws_port})
         control = Control(rules, doors, topic, reporter, opted_out, account)

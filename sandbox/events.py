@@ -104,7 +104,7 @@ def _mail(email: Email, received_at: datetime) -> dict[str, Any]:
         "headers": headers,
         "commonHeaders": _common_headers(email),
         "tags": {
-            "ses:operation": ["SendSmtpEmail"],
+            "ses:operation": [email.operation],
             "ses:configuration-set": [email.configuration_set],
             "ses:source-ip": ["127.0.0.1"],
             "ses:from-domain": [domain],

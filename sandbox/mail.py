@@ -14,6 +14,9 @@ from uuid import uuid4
 from sandbox.clock import milliseconds
 from sandbox.store import Kind
 
+# SES's default quota for one message, in octets.
+MAX_SIZE = 40 * 1024 * 1024
+
 _MESSAGE_ID = "message-id"
 _DATE = "date"
 _CONFIGURATION_SET = "x-ses-configuration-set"
@@ -43,6 +46,8 @@ class Email:
     source: bytes
     configuration_set: str | None
     tags: Mapping[str, str]
+    #: How it came, in SES's word for it.
+    operation: str
 
     @property
     def headers(self) -> list[tuple[str, str]]:
@@ -82,7 +87,14 @@ def is_address(text: str) -> bool:
     return _ADDRESS.fullmatch(text) is not None
 
 
-def accept(source: bytes, envelope_from: str, recipients: Sequence[str], now: datetime) -> Email:
+def accept(
+    source: bytes,
+    envelope_from: str,
+    recipients: Sequence[str],
+    now: datetime,
+    *,
+    operation: str = "SendSmtpEmail",
+) -> Email:
     """The e-mail SES makes of a raw message at the time `now` (UTC), or `Refused`.
 
     Message-ID and Date become SES's own; the X-SES headers are read and taken out.
@@ -101,7 +113,17 @@ def accept(source: bytes, envelope_from: str, recipients: Sequence[str], now: da
         source=b"\r\n".join([*kept, b"", body]),
         configuration_set=read.get(_CONFIGURATION_SET) or None,
         tags=_tags(read.get(_MESSAGE_TAGS, "")),
+        operation=operation,
     )
+
+
+def with_headers(source: bytes, headers: Mapping[str, str]) -> bytes:
+    """The raw message with these headers in place of those of the same names."""
+    fields, body = _split(source)
+    replaced = {name.lower() for name in headers}
+    kept = [field for field in fields if _header(field)[0].lower() not in replaced]
+    kept += [f"{name}: {value}".encode() for name, value in headers.items()]
+    return b"\r\n".join([*kept, b"", body])
 
 
 def _split(source: bytes) -> tuple[list[bytes], bytes]:

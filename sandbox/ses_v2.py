@@ -1,4 +1,4 @@
-"""The stand-in of SES's API, version 2: what it tells of the account, and no sending.
+"""The stand-in of SES's API, version 2: what it tells of the account.
 
 The paths and names are those of https://docs.aws.amazon.com/ses/latest/APIReference-V2/.
 """
@@ -45,7 +45,7 @@ class SesV2:
     def _allowed(self, action: str, handler: Handler) -> Handler:
         async def handle(request: web.Request) -> web.StreamResponse:
             if self._account.denies(f"ses:{action}"):
-                return _refusal(
+                return refusal(
                     "AccessDeniedException", f"User is not authorized to perform: ses:{action}", 403
                 )
             return await handler(request)
@@ -56,7 +56,7 @@ class SesV2:
         now = self._account.now
         review = {"Status": now.review_status, "CaseId": CASE}
         details = {"Details": {**now.details, "ReviewDetails": review}} if now.review_status else {}
-        return _answer(
+        return answer(
             {
                 **details,
                 "DedicatedIpAutoWarmupEnabled": False,
@@ -76,13 +76,13 @@ class SesV2:
         """Open a case, which stays open until `PATCH /api/account` says what came of it."""
         given = await request.json()
         if missing := {"MailType", "WebsiteURL"} - given.keys():
-            return _refusal("BadRequestException", f"Missing {', '.join(sorted(missing))}.", 400)
+            return refusal("BadRequestException", f"Missing {', '.join(sorted(missing))}.", 400)
         if self._account.now.review_status == "PENDING":
-            return _refusal("ConflictException", "A review is under way already.", 409)
+            return refusal("ConflictException", "A review is under way already.", 409)
         asked = given.pop("ProductionAccessEnabled", False)
         changed = {"details": given} | ({"review_status": "PENDING"} if asked else {})
         self._account.now = self._account.now.model_copy(update=changed)
-        return _answer({})
+        return answer({})
 
     async def identity(self, request: web.Request) -> web.StreamResponse:
         now, name = self._account.now, request.match_info["name"]
@@ -94,7 +94,7 @@ class SesV2:
                 "MailFromDomain": now.mail_from_domain,
                 "MailFromDomainStatus": now.mail_from_status,
             }
-        return _answer(
+        return answer(
             {
                 "IdentityType": "EMAIL_ADDRESS" if "@" in name else "DOMAIN",
                 "FeedbackForwardingStatus": True,
@@ -117,7 +117,7 @@ class SesV2:
         now, name = self._account.now, request.match_info["name"]
         if name != now.configuration_set:
             return _not_found(f"Configuration set <{name}> does not exist.")
-        return _answer(
+        return answer(
             {
                 "ConfigurationSetName": name,
                 "SendingOptions": {"SendingEnabled": now.configuration_set_sending},
@@ -136,7 +136,7 @@ class SesV2:
             "MatchingEventTypes": now.event_types,
             "SnsDestination": {"TopicArn": now.event_destination_topic},
         }
-        return _answer({"EventDestinations": [destination] if now.event_destination else []})
+        return answer({"EventDestinations": [destination] if now.event_destination else []})
 
     async def suppressed(self, request: web.Request) -> web.StreamResponse:
         addresses = self._account.now.suppressed
@@ -152,17 +152,19 @@ class SesV2:
         }
         if addresses[after + size :]:
             page["NextToken"] = str(after + size)
-        return _answer(page)
+        return answer(page)
 
 
-def _answer(document: dict[str, Any]) -> web.Response:
+def answer(document: dict[str, Any]) -> web.Response:
+    """That of a call that was heard."""
     return web.json_response(document, headers={"x-amzn-RequestId": str(uuid4())})
 
 
 def _not_found(message: str) -> web.Response:
-    return _refusal("NotFoundException", message, 404)
+    return refusal("NotFoundException", message, 404)
 
 
-def _refusal(code: str, message: str, status: int) -> web.Response:
+def refusal(code: str, message: str, status: int) -> web.Response:
+    """That of one that was not, by SES's name for the reason."""
     headers = {"x-amzn-RequestId": str(uuid4()), "x-amzn-ErrorType": code}
     return web.json_response({"message": message}, status=status, headers=headers)

@@ -15,9 +15,6 @@ from sandbox.intake import Intake
 from sandbox.new_rule import Answer
 from sandbox.rules import Rules
 
-# SES's default quota for one message, in octets.
-MAX_SIZE = 40 * 1024 * 1024
-
 # SES's own words: https://docs.aws.amazon.com/ses/latest/dg/troubleshoot-smtp.html
 REPLIES: Mapping[Answer, str] = {
     "throttle": "454 Throttling failure: Maximum sending rate exceeded.",
@@ -101,7 +98,7 @@ def protocol_factory(ses: Ses) -> Callable[[], SMTP]:
     def protocol() -> SMTP:
         connection = SMTP(
             ses,
-            data_size_limit=MAX_SIZE,
+            data_size_limit=mail.MAX_SIZE,
             hostname="email-smtp.sandbox.localhost",
             ident="ESMTP RS Systems sandbox",
             auth_required=True,

@@ -93,6 +93,13 @@ VARIABLES: dict[str, tuple[str, dict[str, object]]] = {
     "SNS_TRUST_SANDBOX": ("true", {"SNS_TRUST_SANDBOX": True}),
     "SANDBOX_URL": ("http://127.0.0.1:9", {"SANDBOX_URL": "http://127.0.0.1:9"}),
     "EMAIL_TIMEOUT": ("7", {"EMAIL_TIMEOUT": 7}),
+    "EMAIL_TRANSPORT": (
+        "ses-api",
+        {
+            "EMAIL_TRANSPORT": "ses-api",
+            "SES_BACKEND": "apps.core.providers.ses_api.EmailBackend",
+        },
+    ),
     "EMAIL_BACKEND": (
         "django.core.mail.backends.smtp.EmailBackend",
         {"EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend"},
@@ -206,6 +213,15 @@ def test_production_does_not_start_without_what_it_needs(missing: str) -> None:
     assert f'"{missing}"' in result.stderr
 
 
+@pytest.mark.parametrize("name", ["development", "staging", "production"])
+def test_an_unknown_way_to_ses_is_refused_in_one_sentence(name: str) -> None:
+    result = run(PRINT, "DEBUG", **{**PRODUCTION, "ENVIRONMENT": name, "EMAIL_TRANSPORT": "api"})
+    assert result.returncode == 1
+    assert result.stderr.strip().splitlines() == [
+        "EMAIL_TRANSPORT is 'api'; it must be smtp or ses-api."
+    ]
+
+
 @pytest.mark.parametrize("name", ["staging", "production"])
 def test_what_the_sandbox_signs_is_believed_in_development_alone(name: str) -> None:
     result = run(PRINT, "DEBUG", **{**PRODUCTION, "ENVIRONMENT": name, "SNS_TRUST_SANDBOX": "true"})
@@ -219,6 +235,27 @@ def test_production_sends_through_ses_and_sns_of_its_region() -> None:
     assert setting("EMAIL_BACKEND", **variables) == "apps.core.providers.ses_smtp.EmailBackend"
     assert setting("SMS_BACKEND", **variables) == "apps.core.providers.sns.SNS"
     assert setting("CELERY_WORKER_CONCURRENCY", **variables) == 8
+
+
+def test_by_the_api_of_ses_production_needs_neither_host_nor_user_nor_password() -> None:
+    variables = {
+        "EMAIL_TRANSPORT": "ses-api",
+        "AWS_SES_SMTP_USER": "",
+        "AWS_SES_SMTP_PASSWORD": "",
+        "AWS_SES_HOST": "",
+    }
+    backend = "apps.core.providers.ses_api.EmailBackend"
+    assert setting("EMAIL_BACKEND", **{**PRODUCTION, **variables}) == backend
+    assert check(**variables).returncode == 0
+
+
+def test_what_is_set_for_smtp_does_no_harm_to_the_api() -> None:
+    assert check(EMAIL_TRANSPORT="ses-api", AWS_SES_TLS="none").returncode == 0
+
+
+def test_development_goes_by_the_api_of_ses_where_it_is_told_to() -> None:
+    variables = {"ENVIRONMENT": "development", "EMAIL_TRANSPORT": "ses-api", "AWS_SES_HOST": ""}
+    assert setting("EMAIL_BACKEND", **variables) == "apps.core.providers.ses_api.EmailBackend"
 
 
 def test_the_inbox_of_the_sandbox_exists_in_development_alone() -> None:
@@ -271,6 +308,14 @@ def test_logs_rotate_in_their_folder_and_carry_no_address(tmp_path: Path) -> Non
         ({"SMS_PRICES_USD": "US=0.51"}, "notifications.E016"),
         ({"SMS_PRICES_USD": "UK=0.04"}, "notifications.E016"),
         ({"AWS_SES_SMTP_PASSWORD": ""}, "notifications.E015"),
+        (
+            {
+                "EMAIL_TRANSPORT": "ses-api",
+                "EMAIL_BACKEND": "django.core.mail.backends.console.EmailBackend",
+            },
+            "notifications.E018",
+        ),
+        ({"EMAIL_BACKEND": "apps.core.providers.ses_api.EmailBackend"}, "notifications.E018"),
         ({"ENVIRONMENT": "staging"}, "notifications.W014"),
     ],
 )
@@ -295,7 +340,10 @@ def test_the_files_of_the_environment_reach_boto3_as_well() -> None:
     assert result.stdout.strip() == "http://127.0.0.1:9912"
 
 
-def test_django_s_own_mail_to_the_administrator_does_not_reach_a_stranger_from_staging() -> None:
+@pytest.mark.parametrize("transport", ["smtp", "ses-api"])
+def test_django_s_own_mail_to_the_administrator_does_not_reach_a_stranger_from_staging(
+    transport: str,
+) -> None:
     code = (
         "import django; django.setup()\n"
         "from django.core.mail import get_connection, EmailMessage\n"
@@ -307,6 +355,7 @@ def test_django_s_own_mail_to_the_administrator_does_not_reach_a_stranger_from_s
         **PRODUCTION,
         "ENVIRONMENT": "staging",
         "STAGING_ALLOWED_RECIPIENTS": "@us.example",
+        "EMAIL_TRANSPORT": transport,
     }
     result = run(code, **variables)
     assert result.stdout.strip() == "not among the recipients that staging may reach"

@@ -51,6 +51,14 @@ def _email() -> Iterator[CheckMessage]:
             f"AWS_SES_TLS is {settings.AWS_SES_TLS!r}.",
             "Use starttls (ports 25, 587, 2587), implicit (465, 2465) or none (sandbox).",
         )
+    backend, ours = settings.EMAIL_BACKEND, settings.SES_BACKEND
+    named = settings.EMAIL_TRANSPORT != "smtp" or backend in settings.EMAIL_TRANSPORTS.values()
+    if named and backend != ours:
+        yield _error(
+            18,
+            f"EMAIL_TRANSPORT is {settings.EMAIL_TRANSPORT}, and EMAIL_BACKEND is {backend}.",
+            "Unset EMAIL_BACKEND: EMAIL_TRANSPORT=smtp or ses-api picks the right one.",
+        )
 
 
 def _sms() -> Iterator[CheckMessage]:
@@ -141,7 +149,8 @@ def _deployment() -> Iterator[CheckMessage]:
             "Celery runs tasks eagerly: inside the request, which waits for the provider.",
             "Unset CELERY_TASK_ALWAYS_EAGER.",
         )
-    if settings.AWS_SES_TLS == "none":
+    by_smtp = settings.EMAIL_TRANSPORT == "smtp"
+    if by_smtp and settings.AWS_SES_TLS == "none":
         yield _error(
             12,
             "E-mail and its password would travel unencrypted.",
@@ -153,9 +162,13 @@ def _deployment() -> Iterator[CheckMessage]:
             f"SITE_URL is {settings.SITE_URL!r}; every link in every message starts with it.",
             "Set it to the https:// address of the site.",
         )
-    if settings.EMAIL_BACKEND == settings.SES_BACKEND and not settings.EMAIL_HOST_PASSWORD:
+    ours = settings.EMAIL_BACKEND == settings.SES_BACKEND
+    if by_smtp and ours and not settings.EMAIL_HOST_PASSWORD:
         yield _error(
-            15, "SES has no credentials.", "Set AWS_SES_SMTP_USER and AWS_SES_SMTP_PASSWORD."
+            15,
+            "SES has no credentials.",
+            "Set AWS_SES_SMTP_USER and AWS_SES_SMTP_PASSWORD, or EMAIL_TRANSPORT=ses-api where the "
+            "machine has a role.",
         )
     if settings.ENVIRONMENT == "staging" and not settings.STAGING_ALLOWED_RECIPIENTS:
         yield Warning(

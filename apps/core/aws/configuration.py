@@ -46,6 +46,9 @@ def _contradictions() -> Iterator[str]:
 
 
 def _of_email() -> Iterator[str]:
+    if settings.EMAIL_TRANSPORT != "smtp":
+        # What is set for the other way is in nobody's way.
+        return
     if host := _SMTP_HOST.fullmatch(settings.EMAIL_HOST):
         if host[1] != settings.AWS_SES_REGION_NAME:
             yield f"AWS_SES_HOST is in {host[1]}, AWS_SES_REGION is {settings.AWS_SES_REGION_NAME}"

@@ -1,4 +1,4 @@
-"""E-mail: what SES says of the account and the sender, and whether its SMTP endpoint lets us in."""
+"""E-mail: what SES says of the account and the sender, and whether it lets us in."""
 
 from typing import Any
 
@@ -43,8 +43,11 @@ def _account(account: Account) -> dict[str, Any]:
 
 @area.check
 def smtp(account: Account) -> Finding:
-    """Whether the SMTP endpoint lets us in. Nothing is sent."""
-    connection: Any = get_connection(settings.EMAIL_BACKEND)
+    """Whether SES lets us in, the way that EMAIL_TRANSPORT names. Nothing is sent."""
+    backend = settings.EMAIL_BACKEND
+    if backend == settings.EMAIL_TRANSPORTS["ses-api"]:
+        return _api(account)
+    connection: Any = get_connection(backend)
     if not isinstance(connection, SMTPBackend):
         return _other_backend()
     connection.timeout = SMTP_S
@@ -61,6 +64,16 @@ def smtp(account: Account) -> Finding:
     if not connection.username:
         return warn(f"{where} answers; there is no user to sign in with", "Set AWS_SES_SMTP_USER.")
     return ok(f"{where} lets us in")
+
+
+def _api(account: Account) -> Finding:
+    # The sender's own session would find the same credentials. There is no question to SES by
+    # which to learn whether it would take a message: only a message is one.
+    _account(account)
+    return ok(
+        "SES answers our credentials by its API; that they may send, which takes "
+        "ses:SendRawEmail, shows when `manage.py test_ses` sends"
+    )
 
 
 def _words(error: OSError) -> str:

@@ -1,7 +1,4 @@
-"""SES over SMTP, as a Django e-mail backend that says what became of the message.
-
-Django's own backend throws the reply away, and with it the message id that SES's events name.
-"""
+"""SES over SMTP. Django's own backend throws the reply away, which has the message's id."""
 
 import smtplib
 import time
@@ -10,17 +7,10 @@ from typing import Any
 
 from django.core.mail import EmailMessage
 from django.core.mail.backends.smtp import EmailBackend as SMTPBackend
-from django.core.mail.message import sanitize_address
 
-from .. import conf
-from ..exceptions import (
-    ChannelUnavailableError,
-    DeliveryError,
-    NotSendable,
-    PermanentError,
-    TransientError,
-)
+from ..exceptions import ChannelUnavailableError, TransientError
 from . import smtp_errors
+from .ses_backend import SESBackend
 
 #: Seconds of idleness after which a connection is asked whether it still lives: SES closes idle
 #: ones, and a message must not be the first to notice.
@@ -32,13 +22,8 @@ LIFETIME_MESSAGES = 500
 DIALOGUE_S = 15.0
 
 
-class EmailBackend(SMTPBackend):
-    """Sends one message at a time over a connection that is kept open and replaced when stale.
-
-    `send_messages` puts the provider's id on each message as `provider_message_id`.
-    `fail_silently` is for Django's mail to the administrators: a failure there must not hide the
-    error that it tells of.
-    """
+class EmailBackend(SESBackend, SMTPBackend):
+    """Sends over a connection that is kept open and replaced when stale."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -51,18 +36,8 @@ class EmailBackend(SMTPBackend):
         return self.connection
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
-        """Send each message; returns how many, raises DeliveryError at the first that fails."""
-        sent = 0
         with self._lock:
-            for message in email_messages:
-                try:
-                    message.provider_message_id = self._deliver(message)  # type: ignore[attr-defined]
-                except DeliveryError:
-                    if not self.fail_silently:
-                        raise
-                else:
-                    sent += 1
-        return sent
+            return super().send_messages(email_messages)
 
     def open(self) -> bool | None:
         if self.connection and self._stale():
@@ -90,22 +65,10 @@ class EmailBackend(SMTPBackend):
             self.connection.close()
         self.connection = None
 
-    def _deliver(self, message: EmailMessage) -> str:
-        # The last gate: Django's own mail to the administrators passes no other.
-        for address in message.recipients():
-            if not conf.may_reach(address):
-                raise NotSendable("not among the recipients that staging may reach")
-        sender = sanitize_address(message.from_email, "utf-8")
-        recipients = [sanitize_address(to, "utf-8") for to in message.recipients()]
+    def hand_over(self, message: EmailMessage, sender: str, recipients: list[str]) -> str:
         payload = message.message().as_bytes(linesep="\r\n")  # type: ignore[call-arg]
         try:
             reply = self._converse(sender, recipients, payload)
-        except ChannelUnavailableError as error:
-            self._drop()
-            if smtp_errors.names_recipient(error, recipients):
-                # An account in SES's sandbox reaches verified recipients alone: this one is not.
-                raise PermanentError(error.detail, code=error.code) from error
-            raise
         except BaseException:
             # Whatever broke in, a time limit too: the next message must not read this one's
             # answers.

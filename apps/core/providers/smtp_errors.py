@@ -4,7 +4,6 @@ The classes are those of https://docs.aws.amazon.com/ses/latest/dg/troubleshoot-
 """
 
 import smtplib
-from collections.abc import Iterable
 
 from ..exceptions import (
     AmbiguousError,
@@ -14,19 +13,10 @@ from ..exceptions import (
     ThrottledError,
     TransientError,
 )
+from . import ses_words
 
 #: Replies about the account and its credentials: every message would get them.
 _ACCOUNT_CODES = {530, 534, 535, 538}
-_ACCOUNT_WORDS = (
-    "access denied",
-    "not verified",
-    "sending paused",
-    "sending suspended",
-    "sending is disabled",
-    "account is paused",
-    "configuration set",
-    "daily message quota",
-)
 _THROTTLE_WORDS = ("throttl", "maximum sending rate", "too many")
 
 
@@ -34,7 +24,7 @@ def from_reply(code: int, reply: bytes | str) -> DeliveryError:
     """The error for a reply that is not a success. A reply is an answer: never ambiguous."""
     text = reply.decode(errors="replace") if isinstance(reply, bytes) else reply
     words = text.lower()
-    if code in _ACCOUNT_CODES or (code >= 400 and any(w in words for w in _ACCOUNT_WORDS)):
+    if code in _ACCOUNT_CODES or (code >= 400 and any(w in words for w in ses_words.OF_ACCOUNT)):
         kind: type[DeliveryError] = ChannelUnavailableError
     elif 400 <= code < 500 or code == 503:
         # 503 is a dialogue out of step, which a new connection mends.
@@ -46,13 +36,6 @@ def from_reply(code: int, reply: bytes | str) -> DeliveryError:
         # smtplib gives -1 where the line was no reply at all.
         kind = AmbiguousError
     return kind(text, code=str(code))
-
-
-def names_recipient(error: DeliveryError, recipients: Iterable[str]) -> bool:
-    """Whether what is not verified is the recipient, and so no matter of the whole account."""
-    words = error.detail.lower()
-    named = {word.strip("<>,;:.") for word in words.split()}
-    return "not verified" in words and any(address.lower() in named for address in recipients)
 
 
 def from_exception(error: Exception, *, data_sent: bool) -> DeliveryError:

@@ -268,6 +268,61 @@ def test_a_password_that_ses_refuses_is_told_and_not_repeated(
     assert "aws smtp-credentials" in after["email.smtp"].finding.do
 
 
+@pytest.fixture
+def by_the_api(healthy: RunningSandbox, settings: Any) -> RunningSandbox:
+    settings.EMAIL_TRANSPORT = "ses-api"
+    settings.EMAIL_BACKEND = settings.SES_BACKEND = settings.EMAIL_TRANSPORTS["ses-api"]
+    settings.EMAIL_PORT = 9
+    settings.EMAIL_HOST_USER = settings.EMAIL_HOST_PASSWORD = ""
+    return healthy
+
+
+def test_by_the_api_the_smtp_endpoint_is_nobody_s_concern(
+    by_the_api: RunningSandbox, examine: Examine
+) -> None:
+    lines = examine()
+    assert complaints(lines) == {}
+    found = lines["email.smtp"].finding.found
+    assert "SES answers our credentials by its API" in found
+    assert "ses:SendRawEmail, shows when `manage.py test_ses` sends" in found
+    assert by_the_api.messages() == []
+
+
+def test_by_the_api_whoever_may_not_look_is_told_that_nothing_is_known(
+    by_the_api: RunningSandbox, examine: Examine
+) -> None:
+    by_the_api.account(denied=["ses:GetAccount"])
+    finding = examine()["email.smtp"].finding
+    assert finding.status == Status.WARN
+    assert finding.found == "not allowed to look: needs ses:GetAccount"
+
+
+def test_by_the_api_a_machine_without_credentials_cannot_send(
+    by_the_api: RunningSandbox, examine: Examine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    finding = examine()["email.smtp"].finding
+    assert finding.status == Status.FAIL
+    assert "Unable to locate credentials" in finding.found
+
+
+def test_what_is_left_of_the_other_way_to_ses_contradicts_nothing(
+    by_the_api: RunningSandbox, settings: Any
+) -> None:
+    settings.EMAIL_HOST = "email-smtp.eu-west-1.amazonaws.com"
+    assert configuration.contradictions(Account()).status == Status.OK
+
+
+def test_another_backend_than_that_of_the_transport_is_named(
+    by_the_api: RunningSandbox, settings: Any
+) -> None:
+    settings.EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+    finding = configuration.checks(Account())
+    assert finding.status == Status.FAIL
+    assert "EMAIL_TRANSPORT is ses-api, and EMAIL_BACKEND is django.core" in finding.found
+
+
 def test_a_domain_that_ses_does_not_know_is_told(
     healthy: RunningSandbox, examine: Examine, settings: Any
 ) -> None:

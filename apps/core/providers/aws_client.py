@@ -1,0 +1,59 @@
+"""One of boto3's clients for calls that must not be made twice, and that fails in our words."""
+
+from typing import Any
+
+import boto3
+from botocore import exceptions as aws
+from botocore.config import Config
+
+from ..exceptions import ChannelUnavailableError
+from . import aws_errors
+from .aws_errors import Vocabulary
+
+#: One attempt only: boto3's own retries sent one message three times after a time-out.
+CONFIG = Config(connect_timeout=5, retries={"mode": "standard", "total_max_attempts": 1})
+
+
+class AwsClient:
+    """A client with a session of its own: boto3's default one keeps the first credentials it saw.
+
+    It is kept for as long as AWS takes what it sends. After a ChannelUnavailableError the next
+    call makes another: the machine may have been given a role, or a new key, meanwhile.
+    """
+
+    def __init__(
+        self, service: str, region: str, vocabulary: Vocabulary, *, read_timeout: float
+    ) -> None:
+        """`read_timeout`: seconds that an answer may take."""
+        self._service = service
+        self._region = region
+        self._vocabulary = vocabulary
+        self._config = CONFIG.merge(Config(read_timeout=read_timeout))
+        self._client: Any = None
+
+    def open(self) -> None:
+        """Have a client that has credentials; raises ChannelUnavailableError."""
+        if self._client is not None:
+            return
+        try:
+            session: Any = boto3.Session()
+            if session.get_credentials() is None:
+                raise aws.NoCredentialsError
+            self._client = session.client(
+                self._service, region_name=self._region, config=self._config
+            )
+        except (aws.BotoCoreError, ValueError) as error:
+            # ValueError is that of a region or an address that cannot be.
+            raise ChannelUnavailableError(str(error), code=type(error).__name__) from error
+
+    def call(self, action: str, **parameters: Any) -> dict[str, Any]:
+        """The answer to one call, by the name of boto3's method; raises DeliveryError."""
+        self.open()
+        try:
+            answer: dict[str, Any] = getattr(self._client, action)(**parameters)
+        except (aws.ClientError, aws.BotoCoreError) as error:
+            known = aws_errors.from_exception(error, self._vocabulary)
+            if isinstance(known, ChannelUnavailableError):
+                self._client = None
+            raise known from error
+        return answer

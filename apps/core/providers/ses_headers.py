@@ -1,0 +1,31 @@
+"""The headers by which SES puts our own ids into its events, and which it takes out."""
+
+from collections.abc import Mapping
+from email.message import Message
+from typing import Any
+
+from django.conf import settings
+
+TAGS = "X-SES-MESSAGE-TAGS"
+CONFIGURATION_SET = "X-SES-CONFIGURATION-SET"
+
+
+def write(tags: Mapping[str, str]) -> dict[str, str]:
+    """The headers for a message with these tags, and with the configuration set."""
+    headers = {
+        TAGS: ", ".join(f"{name}={value}" for name, value in tags.items()),
+        CONFIGURATION_SET: settings.AWS_SES_CONFIGURATION_SET,
+    }
+    return {name: value for name, value in headers.items() if value}
+
+
+def take_out(mime: Message) -> dict[str, Any]:
+    """Take them out of a message; what they say, as parameters of `SendEmail`."""
+    tags, configuration_set = mime.get(TAGS, ""), mime.get(CONFIGURATION_SET, "")
+    del mime[TAGS], mime[CONFIGURATION_SET]
+    pairs = [pair.split("=") for pair in tags.split(", ") if pair]
+    parameters = {
+        "EmailTags": [{"Name": name, "Value": value} for name, value in pairs],
+        "ConfigurationSetName": configuration_set,
+    }
+    return {name: value for name, value in parameters.items() if value}

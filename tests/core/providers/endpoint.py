@@ -1,0 +1,66 @@
+"""An endpoint of AWS on loopback that answers exactly what each test says."""
+
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, NamedTuple
+
+SILENCE = "silence"
+HANG_UP = "hang up"
+
+
+class Answer(NamedTuple):
+    status: int
+    body: str
+    headers: Mapping[str, str] = {}
+
+
+class Endpoint(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        #: An answer, SILENCE or HANG_UP.
+        self.answer: Answer | str = answer
+        #: What was sent, in the order in which it came.
+        self.bodies: list[bytes] = []
+        self.released = threading.Event()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Endpoint
+
+    def do_POST(self) -> None:
+        self.server.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.server.answer == SILENCE:
+            self.server.released.wait()
+        if not isinstance(self.server.answer, Answer):
+            self.connection.shutdown(socket.SHUT_RDWR)
+            return
+        status, body, headers = self.server.answer
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@contextmanager
+def running_endpoint(answer: Answer) -> Iterator[Endpoint]:
+    with Endpoint(answer) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+        thread.start()
+        yield server
+        server.released.set()
+        server.shutdown()
+        thread.join()
