@@ -6,6 +6,7 @@ import sys
 from argparse import ArgumentTypeError
 from collections.abc import Callable
 from dataclasses import astuple
+from functools import partial
 from ipaddress import IPv4Address
 from itertools import groupby
 from typing import Any
@@ -16,6 +17,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from apps.core.aws import dns_records, doctor, email, smtp_credentials
 from apps.core.aws.account import Account
 from apps.core.aws.findings import Status, Unseen
+
+from . import _loopback
 
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 
@@ -55,14 +58,19 @@ class Command(BaseCommand):
             metavar="ADDRESS[:PORT]",
             help="ask this one, by its IPv4 address, rather than those of this machine",
         )
-        for each in (smtp, status, dns):
+        loopback = parsers.add_parser(
+            "loopback", help="send messages round to ourselves; exits with 1 where one gets lost"
+        )
+        _loopback.add_arguments(loopback)
+        for each in (smtp, status, dns, loopback):
             each.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        run = {
+        run: dict[str, Callable[[dict[str, Any]], None]] = {
             "smtp-credentials": self._smtp_credentials,
             "status": self._status,
             "dns": self._dns,
+            "loopback": partial(_loopback.run, self),
         }
         run[options["what"]](options)
 
