@@ -159,6 +159,7 @@ def show_delivery(office: Page, number: str, state: str) -> None:
         ("maria", "/batches/1/"),
         ("tom", "/notifications/"),
         ("sam", "/sandbox/"),
+        ("sam", "/sandbox/?person=rosa"),
         ("sam", "/nowhere/"),
     ],
 )

@@ -61,7 +61,7 @@ _LINES: dict[tuple[Hop, Channel], tuple[str, ...]] = {
 _REFUSALS = {LogEvent.TRANSIENT, LogEvent.PERMANENT, LogEvent.AMBIGUOUS, LogEvent.LEASE_EXPIRED}
 _WELL = "The doctor finds nothing about it."
 _ELSEWHERE = {
-    Hop.WORKER: "",
+    Hop.WORKER: f"{_WELL} Give it more time, with --timeout.",
     Hop.PROVIDER: "It is the provider's word.",
     Hop.EVENT: f"{_WELL} The site's log says what it refused or could not store.",
     Hop.DELIVERY: f"{_WELL} The delivery's page in the admin has its story.",
@@ -106,7 +106,7 @@ def _not_accepted(row: Delivery, lines: list[NotificationDeliveryLog]) -> tuple[
     before = Delivery.objects.filter(
         state=DeliveryState.DUE, priority__lte=row.priority, next_attempt_at__lte=Now()
     ).exclude(notification__kind=row.notification.kind)
-    waiting = f"; {count:,} others are due as well" if (count := before.count()) else ""
+    waiting = f"; due beside it: {count:,}" if (count := before.count()) else ""
     return Hop.WORKER, f"it is due, and no worker took it{waiting}"
 
 

@@ -155,7 +155,7 @@ def test_what_no_worker_took_is_withdrawn_and_the_books_balance(woken: Any) -> N
 
 def test_what_others_wait_for_as_well_is_said(woken: Any, delivery: Make) -> None:
     delivery()
-    assert "; 1 others are due as well" in fails("--yes", "--only=success")
+    assert "; due beside it: 1." in fails("--yes", "--only=success")
 
 
 def test_a_run_forgets_what_runs_have_suppressed_and_nothing_else(woken: Any) -> None:
