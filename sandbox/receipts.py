@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
 from apps.core import segments
+from apps.core.simulator import NUMBERS
 from sandbox.sms import USD_PER_PART, Sms
 
 
@@ -20,6 +21,9 @@ class Result(NamedTuple):
 CARRIED = Result("SUCCESS", "Message has been accepted by phone carrier")
 UNREACHABLE = Result("FAILURE", "Phone is currently unreachable/unavailable")
 OPTED_OUT = Result("FAILURE", "Phone number is opted out")
+#: What SNS says of these is written nowhere; it may be any of its words for a failure.
+BLOCKED = Result("FAILURE", "Phone has blocked SMS")
+FAILING = frozenset(numbers.failure for numbers in NUMBERS.values())
 
 
 def document(sms: Sms, received_at: datetime, result: Result, now: datetime) -> dict[str, Any]:

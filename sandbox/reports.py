@@ -89,6 +89,8 @@ class Reporter:
             return receipts.OPTED_OUT
         if telling.outcome == "opt_out":
             self._opted_out.add(sms.phone)
+        if telling.outcome is None and sms.phone in receipts.FAILING:
+            return receipts.BLOCKED
         return receipts.UNREACHABLE if telling.outcome == "bounce" else receipts.CARRIED
 
     async def _log(self, entry: Entry, sms: Sms, result: receipts.Result, telling: Telling) -> None:

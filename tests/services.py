@@ -18,6 +18,7 @@ from tools.processes import (
     die_with_parent,
     free_ports,
     kill_group,
+    port_is_free,
     redis_answers,
     redis_command,
 )
@@ -117,6 +118,17 @@ class Worker:
             asked = app.control.inspect([self.name], 0.5, connection=connection, limit=1)
             return bool(asked.ping())
 
+    def is_idle(self) -> bool:
+        """Whether it works on no task, and none waits."""
+        from apps.core import broker
+        from rs_systems.celery import app
+
+        if sum(broker.waiting().values()):
+            return False
+        with app.connection_for_read() as connection:
+            asked = app.control.inspect([self.name], 0.5, connection=connection, limit=1)
+            return (asked.active(), asked.reserved()) == ({self.name: []}, {self.name: []})
+
     def kill(self) -> None:
         """End it, and every process of its pool, as a power cut would."""
         kill_group(self.process.pid)
@@ -137,27 +149,69 @@ def running_worker(
 ) -> Iterator[Worker]:
     """A worker on the test database and the private Redis, ready for tasks."""
     log = folder / f"{name}.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [
-                BIN / "celery",
-                "--app=rs_systems",
-                "worker",
-                "--loglevel=info",
-                f"--hostname={name}",
-                f"--concurrency={concurrency}",
-            ],
+    worker = Worker(
+        name,
+        _start(
+            log,
+            variables,
+            "celery",
+            "--app=rs_systems",
+            "worker",
+            "--loglevel=info",
+            f"--hostname={name}",
+            f"--concurrency={concurrency}",
+        ),
+        log,
+    )
+    try:
+        wait_until(worker.answers, f"{name} answers")
+        yield worker
+    finally:
+        worker.stop()
+
+
+class Site:
+    """The site on the test database, in processes of its own, on a port that it keeps."""
+
+    def __init__(self, folder: Path) -> None:
+        [self.port] = free_ports(1)
+        self.url = f"http://{LOOPBACK}:{self.port}"
+        self._log = folder / "site.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, **variables: str) -> None:
+        address = f"{LOOPBACK}:{self.port}"
+        self._process = _start(
+            self._log, variables, "gunicorn", "rs_systems.wsgi", f"--bind={address}", "--threads=4"
+        )
+        wait_until(lambda: not port_is_free(self.port), f"the site listens on {address}")
+
+    def stop(self) -> None:
+        if self._process:
+            self._process.terminate()
+            try:
+                self._process.wait(STOP_S)
+            finally:
+                kill_group(self._process.pid)
+                self._process = None
+
+
+def shared_environment(variables: dict[str, str]) -> dict[str, str]:
+    """The environment of another process that works on the test database."""
+    return os.environ | {"DATABASE_URL": database_url()} | variables
+
+
+def _start(
+    log: Path, variables: dict[str, str], program: str, *arguments: str
+) -> "subprocess.Popen[bytes]":
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            [BIN / program, *arguments],
             cwd=ROOT,
-            env=os.environ | {"DATABASE_URL": database_url()} | variables,
+            env=shared_environment(variables),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
             preexec_fn=die_with_parent,
         )
-    worker = Worker(name, process, log)
-    try:
-        wait_until(worker.answers, f"{name} answers")
-        yield worker
-    finally:
-        worker.stop()

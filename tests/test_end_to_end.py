@@ -110,6 +110,41 @@ def test_an_approval_while_redis_is_down_arrives_once_when_it_is_back(
     expect(manager.get_by_test_id("sandbox-email").filter(has_text=number)).to_have_count(1)
 
 
+def test_an_email_that_bounces_is_told_on_its_story_and_the_next_one_is_skipped(
+    stack: Stack, sign_in: SignIn
+) -> None:
+    manager, office = sign_in("maria"), sign_in("sam")
+
+    first = approve_one_of("Rosa", manager)
+    show_delivery(office, first, "Bounced")
+    story = office.locator("#log-group")
+    expect(story).to_contain_text("Calling the provider")
+    expect(story).to_contain_text("Permanent General")
+    office.goto("/admin/core/suppression/")
+    expect(office.locator("#result_list")).to_contain_text("bounce@simulator.amazonses.com")
+    expect(office.locator("#result_list")).to_contain_text("messages to it bounce")
+
+    second = approve_one_of("Rosa", manager)
+    show_delivery(office, second, "Skipped")
+    why = "address is suppressed: messages to it bounce"
+    expect(office.locator("#log-group")).to_contain_text(why)
+    inbox_of("rosa", manager)
+    expect(manager.get_by_test_id("sandbox-email")).to_have_count(1)
+    expect(manager.get_by_test_id("sandbox-left-alone")).to_contain_text("messages to it bounce")
+
+
+def show_delivery(office: Page, number: str, state: str) -> None:
+    """Open the page of the e-mail about this repair as soon as it stands so."""
+    row = office.locator("#result_list tbody tr").filter(has_text="E-mail")
+
+    def stands_so() -> bool:
+        office.goto(f"/admin/core/delivery/?q={number}")
+        return state in row.inner_text()
+
+    wait_until(stands_so, f"the e-mail about {number} is {state.lower()}", 30)
+    row.locator("th a").click()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(
     ("username", "path"),
@@ -124,6 +159,7 @@ def test_an_approval_while_redis_is_down_arrives_once_when_it_is_back(
         ("maria", "/batches/1/"),
         ("tom", "/notifications/"),
         ("sam", "/sandbox/"),
+        ("sam", "/sandbox/?person=rosa"),
         ("sam", "/nowhere/"),
     ],
 )

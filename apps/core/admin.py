@@ -123,7 +123,7 @@ class DeliveryAdmin(ReadOnlyMixin, admin.ModelAdmin):
 
 @admin.register(ProviderEvent)
 class ProviderEventAdmin(ReadOnlyMixin, admin.ModelAdmin):
-    list_display = ["received_at", "kind", "provider", "recipient", "code", "is_matched"]
+    list_display = ["received_at", "kind", "provider", "recipient", "code", "via", "is_matched"]
     list_filter = ["kind", "permanent", "received_at"]
     ordering = ["-received_at"]
     search_fields = ["=provider_message_id", "=recipient"]

@@ -6,4 +6,5 @@ class CoreConfig(AppConfig):
     verbose_name = "Notifications"
 
     def ready(self) -> None:
-        from . import checks  # noqa: F401  registers the system checks
+        # Registers the system checks, and this app's own kinds.
+        from . import checks, own_kinds  # noqa: F401

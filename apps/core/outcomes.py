@@ -82,13 +82,18 @@ def postponed(delivery: Delivery, error: TransientError) -> Delivery | None:
 def held_too_long(delivery: Delivery, reason: str) -> Delivery | None:
     """Its channel is stopped, and another can carry it; returns the delivery that stands in."""
     with transaction.atomic():
+        return stand_in(delivery) if withdrawn(delivery, reason) else None
+
+
+def withdrawn(delivery: Delivery, reason: str) -> bool:
+    """It is not to be sent any more; False where it is no longer due: a worker has it, or had."""
+    with transaction.atomic():
         moved = _this(delivery, state=DeliveryState.DUE).move(
             DeliveryState.SKIPPED, finished_at=Now(), next_attempt_at=None, reason=reason
         )
-        if not moved:
-            return None
-        log(delivery, LogEvent.SKIPPED, detail=reason)
-        return stand_in(delivery)
+        if moved:
+            log(delivery, LogEvent.SKIPPED, detail=reason)
+    return bool(moved)
 
 
 def given_back(delivery: Delivery) -> None:

@@ -21,7 +21,7 @@ from . import events, suppressions
 from .events import fingerprint
 from .models import Delivery, Mark, ProviderEvent
 from .providers import delivery_logs
-from .states import EventKind
+from .states import EventKind, Via
 
 logger = logging.getLogger(__name__)
 
@@ -145,4 +145,5 @@ def _report(notification: _Notification, delivery: _Delivery, *, failed: bool) -
         price_usd=None if delivery.price is None else round(delivery.price, 5),
         parts=delivery.parts,
         occurred_at=at if at.tzinfo else at.replace(tzinfo=UTC),
+        via=Via.LOG,
     )

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from django.db.models import Count, Q
 from django.utils import timezone
 
-from . import breaker
+from . import breaker, simulator
 from .models import Mark, ProviderEvent
 from .models.channel_stop import StopCause
 from .states import Channel, EventKind
@@ -68,6 +68,8 @@ class Reputation:
 def present() -> Reputation:
     """Over the last 24 hours, or since somebody let a stopped channel run again."""
     ours = ProviderEvent.objects.filter(received_at__gt=_since()).exclude(delivery=None)
+    # Nor does it count what its own simulator makes of a message.
+    ours = ours.exclude(recipient__endswith=simulator.MAILBOX_DOMAIN)
     # What SES refuses for its own suppression list reached nobody, and SES does not count it.
     hard = Q(kind=EventKind.BOUNCED, permanent=True) & ~Q(code__contains="SuppressionList")
     counts = ours.filter(provider="ses").aggregate(

@@ -94,6 +94,14 @@ class LogEvent(models.TextChoices):
     FALLBACK = "fallback", "Handed to another channel"
 
 
+class Via(models.TextChoices):
+    """The way by which a report came home."""
+
+    WEBHOOK = "webhook", "Webhook"
+    QUEUE = "queue", "Queue"
+    LOG = "log", "Log of SNS"
+
+
 class EventKind(models.TextChoices):
     """What a provider reports about a message that it took, in our words."""
 

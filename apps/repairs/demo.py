@@ -11,6 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.core.models import Contact
+from apps.core.simulator import MAILBOX_DOMAIN
 from apps.core.templatetags.notifications import money
 
 from .models import (
@@ -29,6 +30,7 @@ from .models import (
 
 PASSWORD = "demo"  # noqa: S105  the sign-in that `make run` prints
 REDWOOD, LAKESHORE = "Redwood Freight", "Lakeshore Dairy"
+BOUNCING = f"bounce{MAILBOX_DOMAIN}"
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class Person:
     time_zone: str
     company: str = ""
     sms_opt_in: bool = True
+    email: str = ""
 
 
 SIGN_INS = [
@@ -51,6 +54,8 @@ SIGN_INS = [
     Person("priya", "Priya Nair", Role.TECHNICIAN, "America/New_York"),
     Person("dave", "Dave O'Brien", Role.TECHNICIAN, "America/Denver", sms_opt_in=False),
     Person("keisha", "Keisha Brooks", Role.TECHNICIAN, "America/Los_Angeles"),
+    # SES's mailbox simulator: what is sent there bounces for good, as if she had moved on.
+    Person("rosa", "Rosa Delgado", Role.TECHNICIAN, "America/Chicago", email=BOUNCING),
 ]
 
 UNITS = {
@@ -114,7 +119,6 @@ CASES = [
     Case(_COMPLETED, 37 * _DAY, "D3", _CHIP, _CENTER, "helen", "priya", "65.00"),
     Case(_COMPLETED, 35 * _DAY, "312", _CRACK, _BOTTOM, "tom", "tom", "185.00",
          "Four inches, has not reached the edge seal."),
-    Case(_COMPLETED, 33 * _DAY, "219", _BULLSEYE, _PASSENGER, "maria", "dave", "80.00"),
     Case(_COMPLETED, 30 * _DAY, "D6", _STAR, _DRIVER, "priya", "priya", "95.00"),
     Case(_COMPLETED, 27 * _DAY, "430", _COMBINATION, _DRIVER, "keisha", "keisha", "140.00",
          "Star and bullseye in the wiper path."),
@@ -123,7 +127,6 @@ CASES = [
          "Driver reports that it grew over the weekend."),
     Case(_COMPLETED, 19 * _DAY, "417", _STAR, _CENTER, "jane", "jane", "95.00", batch="old"),
     Case(_COMPLETED, 19 * _DAY, "417", _CHIP, _PASSENGER, "jane", "jane", "65.00", batch="old"),
-    Case(_COMPLETED, 16 * _DAY, "208", _BULLSEYE, _DRIVER, "luis", "tom", "80.00"),
     Case(_COMPLETED, 12 * _DAY, "D8", _STAR, _BOTTOM, "priya", "priya", "110.00"),
     Case(_COMPLETED, 9 * _DAY, "305", _CHIP, _DRIVER, "dave", "dave", "65.00"),
     Case(_COMPLETED, 6 * _DAY, "436", _COMBINATION, _PASSENGER, "maria", "keisha", "155.00"),
@@ -158,6 +161,9 @@ CASES = [
          "Hail, same storm as the one beside it.", batch="hail"),
     Case(_AWAITING, 1.5, "226", _CRACK, _TOP, "jane", "jane", "240.00", batch="hail"),
     Case(_AWAITING, 5, "436", _CHIP, _CENTER, "tom", "tom", "65.00"),
+    Case(_AWAITING, 6, "208", _BULLSEYE, _DRIVER, "rosa", "rosa", "80.00"),
+    Case(_AWAITING, 7, "219", _STAR, _PASSENGER, "rosa", "rosa", "95.00",
+         "Two short legs, dry."),
     Case(_AWAITING, 9, "D3", _CRACK, _BOTTOM, "priya", "priya", "205.00",
          "Two inches and growing with the cold."),
     Case(_AWAITING, 23, "213", _COMBINATION, _PASSENGER, "maria", "dave", "150.00"),
@@ -213,7 +219,7 @@ def _people(companies: dict[str, Company]) -> dict[str, Profile]:
     for n, person in enumerate(SIGN_INS, start=101):
         first, last = person.name.split()
         domain = person.company.replace(" ", "").lower() or "rssystems"
-        address = f"{person.username}@{domain}.example"
+        address = person.email or f"{person.username}@{domain}.example"
         phone = f"+12025550{n}"
         is_office = person.role == Role.OFFICE
         user = get_user_model().objects.create(

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from django.db.models import Count, Max, Q
 from django.db.models.functions import Now
 
-from apps.core.models import Contact, Notification
+from apps.core.models import Contact, Notification, Suppression
 from apps.core.states import Channel
 
 from .feed import Email, Sms
@@ -25,6 +25,8 @@ class Person:
     texts: list[Sms] = field(default_factory=list)
     unread: int = 0
     latest: datetime | None = None
+    #: By channel, why its address is left alone.
+    suppressed: dict[str, str] = field(default_factory=dict)
 
     @property
     def username(self) -> str:
@@ -87,11 +89,20 @@ def _contacts() -> list[Person]:
         .annotate(unread=Count("pk", filter=Q(read_at=None)), latest=Max("visible_from"))
         .values_list("recipient", "unread", "latest")
     }
+    suppressed = {
+        (row.channel, row.address): row.get_reason_display()
+        for row in Suppression.objects.in_force()
+    }
     people = []
     for contact in Contact.objects.select_related("user"):
         unread, latest = bells.get(contact.user_id, (0, None))
         name = contact.user.get_full_name() or contact.user.get_username()
-        people.append(Person(name, contact, unread=unread, latest=latest))
+        reasons = {
+            channel.value: reason
+            for channel in Channel
+            if (reason := suppressed.get((channel, contact.address(channel).lower())))
+        }
+        people.append(Person(name, contact, unread=unread, latest=latest, suppressed=reasons))
     return people
 
 

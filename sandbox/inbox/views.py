@@ -15,7 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_POST, require_safe
 
-from apps.core.models import Notification
+from apps.core.models import Notification, Suppression
 
 from . import faults, feed
 from .links import links
@@ -130,8 +130,9 @@ def _token(mark: str) -> str:
     bells = Notification.objects.filter(visible_from__lte=Now()).aggregate(
         shown=Count("pk"), unread=Count("pk", filter=Q(read_at=None))
     )
+    left_alone = Suppression.objects.in_force().count()
     minute = int(timezone.now().timestamp()) // 60
-    return f"{mark}-{bells['shown']}-{bells['unread']}-{minute}"
+    return f"{mark}-{bells['shown']}-{bells['unread']}-{left_alone}-{minute}"
 
 
 def _live(query: QueryDict) -> dict[str, Any]:

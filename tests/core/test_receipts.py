@@ -16,7 +16,7 @@ from apps.core.attempts import attempt
 from apps.core.models import Delivery, Mark, ProviderEvent, SMSSpend, Suppression
 from apps.core.providers import delivery_logs
 from apps.core.reports import ledger
-from apps.core.states import Channel, DeliveryState, EventKind, Priority
+from apps.core.states import Channel, DeliveryState, EventKind, Priority, Via
 from sandbox.testing import RunningSandbox, running_sandbox
 from tools.processes import wait_until
 
@@ -87,6 +87,7 @@ def test_a_text_that_its_carrier_took_is_delivered_and_the_log_says_by_whom(
     )
     report = ProviderEvent.objects.get(delivery=row)
     assert (report.parts, report.price_usd, report.code) == (1, Decimal("0.00645"), "Sandbox")
+    assert report.via == Via.LOG
     assert ledger().discrepancies == []
 
 

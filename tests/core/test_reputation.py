@@ -29,7 +29,9 @@ def reported(delivery: Make) -> Report:
     """So many reports of each kind, by name, about a delivery of ours."""
     row = delivery(state=DeliveryState.DELIVERED)
 
-    def call(age: timedelta = timedelta(), *, code: str = "", **counts: int) -> None:
+    def call(
+        age: timedelta = timedelta(), *, code: str = "", recipient: str = "", **counts: int
+    ) -> None:
         kinds = [EventKind(name) for name, number in counts.items() for _ in range(number)]
         events = ProviderEvent.objects.bulk_create(
             ProviderEvent(
@@ -38,6 +40,7 @@ def reported(delivery: Make) -> Report:
                 permanent=kind == EventKind.BOUNCED,
                 provider="ses",
                 code=code,
+                recipient=recipient,
                 delivery=row,
                 occurred_at=timezone.now(),
             )
@@ -98,6 +101,12 @@ def test_only_what_bounced_for_good_within_the_window_and_counts_at_ses_is_count
         fingerprint="soft", kind="bounced", provider="ses", occurred_at=timezone.now()
     )
     assert reputation.present() == reputation.Reputation(100, 2, 0)
+
+
+def test_what_aws_s_own_simulator_makes_of_a_message_is_not_counted(reported: Report) -> None:
+    reported(sent=100, bounced=1)
+    reported(recipient="bounce+3f9a1c@simulator.amazonses.com", sent=50, bounced=50, complained=9)
+    assert reputation.present() == reputation.Reputation(100, 1, 0)
 
 
 def test_a_bad_reputation_stops_what_is_not_urgent_until_it_is_good_again(

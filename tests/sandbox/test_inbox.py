@@ -21,7 +21,9 @@ from django.utils import timezone
 from django.utils.html import escape
 
 from apps.core.models import Contact, Notification
-from apps.core.states import Priority
+from apps.core.models.suppression import SuppressionReason
+from apps.core.states import Channel, Priority
+from apps.core.suppressions import suppress
 from sandbox.inbox import feed, views
 from sandbox.testing import HOST, RunningSandbox
 from tests.sandbox.clients import DELIVERY, SendEmail, SendText
@@ -239,6 +241,17 @@ def test_whom_nothing_may_be_sent_to_is_shown_with_the_reason(client: Client, ja
     assert "has not agreed to text messages" in html
     assert "e-mail address is not verified" in html
     assert "The bell has not rung." in html
+
+
+def test_whose_address_is_suppressed_is_shown_with_the_reason_and_the_way_out(
+    client: Client, jane: User, tom: User
+) -> None:
+    suppress(Channel.EMAIL, "jane@fleet.example", SuppressionReason.BOUNCE)
+    html = page(client, person="jane")
+    assert "Left alone: messages to it bounce." in html
+    assert "/admin/core/suppression/?q=jane%40fleet.example" in html
+    assert count(html, "sandbox-left-alone") == 1
+    assert count(page(client, person="tom"), "sandbox-left-alone") == 0
 
 
 def test_an_empty_sandbox_says_what_to_do(client: Client) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from apps.core.simulator import NUMBERS
 from sandbox.testing import RunningSandbox
 from tests.sandbox.clients import PHONE, aws, send_text
 from tests.sandbox.test_http import ask
@@ -67,6 +68,18 @@ def test_a_text_can_fail_on_its_way(sandbox: RunningSandbox) -> None:
 
     assert receipt["status"] == "FAILURE"
     assert receipt["delivery"]["providerResponse"] == "Phone is currently unreachable/unavailable"
+
+
+def test_of_a_country_s_two_simulator_numbers_one_gets_its_texts_unless_told_otherwise(
+    sandbox: RunningSandbox,
+) -> None:
+    success, failure = NUMBERS["GB"]
+    wait_for_receipt(sandbox, send_text(sandbox, success), GROUP)
+    receipt = wait_for_receipt(sandbox, send_text(sandbox, failure), FAILURES)
+    assert receipt["delivery"]["providerResponse"] == "Phone has blocked SMS"
+
+    sandbox.rule(to=failure, times=1, events={"outcome": "delivered"})
+    wait_for_receipt(sandbox, send_text(sandbox, failure), GROUP)
 
 
 def test_a_number_that_answers_stop_gets_that_text_and_none_after_it(

@@ -3,7 +3,7 @@
 from django.db import models
 from django.db.models.functions import Now
 
-from ..states import EventKind
+from ..states import EventKind, Via
 from .delivery import Delivery
 
 
@@ -31,6 +31,10 @@ class ProviderEvent(models.Model):
     parts = models.PositiveSmallIntegerField(null=True)
     occurred_at = models.DateTimeField()
     received_at = models.DateTimeField(db_default=Now(), editable=False)
+    #: Which way it came first; empty for those that were kept before this was.
+    via = models.CharField(
+        max_length=8, choices=Via.choices, blank=True, default="", db_default="", editable=False
+    )
     #: The delivery that it was applied to; empty while none fits.
     delivery = models.ForeignKey(
         Delivery, null=True, on_delete=models.SET_NULL, related_name="provider_events"

@@ -8,6 +8,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from .. import tasks
+from ..states import Via
 from ..webhooks import inbound
 from ..webhooks.sns_message import Refused, Unavailable
 
@@ -22,7 +23,7 @@ def sns(request: HttpRequest) -> HttpResponse:
     SNS takes a 4xx as final (https://docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html).
     """
     try:
-        stand_ins = inbound.take(request.body)
+        stand_ins = inbound.take(request.body, Via.WEBHOOK)
     except inbound.Replayed:
         # Not an error: a 4xx would send a message that was stored to the dead letters.
         return HttpResponse("known already\n", content_type="text/plain")

@@ -7,6 +7,7 @@ from .. import events
 from ..exceptions import DeliveryError
 from ..models import Delivery, ProviderEvent
 from ..providers.sns import confirm_subscription
+from ..states import Via
 from . import ses, sns_message
 
 logger = logging.getLogger(__name__)
@@ -16,7 +17,7 @@ class Replayed(Exception):
     """The message was stored before."""
 
 
-def take(body: bytes, *, oldest: timedelta | None = sns_message.OLDEST) -> list[Delivery]:
+def take(body: bytes, via: Via, *, oldest: timedelta | None = sns_message.OLDEST) -> list[Delivery]:
     """Store what one SNS message reports, and apply it to its deliveries.
 
     Returns the deliveries that stand in for those which ended, for workers to be woken. Raises
@@ -30,7 +31,10 @@ def take(body: bytes, *, oldest: timedelta | None = sns_message.OLDEST) -> list[
     if envelope.kind == "UnsubscribeConfirmation":
         logger.error("the topic no longer reports here topic=%s", envelope.topic_arn)
         return []
-    return events.receive(_reports(envelope))
+    reports = _reports(envelope)
+    for report in reports:
+        report.via = via
+    return events.receive(reports)
 
 
 def _confirm(envelope: sns_message.Envelope) -> None:

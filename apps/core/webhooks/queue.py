@@ -8,6 +8,7 @@ from django.db import DataError, IntegrityError, connection
 from ..exceptions import ChannelUnavailableError
 from ..models import Delivery
 from ..providers import event_queue
+from ..states import Via
 from . import inbound
 from .sns_message import Refused, Unavailable
 
@@ -43,7 +44,7 @@ def drain(queue_url: str) -> list[Delivery]:
 def _is_stored(message: event_queue.QueuedMessage, stand_ins: list[Delivery]) -> bool:
     try:
         # A queue keeps messages for days.
-        stand_ins += inbound.take(message.body.encode(), oldest=None)
+        stand_ins += inbound.take(message.body.encode(), Via.QUEUE, oldest=None)
     except inbound.Replayed:
         return True
     except Refused as error:

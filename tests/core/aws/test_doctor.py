@@ -443,8 +443,8 @@ def test_a_delivery_that_nobody_takes_is_told(
 
 
 def accepted(row: Delivery, ago: timedelta) -> None:
-    Delivery.objects.filter(pk=row.pk).update(state=DeliveryState.ACCEPTED, provider="ses")
-    line = row.log.create(attempt=1, event=LogEvent.ACCEPTED)
+    Delivery.objects.filter(pk=row.pk).update(state=DeliveryState.ACCEPTED)
+    line = row.log.create(attempt=1, event=LogEvent.ACCEPTED, provider="ses-smtp")
     row.log.filter(pk=line.pk).update(at=timezone.now() - ago)
 
 

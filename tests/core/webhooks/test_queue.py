@@ -13,7 +13,7 @@ from apps.core import events, tasks
 from apps.core.attempts import attempt
 from apps.core.models import Delivery, ProviderEvent
 from apps.core.providers import event_queue
-from apps.core.states import Channel, DeliveryState, Priority
+from apps.core.states import Channel, DeliveryState, EventKind, Priority, Via
 from apps.core.webhooks import queue, sns_message
 
 from .signing import Signer
@@ -128,7 +128,7 @@ def test_without_a_database_nothing_is_taken_from_the_queue(
             tasks.read_event_queue()
 
 
-def test_what_came_by_the_webhook_too_is_deleted_and_applied_once(
+def test_what_came_by_the_webhook_too_is_deleted_and_applied_once_and_the_way_is_known(
     delivery: Make, signer: Signer, queued: Queue, post: Callable[..., Any]
 ) -> None:
     row = delivery()
@@ -138,7 +138,10 @@ def test_what_came_by_the_webhook_too_is_deleted_and_applied_once(
     queued.put(body)
     tasks.read_event_queue()
     assert queued.left() == 0
-    assert ProviderEvent.objects.count() == 1
+    assert ProviderEvent.objects.get().via == Via.WEBHOOK
+    queued.put(signer.notification(event(row, "Bounce", "bounce", BOUNCE)))
+    tasks.read_event_queue()
+    assert ProviderEvent.objects.get(kind=EventKind.BOUNCED).via == Via.QUEUE
 
 
 def test_what_is_not_to_be_believed_or_cannot_be_checked_stays_for_the_dead_letters(

@@ -6,6 +6,7 @@ import sys
 from argparse import ArgumentTypeError
 from collections.abc import Callable
 from dataclasses import astuple
+from functools import partial
 from ipaddress import IPv4Address
 from itertools import groupby
 from typing import Any
@@ -17,6 +18,8 @@ from apps.core.aws import dns_records, doctor, email, setup_command, smtp_creden
 from apps.core.aws.account import Account
 from apps.core.aws.findings import Status, Unseen
 from apps.core.aws.tables import table
+
+from . import _loopback
 
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 
@@ -61,16 +64,21 @@ class Command(BaseCommand):
             "setup", help="deploy the stack and set what it cannot; shows the plan and asks first"
         )
         setup_command.add_arguments(plan, setup)
-        for each in (smtp, status, dns, plan, setup):
+        loopback = parsers.add_parser(
+            "loopback", help="send messages round to ourselves; exits with 1 where one gets lost"
+        )
+        _loopback.add_arguments(loopback)
+        for each in (smtp, status, dns, plan, setup, loopback):
             each.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        run = {
+        run: dict[str, Callable[[dict[str, Any]], None]] = {
             "smtp-credentials": self._smtp_credentials,
             "status": self._status,
             "dns": self._dns,
             "plan": self._plan,
             "setup": self._setup,
+            "loopback": partial(_loopback.run, self),
         }
         run[options["what"]](options)
 

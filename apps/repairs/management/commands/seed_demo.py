@@ -7,7 +7,7 @@ from apps.repairs import demo
 
 
 class Command(BaseCommand):
-    help = "Write the demo (two fleets, nine people, forty repairs) into a development database."
+    help = "Write the demo (two fleets, ten people, forty repairs) into a development database."
 
     def handle(self, *args: Any, **options: Any) -> None:
         if settings.ENVIRONMENT != "development":
