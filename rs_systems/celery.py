@@ -48,6 +48,11 @@ app.conf.beat_schedule = {
         "schedule": schedule(run_every=10.0),
         "options": {"priority": 0},
     },
+    # Holds the ledger against AWS's own counts, and tells the administrator what differs.
+    "reconcile-with-aws": {
+        "task": "apps.core.tasks.reconcile_with_aws",
+        "schedule": crontab(hour=3, minute=30),
+    },
     "cleanup-old-logs": {
         "task": "apps.core.tasks.cleanup_old_delivery_logs",
         "schedule": crontab(hour=2, minute=0, day_of_week=0),

@@ -13,15 +13,17 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from sandbox import aws, http
+from sandbox import aws, http, metric_statistics
 from sandbox.account import AwsAccount
 from sandbox.account_queries import AccountQueries
 from sandbox.cloudformation import CloudFormation
 from sandbox.control import Control
+from sandbox.counts import Counts
 from sandbox.intake import Intake
 from sandbox.listener import Doors, Listener
 from sandbox.logs import Logs
 from sandbox.loopback import is_loopback
+from sandbox.metric_statistics import MetricStatistics
 from sandbox.outbound import Outbound
 from sandbox.reports import Reporter
 from sandbox.rules import Rules
@@ -56,19 +58,25 @@ async def serve(arguments: argparse.Namespace) -> None:
 
     host, opted_out = arguments.host, set[str]()
     store, rules, logs, account = Store(), Rules(arguments.seed), Logs(), AwsAccount()
+    counts = Counts()
     credentials = Credentials(arguments.smtp_user, arguments.smtp_password)
     async with AsyncExitStack() as running:
         topic = Topic(Signer(arguments.signature_version), arguments.events_url)
         await running.enter_async_context(topic)
-        reporter = Reporter(topic, logs, opted_out, arguments.events_delay)
+        reporter = Reporter(topic, logs, counts, opted_out, arguments.events_delay)
         await running.enter_async_context(reporter)
         intake = Intake(store, rules, reporter, arguments.latency)
         ses, sns = Ses(intake, rules, credentials), Sns(intake, rules, topic, opted_out)
 
         smtp = Listener(host, arguments.smtp_port, protocol_factory(ses), lambda: ses.connections)
         queries, stacks = AccountQueries(account, topic), CloudFormation(account)
-        ses_v2, outbound = SesV2(account), Outbound(intake, rules, account)
-        aws_app = aws.build_app(sns, logs, queries, stacks, ses_v2, outbound)
+        ses_v2, outbound = SesV2(account, counts), Outbound(intake, rules, account)
+        metrics = MetricStatistics(account, counts)
+        aws_app = aws.build_app(
+            {metric_statistics.TARGET: metrics.handle, "Logs_20140328": logs.handle},
+            [queries.answer, stacks.answer, sns.handle],
+            [*ses_v2.routes(), *outbound.routes()],
+        )
         aws_port = await _listener(running, host, arguments.aws_port, aws_app)
         doors = Doors(rules, {"email": smtp, "sms": aws_port})
         control = Control(rules, doors, topic, reporter, opted_out, account)

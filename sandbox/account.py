@@ -41,7 +41,8 @@ class Account(Strict):
     enforcement_status: Literal["HEALTHY", "PROBATION", "SHUTDOWN"] = "HEALTHY"
     max_24_hour_send: Amount = 50_000
     max_send_rate: Amount = 14
-    sent_last_24_hours: Amount = 0
+    #: None: what was sent.
+    sent_last_24_hours: Amount | None = None
     #: What came of the last request for production access; empty: nobody ever asked.
     review_status: Literal["", "PENDING", "FAILED", "GRANTED", "DENIED"] = "GRANTED"
     #: What PutAccountDetails was told.

@@ -70,6 +70,11 @@ def story(recipients: Sequence[str], outcome: str | None) -> list[Event]:
     return [Event("Send", "", recipients, 0), *sorted(later, key=lambda event: event.step)]
 
 
+def is_simulated(address: str) -> bool:
+    """Whether SES itself answers for that address."""
+    return _SIMULATOR.fullmatch(address) is not None
+
+
 def document(email: Email, received_at: datetime, event: Event, now: datetime) -> dict[str, Any]:
     """The JSON that SES publishes of an event that happened `now`."""
     key = event.type[0].lower() + event.type[1:]

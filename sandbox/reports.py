@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Coroutine
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Self
 
 from sandbox import events, receipts
+from sandbox.counts import Counts
 from sandbox.events import Event
 from sandbox.logs import GROUPS, Logs
 from sandbox.mail import Email
@@ -21,10 +22,13 @@ EARLY_S = 10.0
 class Reporter:
     """Reports by events for e-mails and by log for texts. Use it as an async context manager."""
 
-    def __init__(self, topic: Topic, logs: Logs, opted_out: set[str], delay_s: float) -> None:
+    def __init__(
+        self, topic: Topic, logs: Logs, counts: Counts, opted_out: set[str], delay_s: float
+    ) -> None:
         """`delay_s`: seconds between a sending and its delivery, and between later events."""
         self._topic = topic
         self._logs = logs
+        self._counts = counts
         self._opted_out = opted_out
         self._delay_s = delay_s
         self._tasks: set[asyncio.Task[None]] = set()
@@ -46,13 +50,24 @@ class Reporter:
     async def report(self, entry: Entry, telling: Telling) -> None:
         """Tell what becomes of a message, in the background unless it is to be told early."""
         message = entry.message
+        if isinstance(message, Email):
+            self._count(entry, message, telling)
         if isinstance(message, Email) and message.configuration_set and self._topic.url:
             task = self._start(self._tell(entry, message, telling))
             if telling.timing == "early":
                 await asyncio.wait({task}, timeout=EARLY_S)
-        elif isinstance(message, Sms) and telling.outcome != "none":
+        elif isinstance(message, Sms):
             result = self._result(message, telling)
-            self._start(self._log(entry, message, result, telling))
+            self._counts.text(message, result.status, entry.received_at)
+            if telling.outcome != "none":
+                self._start(self._log(entry, message, result, telling))
+
+    def _count(self, entry: Entry, email: Email, telling: Telling) -> None:
+        # What nobody is told of has happened all the same.
+        outcome = None if telling.outcome == "none" else telling.outcome
+        for event in events.story(email.recipients, outcome):
+            at = entry.received_at + timedelta(seconds=event.step * self._delay_s)
+            self._counts.email(event, at)
 
     def ask_to_confirm(self) -> None:
         """Ask the subscriber to confirm the subscription."""

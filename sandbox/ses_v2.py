@@ -3,6 +3,7 @@
 The paths and names are those of https://docs.aws.amazon.com/ses/latest/APIReference-V2/.
 """
 
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -10,6 +11,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from sandbox.account import AwsAccount
+from sandbox.counts import Counts
 
 CASE = "100000000000001"
 DKIM_TOKENS = ("sandboxdkimtokenone", "sandboxdkimtokentwo", "sandboxdkimtokenthree")
@@ -18,8 +20,9 @@ DKIM_TOKENS = ("sandboxdkimtokenone", "sandboxdkimtokentwo", "sandboxdkimtokenth
 class SesV2:
     """The endpoint that boto3's `sesv2` client calls."""
 
-    def __init__(self, account: AwsAccount) -> None:
+    def __init__(self, account: AwsAccount, counts: Counts) -> None:
         self._account = account
+        self._counts = counts
 
     def routes(self) -> list[web.RouteDef]:
         """Where they are served."""
@@ -53,7 +56,9 @@ class SesV2:
         return handle
 
     async def account(self, request: web.Request) -> web.StreamResponse:
-        now = self._account.now
+        now, sent = self._account.now, self._account.now.sent_last_24_hours
+        if sent is None:
+            sent = self._counts.sent_in_24_hours(datetime.now(UTC))
         review = {"Status": now.review_status, "CaseId": CASE}
         details = {"Details": {**now.details, "ReviewDetails": review}} if now.review_status else {}
         return answer(
@@ -66,7 +71,7 @@ class SesV2:
                 "SendQuota": {
                     "Max24HourSend": now.max_24_hour_send,
                     "MaxSendRate": now.max_send_rate,
-                    "SentLast24Hours": now.sent_last_24_hours,
+                    "SentLast24Hours": sent,
                 },
                 "SuppressionAttributes": {"SuppressedReasons": ["BOUNCE", "COMPLAINT"]},
             }

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
+from tools.endpoints import endpoints
 from tools.postgres import PostgreSQL as PostgreSQL
 from tools.processes import (
     LOOPBACK,
@@ -49,10 +50,7 @@ def environment(folder: Path, broker_url: str, database_url: str) -> dict[str, s
         "EMAIL_RATE_LIMIT": "1000",
         "SMS_RATE_LIMIT": "1000",
         "AWS_SES_PORT": str(CLOSED_PORT),
-        **{
-            f"AWS_ENDPOINT_URL_{service}": f"http://{LOOPBACK}:{CLOSED_PORT}"
-            for service in ("SNS", "CLOUDWATCH_LOGS", "SESV2", "STS", "IAM", "CLOUDFORMATION")
-        },
+        **endpoints(f"http://{LOOPBACK}:{CLOSED_PORT}"),
         "SANDBOX_URL": f"http://{LOOPBACK}:{CLOSED_PORT}",
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,

@@ -21,6 +21,7 @@ from apps.core.reports import ledger
 from apps.core.simulator import NUMBERS
 from apps.core.states import DeliveryState, LogEvent, Via
 from sandbox.testing import RunningSandbox, running_sandbox
+from tools.endpoints import endpoints
 from tools.supervisor import ROOT
 
 from .services import Site, Worker, running_worker, shared_environment, wait_until
@@ -71,12 +72,11 @@ def sandbox(site: Site) -> Iterator[RunningSandbox]:
 @pytest.fixture(scope="module")
 def variables(site: Site, sandbox: RunningSandbox) -> Variables:
     """What all processes share."""
-    services = ("SNS", "CLOUDWATCH_LOGS", "SESV2", "STS", "IAM")
     return {
         "SITE_URL": site.url,
         "SANDBOX_URL": sandbox.url,
         "AWS_SES_PORT": str(sandbox.smtp_port),
-        **{f"AWS_ENDPOINT_URL_{service}": sandbox.aws_url for service in services},
+        **endpoints(sandbox.aws_url),
     }
 
 

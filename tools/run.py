@@ -23,6 +23,7 @@ from urllib.request import ProxyHandler, build_opener
 
 from dotenv import dotenv_values
 
+from tools.endpoints import endpoints
 from tools.processes import (
     LOOPBACK,
     die_with_parent,
@@ -278,10 +279,7 @@ def build_environment(base: Mapping[str, str], ports: dict[str, int], var: Path)
         "AWS_SES_TLS": "none",
         "AWS_SES_SMTP_USER": "sandbox",
         "AWS_SES_SMTP_PASSWORD": "sandbox-password",
-        **{
-            f"AWS_ENDPOINT_URL_{service}": f"http://{LOOPBACK}:{ports['PORT_AWS']}"
-            for service in ("SNS", "CLOUDWATCH_LOGS", "SESV2", "STS", "IAM", "CLOUDFORMATION")
-        },
+        **endpoints(f"http://{LOOPBACK}:{ports['PORT_AWS']}"),
         "SANDBOX_EVENTS_URL": f"http://localhost:{ports['PORT_WEB']}/webhooks/aws/sns",
         "SANDBOX_URL": f"http://{LOOPBACK}:{ports['PORT_SANDBOX']}",
     }

@@ -1,6 +1,7 @@
 """What the administrator is told about the system itself, in an e-mail of its own."""
 
 import logging
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -12,6 +13,7 @@ from django.utils.html import format_html_join
 
 from . import budget, reputation
 from .exceptions import DeliveryError
+from .findings import Difference, Status
 from .messages import EmailContent
 from .models import ChannelStop, Mark, SMSSpend
 from .models.channel_stop import StopCause
@@ -22,6 +24,9 @@ logger = logging.getLogger(__name__)
 
 #: The share of the month's limit at which the administrator is warned.
 WARN_AT = Decimal("0.8")
+#: How long the same differences are not told again: less than the day between two nights, so that
+#: one that comes a little early does tell.
+TELL_AGAIN, WARN_AGAIN = timedelta(hours=20), timedelta(days=6, hours=20)
 
 
 def send_budget_alerts() -> None:
@@ -55,10 +60,26 @@ def send_reputation_warning(found: reputation.Reputation) -> None:
     """Tell the administrator, once a day, that too much e-mail bounces or is complained about."""
     if not found.is_doubtful or found.is_bad:
         return
-    mark, _ = Mark.objects.get_or_create(name="reputation warning", defaults={"at": _LONG_AGO})
-    if not Mark.objects.filter(pk=mark.pk, at__lt=Now() - timedelta(days=1)).update(at=Now()):
+    _now_and_then("reputation warning", timedelta(days=1), _doubtful(found))
+
+
+def send_differences(lines: Sequence[Difference]) -> None:
+    """Tell the administrator what AWS's counts and our books do not agree about.
+
+    Once a night where a line fails; of the same warnings without a failure, once a week.
+    """
+    if not lines:
         return
-    if not _send(_doubtful(found)):
+    is_bad = any(line.finding.status == Status.FAIL for line in lines)
+    name = f"differences: {' '.join(line.id for line in lines)}"
+    _now_and_then(name, TELL_AGAIN if is_bad else WARN_AGAIN, _differing(lines))
+
+
+def _now_and_then(name: str, pause: timedelta, content: EmailContent) -> None:
+    mark, _ = Mark.objects.get_or_create(name=name, defaults={"at": _LONG_AGO})
+    if not Mark.objects.filter(pk=mark.pk, at__lt=Now() - pause).update(at=Now()):
+        return
+    if not _send(content):
         Mark.objects.filter(pk=mark.pk).update(at=mark.at)
 
 
@@ -89,6 +110,18 @@ def _doubtful(found: reputation.Reputation) -> EmailContent:
         f"At {reputation.STOP_BOUNCES:.0%} or {reputation.STOP_COMPLAINTS:.1%} we stop what is "
         "not urgent by ourselves. Look at the latest provider events in the admin: where did "
         "those addresses come from?",
+    )
+
+
+def _differing(lines: Sequence[Difference]) -> EmailContent:
+    return _content(
+        f"{settings.BRAND_NAME}: AWS's counts differ from our books",
+        *(
+            f"{line.id} ({line.finding.status}): {line.finding.found}. {line.finding.do}"
+            for line in lines
+        ),
+        "`manage.py aws reconcile` looks again; docs/aws.md says what each line compares. What "
+        "fails is told each night, and a warning that stays once a week.",
     )
 
 

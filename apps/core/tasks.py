@@ -11,7 +11,16 @@ from django.conf import settings
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from . import alerts, attempts, events, heartbeat, receipts, reputation, sweeps
+from . import (
+    alerts,
+    attempts,
+    events,
+    heartbeat,
+    receipts,
+    reconciliation,
+    reputation,
+    sweeps,
+)
 from .exceptions import ChannelUnavailableError
 from .models import Delivery
 from .states import Channel, DeliveryState, Priority
@@ -84,6 +93,13 @@ def read_sms_receipts() -> None:
 def read_event_queue() -> None:
     if settings.AWS_SES_EVENT_QUEUE_URL:
         enqueue(queue.drain(settings.AWS_SES_EVENT_QUEUE_URL))
+
+
+@shared_task(name="apps.core.tasks.reconcile_with_aws")
+def reconcile_with_aws() -> None:
+    # The sandbox forgets all that it has counted when it stops.
+    if settings.ENVIRONMENT != "development":
+        alerts.send_differences(reconciliation.differences())
 
 
 def _attempt(delivery_id: str) -> None:

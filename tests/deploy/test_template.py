@@ -189,6 +189,7 @@ def test_the_text_messages_that_are_counted_are_those_to_phone_numbers() -> None
 
 #: All that the application may do, and SNS for the log of deliveries.
 ACTIONS = {
+    "cloudwatch:GetMetricData",
     "cloudwatch:PutMetricData",
     "logs:CreateLogGroup",
     "logs:CreateLogStream",

@@ -12,9 +12,9 @@ from apps.core.aws import change_set, doctor, stack
 from apps.core.aws.account import Account
 from sandbox.testing import HOST, RunningSandbox, running_sandbox
 from tests.core.aws.cloudformation import CloudFormation
+from tools.endpoints import endpoints
 
 Lines = dict[str, doctor.Line]
-SERVICES = ("SNS", "CLOUDWATCH_LOGS", "SESV2", "STS", "IAM", "CLOUDFORMATION")
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +28,8 @@ def sandbox(
     running: RunningSandbox, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[RunningSandbox]:
     """What the settings and boto3 are pointed to; set up as it should be at the start."""
-    for service in SERVICES:
-        monkeypatch.setenv(f"AWS_ENDPOINT_URL_{service}", running.aws_url)
+    for name, url in endpoints(running.aws_url).items():
+        monkeypatch.setenv(name, url)
     settings.EMAIL_BACKEND = settings.SES_BACKEND
     settings.EMAIL_HOST, settings.EMAIL_PORT = HOST, running.smtp_port
     settings.EMAIL_RATE_LIMIT = 14.0

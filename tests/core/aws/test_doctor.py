@@ -22,8 +22,9 @@ from sandbox.account import EVERY_OUTCOME
 from sandbox.testing import RunningSandbox
 from sandbox.topic import ARN
 from tests.services import Worker
+from tools.endpoints import endpoints
 
-from .conftest import SERVICES, Lines
+from .conftest import Lines
 
 Examine = Callable[[], Lines]
 #: Their words are never twice the same.
@@ -206,8 +207,8 @@ def test_without_a_network_each_line_that_needs_it_says_so(
     healthy: RunningSandbox, examine: Examine, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
     before = examine()
-    for service in SERVICES:
-        monkeypatch.setenv(f"AWS_ENDPOINT_URL_{service}", "http://127.0.0.1:9")
+    for name, url in endpoints("http://127.0.0.1:9").items():
+        monkeypatch.setenv(name, url)
     settings.EMAIL_PORT = 9
     after = examine()
     asking = {name for names in DENIALS.values() for name in names}

@@ -14,9 +14,10 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from apps.core import reconciliation
 from apps.core.aws import dns_records, doctor, email, setup_command, smtp_credentials
 from apps.core.aws.account import Account
-from apps.core.aws.findings import Status, Unseen
+from apps.core.aws.findings import Finding, Status, Unseen
 from apps.core.aws.tables import table
 
 from . import _loopback
@@ -49,6 +50,10 @@ class Command(BaseCommand):
         status = parsers.add_parser(
             "status", help="look at everything, change nothing; exits with 1 where something fails"
         )
+        reconcile = parsers.add_parser(
+            "reconcile",
+            help="hold the ledger against AWS's own counts; exits with 1 where something fails",
+        )
         dns = parsers.add_parser(
             "dns", help="the DNS records that SES wants, and which of them are there"
         )
@@ -68,13 +73,14 @@ class Command(BaseCommand):
             "loopback", help="send messages round to ourselves; exits with 1 where one gets lost"
         )
         _loopback.add_arguments(loopback)
-        for each in (smtp, status, dns, plan, setup, loopback):
+        for each in (smtp, status, reconcile, dns, plan, setup, loopback):
             each.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *args: Any, **options: Any) -> None:
         run: dict[str, Callable[[dict[str, Any]], None]] = {
             "smtp-credentials": self._smtp_credentials,
             "status": self._status,
+            "reconcile": self._reconcile,
             "dns": self._dns,
             "plan": self._plan,
             "setup": self._setup,
@@ -127,22 +133,35 @@ class Command(BaseCommand):
         if not report.is_well:
             sys.exit(1)
 
+    def _reconcile(self, options: dict[str, Any]) -> None:
+        lines = reconciliation.compare()
+        is_well = all(line.finding.status != Status.FAIL for line in lines)
+        if options["json"]:
+            found = [line.as_dict() for line in lines]
+            self.stdout.write(json.dumps({"ok": is_well, "lines": found}))
+        else:
+            for line in lines:
+                self._tell_line(line.id, line.finding)
+        if not is_well:
+            sys.exit(1)
+
     def _tell(self, report: doctor.Report) -> None:
+        for area, lines in groupby(report.lines, key=lambda line: line.check.area):
+            self.stdout.write(f"\n{area}")
+            for line in lines:
+                self._tell_line(line.check.id, line.finding)
+        counts = (f"{report.count(status)} {status}" for status in Status)
+        self.stdout.write(f"\n{', '.join(counts)}. docs/aws.md says what each line is about.")
+
+    def _tell_line(self, name: str, finding: Finding) -> None:
         styles = {
             Status.OK: self.style.SUCCESS,
             Status.WARN: self.style.WARNING,
             Status.FAIL: self.style.ERROR,
         }
-        for area, lines in groupby(report.lines, key=lambda line: line.check.area):
-            self.stdout.write(f"\n{area}")
-            for line in lines:
-                status, found, do = astuple(line.finding)
-                self.stdout.write(
-                    f"  {styles[status](f'{status:4}')} {line.check.id}: {found}."
-                    f"{f' {do}' if do else ''}"
-                )
-        counts = (f"{report.count(status)} {status}" for status in Status)
-        self.stdout.write(f"\n{', '.join(counts)}. docs/aws.md says what each line is about.")
+        status, found, do = astuple(finding)
+        mark = styles[status](f"{status:4}")
+        self.stdout.write(f"  {mark} {name}: {found}.{f' {do}' if do else ''}")
 
     def _smtp_credentials(self, options: dict[str, Any]) -> None:
         access_key_id, secret = _access_key(options["access_key_id"], options["secret_from_env"])
