@@ -94,7 +94,7 @@ def recipients(messages: list[dict[str, Any]]) -> set[str]:
 
 
 def test_a_whole_demo_run_reaches_no_address_that_is_not_on_the_list(
-    worker: Callable[..., Worker], sandbox: RunningSandbox, staging: dict[str, str]
+    sandbox: RunningSandbox, staging: dict[str, str], worker: Callable[..., Worker]
 ) -> None:
     manage(staging, "check", "--deploy", "--fail-level", "WARNING")
     call_command("seed_demo")
