@@ -48,6 +48,15 @@ def seconds(value: str) -> dict[str, int]:
     return found
 
 
+@env.parser_for("redis_url")
+def redis_url(value: str) -> str:
+    """The URL of a Redis as redis-py and Celery both read it.
+
+    Celery's manual writes ssl_cert_reqs=CERT_REQUIRED, which redis-py refuses at each connection.
+    """
+    return re.sub(r"(?<=ssl_cert_reqs=)CERT_\w+", lambda found: found[0][5:].lower(), value)
+
+
 def load() -> str:
     """Read the environment's files into `os.environ`; returns the environment's name."""
     _read(os.environ.get("ENV_FILE", ".env"))

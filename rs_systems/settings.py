@@ -33,6 +33,7 @@ MIDDLEWARE = [
     # First: a load balancer asks by address and over plain HTTP.
     "apps.core.middleware.HealthCheckMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "apps.core.middleware.ContentSecurityPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -200,10 +201,13 @@ SMS_RATE_LIMIT = env.float("SMS_RATE_LIMIT", 10.0)
 RATE_LIMIT_SHARES = env.int("RATE_LIMIT_SHARES", 16)
 
 # --- Celery -------------------------------------------------------------------------------------
-CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", "redis://localhost:6379/0")
+CELERY_BROKER_URL = env.redis_url("CELERY_BROKER_URL", "redis://localhost:6379/0")
 if CELERY_BROKER_URL.startswith("rediss://"):
     CELERY_BROKER_USE_SSL = {"ssl_cert_reqs": ssl.CERT_REQUIRED}
-CELERY_RESULT_BACKEND = env.str("CELERY_RESULT_BACKEND", "") or None
+CELERY_RESULT_BACKEND = env.redis_url("CELERY_RESULT_BACKEND", "") or None
+if CELERY_RESULT_BACKEND and CELERY_RESULT_BACKEND.startswith("rediss://"):
+    # Without it Celery refuses a rediss:// that does not say so itself.
+    CELERY_REDIS_BACKEND_USE_SSL = {"ssl_cert_reqs": ssl.CERT_REQUIRED}
 CELERY_TASK_IGNORE_RESULT = CELERY_RESULT_BACKEND is None
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_SERIALIZER = "json"

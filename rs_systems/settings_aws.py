@@ -3,7 +3,14 @@
 from . import environment
 from .environment import env
 from .settings import *  # noqa: F403
-from .settings import AWS_SES_REGION_NAME, MIDDLEWARE, SES_BACKEND, SNS_TRUST_SANDBOX
+from .settings import (
+    AWS_SES_REGION_NAME,
+    CONSOLE_BACKEND,
+    EMAIL_TRANSPORTS,
+    MIDDLEWARE,
+    SES_BACKEND,
+    SNS_TRUST_SANDBOX,
+)
 
 ENVIRONMENT = environment.load()
 DEBUG = False
@@ -22,9 +29,14 @@ if SNS_TRUST_SANDBOX:
 EMAIL_SUBJECT_PREFIX = f"[{ENVIRONMENT}] "
 EMAIL_HOST = env.str("AWS_SES_HOST", f"email-smtp.{AWS_SES_REGION_NAME}.amazonaws.com")
 EMAIL_BACKEND = env.str("EMAIL_BACKEND", SES_BACKEND)
+if ENVIRONMENT == "staging" and EMAIL_BACKEND not in (*EMAIL_TRANSPORTS.values(), CONSOLE_BACKEND):
+    raise SystemExit(
+        f"EMAIL_BACKEND is {EMAIL_BACKEND!r}, and this is staging: Django's own mail would pass no "
+        f"allow-list there. Unset it, which means {SES_BACKEND}."
+    )
 SMS_BACKEND = env.str("SMS_BACKEND", "apps.core.providers.sns.SNS")
 
-CELERY_BROKER_URL = env.str("CELERY_BROKER_URL")
+CELERY_BROKER_URL = env.redis_url("CELERY_BROKER_URL")
 CELERY_WORKER_CONCURRENCY = env.int("CELERY_CONCURRENCY", 8)
 
 # Whitenoise wants to stand directly behind SecurityMiddleware.

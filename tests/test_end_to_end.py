@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, ViewportSize, expect, sync_playwright
 
 from tools import chromium
 from tools.processes import wait_until
@@ -14,6 +14,7 @@ from tools.stack import Stack, running_stack
 pytestmark = [pytest.mark.browser, pytest.mark.services, pytest.mark.timeout(300)]
 
 PHONE: ViewportSize = {"width": 390, "height": 844}
+POLICY = "content-security-policy"
 SignIn = Callable[[str], Page]
 
 
@@ -176,6 +177,65 @@ def test_no_page_has_a_serious_barrier(
     assert wide <= 0, "a page must not scroll sideways on a phone"
     if not username:
         page.close()
+
+
+@pytest.mark.parametrize(
+    ("username", "paths"),
+    [
+        ("", ["/login/", "/nowhere/"]),
+        ("maria", ["/", "/repairs/1/", "/batches/1/", "/repairs/new/", "/notifications/"]),
+        ("tom", ["/", "/repairs/new/", "/notifications/"]),
+        ("sam", ["/", "/repairs/new/", "/sandbox/", "/sandbox/?person=maria", "/admin/"]),
+    ],
+)
+def test_no_page_asks_for_anything_that_the_policy_forbids(
+    stack: Stack, browser: Browser, sign_in: SignIn, username: str, paths: list[str]
+) -> None:
+    page = sign_in(username) if username else browser.new_page(base_url=stack.url)
+    refused = refusals(page)
+    if username == "sam":
+        paths = [*paths, *administration(page)]
+    for path in paths:
+        answer = page.goto(path, wait_until="load")
+        assert answer
+        assert answer.status == 404 or "default-src 'none'" in answer.headers[POLICY], path
+    assert refused == []
+    page.close()
+
+
+def test_the_policy_lets_an_approval_and_the_frame_of_an_email_be(sign_in: SignIn) -> None:
+    page = sign_in("helen")
+    refused = refusals(page)
+    number = approve_one_of("Priya", page)
+    inbox_of("priya", page)
+    page.get_by_test_id("sandbox-email").filter(has_text=number).click()
+    frame = page.frame_locator("iframe.sandbox-frame")
+    expect(frame.locator("h1")).to_be_visible()
+    assert refused == []
+
+
+def refusals(page: Page) -> list[str]:
+    """What the browser will have refused by a Content-Security-Policy, growing as it does."""
+    refused: list[str] = []
+
+    def listen(message: ConsoleMessage) -> None:
+        if "Content Security Policy" in message.text:
+            refused.append(f"{page.url}: {message.text}")
+
+    page.on("console", listen)
+    return refused
+
+
+def administration(page: Page) -> list[str]:
+    """The admin's list of each model, a form of each that may be added, and one row of each."""
+    page.goto("/admin/")
+    links = page.locator("#content-main a").evaluate_all("all => all.map(a => a.pathname)")
+    lists = {link for link in links if not link.endswith(("/add/", "/change/"))}
+    for each in sorted(lists):
+        page.goto(each)
+        rows = page.locator("#result_list th a").evaluate_all("all => all.map(a => a.pathname)")
+        links += rows[:1]
+    return sorted(set(links))
 
 
 def deliveries_about(stack: Stack, number: str) -> list[str]:

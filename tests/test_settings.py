@@ -258,6 +258,71 @@ def test_development_goes_by_the_api_of_ses_where_it_is_told_to() -> None:
     assert setting("EMAIL_BACKEND", **variables) == "apps.core.providers.ses_api.EmailBackend"
 
 
+def test_connections_to_the_database_are_kept_and_looked_at_before_they_are_used_again() -> None:
+    databases = setting("DATABASES", **PRODUCTION)
+    assert isinstance(databases, dict)
+    assert databases["default"]["CONN_MAX_AGE"] == 600
+    assert databases["default"]["CONN_HEALTH_CHECKS"] is True
+
+
+ASK_FOR_THE_SIGN_IN = """
+import json
+from django.conf import settings
+# Nothing was collected here.
+plain = "django.contrib.staticfiles.storage.StaticFilesStorage"
+settings.STORAGES["staticfiles"]["BACKEND"] = plain
+import django; django.setup()
+from django.test import Client
+answers = [Client().get("/login/", secure=secure, headers={"host": "app.rssystems.com"})
+           for secure in (False, True)]
+cookies = {name: bool(cookie["secure"]) for name, cookie in answers[1].cookies.items()}
+print(json.dumps([[each.status_code, dict(each.headers)] for each in answers] + [cookies]))
+"""
+PROTECTION = {
+    "Strict-Transport-Security": "max-age=31536000; includeSubDomains; preload",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+        "connect-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; "
+        "frame-ancestors 'none'"
+    ),
+}
+
+
+def test_production_s_pages_come_over_https_with_the_headers_that_protect_them() -> None:
+    result = run(ASK_FOR_THE_SIGN_IN, **PRODUCTION)
+    assert result.returncode == 0, result.stderr
+    (plain, redirect), (status, headers), cookies = json.loads(result.stdout)
+    assert (plain, redirect["Location"]) == (301, "https://app.rssystems.com/login/")
+    assert status == 200
+    assert headers | PROTECTION == headers
+    assert cookies == {"csrftoken": True}
+    assert setting("SESSION_COOKIE_SECURE", **PRODUCTION) is True
+    assert setting("SESSION_COOKIE_HTTPONLY", **PRODUCTION) is True
+
+
+def test_a_result_backend_over_tls_verifies_the_certificate_without_being_told() -> None:
+    code = (
+        "from rs_systems.celery import app\n"
+        "print(app.backend.connparams['connection_class'].__name__, "
+        "app.backend.connparams['ssl_cert_reqs'].name)"
+    )
+    result = run(code, **{**PRODUCTION, "CELERY_RESULT_BACKEND": "rediss://r.example/1"})
+    assert result.stdout.strip() == "SSLConnection CERT_REQUIRED", result.stderr
+
+
+def test_staging_refuses_an_email_backend_that_knows_no_allow_list() -> None:
+    backend = "django.core.mail.backends.smtp.EmailBackend"
+    variables = {**PRODUCTION, "EMAIL_BACKEND": backend}
+    assert setting("EMAIL_BACKEND", **variables) == backend
+    result = run(PRINT, "DEBUG", **{**variables, "ENVIRONMENT": "staging"})
+    assert result.returncode == 1
+    assert f"EMAIL_BACKEND is '{backend}', and this is staging" in result.stderr
+
+
 def test_the_inbox_of_the_sandbox_exists_in_development_alone() -> None:
     apps = setting("INSTALLED_APPS", ENVIRONMENT="development")
     assert isinstance(apps, list)
@@ -316,6 +381,15 @@ def test_logs_rotate_in_their_folder_and_carry_no_address(tmp_path: Path) -> Non
             "notifications.E018",
         ),
         ({"EMAIL_BACKEND": "apps.core.providers.ses_api.EmailBackend"}, "notifications.E018"),
+        ({"CELERY_BROKER_URL": "rediss://r.example/0?ssl_cert_reqs=none"}, "notifications.E019"),
+        (
+            {"CELERY_BROKER_URL": "rediss://r.example/0?ssl_check_hostname=false"},
+            "notifications.E019",
+        ),
+        (
+            {"CELERY_RESULT_BACKEND": "rediss://r.example/1?ssl_cert_reqs=CERT_NONE"},
+            "notifications.E019",
+        ),
         ({"ENVIRONMENT": "staging"}, "notifications.W014"),
     ],
 )

@@ -149,6 +149,16 @@ def _deployment() -> Iterator[CheckMessage]:
             "Celery runs tasks eagerly: inside the request, which waits for the provider.",
             "Unset CELERY_TASK_ALWAYS_EAGER.",
         )
+    for name in ("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND"):
+        if re.search(
+            r"ssl_cert_reqs=(none|optional)|ssl_check_hostname=", getattr(settings, name) or ""
+        ):
+            yield _error(
+                19,
+                f"{name} does not have the certificate of Redis verified.",
+                "Take ssl_cert_reqs and ssl_check_hostname out; name an authority of your own by "
+                "ssl_ca_certs=FILE.",
+            )
     by_smtp = settings.EMAIL_TRANSPORT == "smtp"
     if by_smtp and settings.AWS_SES_TLS == "none":
         yield _error(

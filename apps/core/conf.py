@@ -50,4 +50,7 @@ def may_reach(address: str) -> bool:
         return True
     allowed = {entry.strip().lower() for entry in settings.STAGING_ALLOWED_RECIPIENTS}
     address = address.strip().lower()
-    return bool({address, "@" + address.rpartition("@")[2]} & allowed)
+    _, _, domain = address.partition("@")
+    # What has a second @ may be two addresses, of which one is a stranger's.
+    is_one = domain and "@" not in domain
+    return address in allowed or bool(is_one and "@" + domain in allowed)

@@ -18,6 +18,8 @@ from rs_systems import environment
         ("anyone@test.example.evil.com", False),
         ("+12025550123", True),
         ("+12025550124", False),
+        ("stranger@x.example,qa@test.example", False),
+        ("<stranger@x.example>@test.example", False),
         ("", False),
     ],
 )
@@ -25,6 +27,12 @@ def test_staging_reaches_its_list_only(settings: Any, address: str, reached: boo
     settings.ENVIRONMENT = "staging"
     settings.STAGING_ALLOWED_RECIPIENTS = ["qa@rssystems.com", "@test.example", "+12025550123"]
     assert conf.may_reach(address) is reached
+
+
+def test_a_comma_too_many_in_the_list_lets_nobody_in(settings: Any) -> None:
+    settings.ENVIRONMENT = "staging"
+    settings.STAGING_ALLOWED_RECIPIENTS = ["qa@rssystems.com", "", "@"]
+    assert not any(map(conf.may_reach, ["+12025550124", "stranger@x.example", "stranger@"]))
 
 
 def test_production_reaches_everybody(settings: Any) -> None:

@@ -1,0 +1,132 @@
+"""Staging, as it is deployed but for AWS itself, reaches nobody who is not on its list."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from django.core.management import call_command
+
+from apps.core import kinds
+from apps.core.models import Delivery, Notification
+from apps.core.reports import ledger
+from apps.core.states import Channel, DeliveryState, LogEvent
+from sandbox.testing import SMTP_PASSWORD, SMTP_USER, RunningSandbox, running_sandbox
+from tools.processes import LOOPBACK
+from tools.supervisor import ROOT
+
+from .services import Worker, database_url, wait_until
+from .tls import Authority, tls_front
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.services]
+
+ADDRESS, NUMBER = "jane@rssystems.example", "+12025550106"
+ADDRESSEE, NUMBER_S_OWNER = "jane", "tom"
+STRANGER = "administrator@stranger.example"
+REASON = "not among the recipients that staging may reach"
+NOT_AGREED = "has not agreed to text messages"
+
+
+@pytest.fixture
+def sandbox() -> Iterator[RunningSandbox]:
+    with running_sandbox() as running:
+        yield running
+
+
+@pytest.fixture
+def staging(sandbox: RunningSandbox, redis_url: str, tmp_path: Path) -> Iterator[dict[str, str]]:
+    """The variables of a staging whose SES and Redis speak TLS, with certificates of ours."""
+    authority = Authority(tmp_path, "authority")
+    certificate = authority.issue(LOOPBACK)
+    with (
+        tls_front(sandbox.smtp_port, certificate) as smtp_port,
+        tls_front(urlsplit(redis_url).port or 0, certificate) as redis_port,
+    ):
+        yield {
+            "ENVIRONMENT": "staging",
+            "DJANGO_SETTINGS_MODULE": "rs_systems.settings_aws",
+            "SECRET_KEY": "k9$Zp2-vX7qLw4mT8rB1nC6yH3sJ5dF0gAeUiOoPzQxWcVbNmMlKkJhGfDs",
+            "ALLOWED_HOSTS": "staging.example.com",
+            "SITE_URL": "https://staging.example.com",
+            "CELERY_BROKER_URL": f"rediss://{LOOPBACK}:{redis_port}/0",
+            "AWS_SES_HOST": LOOPBACK,
+            "AWS_SES_PORT": str(smtp_port),
+            "AWS_SES_TLS": "implicit",
+            "AWS_SES_SMTP_USER": SMTP_USER,
+            "AWS_SES_SMTP_PASSWORD": SMTP_PASSWORD,
+            "AWS_ENDPOINT_URL_SNS": sandbox.aws_url,
+            "SMS_BACKEND": "apps.core.providers.sns.SNS",
+            "SNS_TRUST_SANDBOX": "false",
+            "SSL_CERT_FILE": str(authority.certificate),
+            "STAGING_ALLOWED_RECIPIENTS": f"{ADDRESS},{NUMBER}",
+            "ADMIN_EMAIL": STRANGER,
+        }
+
+
+def manage(variables: dict[str, str], *arguments: str) -> str:
+    result = subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        env=os.environ | {"DATABASE_URL": database_url()} | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+def run(variables: dict[str, str], *names: str) -> None:
+    """Run these functions of `tests.everything` in a process with these variables."""
+    calls = "; ".join(f"everything.{name}()" for name in names)
+    manage(variables, "shell", "--no-imports", "-c", f"from tests import everything; {calls}")
+
+
+def recipients(messages: list[dict[str, Any]]) -> set[str]:
+    """The envelopes' addresses, and the numbers."""
+    mails = [message for message in messages if message["kind"] == "email"]
+    texts = [message for message in messages if message["kind"] == "sms"]
+    return {to for mail in mails for to in mail["to"]} | {text["phone"] for text in texts}
+
+
+def test_a_whole_demo_run_reaches_no_address_that_is_not_on_the_list(
+    sandbox: RunningSandbox, staging: dict[str, str], worker: Callable[..., Worker]
+) -> None:
+    manage(staging, "check", "--deploy", "--fail-level", "WARNING")
+    call_command("seed_demo")
+    run(staging, "tell_the_administrator")
+    assert sandbox.messages() == []
+
+    worker(concurrency=2, **staging)
+    run(staging, "drive_repairs", "tell_everybody")
+    of_repairs = Notification.objects.exclude(about_type=None)
+    every_kind = {kind.name for kind in kinds.every()}
+    assert set(of_repairs.values_list("kind", flat=True)) == every_kind
+    open_ones = Delivery.objects.exclude(state__in=[DeliveryState.ACCEPTED, DeliveryState.SKIPPED])
+    wait_until(lambda: not open_ones.exists(), "every delivery is sent or skipped")
+    run(staging | {"ADMIN_EMAIL": ADDRESS}, "tell_the_administrator")
+
+    messages = sandbox.messages()
+    assert recipients(messages) == {ADDRESS, NUMBER}
+    subjects = [message["subject"] for message in messages if message["kind"] == "email"]
+    assert [each for each in subjects if not each.startswith("[staging] ")] == []
+    assert {"[staging] To the administrators", "[staging] ERROR: An error of a page"} <= set(
+        subjects
+    )
+    assert any("text message budget" in subject for subject in subjects)
+
+    sent = Delivery.objects.filter(state=DeliveryState.ACCEPTED)
+    assert set(sent.values_list("notification__recipient__username", "channel")) == {
+        (ADDRESSEE, Channel.EMAIL),
+        (NUMBER_S_OWNER, Channel.SMS),
+    }
+    assert len(messages) == sent.count() + 3
+    for kept in Delivery.objects.filter(state=DeliveryState.SKIPPED):
+        lines = list(kept.log.exclude(event=LogEvent.FALLBACK).values_list("event", "detail"))
+        assert lines in ([(LogEvent.SKIPPED, REASON)], [(LogEvent.SKIPPED, NOT_AGREED)])
+        assert lines[0][1] == REASON or kept.notification.recipient.username == "dave"
+    assert ledger(None).balances
