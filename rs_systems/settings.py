@@ -244,6 +244,8 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_SEND_TASK_EVENTS = True
 CELERY_TASK_SEND_SENT_EVENT = True
 
+DEFAULT_EXCEPTION_REPORTER_FILTER = "apps.core.redaction.URLHidingFilter"
+
 # --- Logs ---------------------------------------------------------------------------------------
 LOG_DIR = env.str("LOG_DIR", "")
 _console = {"class": "logging.StreamHandler"}

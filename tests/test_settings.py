@@ -348,14 +348,15 @@ def test_every_answer_of_production_carries_its_security_headers(tmp_path: Path)
         "call_command('migrate', verbosity=0)\n"
         "from django.conf import settings\n"
         # Their names are made by collectstatic, which has not run.
-        "settings.STORAGES['staticfiles']['BACKEND'] = settings.DEFAULT_STATIC\n"
+        "plain_files = 'django.contrib.staticfiles.storage.StaticFilesStorage'\n"
+        "settings.STORAGES['staticfiles']['BACKEND'] = plain_files\n"
         "from django.test import Client\n"
         "plain = Client().get('/login/', headers={'host': 'app.rssystems.com'})\n"
         "page = Client().get('/login/', secure=True, headers={'host': 'app.rssystems.com'})\n"
         "cookie = page.cookies['csrftoken']\n"
         "print(json.dumps([plain.headers['Location'], dict(page.headers), cookie['secure'],"
         " settings.SESSION_COOKIE_SECURE, settings.SESSION_COOKIE_HTTPONLY]))"
-    ).replace("settings.DEFAULT_STATIC", "'django.contrib.staticfiles.storage.StaticFilesStorage'")
+    )
     database = {"DATABASE_URL": f"sqlite:///{tmp_path / 'db.sqlite3'}"}
     result = run(code, **{**PRODUCTION, **database})
     assert result.returncode == 0, result.stderr
