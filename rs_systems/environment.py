@@ -1,7 +1,7 @@
 """Which environment this process runs in, and with which variables.
 
-The variables of the process win over `.env`, which wins over `.env.<environment>`. ENV_FILE names
-another file in place of `.env`.
+The variables of the process win over `.env`, which wins over `.env.<environment>`, which wins over
+the secret that AWS_SECRETS_NAME names. ENV_FILE names another file in place of `.env`.
 """
 
 import os
@@ -58,12 +58,16 @@ def redis_url(value: str) -> str:
 
 
 def load() -> str:
-    """Read the environment's files into `os.environ`; returns the environment's name."""
+    """Read the environment's files and secret into `os.environ`; returns the environment's name."""
     _read(os.environ.get("ENV_FILE", ".env"))
     name = os.environ.setdefault("ENVIRONMENT", _implied_environment())
     if name not in ENVIRONMENTS:
         raise SystemExit(f"ENVIRONMENT is {name!r}; it must be one of {', '.join(ENVIRONMENTS)}.")
     _read(f".env.{name}")
+    if _has_secret():
+        from . import secret
+
+        secret.load()
     return name
 
 
@@ -72,6 +76,14 @@ def configure() -> None:
     aws = load() != "development"
     module = "rs_systems.settings_aws" if aws else "rs_systems.settings"
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", module)
+    if _has_secret():
+        from . import rotation
+
+        rotation.watch()
+
+
+def _has_secret() -> bool:
+    return bool(os.environ.get("AWS_SECRETS_NAME"))
 
 
 def _implied_environment() -> str:

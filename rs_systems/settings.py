@@ -12,6 +12,10 @@ DEBUG = True
 SECRET_KEY = env.str("SECRET_KEY", "development-only-not-a-secret-0123456789-abcdefghij")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"], subcast=str.strip)
 SITE_URL = env.str("SITE_URL", "http://localhost:8000")
+# The secret in AWS Secrets Manager that environment.py has read by now, and the seconds after which
+# it is asked again.
+AWS_SECRETS_NAME = env.str("AWS_SECRETS_NAME", "")
+AWS_SECRETS_REFRESH_S = env.int("AWS_SECRETS_REFRESH_S", 300)
 VAR_DIR = BASE_DIR / "var"
 
 INSTALLED_APPS = [
@@ -255,6 +259,8 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 # What Flower shows.
 CELERY_WORKER_SEND_TASK_EVENTS = True
 CELERY_TASK_SEND_SENT_EVENT = True
+
+DEFAULT_EXCEPTION_REPORTER_FILTER = "apps.core.redaction.URLHidingFilter"
 
 # --- Logs ---------------------------------------------------------------------------------------
 LOG_DIR = env.str("LOG_DIR", "")

@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
+from unittest.mock import patch
 
 import django
 import pytest
 import redis
 
-from tests import services
+from tests import secrets_manager, services
 
 
 def _new_folder() -> Path:
@@ -117,3 +118,24 @@ def worker(
             )
 
         yield start
+
+
+@pytest.fixture(scope="module")
+def _secrets_manager() -> Iterator[secrets_manager.SecretsManager]:
+    with secrets_manager.running_secrets_manager() as running:
+        yield running
+
+
+@pytest.fixture
+def manager(
+    _secrets_manager: secrets_manager.SecretsManager, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[secrets_manager.SecretsManager]:
+    """Where this process and those that it starts find their secret; none has read it yet."""
+    from rs_systems import secret
+
+    _secrets_manager.begin_anew()
+    monkeypatch.setattr(secret, "_given", None)
+    secret._session.cache_clear()
+    with patch.dict(os.environ, _secrets_manager.variables):
+        yield _secrets_manager
+    secret._session.cache_clear()

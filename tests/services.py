@@ -45,6 +45,7 @@ def environment(folder: Path, broker_url: str, database_url: str) -> dict[str, s
         "CELERY_TASK_ALWAYS_EAGER": "false",
         "DATABASE_URL": database_url,
         "ENV_FILE": os.devnull,
+        "AWS_SECRETS_NAME": "",
         "LOG_DIR": "",
         # What a test does not measure must not wait for the account's pace.
         "EMAIL_RATE_LIMIT": "1000",

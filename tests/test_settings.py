@@ -3,11 +3,22 @@
 import json
 import os
 import re
+import socketserver
+import ssl
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 ROOT = Path(__file__).parent.parent
 PRODUCTION = {
@@ -126,6 +137,7 @@ VARIABLES: dict[str, tuple[str, dict[str, object]]] = {
     "CELERY_CONCURRENCY": ("2", {"CELERY_WORKER_CONCURRENCY": 2}),
     "CELERY_MAX_TASKS_PER_CHILD": ("50", {"CELERY_WORKER_MAX_TASKS_PER_CHILD": 50}),
     "CELERY_TIMEZONE": ("UTC", {"CELERY_TIMEZONE": "UTC"}),
+    "AWS_SECRETS_REFRESH_S": ("60", {"AWS_SECRETS_REFRESH_S": 60}),
     "CELERY_TASK_ALWAYS_EAGER": ("true", {"CELERY_TASK_ALWAYS_EAGER": True}),
 }
 
@@ -142,6 +154,7 @@ def test_a_database_connection_is_kept_as_long_as_the_variable_says() -> None:
     databases = setting("DATABASES", **{**PRODUCTION, "DATABASE_CONN_MAX_AGE": "5"})
     assert isinstance(databases, dict)
     assert databases["default"]["CONN_MAX_AGE"] == 5
+    assert databases["default"]["CONN_HEALTH_CHECKS"] is True
     assert databases["default"]["ENGINE"] == "django.db.backends.postgresql"
 
 
@@ -150,7 +163,8 @@ def test_every_variable_that_the_settings_read_is_tested_here_and_documented() -
         (ROOT / "rs_systems" / name).read_text() for name in ("settings.py", "settings_aws.py")
     ]
     read = set(re.findall(r'env\.\w+\(\s*"([A-Z0-9_]+)"', "".join(sources)))
-    assert read - {"DATABASE_URL", "LOG_DIR"} == set(VARIABLES)
+    # tests/test_secret.py is about the last of these.
+    assert read - {"DATABASE_URL", "LOG_DIR", "AWS_SECRETS_NAME"} == set(VARIABLES)
     documented = (ROOT / "docs" / "configuration.md").read_text()
     assert {name for name in read if f"`{name}`" not in documented} == set()
 
@@ -362,6 +376,7 @@ def test_logs_rotate_in_their_folder_and_carry_no_address(tmp_path: Path) -> Non
         ({"BRAND_ACCENT": "blue"}, "notifications.E004"),
         ({"EMAIL_RATE_LIMIT": "0"}, "notifications.E005"),
         ({"RETRY_HORIZON_H": "-1"}, "notifications.E005"),
+        ({"AWS_SECRETS_REFRESH_S": "0"}, "notifications.E005"),
         ({"UNKNOWN_RESEND": "email,sms:urgnt"}, "notifications.E006"),
         ({"UNKNOWN_DEADLINE_S": "600,fax=60"}, "notifications.E006"),
         ({"SITE_URL": "app.rssystems.com"}, "notifications.E007"),
@@ -447,3 +462,83 @@ def test_a_load_balancer_s_question_is_answered_whatever_the_host_and_without_ht
     )
     database = {"DATABASE_URL": f"sqlite:///{tmp_path / 'db.sqlite3'}"}
     assert run(code, **{**PRODUCTION, **database}).stdout.strip() == "200"
+
+
+def test_every_answer_of_production_carries_its_security_headers(tmp_path: Path) -> None:
+    code = (
+        "import django, json; django.setup()\n"
+        "from django.core.management import call_command\n"
+        "call_command('migrate', verbosity=0)\n"
+        "from django.conf import settings\n"
+        # Their names are made by collectstatic, which has not run.
+        "plain_files = 'django.contrib.staticfiles.storage.StaticFilesStorage'\n"
+        "settings.STORAGES['staticfiles']['BACKEND'] = plain_files\n"
+        "from django.test import Client\n"
+        "plain = Client().get('/login/', headers={'host': 'app.rssystems.com'})\n"
+        "page = Client().get('/login/', secure=True, headers={'host': 'app.rssystems.com'})\n"
+        "cookie = page.cookies['csrftoken']\n"
+        "print(json.dumps([plain.headers['Location'], dict(page.headers), cookie['secure'],"
+        " settings.SESSION_COOKIE_SECURE, settings.SESSION_COOKIE_HTTPONLY]))"
+    )
+    database = {"DATABASE_URL": f"sqlite:///{tmp_path / 'db.sqlite3'}"}
+    result = run(code, **{**PRODUCTION, **database})
+    assert result.returncode == 0, result.stderr
+    location, headers, *cookies = json.loads(result.stdout.splitlines()[-1])
+    assert location == "https://app.rssystems.com/login/"
+    assert cookies == [True, True, True]
+    expected = {
+        "Strict-Transport-Security": "max-age=31536000; includeSubDomains; preload",
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "same-origin",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "X-Frame-Options": "DENY",
+    }
+    assert {name: headers.get(name) for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    "client",
+    [
+        "from rs_systems.celery import app\n"
+        "app.connection_for_write().ensure_connection(max_retries=1, timeout=5)",
+        "from apps.core import limits; limits._client().ping()",
+        "from apps.core import heartbeat; heartbeat._client().ping()",
+        "from apps.core.aws import redis_server; redis_server.client().ping()",
+    ],
+)
+def test_a_redis_whose_certificate_nobody_vouches_for_is_not_talked_to(
+    client: str, tmp_path: Path
+) -> None:
+    with impostor(tmp_path) as port:
+        variables = {**PRODUCTION, "CELERY_BROKER_URL": f"rediss://127.0.0.1:{port}/0"}
+        result = run(f"import django; django.setup()\n{client}", **variables)
+    assert "CERTIFICATE_VERIFY_FAILED" in result.stderr
+
+
+@contextmanager
+def impostor(folder: Path) -> Iterator[int]:
+    """The port of a TLS server with a certificate that it has made by itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key())
+        .serial_number(1)
+        .not_valid_before(now)
+        .not_valid_after(now + timedelta(hours=1))
+        .sign(key, hashes.SHA256())
+    )
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (folder / "pem").write_bytes(pem + certificate.public_bytes(Encoding.PEM))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "pem")
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with suppress(OSError), context.wrap_socket(self.request, server_side=True) as talk:
+                talk.recv(1)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()

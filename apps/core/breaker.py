@@ -18,6 +18,7 @@ from .models import ChannelStop, Delivery
 from .models.channel_stop import StopCause
 from .models.delivery import DeliveryQuerySet
 from .redaction import storable
+from .signals import channel_refused
 from .states import Channel, Priority
 
 logger = logging.getLogger(__name__)
@@ -41,7 +42,13 @@ def _stops(cause: StopCause) -> QuerySet[ChannelStop]:
 
 
 def stop(channel: Channel, error: ChannelUnavailableError) -> None:
-    """Stop the channel, or where it is stopped already, note what the provider says now."""
+    """Stop the channel, or where it is stopped already, note what the provider says now.
+
+    Not where the refusal turns out to be about old credentials, and new ones are in place.
+    """
+    if any(renewed for _, renewed in channel_refused.send(sender=ChannelStop, channel=channel)):
+        logger.warning("channel goes on with new credentials channel=%s: %s", channel, error)
+        return
     words = {"code": storable(error.code, 64), "reason": storable(error.detail, 500)}
     row, stopped = ChannelStop.objects.get_or_create(
         channel=channel,

@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 from django.utils.log import AdminEmailHandler
+from django.views.debug import SafeExceptionReporterFilter
 
 _EMAIL = re.compile(r"([A-Za-z0-9])[A-Za-z0-9._%+'-]*@([A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+)")
 _PHONE = re.compile(r"\+\d{6,13}(\d{2})\b")
@@ -21,6 +22,14 @@ def storable(text: str, length: int) -> str:
     PostgreSQL takes every character but NUL.
     """
     return redact(text.replace("\0", ""))[:length]
+
+
+class URLHidingFilter(SafeExceptionReporterFilter):
+    """For Django's reports of errors, which list the settings: a URL may have a password in it."""
+
+    hidden_settings = re.compile(
+        f"{SafeExceptionReporterFilter.hidden_settings.pattern}|_URL|_BACKEND", re.IGNORECASE
+    )
 
 
 class RedactingAdminEmailHandler(AdminEmailHandler):

@@ -1,6 +1,8 @@
 import logging
 import sys
 
+from django.views.debug import ExceptionReporter
+
 from apps.core.redaction import RedactingFormatter, redact
 
 
@@ -20,3 +22,10 @@ def test_an_exception_is_masked_too() -> None:
     assert "ValueError: 550 no such user: j***@fleet.example" in text
     assert "jane" not in text
     assert "2025550123" not in text
+
+
+def test_a_report_of_an_error_shows_no_password_of_a_url(settings, rf) -> None:
+    settings.CELERY_BROKER_URL = "rediss://:hidden-password@cache.example:6379/0"
+    report = ExceptionReporter(rf.get("/"), ValueError, ValueError("broken"), None)
+    assert "CELERY_BROKER_URL" in report.get_traceback_text()
+    assert "hidden-password" not in report.get_traceback_text()

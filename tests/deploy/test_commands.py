@@ -14,7 +14,8 @@ import pytest
 import redis
 
 from rs_systems.celery import app
-from tests.deploy.unit_files import command, effective
+from tests.deploy.unit_files import command
+from tests.secrets_manager import SecretsManager
 from tests.services import STOP_S, database_url
 from tools.processes import LOOPBACK, die_with_parent, free_ports, kill_group, wait_until
 from tools.supervisor import ROOT
@@ -123,14 +124,23 @@ def test_flower_asks_for_the_password_of_the_environment(start: Start) -> None:
 
 @pytest.mark.parametrize("password", ["", PASSWORD])
 def test_flower_does_not_start_without_a_password(password: str) -> None:
-    [line] = effective("flower")["ExecStartPre"]
-    shell, option, script = line.replace("$$", "$").split(maxsplit=2)
     run = subprocess.run(
-        [shell, option, script.strip("'")],
-        env={"FLOWER_BASIC_AUTH": password},
+        command("flower", {}, "ExecStartPre"),
+        cwd=ROOT,
+        env=os.environ | {"FLOWER_BASIC_AUTH": password},
         capture_output=True,
         text=True,
         check=False,
     )
     assert (run.returncode == 0) is bool(password)
-    assert ("/etc/rs-systems/environment" in run.stderr) is not bool(password)
+    assert ("FLOWER_BASIC_AUTH is to be set" in run.stderr) is not bool(password)
+
+
+def test_flower_takes_its_password_from_the_secret(start: Start, manager: SecretsManager) -> None:
+    manager.put(FLOWER_BASIC_AUTH=PASSWORD)
+    [port] = free_ports(1)
+    words = command("flower", {})
+    words[words.index("--port=5555")] = f"--port={port}"
+    start("flower", words, **manager.variables)
+    wait_until(lambda: get(port, "/", PASSWORD) == 200, "Flower answers")
+    assert get(port, "/") == get(port, "/", "somebody:else") == 401

@@ -22,8 +22,8 @@ def effective(service: str) -> Settings:
     return settings
 
 
-def command(service: str, variables: dict[str, str]) -> list[str]:
+def command(service: str, variables: dict[str, str], setting: str = "ExecStart") -> list[str]:
     """ExecStart with this machine's programs, and the variables in their places."""
-    [line] = effective(service)["ExecStart"]
+    [line] = effective(service)[setting]
     line = line.replace("/var/www/rs_systems/venv/bin", str(BIN)).replace("%%", "%")
     return [re.sub(r"\$\{(\w+)\}", lambda name: variables[name[1]], word) for word in line.split()]

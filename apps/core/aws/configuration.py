@@ -1,10 +1,12 @@
 """Whether the settings make sense, each by itself and together."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from django.conf import settings
 from django.core import checks as django_checks
+
+from rs_systems import secret
 
 from .account import Account
 from .findings import Area, Finding, fail, ok, warn
@@ -28,6 +30,28 @@ def checks(account: Account) -> Finding:
     found_words = f"{ids}: {worst.msg}".rstrip(".")
     do = str(worst.hint or "Run `manage.py check --deploy`.")
     return fail(found_words, do) if worst.level >= django_checks.ERROR else warn(found_words, do)
+
+
+@area.check
+def secrets(account: Account) -> Finding:
+    """What the secret gives. One that cannot be read has ended this command before."""
+    given = secret.given()
+    if given is None:
+        found = "AWS_SECRETS_NAME is not set: every variable comes from this host"
+        if settings.ENVIRONMENT == "development":
+            return ok(f"{found} (development)")
+        return warn(found, "Put passwords and keys into a secret of AWS Secrets Manager.")
+    found = f"{settings.AWS_SECRETS_NAME} gives {_listed(given.version.values)}"
+    if given.overridden:
+        return warn(
+            f"{found}; this host has its own {_listed(given.overridden)}",
+            "Unless that is meant, take it out of the host's environment: it is not rotated there.",
+        )
+    return ok(found)
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names)) or "nothing"
 
 
 @area.check

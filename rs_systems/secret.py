@@ -1,0 +1,219 @@
+"""The secret variables of this environment, from AWS Secrets Manager: the one place here that
+knows boto3. No value gets into an error, a log or a `repr`.
+"""
+
+import json
+import os
+import re
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, NamedTuple
+
+import boto3
+from botocore import exceptions as aws
+from botocore.config import Config
+
+#: Seconds for the connection and for each answer. It only reads, so that boto3 may try again.
+CONNECT_S, READ_S = 3, 5
+TRIES_AT_START, TRIES_LATER = 3, 1
+
+_VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
+#: These decide which secret is read, and how.
+_BEFORE_IT = re.compile(r"ENVIRONMENT|ENV_FILE|USE_AWS_DB|DJANGO_SETTINGS_MODULE|AWS_SECRETS_.*")
+_NO_CREDENTIALS = (
+    aws.NoCredentialsError,
+    aws.PartialCredentialsError,
+    aws.CredentialRetrievalError,
+)
+#: https://docs.aws.amazon.com/secretsmanager/latest/apireference/CommonErrors.html
+_CREDENTIALS = {
+    "ExpiredTokenException",
+    "IncompleteSignature",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "MissingAuthenticationToken",
+    "UnrecognizedClientException",
+}
+_UNREACHED = (aws.HTTPClientError, aws.ConnectionError)
+
+
+class Unreadable(Exception):
+    """The secret gives no variables: what was found, and what to do about it."""
+
+    def __init__(self, found: str, do: str) -> None:
+        super().__init__(f"The secret {_name()!r} in {_region()} {found.rstrip('.')}. {do}")
+
+
+class Version(NamedTuple):
+    """What the secret held when it was asked."""
+
+    id: str
+    values: dict[str, str]
+
+    def __repr__(self) -> str:
+        return f"Version(id={self.id!r}, names={sorted(self.values)})"
+
+
+@dataclass
+class Given:
+    """What this process has of the secret: its variables, and those that the environment has."""
+
+    version: Version
+    #: By name, those that had a value of the environment's own, which wins.
+    overridden: set[str] = field(default_factory=set)
+
+
+_given: Given | None = None
+
+
+def given() -> Given | None:
+    """What `load` has read; None where AWS_SECRETS_NAME is not set."""
+    return _given
+
+
+def load() -> None:
+    """Put the secret's variables into `os.environ` where it has no value, once a process.
+
+    A process that cannot read it ends here, and says why.
+    """
+    global _given
+    if _given is not None or not _name():
+        return
+    try:
+        version = ask(TRIES_AT_START)
+    except Unreadable as problem:
+        raise SystemExit(str(problem)) from None
+    overridden = {name for name in version.values if os.environ.get(name)}
+    os.environ.update(_without(version.values, overridden))
+    _given = Given(version, overridden)
+
+
+def renew() -> dict[str, str]:
+    """Ask again: the new values of what has changed since, "" for what is gone.
+
+    What the environment overrides does not change. Raises Unreadable.
+    """
+    assert _given, "load() comes first"
+    before, after = _given.version, ask(TRIES_LATER)
+    _given.version = after
+    if before.id == after.id:
+        return {}
+    names = before.values.keys() | after.values.keys()
+    changed = {
+        name: after.values.get(name, "")
+        for name in names
+        if before.values.get(name) != after.values.get(name)
+    }
+    return _without(changed, _given.overridden)
+
+
+def _without(values: dict[str, str], names: set[str]) -> dict[str, str]:
+    return {name: value for name, value in values.items() if name not in names}
+
+
+def _name() -> str:
+    return os.environ.get("AWS_SECRETS_NAME", "")
+
+
+def _region() -> str:
+    # arn:aws:secretsmanager:us-east-1:123456789012:secret:name
+    of_arn = _name().split(":")[3] if re.match(r"arn:[^:]+:secretsmanager:.", _name()) else ""
+    named = os.environ.get("AWS_SECRETS_REGION") or os.environ.get("AWS_SES_REGION")
+    return of_arn or named or "us-east-1"
+
+
+@cache
+def _session() -> Any:
+    # Kept, for its credentials are those of the time before the secret: what it may say of AWS's
+    # own variables is meant for others.
+    return boto3.Session()
+
+
+def ask(tries: int) -> Version:
+    """The secret as it is now; raises Unreadable."""
+    config = Config(
+        connect_timeout=CONNECT_S,
+        read_timeout=READ_S,
+        retries={"mode": "standard", "total_max_attempts": tries},
+    )
+    try:
+        client = _session().client("secretsmanager", region_name=_region(), config=config)
+        answer: dict[str, Any] = client.get_secret_value(SecretId=_name())
+    except aws.ClientError as error:
+        raise _refused(error) from None
+    except _NO_CREDENTIALS as error:
+        raise _no_credentials(str(error)) from None
+    except _UNREACHED as error:
+        raise Unreadable(
+            f"could not be reached: {error}",
+            "Check the way out of this network, the Region and AWS_ENDPOINT_URL_SECRETS_MANAGER.",
+        ) from None
+    except (aws.BotoCoreError, ValueError) as error:
+        raise Unreadable(
+            f"cannot be asked for: {error}",
+            "Check AWS_SECRETS_NAME, AWS_SECRETS_REGION and boto3's own variables.",
+        ) from None
+    return Version(answer["VersionId"], _variables(answer.get("SecretString")))
+
+
+def _refused(error: aws.ClientError) -> Unreadable:
+    code = error.response["Error"].get("Code", "")
+    words = error.response["Error"].get("Message", "")
+    said = f"AWS says {code}: {words}"
+    if code == "ResourceNotFoundException":
+        return Unreadable(
+            f"does not exist, or has no value yet; {said}",
+            "Check AWS_SECRETS_NAME and its Region, AWS_SECRETS_REGION or else AWS_SES_REGION.",
+        )
+    if code == "InvalidRequestException":
+        return Unreadable(
+            f"is to be deleted, or of no use as it is; {said}",
+            "`aws secretsmanager restore-secret` takes a deletion back.",
+        )
+    if code == "DecryptionFailure" or (code == "AccessDeniedException" and "kms" in words.lower()):
+        return Unreadable(
+            f"cannot be decrypted; {said}", "Allow kms:Decrypt with its key to this machine's role."
+        )
+    if code == "AccessDeniedException":
+        return Unreadable(
+            f"is denied to us; {said}",
+            "Allow secretsmanager:GetSecretValue to this machine's role (and kms:Decrypt, where "
+            "the key is a customer's own).",
+        )
+    if code in _CREDENTIALS:
+        return _no_credentials(said)
+    return Unreadable(f"was refused; {said}", "Look at it in the console.")
+
+
+def _no_credentials(words: str) -> Unreadable:
+    return Unreadable(
+        f"is not shown, for AWS takes no credentials from here: {words}",
+        "Give the machine a role, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
+    )
+
+
+def _variables(text: str | None) -> dict[str, str]:
+    """The variables that a secret's text is made of; raises Unreadable."""
+    if text is None:
+        raise Unreadable("is binary", _FORM)
+    try:
+        # Numbers as they are spelled.
+        found = json.loads(text, parse_int=str, parse_float=str)
+    except ValueError:
+        found = None
+    # Outside the handler: the error that came of parsing quotes the whole text.
+    if not isinstance(found, dict):
+        raise Unreadable("is no JSON object", _FORM)
+    for name, value in found.items():
+        if not _VARIABLE.fullmatch(name):
+            raise Unreadable(f"has {name!r}, which is no name of a variable", _FORM)
+        if _BEFORE_IT.fullmatch(name):
+            raise Unreadable(
+                f"has {name}, which is looked at before the secret is", "Set it on the host."
+            )
+        if not isinstance(value, str) or "\0" in value:
+            raise Unreadable(f"has a {name} that is neither text nor a number", _FORM)
+    return {name: value for name, value in found.items() if value}
+
+
+_FORM = 'Write it as in {"SECRET_KEY": "…", "DATABASE_URL": "…"}: variables and their values.'

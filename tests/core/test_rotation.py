@@ -1,0 +1,268 @@
+"""The secret rotates while processes run."""
+
+import logging
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, LiteralString
+from unittest.mock import patch
+from urllib.parse import urlsplit
+
+import dj_database_url
+import psycopg
+import pytest
+from celery.signals import task_failure, task_prerun
+from django.core.signals import request_started
+from django.db import OperationalError, connections
+from django.test import Client
+
+from apps.core import breaker
+from apps.core.attempts import attempt
+from apps.core.exceptions import ChannelUnavailableError
+from apps.core.models import ChannelStop, Delivery
+from apps.core.providers import email_provider, memory
+from apps.core.states import Channel, DeliveryState
+from apps.core.tasks import enqueue
+from rs_systems import rotation, secret
+from rs_systems.celery import debug_task
+from sandbox.testing import SMTP_PASSWORD, running_sandbox
+from tests.secrets_manager import SecretsManager
+from tests.services import PostgreSQL, Worker, wait_until
+
+DATABASE = "postgres://user:before@db.example:5432/rs"
+FIRST = {"AWS_SES_SMTP_PASSWORD": "before", "DATABASE_URL": DATABASE, "SECRET_KEY": "before"}
+
+
+@pytest.fixture
+def running(
+    manager: SecretsManager, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[SecretsManager]:
+    """This process has read its secret, and watches it without any patience."""
+    for name in FIRST:
+        os.environ.pop(name, None)
+    manager.put(**FIRST)
+    secret.load()
+    manager.asked.clear()
+    settings.EMAIL_HOST_PASSWORD = "before"
+    settings.AWS_SECRETS_REFRESH_S = 0
+    monkeypatch.setattr(rotation, "SOONEST_S", 0)
+    monkeypatch.setattr(rotation, "_watch", rotation.Watch())
+    rotation.watch()
+    with patch.dict(settings.DATABASES["default"]):
+        yield manager
+    for signal, receiver in rotation.OCCASIONS:
+        signal.disconnect(receiver)
+
+
+def rotated(manager: SecretsManager, **values: str) -> None:
+    manager.put(**(FIRST | values))
+
+
+def begin_request() -> None:
+    request_started.send(sender=None)
+
+
+def test_another_smtp_password_is_used_from_the_next_connection_on(
+    running: SecretsManager, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = email_provider()
+    rotated(running, AWS_SES_SMTP_PASSWORD="after")
+    with caplog.at_level(logging.INFO):
+        begin_request()
+    assert settings.EMAIL_HOST_PASSWORD == os.environ["AWS_SES_SMTP_PASSWORD"] == "after"
+    assert email_provider() is not before
+    assert "secret rotated, in use from now on: AWS_SES_SMTP_PASSWORD" in caplog.text
+    assert "after" not in caplog.text
+
+
+def test_another_database_password_is_for_the_connections_to_come(
+    running: SecretsManager, settings: Any
+) -> None:
+    database = settings.DATABASES["default"]
+    database.update(dj_database_url.parse(DATABASE))
+    rotated(running, DATABASE_URL=DATABASE.replace("before", "af%2Fter"))
+    begin_request()
+    assert database["PASSWORD"] == "af/ter"
+
+
+@pytest.mark.parametrize("url", [DATABASE.replace("db.example", "other.example"), "not-a-url://x"])
+def test_another_database_is_for_a_restart(
+    running: SecretsManager, settings: Any, caplog: pytest.LogCaptureFixture, url: str
+) -> None:
+    settings.DATABASES["default"].update(dj_database_url.parse(DATABASE))
+    rotated(running, DATABASE_URL=url)
+    begin_request()
+    assert settings.DATABASES["default"]["HOST"] == "db.example"
+    assert "secret changed, restart for: DATABASE_URL" in caplog.text
+    assert url not in caplog.text
+
+
+def test_what_cannot_change_alive_is_named_once(
+    running: SecretsManager, caplog: pytest.LogCaptureFixture
+) -> None:
+    rotated(running, SECRET_KEY="after", NEW="new")
+    begin_request()
+    begin_request()
+    assert caplog.text.count("secret changed, restart for: NEW, SECRET_KEY") == 1
+    assert os.environ["SECRET_KEY"] == "before"
+
+
+def test_what_the_environment_has_of_its_own_does_not_rotate(
+    manager: SecretsManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.environ["AWS_SES_SMTP_PASSWORD"] = "ours"
+    manager.put(**FIRST)
+    secret.load()
+    rotated(manager, AWS_SES_SMTP_PASSWORD="after")
+    assert secret.renew() == {}
+
+
+def test_a_secret_that_is_out_of_reach_leaves_what_there_is(
+    running: SecretsManager, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    rotated(running, AWS_SES_SMTP_PASSWORD="after")
+    running.refuse("AccessDeniedException")
+    begin_request()
+    assert settings.EMAIL_HOST_PASSWORD == "before"
+    assert "secret not read, going on with what it said before" in caplog.text
+    begin_request()
+    assert settings.EMAIL_HOST_PASSWORD == "after"
+
+
+def test_the_secret_is_asked_no_more_often_than_it_should(
+    running: SecretsManager, settings: Any
+) -> None:
+    settings.AWS_SECRETS_REFRESH_S = 300
+    for _ in range(5):
+        begin_request()
+        task_prerun.send(sender=None)
+    assert running.asked == []
+
+
+def test_while_one_thread_asks_the_others_go_on(running: SecretsManager) -> None:
+    running.open.clear()
+    asking = threading.Thread(target=begin_request)
+    asking.start()
+    wait_until(lambda: running.asked, "the first has asked")
+    begin_request()
+    assert asking.is_alive(), "the second came through while the first still waits"
+    running.open.set()
+    asking.join()
+    assert len(running.asked) == 1
+
+
+def test_a_refusal_that_new_credentials_answer_does_not_stop_the_channel(
+    running: SecretsManager, settings: Any, delivery: Callable[..., Delivery]
+) -> None:
+    settings.AWS_SECRETS_REFRESH_S = 300
+    rotated(running, AWS_SES_SMTP_PASSWORD="after")
+    row = delivery()
+    memory.failures.append(ChannelUnavailableError("Authentication failed", code="535"))
+    attempt(row.pk)
+    assert settings.EMAIL_HOST_PASSWORD == "after"
+    assert not ChannelStop.objects.exists()
+    assert Delivery.objects.get(pk=row.pk).state == DeliveryState.DUE
+    attempt(row.pk)
+    assert Delivery.objects.get(pk=row.pk).state == DeliveryState.ACCEPTED
+
+
+def test_a_refusal_of_credentials_that_are_still_the_same_stops_it(
+    running: SecretsManager, db: None
+) -> None:
+    breaker.stop(Channel.EMAIL, ChannelUnavailableError("Authentication failed", code="535"))
+    assert ChannelStop.objects.exists()
+    assert len(running.asked) == 1
+
+
+def test_a_database_that_refuses_a_request_has_the_secret_looked_at(
+    running: SecretsManager, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.AWS_SECRETS_REFRESH_S = 300
+    rotated(running, AWS_SES_SMTP_PASSWORD="after")
+
+    def refuse(self: Any, request: Any) -> None:
+        raise OperationalError("password authentication failed")
+
+    monkeypatch.setattr("apps.core.middleware.HealthCheckMiddleware.__call__", refuse)
+    assert Client(raise_request_exception=False).get("/").status_code == 500
+    assert settings.EMAIL_HOST_PASSWORD == "after"
+
+
+def test_another_error_of_a_task_is_no_reason_to_ask(
+    running: SecretsManager, settings: Any
+) -> None:
+    task_failure.send(sender=None, exception=ValueError("a bug"))
+    assert running.asked == []
+
+
+@pytest.fixture
+def postgresql(django_db_blocker: Any) -> Iterator[PostgreSQL]:
+    """A server of this test's own, which asks the user `rotating` for a password."""
+    folder = Path(tempfile.mkdtemp(prefix="rs-tests-"))
+    server = PostgreSQL(folder)
+    server.start()
+    rules = folder / "data" / "pg_hba.conf"
+    rules.write_text(f"local all rotating scram-sha-256\n{rules.read_text()}")
+    administer(server, "SELECT pg_reload_conf()", "CREATE ROLE rotating LOGIN PASSWORD 'before'")
+    with django_db_blocker.unblock():
+        yield server
+    server.stop()
+    shutil.rmtree(folder)
+
+
+def test_a_password_that_postgresql_has_changed_is_taken_up_after_the_first_refusal(
+    running: SecretsManager, settings: Any, postgresql: PostgreSQL
+) -> None:
+    url = url_of(postgresql, "rotating:before")
+    settings.DATABASES["default"].update(dj_database_url.parse(url) | {"OPTIONS": {}})
+    rotated(running, DATABASE_URL=url)
+    begin_request()
+    ours = connections.create_connection("default")
+    ours.ensure_connection()
+    settings.AWS_SECRETS_REFRESH_S = 300
+
+    administer(postgresql, "ALTER ROLE rotating PASSWORD 'after'")
+    rotated(running, DATABASE_URL=url_of(postgresql, "rotating:after"))
+    ours.close()
+    with pytest.raises(OperationalError, match="password authentication failed") as refused:
+        ours.ensure_connection()
+    task_failure.send(sender=None, exception=refused.value)
+    ours.ensure_connection()
+    ours.close()
+
+
+def administer(server: PostgreSQL, *statements: LiteralString) -> None:
+    with psycopg.connect(url_of(server, "postgres"), autocommit=True) as administrator:
+        for statement in statements:
+            administrator.execute(statement)
+
+
+def url_of(server: PostgreSQL, user: str) -> str:
+    place = urlsplit(server.url)
+    host = place.netloc.partition("@")[2]
+    return place._replace(netloc=f"{user}@{host}", path="/postgres").geturl()
+
+
+@pytest.mark.services
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_that_is_running_sends_with_the_password_that_was_rotated_in(
+    manager: SecretsManager, worker: Callable[..., Worker], delivery: Callable[..., Delivery]
+) -> None:
+    manager.put(AWS_SES_SMTP_PASSWORD="before")
+    with running_sandbox() as sandbox:
+        worker(
+            AWS_SES_PORT=str(sandbox.smtp_port),
+            AWS_SES_SMTP_PASSWORD="",
+            AWS_SECRETS_REFRESH_S="1",
+            **manager.variables,
+        )
+        manager.put(AWS_SES_SMTP_PASSWORD=SMTP_PASSWORD)
+        manager.asked.clear()
+        wait_until(lambda: debug_task.delay() and manager.asked, "the worker has asked again")
+        row = delivery()
+        enqueue([row])
+        accepted = Delivery.objects.filter(pk=row.pk, state=DeliveryState.ACCEPTED)
+        wait_until(accepted.exists, "it is accepted")

@@ -1,0 +1,114 @@
+"""moto's Secrets Manager behind a port of the loopback, so that other processes can ask it too."""
+
+import json
+import threading
+from base64 import b64encode
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import boto3
+from botocore.exceptions import ClientError
+from moto import mock_aws
+
+from tools.processes import LOOPBACK
+
+NAME = "rs-systems/tests/environment"
+REGION = "us-east-1"
+
+
+class SecretsManager(ThreadingHTTPServer):
+    """Answers GetSecretValue as moto does, or as `planted` says, once each."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__((LOOPBACK, 0), _Handler)
+        self.client: Any = boto3.client("secretsmanager", region_name=REGION)
+        #: What was asked for, and in which Region.
+        self.asked: list[tuple[str, str]] = []
+        #: Status and body.
+        self.planted: deque[tuple[int, dict[str, str]]] = deque()
+        #: While it is not set, everybody waits.
+        self.open = threading.Event()
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Nothing is asked yet, and the secret is empty."""
+        for each in self.client.list_secrets(IncludePlannedDeletion=True)["SecretList"]:
+            self.client.delete_secret(SecretId=each["ARN"], ForceDeleteWithoutRecovery=True)
+        self.client.create_secret(Name=NAME)
+        self.asked.clear()
+        self.planted.clear()
+        self.open.set()
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What points a process here."""
+        return {
+            "AWS_SECRETS_NAME": NAME,
+            "AWS_ENDPOINT_URL_SECRETS_MANAGER": f"http://{LOOPBACK}:{self.server_port}",
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "NO_PROXY": "*",
+        }
+
+    def put(self, **values: Any) -> None:
+        """Another version of the secret."""
+        self.put_text(json.dumps(values))
+
+    def put_text(self, text: str) -> None:
+        self.client.put_secret_value(SecretId=NAME, SecretString=text)
+
+    def refuse(self, code: str, message: str = "") -> None:
+        """Answer the next call with an error."""
+        self.planted.append((400, {"__type": code, "message": message}))
+
+    def answer(self, question: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        self.open.wait(30)
+        if self.planted:
+            return self.planted.popleft()
+        try:
+            found = self.client.get_secret_value(**question)
+        except ClientError as error:
+            said = error.response["Error"]
+            return 400, {"__type": said["Code"], "message": said["Message"]}
+        wanted = ("ARN", "Name", "VersionId", "SecretString", "SecretBinary")
+        return 200, {name: found[name] for name in wanted if name in found}
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: SecretsManager
+
+    def do_POST(self) -> None:
+        question = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        # Credential=test/20260101/us-east-1/secretsmanager/aws4_request
+        region = self.headers["Authorization"].split("/")[2]
+        self.server.asked.append((question["SecretId"], region))
+        status, answer = self.server.answer(question)
+        body = json.dumps(answer, default=lambda binary: b64encode(binary).decode()).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/x-amz-json-1.1")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Not to the test's output."""
+
+
+@contextmanager
+def running_secrets_manager() -> Iterator[SecretsManager]:
+    """One with an empty secret, for as long as it takes."""
+    with mock_aws(), SecretsManager() as server:
+        serving = threading.Thread(target=server.serve_forever)
+        serving.start()
+        try:
+            yield server
+        finally:
+            server.open.set()
+            server.shutdown()
+            serving.join()

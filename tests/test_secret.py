@@ -1,0 +1,281 @@
+"""The secret variables at the start of a process: moto's Secrets Manager, below a real boto3."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from apps.core.aws import configuration
+from apps.core.aws.account import Account
+from apps.core.aws.findings import Status
+from rs_systems import environment, secret
+from tools.processes import LOOPBACK
+from tools.supervisor import ROOT
+
+from .secrets_manager import NAME, REGION, SecretsManager
+from .services import CLOSED_PORT
+from .test_settings import PRODUCTION, run
+
+HIDDEN = "a-value-that-nobody-is-to-see"
+
+
+def test_the_secret_gives_what_the_environment_has_not_and_an_empty_value_is_none(
+    manager: SecretsManager,
+) -> None:
+    manager.put(OURS="secret's", EMPTY="secret's", NEW="secret's", NUMBER=587, NOTHING="")
+    os.environ.update(OURS="ours", EMPTY="")
+    secret.load()
+    found = {name: os.environ.get(name) for name in ("OURS", "EMPTY", "NEW", "NUMBER", "NOTHING")}
+    assert found == {
+        "OURS": "ours",
+        "EMPTY": "secret's",
+        "NEW": "secret's",
+        "NUMBER": "587",
+        "NOTHING": None,
+    }
+
+
+def test_the_environment_s_files_win_as_well(manager: SecretsManager) -> None:
+    manager.put(AWS_SES_HOST="secret's", NEW="secret's")
+    os.environ.pop("AWS_SES_HOST")
+    assert environment.load() == "development"
+    # From .env.development.
+    assert (os.environ["AWS_SES_HOST"], os.environ["NEW"]) == ("127.0.0.1", "secret's")
+
+
+def test_a_process_asks_once_however_often_its_settings_are_loaded(manager: SecretsManager) -> None:
+    manager.put(SECRET_KEY=HIDDEN)
+    code = (
+        "import django; django.setup()\n"
+        "import rs_systems.celery, rs_systems.wsgi\n"
+        "from django.conf import settings; print(settings.SECRET_KEY)"
+    )
+    variables = {name: value for name, value in PRODUCTION.items() if name != "SECRET_KEY"}
+    result = run(code, **variables, **manager.variables)
+    assert result.stdout.strip() == HIDDEN, result.stderr
+    assert manager.asked == [(NAME, REGION)]
+
+
+def test_without_a_name_nobody_is_asked_and_boto3_is_not_even_loaded() -> None:
+    code = "import sys; print('boto3' in sys.modules, 'rs_systems.rotation' in sys.modules)"
+    assert run(code, ENVIRONMENT="development").stdout.strip() == "False False"
+
+
+@pytest.mark.parametrize(
+    ("variables", "region"),
+    [
+        ({}, "us-east-1"),
+        ({"AWS_SES_REGION": "eu-west-1"}, "eu-west-1"),
+        ({"AWS_SES_REGION": "eu-west-1", "AWS_SECRETS_REGION": "eu-north-1"}, "eu-north-1"),
+        (
+            {
+                "AWS_SECRETS_NAME": f"arn:aws:secretsmanager:us-west-2:123456789012:secret:{NAME}",
+                "AWS_SECRETS_REGION": "eu-north-1",
+            },
+            "us-west-2",
+        ),
+    ],
+)
+def test_the_secret_s_arn_names_its_region_or_else_the_variables_do(
+    manager: SecretsManager, variables: dict[str, str], region: str
+) -> None:
+    os.environ.pop("AWS_SES_REGION", None)
+    os.environ.update(variables)
+    manager.planted.append((200, {"VersionId": "1", "SecretString": "{}"}))
+    secret.load()
+    assert [asked for _, asked in manager.asked] == [region]
+
+
+REFUSALS = [
+    ("ResourceNotFoundException", "", "does not exist", "AWS_SECRETS_REGION"),
+    ("InvalidRequestException", "marked for deletion", "marked for deletion", "restore-secret"),
+    ("AccessDeniedException", "not authorized", "is denied", "secretsmanager:GetSecretValue"),
+    ("AccessDeniedException", "Access to KMS is not allowed", "decrypted", "kms:Decrypt"),
+    ("DecryptionFailure", "", "cannot be decrypted", "kms:Decrypt"),
+    ("UnrecognizedClientException", "invalid token", "no credentials", "AWS_ACCESS_KEY_ID"),
+    ("InvalidParameterException", "odd", "InvalidParameterException: odd", "console"),
+]
+
+
+@pytest.mark.parametrize(("code", "words", "found", "do"), REFUSALS)
+def test_a_refusal_is_told_in_plain_words_with_what_to_do(
+    manager: SecretsManager, code: str, words: str, found: str, do: str
+) -> None:
+    manager.refuse(code, words)
+    told = failure()
+    assert told.startswith(f"The secret {NAME!r} in {REGION} ")
+    assert found in told
+    assert do in told.partition(". ")[2]
+
+
+def test_a_secret_that_is_not_there_or_on_its_way_out_is_told_as_moto_has_it(
+    manager: SecretsManager,
+) -> None:
+    assert "has no value yet" in failure()
+    manager.put(A="b")
+    manager.client.delete_secret(SecretId=NAME)
+    assert "is to be deleted" in failure()
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (f"user:{HIDDEN}", "is no JSON object"),
+        (f'["{HIDDEN}"]', "is no JSON object"),
+        (f'{{"password": "{HIDDEN}"}}', "has 'password', which is no name of a variable"),
+        (f'{{"SECRET_KEY": ["{HIDDEN}"]}}', "has a SECRET_KEY that is neither text nor a number"),
+        ('{"SMS_ENABLED": true}', "has a SMS_ENABLED that is neither text nor a number"),
+        (f'{{"SECRET_KEY": "{HIDDEN}\\u0000"}}', "has a SECRET_KEY that is neither"),
+        ('{"ENVIRONMENT": "production"}', "has ENVIRONMENT, which is looked at before"),
+        ('{"AWS_SECRETS_REGION": "x"}', "has AWS_SECRETS_REGION, which is looked at before"),
+    ],
+)
+def test_a_secret_of_another_form_is_told_without_a_value(
+    manager: SecretsManager, text: str, problem: str
+) -> None:
+    manager.put_text(text)
+    before = dict(os.environ)
+    told = failure()
+    assert problem in told
+    assert HIDDEN not in told
+    assert os.environ == before
+
+
+def test_a_binary_secret_is_told(manager: SecretsManager) -> None:
+    manager.client.put_secret_value(SecretId=NAME, SecretBinary=b"key")
+    assert "is binary" in failure()
+
+
+def test_a_machine_without_credentials_is_told_where_to_put_them(manager: SecretsManager) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        os.environ.pop(name, None)
+    assert "no credentials from here: Unable to locate credentials. Give the machine" in failure()
+
+
+def test_an_answer_that_does_not_come_is_not_waited_for_long(
+    manager: SecretsManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(secret, "READ_S", 0.2)
+    manager.open.clear()
+    assert "could not be reached: Read timeout" in failure()
+    assert len(manager.asked) == secret.TRIES_AT_START
+
+
+def test_no_value_is_part_of_what_is_printed_of_it(manager: SecretsManager) -> None:
+    manager.put(SECRET_KEY=HIDDEN)
+    secret.load()
+    assert "SECRET_KEY" in repr(secret.given())
+    assert HIDDEN not in repr(secret.given())
+    assert HIDDEN not in repr(secret.ask(1))
+
+
+# --- Processes ----------------------------------------------------------------------------------
+STAGING = {
+    **{name: PRODUCTION[name] for name in PRODUCTION if name not in ("SECRET_KEY", "DATABASE_URL")},
+    "ENVIRONMENT": "staging",
+    "STAGING_ALLOWED_RECIPIENTS": "@us.example",
+    # As in a copied example that nobody filled in.
+    "SECRET_KEY": "",
+    "AWS_SES_SMTP_PASSWORD": "",
+    "ENV_FILE": os.devnull,
+}
+
+
+def manage(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        env=inherited | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_staging_is_complete_with_what_the_secret_alone_has(manager: SecretsManager) -> None:
+    manager.put(
+        SECRET_KEY=PRODUCTION["SECRET_KEY"],
+        DATABASE_URL=PRODUCTION["DATABASE_URL"],
+        AWS_SES_SMTP_PASSWORD="password",
+    )
+    deploy = ("check", "--deploy", "--fail-level", "WARNING")
+    result = manage(*deploy, **STAGING, **manager.variables)
+    assert result.returncode == 0, result.stderr
+    assert len(manager.asked) == 1
+
+
+def test_staging_does_not_start_where_its_secret_is_out_of_reach(manager: SecretsManager) -> None:
+    nowhere = {"AWS_ENDPOINT_URL_SECRETS_MANAGER": f"http://{LOOPBACK}:{CLOSED_PORT}"}
+    result = manage("check", "--deploy", **STAGING, **(manager.variables | nowhere))
+    assert result.returncode == 1
+    [line] = result.stderr.strip().splitlines()
+    assert line.startswith(f"The secret {NAME!r} in us-east-1 could not be reached: ")
+    assert "Check the way out of this network" in line
+
+
+def test_static_files_are_collected_in_a_build_that_knows_no_aws() -> None:
+    result = manage("collectstatic", "--dry-run", "--noinput", **PRODUCTION, ENV_FILE=os.devnull)
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_a_program_of_others_is_held_back_until_its_variable_is_set(
+    manager: SecretsManager, given: bool
+) -> None:
+    manager.put(**({"FLOWER_BASIC_AUTH": HIDDEN} if given else {}))
+    ended = subprocess.run(
+        [sys.executable, "-m", "rs_systems.require", "FLOWER_BASIC_AUTH"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == (0 if given else 1)
+    said = "FLOWER_BASIC_AUTH is to be set, in the environment or in the secret."
+    assert ended.stderr.strip() == ("" if given else said)
+
+
+# --- The doctor ---------------------------------------------------------------------------------
+def test_the_doctor_names_what_the_secret_gives_and_what_the_host_has_of_its_own(
+    manager: SecretsManager, settings: Any
+) -> None:
+    settings.AWS_SECRETS_NAME = NAME
+    os.environ.pop("SECRET_KEY", None)
+    manager.put(SECRET_KEY=HIDDEN, NEW=HIDDEN)
+    secret.load()
+    finding = configuration.secrets(Account())
+    assert (finding.status, finding.found) == (Status.OK, f"{NAME} gives NEW, SECRET_KEY")
+
+
+def test_the_doctor_warns_of_what_rotation_does_not_reach(
+    manager: SecretsManager, settings: Any
+) -> None:
+    settings.AWS_SECRETS_NAME = NAME
+    os.environ["OURS"] = "ours"
+    manager.put(OURS=HIDDEN)
+    secret.load()
+    finding = configuration.secrets(Account())
+    assert finding.status == Status.WARN
+    assert finding.found == f"{NAME} gives OURS; this host has its own OURS"
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [("development", Status.OK), ("staging", Status.WARN), ("production", Status.WARN)],
+)
+def test_without_a_secret_the_doctor_warns_outside_development(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, name: str, status: Status
+) -> None:
+    monkeypatch.setattr(secret, "_given", None)
+    settings.ENVIRONMENT = name
+    assert configuration.secrets(Account()).status == status
+
+
+def failure(load: Callable[[], None] = secret.load) -> str:
+    with pytest.raises(SystemExit) as ended:
+        load()
+    return str(ended.value)
