@@ -3,7 +3,13 @@
 from . import environment
 from .environment import env
 from .settings import *  # noqa: F403
-from .settings import AWS_SES_REGION_NAME, MIDDLEWARE, SES_BACKEND, SNS_TRUST_SANDBOX
+from .settings import (
+    AWS_SES_REGION_NAME,
+    MIDDLEWARE,
+    SES_BACKEND,
+    SNS_BACKEND,
+    SNS_TRUST_SANDBOX,
+)
 
 ENVIRONMENT = environment.load()
 DEBUG = False
@@ -22,7 +28,8 @@ if SNS_TRUST_SANDBOX:
 EMAIL_SUBJECT_PREFIX = f"[{ENVIRONMENT}] "
 EMAIL_HOST = env.str("AWS_SES_HOST", f"email-smtp.{AWS_SES_REGION_NAME}.amazonaws.com")
 EMAIL_BACKEND = env.str("EMAIL_BACKEND", SES_BACKEND)
-SMS_BACKEND = env.str("SMS_BACKEND", "apps.core.providers.sns.SNS")
+SMS_BACKEND = env.str("SMS_BACKEND", SNS_BACKEND)
+CLOUDWATCH_METRICS = env.bool("CLOUDWATCH_METRICS", True)
 
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL")
 CELERY_WORKER_CONCURRENCY = env.int("CELERY_CONCURRENCY", 8)

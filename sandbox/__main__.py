@@ -16,6 +16,7 @@ from aiohttp import web
 from sandbox import aws, http
 from sandbox.account import AwsAccount
 from sandbox.account_queries import AccountQueries
+from sandbox.cloudwatch import CloudWatch
 from sandbox.control import Control
 from sandbox.intake import Intake
 from sandbox.listener import Doors, Listener
@@ -58,16 +59,17 @@ async def serve(arguments: argparse.Namespace) -> None:
     async with AsyncExitStack() as running:
         topic = Topic(Signer(arguments.signature_version), arguments.events_url)
         await running.enter_async_context(topic)
-        reporter = Reporter(topic, logs, opted_out, arguments.events_delay)
+        reporter = Reporter(topic, logs, opted_out, account, arguments.events_delay)
         await running.enter_async_context(reporter)
         intake = Intake(store, rules, reporter, arguments.latency)
         ses, sns = Ses(intake, rules, credentials), Sns(intake, rules, topic, opted_out)
 
         smtp = Listener(host, arguments.smtp_port, protocol_factory(ses), lambda: ses.connections)
-        aws_app = aws.build_app(sns, logs, AccountQueries(account, topic), SesV2(account))
+        cloudwatch, queries = CloudWatch(account), AccountQueries(account, topic)
+        aws_app = aws.build_app(sns, logs, queries, SesV2(account), cloudwatch)
         aws_port = await _listener(running, host, arguments.aws_port, aws_app)
         doors = Doors(rules, {"email": smtp, "sms": aws_port})
-        control = Control(rules, doors, topic, reporter, opted_out, account)
+        control = Control(rules, doors, topic, reporter, opted_out, account, cloudwatch)
         api = await _listener(running, host, arguments.http_port, http.build_app(store, control))
         listeners = {"SMTP": smtp, "AWS": aws_port, "HTTP": api}
         for listener in listeners.values():

@@ -3,6 +3,7 @@
 The paths and names are those of https://docs.aws.amazon.com/ses/latest/APIReference-V2/.
 """
 
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
@@ -32,9 +33,13 @@ class SesV2:
             ),
             "ListSuppressedDestinations": ("/suppression/addresses", self.suppressed),
         }
+        unsuppress = self._allowed("DeleteSuppressedDestination", self.unsuppress)
         return [
-            web.get(f"/v2/email{path}", self._allowed(action, handler))
-            for action, (path, handler) in handlers.items()
+            web.delete("/v2/email/suppression/addresses/{address}", unsuppress),
+            *(
+                web.get(f"/v2/email{path}", self._allowed(action, handler))
+                for action, (path, handler) in handlers.items()
+            ),
         ]
 
     def _allowed(self, action: str, handler: Handler) -> Handler:
@@ -119,20 +124,37 @@ class SesV2:
         return _answer({"EventDestinations": [destination] if now.event_destination else []})
 
     async def suppressed(self, request: web.Request) -> web.StreamResponse:
-        addresses = self._account.now.suppressed
-        after, size = (
-            int(request.query.get("NextToken", "0")),
-            int(request.query.get("PageSize", "1000")),
-        )
+        query = request.query
+        since, until = _moment(query.get("StartDate")), _moment(query.get("EndDate"))
+        after, size = int(query.get("NextToken", "0")), int(query.get("PageSize", "1000"))
+        entries = [
+            each
+            for each in self._account.now.suppressed
+            if (since is None or each.at > since) and (until is None or each.at < until)
+        ]
         page: dict[str, Any] = {
             "SuppressedDestinationSummaries": [
-                {"EmailAddress": address, "Reason": "BOUNCE", "LastUpdateTime": 1_700_000_000}
-                for address in addresses[after : after + size]
+                {
+                    "EmailAddress": each.address,
+                    "Reason": each.reason,
+                    "LastUpdateTime": each.at.timestamp(),
+                }
+                for each in entries[after : after + size]
             ]
         }
-        if addresses[after + size :]:
+        if entries[after + size :]:
             page["NextToken"] = str(after + size)
         return _answer(page)
+
+    async def unsuppress(self, request: web.Request) -> web.StreamResponse:
+        address = request.match_info["address"]
+        if not self._account.unsuppress(address):
+            return _not_found(f"Email address {address} does not exist on your suppression list.")
+        return _answer({})
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
 
 
 def _answer(document: dict[str, Any]) -> web.Response:

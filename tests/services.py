@@ -50,7 +50,7 @@ def environment(folder: Path, broker_url: str, database_url: str) -> dict[str, s
         "AWS_SES_PORT": str(CLOSED_PORT),
         **{
             f"AWS_ENDPOINT_URL_{service}": f"http://{LOOPBACK}:{CLOSED_PORT}"
-            for service in ("SNS", "CLOUDWATCH_LOGS", "SESV2", "STS", "IAM")
+            for service in ("SNS", "CLOUDWATCH_LOGS", "SESV2", "STS", "IAM", "CLOUDWATCH")
         },
         "SANDBOX_URL": f"http://{LOOPBACK}:{CLOSED_PORT}",
         "AWS_CONFIG_FILE": os.devnull,

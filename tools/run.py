@@ -280,7 +280,7 @@ def build_environment(base: Mapping[str, str], ports: dict[str, int], var: Path)
         "AWS_SES_SMTP_PASSWORD": "sandbox-password",
         **{
             f"AWS_ENDPOINT_URL_{service}": f"http://{LOOPBACK}:{ports['PORT_AWS']}"
-            for service in ("SNS", "CLOUDWATCH_LOGS", "SESV2", "STS", "IAM")
+            for service in ("SNS", "CLOUDWATCH_LOGS", "SESV2", "STS", "IAM", "CLOUDWATCH")
         },
         "SANDBOX_EVENTS_URL": f"http://localhost:{ports['PORT_WEB']}/webhooks/aws/sns",
         "SANDBOX_URL": f"http://{LOOPBACK}:{ports['PORT_SANDBOX']}",

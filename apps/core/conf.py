@@ -51,3 +51,13 @@ def may_reach(address: str) -> bool:
     allowed = {entry.strip().lower() for entry in settings.STAGING_ALLOWED_RECIPIENTS}
     address = address.strip().lower()
     return bool({address, "@" + address.rpartition("@")[2]} & allowed)
+
+
+def ses_keeps_a_list() -> bool:
+    """Whether e-mail goes by SES, whose own suppression list ours is to agree with."""
+    return settings.AWS_SES_SUPPRESSION_LIST
+
+
+def sns_sends_texts() -> bool:
+    """Whether text messages go by SNS, which keeps the numbers that answered STOP."""
+    return settings.SMS_ENABLED and settings.SMS_BACKEND == settings.SNS_BACKEND
