@@ -176,6 +176,7 @@ def _environment(rig: Rig, folder: Path) -> dict[str, str]:
             "AWS_SES_PORT": str(rig.sandbox.smtp_port),
             "AWS_ENDPOINT_URL_SNS": rig.sandbox.aws_url,
             "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS": rig.sandbox.aws_url,
+            "AWS_ENDPOINT_URL_CLOUDWATCH": rig.sandbox.aws_url,
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_EC2_METADATA_DISABLED": "true",

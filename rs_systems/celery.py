@@ -53,6 +53,24 @@ app.conf.beat_schedule = {
         "task": "apps.core.tasks.reconcile_with_aws",
         "schedule": crontab(hour=3, minute=30),
     },
+    # Tells CloudWatch how the system is; its alarms take silence for a failure. One that has waited
+    # for its turn until the next has come is not run.
+    "publish-metrics": {
+        "task": "apps.core.tasks.publish_metrics",
+        "schedule": schedule(run_every=60.0),
+        "options": {"priority": 0, "expires": 55},
+    },
+    # Takes over the numbers whose owners answered STOP, and lets go those who answered START.
+    "read-opt-outs": {
+        "task": "apps.core.tasks.read_opt_outs",
+        "schedule": crontab(minute=20),
+    },
+    # Takes over the addresses that SES leaves alone, and tries again to take off AWS's lists what
+    # was lifted here.
+    "read-suppression-list": {
+        "task": "apps.core.tasks.read_suppression_list",
+        "schedule": crontab(hour=3, minute=10),
+    },
     "cleanup-old-logs": {
         "task": "apps.core.tasks.cleanup_old_delivery_logs",
         "schedule": crontab(hour=2, minute=0, day_of_week=0),

@@ -147,6 +147,8 @@ DEFAULT_FROM_NAME = env.str("DEFAULT_FROM_NAME", "RS Systems")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 AWS_SES_REGION_NAME = env.str("AWS_SES_REGION", "us-east-1")
 AWS_SES_CONFIGURATION_SET = env.str("AWS_SES_CONFIGURATION_SET", "")
+# Whether SES's own suppression list is read into ours, and what is lifted here taken off there.
+AWS_SES_SUPPRESSION_LIST = env.bool("AWS_SES_SUPPRESSION_LIST", bool(AWS_SES_CONFIGURATION_SET))
 
 # The SNS topics whose messages about our e-mails are believed. The specification has one for
 # bounces and one for complaints; one for all events does as well.
@@ -189,6 +191,7 @@ EMAIL_TIMEOUT = env.int("EMAIL_TIMEOUT", 10)
 # --- SMS ----------------------------------------------------------------------------------------
 AWS_SNS_REGION_NAME = env.str("AWS_SNS_REGION", "us-east-1")
 SMS_ENABLED = env.bool("SMS_ENABLED", False)
+SNS_BACKEND = "apps.core.providers.sns.SNS"
 SMS_BACKEND = env.str("SMS_BACKEND", "apps.core.providers.console.SMSConsole")
 # SNS refuses a space, so the specification's "RS Systems" goes out as "RSSystems".
 SMS_SENDER_ID = env.str("SMS_SENDER_ID", "RSSystems").replace(" ", "")
@@ -203,6 +206,10 @@ SMS_MAX_PRICE_USD = env.decimal("SMS_MAX_PRICE_USD", Decimal("0.50"))
 SMS_RATE_LIMIT = env.float("SMS_RATE_LIMIT", 10.0)
 # Among how many processes a limit is divided while Redis, which keeps the account's pace, is away.
 RATE_LIMIT_SHARES = env.int("RATE_LIMIT_SHARES", 16)
+
+# --- Metrics ------------------------------------------------------------------------------------
+# Whether our own metrics are published to CloudWatch, in the Region of SES.
+CLOUDWATCH_METRICS = env.bool("CLOUDWATCH_METRICS", False)
 
 # --- Celery -------------------------------------------------------------------------------------
 CELERY_BROKER_URL = env.redis_url("CELERY_BROKER_URL", "redis://localhost:6379/0")

@@ -9,6 +9,7 @@ from .settings import (
     EMAIL_TRANSPORTS,
     MIDDLEWARE,
     SES_BACKEND,
+    SNS_BACKEND,
     SNS_TRUST_SANDBOX,
 )
 
@@ -34,7 +35,8 @@ if ENVIRONMENT == "staging" and EMAIL_BACKEND not in (*EMAIL_TRANSPORTS.values()
         f"EMAIL_BACKEND is {EMAIL_BACKEND!r}, and this is staging: Django's own mail would pass no "
         f"allow-list there. Unset it, which means {SES_BACKEND}."
     )
-SMS_BACKEND = env.str("SMS_BACKEND", "apps.core.providers.sns.SNS")
+SMS_BACKEND = env.str("SMS_BACKEND", SNS_BACKEND)
+CLOUDWATCH_METRICS = env.bool("CLOUDWATCH_METRICS", True)
 
 CELERY_BROKER_URL = env.redis_url("CELERY_BROKER_URL")
 CELERY_WORKER_CONCURRENCY = env.int("CELERY_CONCURRENCY", 8)

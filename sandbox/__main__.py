@@ -17,6 +17,7 @@ from sandbox import aws, http, metric_statistics
 from sandbox.account import AwsAccount
 from sandbox.account_queries import AccountQueries
 from sandbox.cloudformation import CloudFormation
+from sandbox.cloudwatch import SERVICE, CloudWatch
 from sandbox.control import Control
 from sandbox.counts import Counts
 from sandbox.intake import Intake
@@ -63,7 +64,7 @@ async def serve(arguments: argparse.Namespace) -> None:
     async with AsyncExitStack() as running:
         topic = Topic(Signer(arguments.signature_version), arguments.events_url)
         await running.enter_async_context(topic)
-        reporter = Reporter(topic, logs, counts, opted_out, arguments.events_delay)
+        reporter = Reporter(topic, logs, account, counts, opted_out, arguments.events_delay)
         await running.enter_async_context(reporter)
         intake = Intake(store, rules, reporter, arguments.latency)
         ses, sns = Ses(intake, rules, credentials), Sns(intake, rules, topic, opted_out)
@@ -71,15 +72,20 @@ async def serve(arguments: argparse.Namespace) -> None:
         smtp = Listener(host, arguments.smtp_port, protocol_factory(ses), lambda: ses.connections)
         queries, stacks = AccountQueries(account, topic), CloudFormation(account)
         ses_v2, outbound = SesV2(account, counts), Outbound(intake, rules, account)
-        metrics = MetricStatistics(account, counts)
+        metrics, cloudwatch = MetricStatistics(account, counts), CloudWatch(account)
+        actions = {
+            metric_statistics.TARGET: metrics.handle,
+            SERVICE: cloudwatch.handle,
+            "Logs_20140328": logs.handle,
+        }
         aws_app = aws.build_app(
-            {metric_statistics.TARGET: metrics.handle, "Logs_20140328": logs.handle},
+            actions,
             [queries.answer, stacks.answer, sns.handle],
             [*ses_v2.routes(), *outbound.routes()],
         )
         aws_port = await _listener(running, host, arguments.aws_port, aws_app)
         doors = Doors(rules, {"email": smtp, "sms": aws_port})
-        control = Control(rules, doors, topic, reporter, opted_out, account)
+        control = Control(rules, doors, topic, reporter, opted_out, account, cloudwatch)
         api = await _listener(running, host, arguments.http_port, http.build_app(store, control))
         listeners = {"SMTP": smtp, "AWS": aws_port, "HTTP": api}
         for listener in listeners.values():

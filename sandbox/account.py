@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import AwareDatetime, BeforeValidator, Field, ValidationError
 
 from sandbox.new_rule import Strict
 from sandbox.topic import ARN
@@ -24,6 +24,23 @@ EventType = Literal[
 EVERY_OUTCOME: tuple[EventType, ...] = (
     "SEND", "DELIVERY", "BOUNCE", "COMPLAINT", "REJECT", "DELIVERY_DELAY", "RENDERING_FAILURE",
 )  # fmt: skip
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Suppressed(Strict):
+    """One entry of SES's own suppression list."""
+
+    address: str
+    reason: Literal["BOUNCE", "COMPLAINT"] = "BOUNCE"
+    at: Annotated[AwareDatetime, Field(strict=False)] = Field(default_factory=now)
+
+
+def _entry(given: object) -> object:
+    """An address alone is one that bounced just now."""
+    return {"address": given} if isinstance(given, str) else given
 
 
 class Account(Strict):
@@ -47,7 +64,7 @@ class Account(Strict):
     review_status: Literal["", "PENDING", "FAILED", "GRANTED", "DENIED"] = "GRANTED"
     #: What PutAccountDetails was told.
     details: dict[str, Any] = {}
-    suppressed: list[str] = []
+    suppressed: list[Annotated[Suppressed, BeforeValidator(_entry)]] = []
 
     #: The resource, by its logical id, that CloudFormation fails to make or change.
     stack_fails_at: str = ""
@@ -108,6 +125,25 @@ class AwsAccount:
 
     def denies(self, action: str) -> bool:
         return action in self.now.denied
+
+    def suppresses(self, address: str) -> bool:
+        """Whether SES sends nothing to the address, in whatever letter case."""
+        return address.lower() in (each.address.lower() for each in self.now.suppressed)
+
+    def suppress(self, address: str, reason: Literal["BOUNCE", "COMPLAINT"]) -> None:
+        """Put the address on SES's list, anew where it is there already."""
+        others = [each for each in self.now.suppressed if each.address.lower() != address.lower()]
+        self._set_suppressed([*others, Suppressed(address=address, reason=reason)])
+
+    def unsuppress(self, address: str) -> bool:
+        """Take the address off it, spelled as it is there; whether it was."""
+        others = [each for each in self.now.suppressed if each.address != address]
+        found = len(others) < len(self.now.suppressed)
+        self._set_suppressed(others)
+        return found
+
+    def _set_suppressed(self, entries: list[Suppressed]) -> None:
+        self.now = self.now.model_copy(update={"suppressed": entries})
 
     def key_created_at(self) -> datetime:
         return datetime.now(UTC) - timedelta(days=self.now.access_key_age_days)

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from sandbox import new_rule
 from sandbox.account import AwsAccount
+from sandbox.cloudwatch import CloudWatch
 from sandbox.listener import Doors
 from sandbox.loopback import problem
 from sandbox.new_rule import Strict
@@ -27,6 +28,7 @@ class Control:
         reporter: Reporter,
         opted_out: set[str],
         account: AwsAccount,
+        cloudwatch: CloudWatch,
     ) -> None:
         self._rules = rules
         self._doors = doors
@@ -34,6 +36,7 @@ class Control:
         self._reporter = reporter
         self._opted_out = opted_out
         self._account = account
+        self._cloudwatch = cloudwatch
 
     def routes(self) -> list[web.RouteDef]:
         """Where they are served."""
@@ -47,6 +50,7 @@ class Control:
             web.get("/api/account", self.account),
             web.patch("/api/account", self.change_account),
             web.delete("/api/account", self.reset_account),
+            web.get("/api/metrics", self.metrics),
             web.get("/api/subscription", self.subscription),
             web.post("/api/subscription", self.ask_to_confirm),
             web.get(self._topic.signer.certificate_path, self.certificate),
@@ -125,7 +129,7 @@ class Control:
 
     async def account(self, request: web.Request) -> web.Response:
         """How the AWS account is set up."""
-        return web.json_response(self._account.now.model_dump())
+        return web.json_response(self._account.now.model_dump(mode="json"))
 
     async def change_account(self, request: web.Request) -> web.Response:
         """Set the fields that the body has; the others stay."""
@@ -139,6 +143,10 @@ class Control:
         """Set it up as it should be."""
         self._account.reset()
         return web.Response(status=204)
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        """The newest value of each metric that was published to CloudWatch."""
+        return web.json_response({"metrics": self._cloudwatch.newest()})
 
     async def subscription(self, request: web.Request) -> web.Response:
         """Whether the application has confirmed its subscription."""

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from email.utils import getaddresses
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from sandbox.clock import iso
 from sandbox.mail import Email, ses_id
@@ -35,6 +35,7 @@ _STORIES: Mapping[str, Sequence[tuple[str, str]]] = {
     "bounce": [("Bounce", "Permanent General")],
     "soft_bounce": [("Bounce", "Transient MailboxFull")],
     "suppressed": [("Bounce", "Permanent Suppressed")],
+    "listed": [("Bounce", "Permanent OnAccountSuppressionList")],
     "complaint": [("Delivery", ""), ("Complaint", "abuse")],
     "delay": [("DeliveryDelay", "TransientCommunicationFailure"), ("Delivery", "")],
     "reject": [("Reject", "Bad content")],
@@ -45,6 +46,11 @@ _BOUNCES = {
         "5.1.1",
         "Amazon SES has suppressed sending to this address because it has a recent history of"
         " bouncing as an invalid address.",
+    ),
+    "Permanent OnAccountSuppressionList": (
+        "5.1.1",
+        "Amazon SES did not send the message to this address because it is on the suppression list"
+        " for your account.",
     ),
     "Transient MailboxFull": ("4.2.2", "smtp; 452 4.2.2 mailbox full"),
 }
@@ -59,13 +65,19 @@ class Event(NamedTuple):
     step: int
 
 
-def story(recipients: Sequence[str], outcome: str | None) -> list[Event]:
-    """What happens to an e-mail, in order; with no `outcome`, what each address would get."""
+def story(
+    recipients: Sequence[str], outcome: str | None, is_listed: Callable[[str], bool]
+) -> list[Event]:
+    """What happens to an e-mail, in order; with no `outcome`, what each address would get.
+
+    What is on SES's own list (`is_listed`) is not sent, whatever is said of the address.
+    """
     if outcome == "none":
         return []
     by_outcome: dict[str, list[str]] = {}
     for address in recipients:
-        by_outcome.setdefault(outcome or _natural(address), []).append(address)
+        end = "listed" if is_listed(address) else outcome or _natural(address)
+        by_outcome.setdefault(end, []).append(address)
     later = [event for end, whose in by_outcome.items() for event in _ending(end, whose)]
     return [Event("Send", "", recipients, 0), *sorted(later, key=lambda event: event.step)]
 
@@ -73,6 +85,22 @@ def story(recipients: Sequence[str], outcome: str | None) -> list[Event]:
 def is_simulated(address: str) -> bool:
     """Whether SES itself answers for that address."""
     return _SIMULATOR.fullmatch(address) is not None
+
+
+def listing(event: Event) -> tuple[Literal["BOUNCE", "COMPLAINT"], list[str]] | None:
+    """For what reason SES puts which addresses on its own list after this; None where none.
+
+    The mailbox simulator's never are
+    (https://docs.aws.amazon.com/ses/latest/dg/send-an-email-from-console.html).
+    """
+    reason: Literal["BOUNCE", "COMPLAINT"]
+    if event.type == "Complaint":
+        reason = "COMPLAINT"
+    elif event.type == "Bounce" and event.detail == "Permanent General":
+        reason = "BOUNCE"
+    else:
+        return None
+    return reason, [each for each in event.recipients if not is_simulated(each)]
 
 
 def document(email: Email, received_at: datetime, event: Event, now: datetime) -> dict[str, Any]:

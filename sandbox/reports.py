@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Self
 
 from sandbox import events, receipts
+from sandbox.account import AwsAccount
 from sandbox.counts import Counts
 from sandbox.events import Event
 from sandbox.logs import GROUPS, Logs
@@ -23,13 +24,20 @@ class Reporter:
     """Reports by events for e-mails and by log for texts. Use it as an async context manager."""
 
     def __init__(
-        self, topic: Topic, logs: Logs, counts: Counts, opted_out: set[str], delay_s: float
+        self,
+        topic: Topic,
+        logs: Logs,
+        account: AwsAccount,
+        counts: Counts,
+        opted_out: set[str],
+        delay_s: float,
     ) -> None:
         """`delay_s`: seconds between a sending and its delivery, and between later events."""
         self._topic = topic
         self._logs = logs
         self._counts = counts
         self._opted_out = opted_out
+        self._account = account
         self._delay_s = delay_s
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -65,7 +73,7 @@ class Reporter:
     def _count(self, entry: Entry, email: Email, telling: Telling) -> None:
         # What nobody is told of has happened all the same.
         outcome = None if telling.outcome == "none" else telling.outcome
-        for event in events.story(email.recipients, outcome):
+        for event in events.story(email.recipients, outcome, self._account.suppresses):
             at = entry.received_at + timedelta(seconds=event.step * self._delay_s)
             self._counts.email(event, at)
 
@@ -75,7 +83,7 @@ class Reporter:
         self._start(self._topic.deliver(self._topic.confirmation(), asked))
 
     async def _tell(self, entry: Entry, email: Email, telling: Telling) -> None:
-        story = events.story(email.recipients, telling.outcome)
+        story = events.story(email.recipients, telling.outcome, self._account.suppresses)
         start = asyncio.get_running_loop().time()
         for event in reversed(story) if telling.reversed else story:
             if telling.timing != "early":
@@ -87,6 +95,7 @@ class Reporter:
     def _publish(
         self, entry: Entry, email: Email, event: Event, copies: int
     ) -> list[asyncio.Task[None]]:
+        self._list(event)
         envelope = self._topic.notification(
             events.document(email, entry.received_at, event, datetime.now(UTC))
         )
@@ -98,6 +107,12 @@ class Reporter:
             publication = entry.tell(Publication(event.type, event.detail))
             deliveries.append(self._start(self._topic.deliver(envelope, publication)))
         return deliveries
+
+    def _list(self, event: Event) -> None:
+        if listing := events.listing(event):
+            reason, addresses = listing
+            for address in addresses:
+                self._account.suppress(address, reason)
 
     def _result(self, sms: Sms, telling: Telling) -> receipts.Result:
         if sms.phone in self._opted_out:

@@ -37,12 +37,14 @@ class SesV2:
             "ListSuppressedDestinations": ("/suppression/addresses", self.suppressed),
         }
         put_details = self._allowed("PutAccountDetails", self.put_details)
+        unsuppress = self._allowed("DeleteSuppressedDestination", self.unsuppress)
         return [
             *(
                 web.get(f"/v2/email{path}", self._allowed(action, handler))
                 for action, (path, handler) in handlers.items()
             ),
             web.post("/v2/email/account/details", put_details),
+            web.delete("/v2/email/suppression/addresses/{address}", unsuppress),
         ]
 
     def _allowed(self, action: str, handler: Handler) -> Handler:
@@ -144,20 +146,37 @@ class SesV2:
         return answer({"EventDestinations": [destination] if now.event_destination else []})
 
     async def suppressed(self, request: web.Request) -> web.StreamResponse:
-        addresses = self._account.now.suppressed
-        after, size = (
-            int(request.query.get("NextToken", "0")),
-            int(request.query.get("PageSize", "1000")),
-        )
+        query = request.query
+        since, until = _moment(query.get("StartDate")), _moment(query.get("EndDate"))
+        after, size = int(query.get("NextToken", "0")), int(query.get("PageSize", "1000"))
+        entries = [
+            each
+            for each in self._account.now.suppressed
+            if (since is None or each.at > since) and (until is None or each.at < until)
+        ]
         page: dict[str, Any] = {
             "SuppressedDestinationSummaries": [
-                {"EmailAddress": address, "Reason": "BOUNCE", "LastUpdateTime": 1_700_000_000}
-                for address in addresses[after : after + size]
+                {
+                    "EmailAddress": each.address,
+                    "Reason": each.reason,
+                    "LastUpdateTime": each.at.timestamp(),
+                }
+                for each in entries[after : after + size]
             ]
         }
-        if addresses[after + size :]:
+        if entries[after + size :]:
             page["NextToken"] = str(after + size)
         return answer(page)
+
+    async def unsuppress(self, request: web.Request) -> web.StreamResponse:
+        address = request.match_info["address"]
+        if not self._account.unsuppress(address):
+            return _not_found(f"Email address {address} does not exist on your suppression list.")
+        return answer({})
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
 
 
 def answer(document: dict[str, Any]) -> web.Response:

@@ -1,6 +1,7 @@
 """The SNS stand-in: the query protocol's actions for text messages, and to confirm a topic."""
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from urllib.parse import parse_qsl
 from uuid import uuid4
@@ -18,6 +19,9 @@ _NAMESPACE = "http://sns.amazonaws.com/doc/2010-03-31/"
 
 #: How many numbers SNS lists at once.
 MAX_NUMBERS = 100
+
+#: Seconds within which a number may be opted in by a call once: 30 days.
+ONCE_IN_S = 30 * 24 * 3600
 
 #: A code, a message and an HTTP status each.
 REFUSALS: Mapping[Answer, tuple[str, str, int]] = {
@@ -48,6 +52,7 @@ class Sns:
         self._rules = rules
         self._topic = topic
         self._opted_out = opted_out
+        self._opted_in_at: dict[str, float] = {}
         self._actions: Mapping[str, Action] = {
             "CheckIfPhoneNumberIsOptedOut": self._check,
             "ListPhoneNumbersOptedOut": self._list,
@@ -99,7 +104,13 @@ class Sns:
         return f"<phoneNumbers>{members}</phoneNumbers>{token}"
 
     def _opt_in(self, parameters: Parameters) -> str:
-        self._opted_out.discard(_number(parameters))
+        number = _number(parameters)
+        if number in self._opted_out:
+            last, now = self._opted_in_at.get(number), time.monotonic()
+            if last is not None and now - last < ONCE_IN_S:
+                raise InvalidParameter("phoneNumber Reason: it was opted in within 30 days")
+            self._opted_in_at[number] = now
+            self._opted_out.discard(number)
         return ""
 
     def _confirm(self, parameters: Parameters) -> str:

@@ -90,6 +90,18 @@ class RunningSandbox:
         """Set the AWS account up as it should be."""
         self._ask("DELETE", "/api/account")
 
+    def metrics(self) -> list[dict[str, Any]]:
+        """The newest value of each metric that was published, as `GET /api/metrics` has them."""
+        return list(self._get("/api/metrics")["metrics"])
+
+    def opt_out(self, phone: str) -> None:
+        """The owner of the number answers STOP."""
+        self._ask("POST", "/api/opt-outs", json.dumps({"phone": phone}))
+
+    def opt_in(self, phone: str) -> None:
+        """The owner of the number answers START."""
+        self._ask("DELETE", f"/api/opt-outs/{phone}")
+
     def _get(self, path: str) -> dict[str, Any]:
         return dict(json.loads(self._ask("GET", path)))
 

@@ -28,6 +28,20 @@ def test_the_specification_s_entries_run_at_its_times() -> None:
     assert app.conf.timezone == "America/New_York"
 
 
+def test_a_minute_s_metrics_are_gone_before_the_next_are_due() -> None:
+    entry = app.conf.beat_schedule["publish-metrics"]
+    assert entry["options"]["expires"] < entry["schedule"].run_every.total_seconds() == 60
+    assert tasks.publish_metrics.time_limit == tasks.SOFT_LIMIT_S < 60
+
+
+def test_aws_s_own_lists_are_read_by_night_and_by_the_hour() -> None:
+    schedule = app.conf.beat_schedule
+    nightly = schedule["read-suppression-list"]["schedule"]
+    assert (nightly.hour, nightly.minute) == ({3}, {10})
+    hourly = schedule["read-opt-outs"]["schedule"]
+    assert (len(hourly.hour), hourly.minute) == (24, {20})
+
+
 def test_every_task_goes_to_the_queue_that_a_plain_worker_reads() -> None:
     app.loader.import_default_modules()
     ours = [name for name in app.tasks if not name.startswith("celery.")]

@@ -86,6 +86,7 @@ VARIABLES: dict[str, tuple[str, dict[str, object]]] = {
     "DEFAULT_FROM_NAME": ("Glass Co", {"DEFAULT_FROM_NAME": "Glass Co"}),
     "AWS_SES_REGION": ("eu-west-1", {"AWS_SES_REGION_NAME": "eu-west-1"}),
     "AWS_SES_CONFIGURATION_SET": ("mine", {"AWS_SES_CONFIGURATION_SET": "mine"}),
+    "AWS_SES_SUPPRESSION_LIST": ("false", {"AWS_SES_SUPPRESSION_LIST": False}),
     "AWS_SES_HOST": ("smtp.example", {"EMAIL_HOST": "smtp.example"}),
     "AWS_SES_PORT": ("2587", {"EMAIL_PORT": 2587}),
     "AWS_SES_TLS": ("implicit", {"EMAIL_USE_SSL": True, "EMAIL_USE_TLS": False}),
@@ -129,6 +130,7 @@ VARIABLES: dict[str, tuple[str, dict[str, object]]] = {
         {"SMS_PRICES_USD": {"US": "0.0105", "GB": "0.04"}},
     ),
     "SMS_MAX_PRICE_USD": ("0.10", {"SMS_MAX_PRICE_USD": "0.10"}),
+    "CLOUDWATCH_METRICS": ("false", {"CLOUDWATCH_METRICS": False}),
     "CELERY_BROKER_URL": ("redis://r.example/1", {"CELERY_BROKER_URL": "redis://r.example/1"}),
     "CELERY_RESULT_BACKEND": (
         "redis://r.example/2",
@@ -167,6 +169,21 @@ def test_every_variable_that_the_settings_read_is_tested_here_and_documented() -
     assert read - {"DATABASE_URL", "LOG_DIR", "AWS_SECRETS_NAME"} == set(VARIABLES)
     documented = (ROOT / "docs" / "configuration.md").read_text()
     assert {name for name in read if f"`{name}`" not in documented} == set()
+
+
+@pytest.mark.parametrize(("name", "expected"), [("", False), ("ours", True)])
+def test_ses_s_own_list_is_read_where_a_configuration_set_shows_that_e_mail_goes_by_ses(
+    name: str, expected: bool
+) -> None:
+    variables = {**PRODUCTION, "AWS_SES_CONFIGURATION_SET": name}
+    assert setting("AWS_SES_SUPPRESSION_LIST", **variables) is expected
+    variables["AWS_SES_SUPPRESSION_LIST"] = str(not expected)
+    assert setting("AWS_SES_SUPPRESSION_LIST", **variables) is not expected
+
+
+def test_metrics_are_published_outside_development_unless_told() -> None:
+    assert setting("CLOUDWATCH_METRICS", **PRODUCTION) is True
+    assert setting("CLOUDWATCH_METRICS", **PRODUCTION, CLOUDWATCH_METRICS="false") is False
 
 
 @pytest.mark.parametrize(("port", "tls"), [("25", True), ("587", True), ("465", False)])

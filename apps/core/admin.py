@@ -21,7 +21,7 @@ from .models import (
 )
 from .models.channel_stop import StopCause
 from .models.suppression import SuppressionReason
-from .tasks import enqueue_dispatch
+from .tasks import enqueue_dispatch, enqueue_take_off
 
 admin.site.site_header = admin.site.site_title = settings.BRAND_NAME
 
@@ -136,8 +136,17 @@ class ProviderEventAdmin(ReadOnlyMixin, admin.ModelAdmin):
 
 @admin.register(Suppression)
 class SuppressionAdmin(ReadOnlyMixin, admin.ModelAdmin):
-    list_display = ["address", "channel", "reason", "since", "until", "lifted_at", "lifted_by"]
-    list_filter = ["channel", "reason", ("lifted_at", admin.EmptyFieldListFilter)]
+    list_display = [
+        "address",
+        "channel",
+        "reason",
+        "since",
+        "until",
+        "lifted_at",
+        "lifted_by",
+        "at_provider",
+    ]
+    list_filter = ["channel", "reason", ("lifted_at", admin.EmptyFieldListFilter), "unlist"]
     ordering = ["-since"]
     search_fields = ["address"]
     actions = ["lift"]
@@ -145,15 +154,33 @@ class SuppressionAdmin(ReadOnlyMixin, admin.ModelAdmin):
     def has_settle_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("core.change_suppression")
 
+    @admin.display(description="AWS's own list")
+    def at_provider(self, row: Suppression) -> str:
+        if row.unlist:
+            why = f": {row.unlist_problem}" if row.unlist_problem else ""
+            return f"still to be taken off{why}"
+        if row.unlisted_at:
+            return "taken off"
+        return "on it" if row.listed_at and not row.lifted_at else ""
+
     @admin.action(description="Lift: write to the address again", permissions=["settle"])
     def lift(self, request: HttpRequest, chosen: QuerySet[Suppression]) -> None:
-        lifted = sum(suppressions.lift(row, request.user.get_username()) for row in chosen)
-        messages.success(request, f"{lifted} of {len(chosen)} suppressions are lifted.")
-        if chosen.filter(reason=SuppressionReason.OPT_OUT).exists():
+        rows = list(chosen)
+        lifted = sum(suppressions.lift(row, request.user.get_username()) for row in rows)
+        messages.success(request, f"{lifted} of {len(rows)} suppressions are lifted.")
+        transaction.on_commit(enqueue_take_off)
+        if chosen.filter(unlist=True).exists():
+            messages.info(
+                request,
+                "AWS keeps a list of its own and drops what goes there: a worker takes them off it "
+                'now. In a minute the last column says "taken off", or what stood in the way; that '
+                "is tried again each night, and whenever you lift one.",
+            )
+        if any(row.reason == SuppressionReason.OPT_OUT for row in rows):
             messages.warning(
                 request,
-                "SNS keeps a STOP of its own: until the owner of the number answers START, or it "
-                "is opted in at the SNS console, texts to it bounce and suppress it again.",
+                "STOP has withdrawn the consent as well: text messages go out again when the "
+                'contact says "agreed to text messages", with the word of its owner.',
             )
 
 
@@ -192,6 +219,18 @@ class ContactAdmin(admin.ModelAdmin):
     search_fields = ["user__username", "email", "phone"]
     autocomplete_fields = ["user"]
     actions = ["confirm_email", "confirm_phone"]
+
+    def save_model(self, request: HttpRequest, obj: Contact, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if obj.sms_opt_in and "sms_opt_in" in form.changed_data:
+            by = request.user.get_username()
+            if suppressions.agreed_again(obj.phone, by):
+                transaction.on_commit(enqueue_take_off)
+                messages.info(
+                    request,
+                    "The owner of the number had answered STOP, which is lifted. SNS is told; the "
+                    "list of suppressions says whether it took it, which it does once in 30 days.",
+                )
 
     @admin.display(boolean=True, description="verified")
     def email_verified(self, row: Contact) -> bool:

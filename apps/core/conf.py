@@ -54,3 +54,13 @@ def may_reach(address: str) -> bool:
     # What has a second @ may be two addresses, of which one is a stranger's.
     is_one = domain and "@" not in domain
     return address in allowed or bool(is_one and "@" + domain in allowed)
+
+
+def ses_keeps_a_list() -> bool:
+    """Whether e-mail goes by SES, whose own suppression list ours is to agree with."""
+    return settings.AWS_SES_SUPPRESSION_LIST
+
+
+def sns_sends_texts() -> bool:
+    """Whether text messages go by SNS, which keeps the numbers that answered STOP."""
+    return settings.SMS_ENABLED and settings.SMS_BACKEND == settings.SNS_BACKEND

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from django.db.models import Count, Q
 from django.utils import timezone
 
-from . import breaker, simulator
+from . import breaker, simulator, suppressions
 from .models import Mark, ProviderEvent
 from .models.channel_stop import StopCause
 from .states import Channel, EventKind
@@ -71,7 +71,7 @@ def present() -> Reputation:
     # Nor does it count what its own simulator makes of a message.
     ours = ours.exclude(recipient__endswith=simulator.MAILBOX_DOMAIN)
     # What SES refuses for its own suppression list reached nobody, and SES does not count it.
-    hard = Q(kind=EventKind.BOUNCED, permanent=True) & ~Q(code__contains="SuppressionList")
+    hard = Q(kind=EventKind.BOUNCED, permanent=True) & ~Q(code__contains=suppressions.OWN_LIST)
     counts = ours.filter(provider="ses").aggregate(
         sent=Count("pk", filter=Q(kind=EventKind.SENT)),
         ended=Count("pk", filter=Q(kind=EventKind.DELIVERED) | hard),

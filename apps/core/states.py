@@ -102,6 +102,11 @@ class Via(models.TextChoices):
     LOG = "log", "Log of SNS"
 
 
+#: How an attempt that called the provider ends badly, and how it ends at all.
+FAILED_ATTEMPTS = (LogEvent.TRANSIENT, LogEvent.PERMANENT, LogEvent.AMBIGUOUS)
+ENDS_OF_ATTEMPTS = (LogEvent.ACCEPTED, *FAILED_ATTEMPTS)
+
+
 class EventKind(models.TextChoices):
     """What a provider reports about a message that it took, in our words."""
 

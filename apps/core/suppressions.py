@@ -4,15 +4,18 @@ To go on writing to them costs the sender's reputation, and with it everybody el
 """
 
 import logging
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Case, F, OuterRef, Subquery, When
 from django.db.models.functions import Lower
 from django.utils import timezone
 
-from .models import Delivery, ProviderEvent, Suppression
-from .models.suppression import SuppressionReason
+from . import conf
+from .models import Contact, Delivery, ProviderEvent, Suppression
+from .models.suppression import Listed, SuppressionReason
 from .states import Channel, EventKind
 
 logger = logging.getLogger(__name__)
@@ -24,6 +27,12 @@ SOFT_WINDOW = timedelta(days=30)
 SOFT_PAUSE = timedelta(days=14)
 #: How SNS says that the owner of a number answered STOP.
 OPTED_OUT = "opted out"
+#: How SES says that an address is on its own list.
+OWN_LIST = "SuppressionList"
+#: How long a provider's list may still show what was just taken off it.
+SETTLES = timedelta(hours=1)
+#: What is said of an address that a provider's own list had first.
+FROM_LIST = {Channel.EMAIL: "on SES's suppression list", Channel.SMS: "on SNS's list of opt-outs"}
 
 
 def for_attempt(delivery_id: UUID) -> Delivery:
@@ -82,6 +91,77 @@ def suppress(
         logger.warning("address suppressed id=%s channel=%s reason=%s", row.pk, channel, reason)
     elif row.until is not None:
         Suppression.objects.filter(pk=row.pk).update(**values)
+    if reason == SuppressionReason.OPT_OUT:
+        _withdraw_consent([row.address])
+
+
+def take_over(channel: Channel, entries: Sequence[Listed]) -> int:
+    """Leave alone what a provider's own list has; returns how many addresses are new here.
+
+    An entry that is older than the word of somebody who lifted it here is to be taken off there.
+    """
+    by_address = {canonical(entry.address): entry for entry in entries}
+    rows = Suppression.objects.filter(channel=channel, address__in=by_address)
+    standing = rows.filter(lifted_at=None)
+    standing.update(listed_at=timezone.now())
+    known = {row.address: row for row in standing}
+    lifted = {row.address: row for row in rows.exclude(lifted_at=None).order_by("lifted_at")}
+    new = []
+    for address, entry in by_address.items():
+        if row := known.get(address):
+            _confirm(row, entry)
+        elif (before := lifted.get(address)) and _is_outlived(entry, before):
+            _leave_to_be_taken_off(before, entry)
+        else:
+            new.append(_taken_over(channel, address, entry))
+    # What a report suppresses meanwhile stays as it is.
+    Suppression.objects.bulk_create(new, ignore_conflicts=True)
+    _withdraw_consent([row.address for row in new if row.reason == SuppressionReason.OPT_OUT])
+    return len(new)
+
+
+def _taken_over(channel: Channel, address: str, entry: Listed) -> Suppression:
+    return Suppression(
+        channel=channel,
+        address=address,
+        reason=entry.reason,
+        detail=FROM_LIST[channel],
+        since=entry.since or timezone.now(),
+        listed_as=entry.address,
+        listed_at=timezone.now(),
+    )
+
+
+def _confirm(row: Suppression, entry: Listed) -> None:
+    """A pause that would end by itself does not, where the provider goes on for ever."""
+    values: dict[str, Any] = {"listed_as": entry.address}
+    if row.until is not None:
+        detail = FROM_LIST[Channel(row.channel)]
+        values |= {"until": None, "reason": entry.reason, "detail": detail}
+    elif row.listed_as == entry.address:
+        return
+    Suppression.objects.filter(pk=row.pk).update(**values)
+
+
+def _is_outlived(entry: Listed, lifted: Suppression) -> bool:
+    """Whether the entry is from before it was lifted here."""
+    assert lifted.lifted_at is not None
+    if entry.since is not None:
+        return entry.since < lifted.lifted_at
+    return lifted.unlist or _is_settling(lifted)
+
+
+def _leave_to_be_taken_off(lifted: Suppression, entry: Listed) -> None:
+    if entry.since is not None:
+        rows = Suppression.objects.filter(pk=lifted.pk)
+        rows.update(unlist=True, listed_as=entry.address, listed_at=timezone.now())
+
+
+def _withdraw_consent(numbers: Collection[str]) -> None:
+    """STOP is the owner's word, and holds for the number that they have next as well."""
+    agreed = Contact.objects.filter(phone__in=numbers, sms_opt_in=True)
+    if count := agreed.update(sms_opt_in=False):
+        logger.warning("consent to text messages withdrawn by STOP contacts=%d", count)
 
 
 def canonical(address: str) -> str:
@@ -93,28 +173,61 @@ def canonical(address: str) -> str:
         return address.lower()
 
 
-def lift(row: Suppression, by: str) -> bool:
-    """Write to the address again; False where somebody lifted it before."""
+def lift(row: Suppression, by: str, *, is_listed: bool = True) -> bool:
+    """Write to the address again; False where somebody lifted it before.
+
+    It is then to be taken off the list that the provider itself keeps, unless it is known that it
+    is not on that (`is_listed`).
+    """
     still = Suppression.objects.filter(pk=row.pk, lifted_at=None)
-    return bool(still.update(lifted_at=timezone.now(), lifted_by=by))
+    unlist = is_listed and _has_list(row)
+    return bool(still.update(lifted_at=timezone.now(), lifted_by=by, unlist=unlist))
 
 
-def _last_lifted(report: ProviderEvent) -> datetime | None:
+def agreed_again(number: str, by: str) -> bool:
+    """The owner of a number wants text messages after all; False where STOP did not stand."""
+    stopped = Suppression.objects.in_force().filter(channel=Channel.SMS, address=number)
+    row = stopped.filter(reason=SuppressionReason.OPT_OUT).first()
+    return row is not None and lift(row, by)
+
+
+def _has_list(row: Suppression) -> bool:
+    if row.channel == Channel.EMAIL:
+        return conf.ses_keeps_a_list()
+    return row.reason == SuppressionReason.OPT_OUT and conf.sns_sends_texts()
+
+
+def _last_lifted(report: ProviderEvent) -> Suppression | None:
     lifted = Suppression.objects.filter(address=canonical(report.recipient))
-    latest = lifted.exclude(lifted_at=None).order_by("-lifted_at")
-    return latest.values_list("lifted_at", flat=True).first()
+    return lifted.exclude(lifted_at=None).order_by("-lifted_at").first()
 
 
 def _is_forgiven(report: ProviderEvent) -> bool:
-    """Whether it happened before somebody in the office lifted a suppression of its address."""
-    lifted_at = _last_lifted(report)
-    return lifted_at is not None and report.occurred_at < lifted_at
+    """Whether it happened before somebody in the office lifted a suppression of its address.
+
+    So did what only says that the provider's own list still has the address.
+    """
+    lifted = _last_lifted(report)
+    if lifted is None:
+        return False
+    assert lifted.lifted_at is not None
+    by_list = OWN_LIST in report.code or OPTED_OUT in report.detail.lower()
+    return report.occurred_at < lifted.lifted_at or (by_list and _is_settling(lifted))
+
+
+def _is_settling(lifted: Suppression) -> bool:
+    """Whether the provider's own list may not know yet that it was lifted."""
+    if not lifted.unlist and lifted.unlisted_at is None:
+        return False
+    moments = filter(None, (lifted.lifted_at, lifted.unlisted_at))
+    return max(moments) > timezone.now() - SETTLES
 
 
 def _bounces_of_late(report: ProviderEvent) -> int:
     since = report.occurred_at - SOFT_WINDOW
-    if lifted_at := _last_lifted(report):
-        since = max(since, lifted_at)
+    lifted = _last_lifted(report)
+    if lifted and lifted.lifted_at:
+        since = max(since, lifted.lifted_at)
     bounces = ProviderEvent.objects.filter(
         kind=EventKind.BOUNCED, recipient=report.recipient, occurred_at__gt=since
     )

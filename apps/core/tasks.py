@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -14,14 +14,17 @@ from redis.exceptions import RedisError
 from . import (
     alerts,
     attempts,
+    conf,
     events,
     heartbeat,
+    metrics,
+    provider_lists,
     receipts,
     reconciliation,
     reputation,
     sweeps,
 )
-from .exceptions import ChannelUnavailableError
+from .exceptions import ChannelUnavailableError, DeliveryError
 from .models import Delivery
 from .states import Channel, DeliveryState, Priority
 from .webhooks import queue
@@ -102,6 +105,37 @@ def reconcile_with_aws() -> None:
         alerts.send_differences(reconciliation.differences())
 
 
+@shared_task(name="apps.core.tasks.publish_metrics", soft_time_limit=20, time_limit=SOFT_LIMIT_S)
+def publish_metrics() -> None:
+    if settings.CLOUDWATCH_METRICS:
+        metrics.publish()
+
+
+@shared_task(name="apps.core.tasks.read_suppression_list")
+def read_suppression_list() -> None:
+    if conf.ses_keeps_a_list():
+        _read("SES's suppression list", provider_lists.read_suppressed)
+    provider_lists.take_off()
+
+
+@shared_task(name="apps.core.tasks.read_opt_outs")
+def read_opt_outs() -> None:
+    if conf.sns_sends_texts():
+        _read("SNS's list of opt-outs", provider_lists.read_opted_out)
+
+
+@shared_task(name="apps.core.tasks.take_off_lists")
+def take_off_lists() -> None:
+    provider_lists.take_off()
+
+
+def _read(what: str, read: Callable[[], None]) -> None:
+    try:
+        read()
+    except DeliveryError as error:
+        logger.warning("%s not read to its end, the next turn tries again: %s", what, error)
+
+
 def _attempt(delivery_id: str) -> None:
     stand_in = attempts.attempt(UUID(delivery_id))
     if stand_in:
@@ -131,6 +165,11 @@ def enqueue(deliveries: Sequence[Delivery]) -> None:
 def enqueue_dispatch() -> None:
     """Have a worker look for due deliveries now, rather than at the sweep's next turn."""
     _publish(dispatch_due_notifications, priority=Priority.URGENT)
+
+
+def enqueue_take_off() -> None:
+    """Have what was just lifted taken off AWS's lists now, rather than in the night."""
+    _publish(take_off_lists)
 
 
 def _publish(task: Any, **options: Any) -> bool:

@@ -10,6 +10,14 @@ from apps.core.models import Contact, Delivery, Notification
 from apps.core.providers import memory
 from apps.core.services.notification import NotificationService
 from apps.core.states import Channel, DeliveryState, Priority
+from sandbox.testing import RunningSandbox, running_sandbox
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[RunningSandbox]:
+    """A sandbox of the module's own, without a subscriber to its events."""
+    with running_sandbox() as sandbox:
+        yield sandbox
 
 
 @pytest.fixture(autouse=True)

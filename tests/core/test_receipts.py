@@ -17,17 +17,11 @@ from apps.core.models import Delivery, Mark, ProviderEvent, SMSSpend, Suppressio
 from apps.core.providers import delivery_logs
 from apps.core.reports import ledger
 from apps.core.states import Channel, DeliveryState, EventKind, Priority, Via
-from sandbox.testing import RunningSandbox, running_sandbox
+from sandbox.testing import RunningSandbox
 from tools.processes import wait_until
 
 GROUP = "sns/us-east-1/000000000000/DirectPublishToPhoneNumber"
 Make = Callable[..., Delivery]
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[RunningSandbox]:
-    with running_sandbox() as sandbox:
-        yield sandbox
 
 
 @pytest.fixture

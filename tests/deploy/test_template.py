@@ -200,6 +200,7 @@ ACTIONS = {
     "logs:PutMetricFilter",
     "logs:PutRetentionPolicy",
     "secretsmanager:GetSecretValue",
+    "ses:DeleteSuppressedDestination",
     "ses:GetAccount",
     "ses:GetConfigurationSet",
     "ses:GetConfigurationSetEventDestinations",
@@ -227,6 +228,7 @@ ACTIONS = {
 #: The statements that name every resource, and why.
 EVERY_RESOURCE = {
     "LookAfterOptOuts": "a phone number has no ARN, and these calls no resource",
+    "LookAfterSuppressedAddresses": "the list is the account's; these calls have no resource",
     "ReadQuotasAndStanding": "they are the account's; these calls have no resource",
     "PublishOurMetrics": "PutMetricData has no resource; the condition names the namespace",
 }

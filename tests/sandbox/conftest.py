@@ -25,6 +25,7 @@ def sandbox(shared_sandbox: RunningSandbox) -> RunningSandbox:
     wait_until(lambda: shared_sandbox.health()["events"]["waiting"] == 0, "all was reported", 30)
     shared_sandbox.clear()
     shared_sandbox.clear_rules()
+    shared_sandbox.account(suppressed=[])
     return shared_sandbox
 
 

@@ -38,6 +38,7 @@ def sandbox(told: RunningSandbox) -> RunningSandbox:
     wait_until(lambda: told.health()["events"]["waiting"] == 0, "all was told", 30)
     told.clear()
     told.clear_rules()
+    told.account(suppressed=[])
     return told
 
 
@@ -448,3 +449,41 @@ def test_without_a_subscriber_nothing_is_published_and_there_is_nobody_to_ask(
     assert health["events_url"] is None
     assert health["events"]["published"] == 0
     assert ask(shared_sandbox, "/api/subscription", "POST")[0].status == 409
+
+
+def suppressed(sandbox: RunningSandbox) -> dict[str, str]:
+    return {each["address"]: each["reason"] for each in sandbox.account()["suppressed"]}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "reason"), [("bounce", "BOUNCE"), ("complaint", "COMPLAINT"), ("soft_bounce", "")]
+)
+def test_ses_keeps_whom_it_will_not_send_to_again(
+    sandbox: RunningSandbox, subscriber: Subscriber, outcome: str, reason: str
+) -> None:
+    sandbox.rule(times=1, events={"outcome": outcome})
+    send(sandbox)
+    wait_until(lambda: sandbox.health()["events"]["waiting"] == 0, "all was told", 30)
+    assert suppressed(sandbox) == ({ADDRESS: reason} if reason else {})
+
+
+def test_what_is_on_ses_s_list_is_taken_and_bounces_whatever_a_rule_says(
+    sandbox: RunningSandbox, subscriber: Subscriber
+) -> None:
+    sandbox.account(suppressed=[ADDRESS.upper()])
+    sandbox.rule(times=1, events={"outcome": "delivered", "timing": "early"})
+    send(sandbox)
+    bounce = subscriber.deliveries[-1].event["bounce"]
+    assert (bounce["bounceType"], bounce["bounceSubType"]) == (
+        "Permanent",
+        "OnAccountSuppressionList",
+    )
+
+
+def test_the_mailbox_simulator_s_addresses_are_never_put_on_it(
+    sandbox: RunningSandbox, subscriber: Subscriber
+) -> None:
+    for name in ("bounce", "complaint+1", "suppressionlist"):
+        send(sandbox, f"{name}@simulator.amazonses.com")
+    wait_until(lambda: sandbox.health()["events"]["waiting"] == 0, "all was told", 30)
+    assert suppressed(sandbox) == {}

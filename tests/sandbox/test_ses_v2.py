@@ -215,3 +215,32 @@ def test_a_spending_limit_above_what_was_granted_is_refused(
         )
     assert refusal(error) == "InvalidParameter"
     assert sns.get_sms_attributes()["attributes"]["DefaultSMSType"] == "Transactional"
+
+
+def test_suppressed_addresses_are_those_between_two_times(sandbox: RunningSandbox) -> None:
+    at = datetime(2026, 11, 25, 12, tzinfo=UTC)
+    sandbox.account(
+        suppressed=[
+            {"address": f"{n}@customer.example", "at": (at + timedelta(days=n)).isoformat()}
+            for n in range(4)
+        ]
+    )
+    found = aws(sandbox, "sesv2").list_suppressed_destinations(
+        StartDate=at, EndDate=at + timedelta(days=3)
+    )["SuppressedDestinationSummaries"]
+    assert [each["EmailAddress"] for each in found] == ["1@customer.example", "2@customer.example"]
+    assert found[0]["LastUpdateTime"] == at + timedelta(days=1)
+
+
+def test_an_address_is_taken_off_the_list_spelled_as_it_is_there(sandbox: RunningSandbox) -> None:
+    sandbox.account(suppressed=["Gone+a@customer.example"])
+    ses = aws(sandbox, "sesv2")
+    with pytest.raises(ClientError) as error:
+        ses.delete_suppressed_destination(EmailAddress="gone+a@customer.example")
+    assert refusal(error) == "NotFoundException"
+    ses.delete_suppressed_destination(EmailAddress="Gone+a@customer.example")
+    assert ses.list_suppressed_destinations()["SuppressedDestinationSummaries"] == []
+    sandbox.account(denied=["ses:DeleteSuppressedDestination"])
+    with pytest.raises(ClientError) as error:
+        ses.delete_suppressed_destination(EmailAddress="Gone+a@customer.example")
+    assert refusal(error) == "AccessDeniedException"

@@ -10,6 +10,8 @@ from botocore import exceptions as aws
 from botocore import xform_name
 from botocore.config import Config
 
+from ..providers.questions import DENIED
+from ..providers.suppression_lists import SES_PAUSE_S
 from ..redaction import redact
 from .findings import Finding, Unseen, fail, warn
 
@@ -17,18 +19,9 @@ from .findings import Finding, Unseen, fail, warn
 CONFIG = Config(
     connect_timeout=3, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 1}
 )
-#: SES answers everything but sending once a second
-#: (https://docs.aws.amazon.com/ses/latest/dg/quotas.html).
-SES_PAUSE_S = 1.1
 
 #: The service of an IAM action, where it is not that of the client.
 _IAM_SERVICES = {"sesv2": "ses"}
-_DENIED = {
-    "AccessDenied",
-    "AccessDeniedException",
-    "AuthorizationError",
-    "AuthorizationErrorException",
-}
 _NOT_THERE = {
     "NotFound",
     "NotFoundException",
@@ -142,7 +135,7 @@ def _refused(permission: str, error: aws.ClientError) -> Unseen:
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if code in _NOT_THERE:
         return NotThere(fail(f"AWS does not know it: {words}", "Check its name and the Region."))
-    if code in _DENIED:
+    if code in DENIED:
         missing = _MISSING.search(words)
         return Denied(missing[1] if missing else permission)
     if code.startswith("Throttl") or code == "TooManyRequestsException" or status == 429:

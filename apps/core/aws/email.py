@@ -6,6 +6,7 @@ from django.conf import settings
 from django.core.mail import get_connection
 from django.core.mail.backends.smtp import EmailBackend as SMTPBackend
 
+from .. import conf
 from .. import reputation as reputations
 from ..models import Suppression
 from ..redaction import redact
@@ -218,9 +219,18 @@ def suppression(account: Account) -> Finding:
     if only_theirs := len(theirs - ours):
         return warn(
             f"{found}; {only_theirs} that we still write to, and SES will bounce",
-            "Take those off SES's list whose owners want our e-mail again.",
+            _how_they_come_over(),
         )
     return ok(found)
+
+
+def _how_they_come_over() -> str:
+    if not conf.ses_keeps_a_list():
+        return "Set AWS_SES_SUPPRESSION_LIST=true, and ours takes them over each night."
+    return (
+        "The reading at 3:10 takes them over, and takes off SES's list what was lifted here: the "
+        "suppressions in the admin, and the log of the workers, say what stands in its way."
+    )
 
 
 @area.check

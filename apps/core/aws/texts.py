@@ -158,6 +158,8 @@ def opted_out(account: Account) -> Finding:
     if still := Contact.objects.filter(phone__in=theirs - ours).count():
         return warn(
             f"{found}; {still} of our people among them are not suppressed here",
-            "Their next text fails and suppresses them; see sms.log_group.",
+            "The reading at 20 minutes past each hour takes them over; where it does not, the log "
+            "of the workers says why. Until then their next text fails and does so; see "
+            "sms.log_group.",
         )
     return ok(found)

@@ -4,11 +4,12 @@ import time
 from collections.abc import Iterator
 from datetime import timedelta
 
-from celery import current_app
+from django.conf import settings
 from django.db import connection
 from django.db.models.functions import Now
 
 from .. import broker, heartbeat
+from .. import metrics as published
 from ..models import ChannelStop, Delivery
 from ..models.channel_stop import StopCause
 from ..redaction import redact
@@ -19,12 +20,12 @@ from .findings import Area, Finding, fail, ok, warn
 
 area = Area("Workers", "workers")
 
-#: Seconds that workers are given to answer.
-PING_S = 1.5
 #: The specification's: "queue depth > 1000".
 MANY_WAIT = 1000
 #: The sweep comes every 15 s, and a busy worker may be late once or twice.
 OLDEST_SWEEP = timedelta(seconds=60)
+#: They go out each minute.
+OLDEST_METRICS = timedelta(minutes=3)
 #: How long a delivery may be due before somebody should look.
 OVERDUE = timedelta(minutes=5)
 #: Seconds by which clocks may differ unnoticed; and from which AWS's signatures and our leases are
@@ -40,12 +41,10 @@ _CLOCK_OF = {
 @area.check
 def online(account: Account) -> Finding:
     """Whether a worker answers."""
-    with current_app.connection_for_read() as broker_connection:
-        answers = current_app.control.inspect(timeout=PING_S, connection=broker_connection).ping()
-    if not answers:
+    count = broker.workers_online()
+    if not count:
         return fail("no worker answers", "Start one: `celery -A rs_systems worker`.")
-    noun = "worker answers" if len(answers) == 1 else "workers answer"
-    return ok(f"{len(answers)} {noun}")
+    return ok(f"{count} {'worker answers' if count == 1 else 'workers answer'}")
 
 
 @area.check
@@ -57,6 +56,27 @@ def beat(account: Account) -> Finding:
         return fail("the sweep has not come round in a day", do)
     found = f"the sweep came round {age.total_seconds():.0f} s ago"
     return ok(found) if age <= OLDEST_SWEEP else fail(found, do)
+
+
+@area.check
+def metrics(account: Account) -> Finding:
+    """Whether our own metrics reach CloudWatch, whose alarms take their silence for a failure."""
+    if not settings.CLOUDWATCH_METRICS:
+        found = "CLOUDWATCH_METRICS is false: nothing is published"
+        if settings.ENVIRONMENT == "development":
+            return ok(f"{found} (development)")
+        return warn(found, "Set it, or deploy the stack with ApplicationAlarms=false.")
+    age = published.last_published()
+    do = (
+        "See workers.beat; if that is well, the log of the workers says why CloudWatch took none "
+        "(it needs cloudwatch:PutMetricData)."
+    )
+    if age is None:
+        found = "CloudWatch has not taken our metrics yet"
+        development = settings.ENVIRONMENT == "development"
+        return ok(f"{found} (development)") if development else warn(found, do)
+    found = f"CloudWatch last took our metrics {age.total_seconds():,.0f} s ago"
+    return ok(found) if age <= OLDEST_METRICS else warn(found, do)
 
 
 @area.check

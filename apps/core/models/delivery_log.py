@@ -3,7 +3,7 @@
 from django.db import models
 from django.db.models.functions import Now
 
-from ..states import LogEvent
+from ..states import ENDS_OF_ATTEMPTS, LogEvent
 from .delivery import Delivery
 
 
@@ -21,7 +21,14 @@ class NotificationDeliveryLog(models.Model):
 
     class Meta:
         ordering = ["at", "id"]
-        indexes = [models.Index(fields=["delivery", "attempt"], name="delivery_log_attempt")]
+        indexes = [
+            models.Index(fields=["delivery", "attempt"], name="delivery_log_attempt"),
+            models.Index(
+                fields=["at"],
+                condition=models.Q(event__in=ENDS_OF_ATTEMPTS),
+                name="delivery_log_ended",
+            ),
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(event__in=LogEvent.values), name="delivery_log_event_known"

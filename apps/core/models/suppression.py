@@ -1,5 +1,8 @@
 """The addresses to which nothing is sent any more."""
 
+from datetime import datetime
+from typing import NamedTuple
+
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -13,6 +16,16 @@ class SuppressionReason(models.TextChoices):
     BOUNCE = "bounce", "messages to it bounce"
     COMPLAINT = "complaint", "its owner complained about a message"
     OPT_OUT = "opt_out", "its owner answered STOP"
+
+
+class Listed(NamedTuple):
+    """One entry of a list that a provider keeps itself."""
+
+    #: As the provider spells it.
+    address: str
+    reason: SuppressionReason
+    #: Since when; None where the provider does not say.
+    since: datetime | None = None
 
 
 class SuppressionQuerySet(models.QuerySet["Suppression"]):
@@ -33,6 +46,14 @@ class Suppression(models.Model):
     until = models.DateTimeField(null=True)
     lifted_at = models.DateTimeField(null=True)
     lifted_by = models.CharField(max_length=150, blank=True)
+    #: How the provider's own list spells it, and when it was last seen there; empty where never.
+    listed_as = models.CharField(max_length=320, blank=True)
+    listed_at = models.DateTimeField(null=True)
+    #: Lifted, and still to be taken off the provider's own list; what stood in the way, if anything
+    #: did; and when it was taken off.
+    unlist = models.BooleanField(default=False)
+    unlist_problem = models.CharField(max_length=300, blank=True)
+    unlisted_at = models.DateTimeField(null=True)
 
     objects = SuppressionQuerySet.as_manager()
 
@@ -50,7 +71,11 @@ class Suppression(models.Model):
                 condition=Q(channel__in=Channel.values), name="suppression_channel_known"
             ),
         ]
-        indexes = [models.Index(fields=["-since"], name="suppression_newest")]
+        indexes = [
+            models.Index(fields=["-since"], name="suppression_newest"),
+            models.Index(fields=["channel", "address"], name="suppression_of_address"),
+            models.Index(fields=["channel"], condition=Q(unlist=True), name="suppression_unlist"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.get_channel_display()} suppressed: {self.get_reason_display()}"

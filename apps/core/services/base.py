@@ -46,10 +46,11 @@ def address_of(delivery: Delivery) -> str:
     contact: Contact | None = getattr(delivery.notification.recipient, "contact", None)
     channel = Channel(delivery.channel)
     reason = routing.why_not(channel, contact, sms_enabled=settings.SMS_ENABLED)
-    if reason or contact is None:
-        raise NotSendable(reason)
+    # First: who answered STOP has withdrawn the consent as well, and this says why.
     if suppressed := getattr(delivery, "suppressed", None):
         raise NotSendable(f"address is suppressed: {SuppressionReason(suppressed).label}")
+    if reason or contact is None:
+        raise NotSendable(reason)
     return contact.address(channel)
 
 

@@ -6,21 +6,17 @@ from typing import Any
 
 import pytest
 import redis
+from django.utils import timezone
 
-from apps.core import heartbeat
+from apps.core import heartbeat, metrics
 from apps.core.aws import change_set, doctor, stack
 from apps.core.aws.account import Account
-from sandbox.testing import HOST, RunningSandbox, running_sandbox
+from apps.core.models import Mark
+from sandbox.testing import HOST, RunningSandbox
 from tests.core.aws.cloudformation import CloudFormation
 from tools.endpoints import endpoints
 
 Lines = dict[str, doctor.Line]
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[RunningSandbox]:
-    with running_sandbox() as sandbox:
-        yield sandbox
 
 
 @pytest.fixture
@@ -44,11 +40,14 @@ def sandbox(
 def healthy(
     sandbox: RunningSandbox, db: None, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> RunningSandbox:
-    """Without the one check that takes as long as it is patient: a worker has tests of its own."""
+    """Beat has sent, and CloudWatch taken, what they should have.
+
+    Without the one check that takes as long as it is patient: a worker has tests of its own."""
     checks = [check for check in doctor.CHECKS if check.id != "workers.online"]
     monkeypatch.setattr(doctor, "CHECKS", checks)
     redis.Redis.from_url(redis_url).flushall()
     heartbeat.stamp()
+    Mark.objects.create(name=metrics.PUBLISHED, at=timezone.now())
     return sandbox
 
 

@@ -10,13 +10,13 @@ import redis
 from django.db import connection
 from django.utils import timezone
 
-from apps.core import breaker
+from apps.core import breaker, metrics
 from apps.core.aws import configuration, doctor, workers
 from apps.core.aws.account import Account
 from apps.core.aws.findings import Status
 from apps.core.budget import this_month
 from apps.core.exceptions import ChannelUnavailableError
-from apps.core.models import Contact, Delivery, ProviderEvent, SMSSpend, Suppression
+from apps.core.models import Contact, Delivery, Mark, ProviderEvent, SMSSpend, Suppression
 from apps.core.states import Channel, DeliveryState, EventKind, LogEvent
 from sandbox.account import EVERY_OUTCOME
 from sandbox.testing import RunningSandbox
@@ -28,7 +28,7 @@ from .conftest import Lines
 
 Examine = Callable[[], Lines]
 #: Their words are never twice the same.
-CHANGING = {"workers.beat", "workers.clocks", "redis.memory"}
+CHANGING = {"workers.beat", "workers.metrics", "workers.clocks", "redis.memory"}
 SMS = {
     "MonthlySpendLimit": "50",
     "DefaultSMSType": "Transactional",
@@ -427,6 +427,42 @@ def test_a_sweep_that_stopped_coming_round_fails(
     only("workers.beat", Status.FAIL, "came round 18", before, examine())
 
 
+def test_metrics_that_do_not_reach_cloudwatch_any_more_are_told(
+    healthy: RunningSandbox, examine: Examine
+) -> None:
+    before = examine()
+    Mark.objects.filter(name=metrics.PUBLISHED).update(at=timezone.now() - timedelta(minutes=4))
+    only("workers.metrics", Status.WARN, "last took our metrics 240 s ago", before, examine())
+
+
+def test_metrics_that_never_reached_cloudwatch_are_told_outside_development(
+    healthy: RunningSandbox, examine: Examine, settings: Any
+) -> None:
+    Mark.objects.all().delete()
+    assert examine()["workers.metrics"].finding.status == Status.OK
+    settings.ENVIRONMENT = "production"
+    finding = examine()["workers.metrics"].finding
+    assert finding.status == Status.WARN
+    assert "cloudwatch:PutMetricData" in finding.do
+
+
+def test_metrics_that_are_switched_off_are_right_in_development_alone(
+    healthy: RunningSandbox, examine: Examine, settings: Any
+) -> None:
+    settings.CLOUDWATCH_METRICS = False
+    assert examine()["workers.metrics"].finding.status == Status.OK
+    settings.ENVIRONMENT = "production"
+    assert examine()["workers.metrics"].finding.status == Status.WARN
+
+
+def test_without_the_nightly_reading_the_doctor_says_how_to_have_it(
+    healthy: RunningSandbox, examine: Examine, settings: Any
+) -> None:
+    settings.AWS_SES_SUPPRESSION_LIST = False
+    healthy.account(suppressed=["a@b.example"])
+    assert "AWS_SES_SUPPRESSION_LIST=true" in examine()["email.suppression"].finding.do
+
+
 def test_a_stopped_channel_fails_with_the_provider_s_words(
     healthy: RunningSandbox, examine: Examine
 ) -> None:
@@ -495,9 +531,9 @@ def test_one_of_our_people_who_opted_out_at_sns_is_counted_and_not_named(
     healthy: RunningSandbox, examine: Examine, person: Callable[..., Any]
 ) -> None:
     number = person().contact.phone
-    healthy._ask("POST", "/api/opt-outs", f'{{"phone": "{number}"}}')
+    healthy.opt_out(number)
     finding = examine()["sms.opted_out"].finding
-    healthy._ask("DELETE", f"/api/opt-outs/{number}")
+    healthy.opt_in(number)
     assert (finding.status, number in finding.found) == (Status.WARN, False)
     assert Contact.objects.filter(phone=number).exists()
 
