@@ -12,6 +12,8 @@ from pathlib import Path
 from dotenv import load_dotenv
 from environs import Env, EnvError
 
+from .refusal import refuse
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 ENVIRONMENTS = ("development", "staging", "production")
 
@@ -62,7 +64,7 @@ def load() -> str:
     _read(os.environ.get("ENV_FILE", ".env"))
     name = os.environ.setdefault("ENVIRONMENT", _implied_environment())
     if name not in ENVIRONMENTS:
-        raise SystemExit(f"ENVIRONMENT is {name!r}; it must be one of {', '.join(ENVIRONMENTS)}.")
+        refuse(f"ENVIRONMENT is {name!r}; it must be one of {', '.join(ENVIRONMENTS)}.")
     _read(f".env.{name}")
     if _has_secret():
         from . import secret

@@ -7,9 +7,10 @@ import os
 import sys
 
 from . import environment
+from .refusal import refuse
 
 if __name__ == "__main__":
     environment.configure()
     for name in sys.argv[1:]:
         if not os.environ.get(name):
-            raise SystemExit(f"{name} is to be set, in the environment or in the secret.")
+            refuse(f"{name} is to be set, in the environment or in the secret.")

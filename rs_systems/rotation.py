@@ -99,8 +99,7 @@ def apply(changed: dict[str, str]) -> bool:
         providers.forget()
     if "DATABASE_URL" in changed and _sign_in_anew(changed["DATABASE_URL"]):
         live.append("DATABASE_URL")
-    for name in live:
-        os.environ[name] = changed[name]
+    secret.put({name: changed[name] for name in live})
     if live:
         logger.info("secret rotated, in use from now on: %s", ", ".join(sorted(live)))
     if waiting := changed.keys() - set(live):

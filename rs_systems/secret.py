@@ -2,6 +2,7 @@
 knows boto3. No value gets into an error, a log or a `repr`.
 """
 
+import hashlib
 import json
 import os
 import re
@@ -13,9 +14,16 @@ import boto3
 from botocore import exceptions as aws
 from botocore.config import Config
 
+from .refusal import refuse
+
 #: Seconds for the connection and for each answer. It only reads, so that boto3 may try again.
 CONNECT_S, READ_S = 3, 5
 TRIES_AT_START, TRIES_LATER = 3, 1
+
+#: Our own variable: what this process's environment has of the secret, by name and fingerprint. A
+#: process that starts itself anew (a worker at SIGHUP) or another hands the values on, and they
+#: must not be taken for the host's own there.
+GIVEN = "AWS_SECRETS_GIVEN"
 
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 #: These decide which secret is read, and how.
@@ -82,10 +90,31 @@ def load() -> None:
     try:
         version = ask(TRIES_AT_START)
     except Unreadable as problem:
-        raise SystemExit(str(problem)) from None
-    overridden = {name for name in version.values if os.environ.get(name)}
-    os.environ.update(_without(version.values, overridden))
+        refuse(str(problem))
+    overridden = {name for name in version.values if _is_the_host_s(name)}
+    put(_without(version.values, overridden))
     _given = Given(version, overridden)
+
+
+def put(values: dict[str, str]) -> None:
+    """Have the environment say what the secret says."""
+    os.environ.update(values)
+    marks = _marks() | {name: _mark(value) for name, value in values.items()}
+    os.environ[GIVEN] = ",".join(f"{name}={mark}" for name, mark in marks.items())
+
+
+def _is_the_host_s(name: str) -> bool:
+    value = os.environ.get(name, "")
+    return bool(value) and _marks().get(name) != _mark(value)
+
+
+def _marks() -> dict[str, str]:
+    pairs = (pair.partition("=") for pair in os.environ.get(GIVEN, "").split(","))
+    return {name: mark for name, _, mark in pairs if name}
+
+
+def _mark(value: str) -> str:
+    return hashlib.sha256(value.encode()).hexdigest()[:16]
 
 
 def renew() -> dict[str, str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from . import environment
 from .environment import BASE_DIR, env
+from .refusal import refuse
 
 ENVIRONMENT = environment.load()
 DEBUG = True
@@ -171,9 +172,7 @@ EMAIL_TRANSPORTS = {
 }
 EMAIL_TRANSPORT = env.str("EMAIL_TRANSPORT", "smtp")
 if EMAIL_TRANSPORT not in EMAIL_TRANSPORTS:
-    raise SystemExit(
-        f"EMAIL_TRANSPORT is {EMAIL_TRANSPORT!r}; it must be {' or '.join(EMAIL_TRANSPORTS)}."
-    )
+    refuse(f"EMAIL_TRANSPORT is {EMAIL_TRANSPORT!r}; it must be {' or '.join(EMAIL_TRANSPORTS)}.")
 SES_BACKEND = EMAIL_TRANSPORTS[EMAIL_TRANSPORT]
 CONSOLE_BACKEND = "django.core.mail.backends.console.EmailBackend"
 EMAIL_HOST = env.str("AWS_SES_HOST", "")

@@ -2,6 +2,7 @@
 
 from . import environment
 from .environment import env
+from .refusal import refuse
 from .settings import *  # noqa: F403
 from .settings import (
     AWS_SES_REGION_NAME,
@@ -22,7 +23,7 @@ SITE_URL = env.str("SITE_URL")
 # Read by settings.py, which would go on without it.
 env.str("DATABASE_URL")
 if SNS_TRUST_SANDBOX:
-    raise SystemExit(
+    refuse(
         f"SNS_TRUST_SANDBOX is set, and this is {ENVIRONMENT}: anybody who can start the sandbox "
         "could say what became of a message. Unset it."
     )
@@ -31,7 +32,7 @@ EMAIL_SUBJECT_PREFIX = f"[{ENVIRONMENT}] "
 EMAIL_HOST = env.str("AWS_SES_HOST", f"email-smtp.{AWS_SES_REGION_NAME}.amazonaws.com")
 EMAIL_BACKEND = env.str("EMAIL_BACKEND", SES_BACKEND)
 if ENVIRONMENT == "staging" and EMAIL_BACKEND not in (*EMAIL_TRANSPORTS.values(), CONSOLE_BACKEND):
-    raise SystemExit(
+    refuse(
         f"EMAIL_BACKEND is {EMAIL_BACKEND!r}, and this is staging: Django's own mail would pass no "
         f"allow-list there. Unset it, which means {SES_BACKEND}."
     )

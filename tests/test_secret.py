@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stderr
+from io import StringIO
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from apps.core.aws import configuration
 from apps.core.aws.account import Account
 from apps.core.aws.findings import Status
 from rs_systems import environment, secret
+from rs_systems.refusal import CANNOT_START
 from tools.processes import LOOPBACK
 from tools.supervisor import ROOT
 
@@ -172,6 +175,22 @@ def test_no_value_is_part_of_what_is_printed_of_it(manager: SecretsManager) -> N
     assert HIDDEN not in repr(secret.ask(1))
 
 
+def test_what_a_process_hands_on_of_the_secret_is_not_the_host_s_own(
+    manager: SecretsManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manager.put(HANDED_ON="old", CHANGED="old")
+    secret.load()
+    # As in a worker that has started itself anew, where somebody has set one of them meanwhile.
+    monkeypatch.setattr(secret, "_given", None)
+    os.environ["CHANGED"] = "the host's"
+    manager.put(HANDED_ON="new", CHANGED="new")
+    secret.load()
+    assert (os.environ["HANDED_ON"], os.environ["CHANGED"]) == ("new", "the host's")
+    given = secret.given()
+    assert given
+    assert given.overridden == {"CHANGED"}
+
+
 # --- Processes ----------------------------------------------------------------------------------
 STAGING = {
     **{name: PRODUCTION[name] for name in PRODUCTION if name not in ("SECRET_KEY", "DATABASE_URL")},
@@ -211,7 +230,7 @@ def test_staging_is_complete_with_what_the_secret_alone_has(manager: SecretsMana
 def test_staging_does_not_start_where_its_secret_is_out_of_reach(manager: SecretsManager) -> None:
     nowhere = {"AWS_ENDPOINT_URL_SECRETS_MANAGER": f"http://{LOOPBACK}:{CLOSED_PORT}"}
     result = manage("check", "--deploy", **STAGING, **(manager.variables | nowhere))
-    assert result.returncode == 1
+    assert result.returncode == CANNOT_START
     [line] = result.stderr.strip().splitlines()
     assert line.startswith(f"The secret {NAME!r} in us-east-1 could not be reached: ")
     assert "Check the way out of this network" in line
@@ -234,7 +253,7 @@ def test_a_program_of_others_is_held_back_until_its_variable_is_set(
         text=True,
         check=False,
     )
-    assert ended.returncode == (0 if given else 1)
+    assert ended.returncode == (0 if given else CANNOT_START)
     said = "FLOWER_BASIC_AUTH is to be set, in the environment or in the secret."
     assert ended.stderr.strip() == ("" if given else said)
 
@@ -276,6 +295,7 @@ def test_without_a_secret_the_doctor_warns_outside_development(
 
 
 def failure(load: Callable[[], None] = secret.load) -> str:
-    with pytest.raises(SystemExit) as ended:
+    said = StringIO()
+    with redirect_stderr(said), pytest.raises(SystemExit, match=str(CANNOT_START)):
         load()
-    return str(ended.value)
+    return said.getvalue().strip()

@@ -20,6 +20,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+from rs_systems.refusal import CANNOT_START
+
 ROOT = Path(__file__).parent.parent
 PRODUCTION = {
     "ENVIRONMENT": "production",
@@ -228,7 +230,7 @@ def test_naming_the_production_settings_means_production() -> None:
 
 def test_an_unknown_environment_is_refused_in_one_sentence() -> None:
     result = run(PRINT, "DEBUG", ENVIRONMENT="prod")
-    assert result.returncode == 1
+    assert result.returncode == CANNOT_START
     assert result.stderr.strip().splitlines() == [
         "ENVIRONMENT is 'prod'; it must be one of development, staging, production."
     ]
@@ -247,7 +249,7 @@ def test_production_does_not_start_without_what_it_needs(missing: str) -> None:
 @pytest.mark.parametrize("name", ["development", "staging", "production"])
 def test_an_unknown_way_to_ses_is_refused_in_one_sentence(name: str) -> None:
     result = run(PRINT, "DEBUG", **{**PRODUCTION, "ENVIRONMENT": name, "EMAIL_TRANSPORT": "api"})
-    assert result.returncode == 1
+    assert result.returncode == CANNOT_START
     assert result.stderr.strip().splitlines() == [
         "EMAIL_TRANSPORT is 'api'; it must be smtp or ses-api."
     ]
@@ -256,7 +258,7 @@ def test_an_unknown_way_to_ses_is_refused_in_one_sentence(name: str) -> None:
 @pytest.mark.parametrize("name", ["staging", "production"])
 def test_what_the_sandbox_signs_is_believed_in_development_alone(name: str) -> None:
     result = run(PRINT, "DEBUG", **{**PRODUCTION, "ENVIRONMENT": name, "SNS_TRUST_SANDBOX": "true"})
-    assert result.returncode == 1
+    assert result.returncode == CANNOT_START
     assert f"SNS_TRUST_SANDBOX is set, and this is {name}" in result.stderr
 
 
@@ -350,7 +352,7 @@ def test_staging_refuses_an_email_backend_that_knows_no_allow_list() -> None:
     variables = {**PRODUCTION, "EMAIL_BACKEND": backend}
     assert setting("EMAIL_BACKEND", **variables) == backend
     result = run(PRINT, "DEBUG", **{**variables, "ENVIRONMENT": "staging"})
-    assert result.returncode == 1
+    assert result.returncode == CANNOT_START
     assert f"EMAIL_BACKEND is '{backend}', and this is staging" in result.stderr
 
 

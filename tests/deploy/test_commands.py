@@ -14,6 +14,7 @@ import pytest
 import redis
 
 from rs_systems.celery import app
+from rs_systems.refusal import CANNOT_START
 from tests.deploy.unit_files import command
 from tests.secrets_manager import SecretsManager
 from tests.services import STOP_S, database_url
@@ -91,6 +92,21 @@ def test_the_site_says_that_it_is_ready_and_answers(start: Start, tmp_path: Path
         )
         assert b"READY=1" in systemd.recv(1024)
     wait_until(lambda: get(port, "/healthz") == 200, "the site answers")
+
+
+def test_a_site_whose_settings_cannot_be_says_why_and_ends(tmp_path: Path) -> None:
+    variables = {"WEB_BIND": f"{LOOPBACK}:0", "RUNTIME_DIRECTORY": str(tmp_path)}
+    run = subprocess.run(
+        command("web", variables),
+        cwd=ROOT,
+        env=os.environ | variables | {"ENVIRONMENT": "nowhere"},
+        capture_output=True,
+        text=True,
+        timeout=STOP_S,
+        check=False,
+    )
+    assert run.returncode == CANNOT_START
+    assert "ENVIRONMENT is 'nowhere'; it must be one of" in run.stderr
 
 
 def test_a_worker_answers_by_its_host_s_name(start: Start) -> None:
