@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from apps.core.aws import change_set, doctor, setup_command, template
+from apps.core.aws import change_set, doctor, template
 from apps.core.aws.findings import Status
+from apps.core.management.commands import _setup
 from sandbox.testing import RunningSandbox
 from tests.core.aws.cloudformation import (
     NAME,
@@ -462,7 +463,7 @@ def test_ctrl_c_before_it_changes_nothing(
     def interrupt(plan: Any) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(setup_command, "_plan_lines", interrupt)
+    monkeypatch.setattr(_setup, "_plan_lines", interrupt)
     plans_a_new_stack(cloud)
     cloud.deletes_change_set()
     cloud.deletes_the_empty_stack()

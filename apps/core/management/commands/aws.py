@@ -15,12 +15,12 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from apps.core import reconciliation
-from apps.core.aws import dns_records, doctor, email, setup_command, smtp_credentials
+from apps.core.aws import dns_records, doctor, email, smtp_credentials
 from apps.core.aws.account import Account
 from apps.core.aws.findings import Finding, Status, Unseen
 from apps.core.aws.tables import table
 
-from . import _loopback
+from . import _loopback, _setup
 
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 
@@ -68,7 +68,7 @@ class Command(BaseCommand):
         setup = parsers.add_parser(
             "setup", help="deploy the stack and set what it cannot; shows the plan and asks first"
         )
-        setup_command.add_arguments(plan, setup)
+        _setup.add_arguments(plan, setup)
         loopback = parsers.add_parser(
             "loopback", help="send messages round to ourselves; exits with 1 where one gets lost"
         )
@@ -109,7 +109,7 @@ class Command(BaseCommand):
 
     def _plan(self, options: dict[str, Any]) -> None:
         try:
-            setup_command.show_plan(options, self.stdout, self.stderr)
+            _setup.show_plan(options, self.stdout, self.stderr)
         except Unseen as unseen:
             raise _stopped(unseen) from None
         except KeyboardInterrupt:
@@ -117,7 +117,7 @@ class Command(BaseCommand):
 
     def _setup(self, options: dict[str, Any]) -> None:
         try:
-            if not setup_command.set_up(options, self.stdout, self.stderr):
+            if not _setup.set_up(options, self.stdout, self.stderr):
                 sys.exit(1)
         except Unseen as unseen:
             raise _stopped(unseen) from None

@@ -11,14 +11,14 @@ from typing import Any, Protocol
 
 from django.conf import settings
 
-from . import parameters, production_access, setup, template
-from .change_set import Change
-from .findings import Unseen
-from .operator import Operator, Stopped
-from .production_access import Access, Request
-from .setup import Plan, Setup, State, Wishes
-from .stack import Stack
-from .tables import table
+from apps.core.aws import parameters, production_access, setup, template
+from apps.core.aws.change_set import Change
+from apps.core.aws.findings import Unseen
+from apps.core.aws.operator import Operator, Stopped
+from apps.core.aws.production_access import Access, Request
+from apps.core.aws.setup import Plan, Setup, State, Wishes
+from apps.core.aws.stack import Stack
+from apps.core.aws.tables import table
 
 
 class Out(Protocol):
