@@ -63,11 +63,18 @@ def pytest_report_header() -> str:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """The second run repeats what another database could change, and nothing else."""
-    if os.environ.get("TEST_DATABASE") != "postgresql":
-        return
-    touching = [item for item in items if _touches_the_database(item)]
-    config.hook.pytest_deselected(items=[item for item in items if item not in touching])
-    items[:] = touching
+    on_postgresql = os.environ.get("TEST_DATABASE") == "postgresql"
+    wanted = [
+        item
+        for item in items
+        if (_touches_the_database(item) if on_postgresql else not _needs_postgresql(item))
+    ]
+    config.hook.pytest_deselected(items=[item for item in items if item not in wanted])
+    items[:] = wanted
+
+
+def _needs_postgresql(item: pytest.Item) -> bool:
+    return item.get_closest_marker("postgresql") is not None
 
 
 def _touches_the_database(item: pytest.Item) -> bool:

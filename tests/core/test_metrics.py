@@ -114,9 +114,8 @@ def test_real_attempts_are_counted(
     assert values()["AttemptFailureRate"] == 50
 
 
+@pytest.mark.postgresql
 def test_the_rate_is_counted_by_an_index(delivery: Make) -> None:
-    if connection.vendor != "postgresql":
-        pytest.skip("what PostgreSQL does with its index")
     row = delivery()
     past = timezone.now() - timedelta(days=1)
     lines = [

@@ -17,6 +17,7 @@ import json
 import redis
 from kombu.exceptions import OperationalError
 from apps.core import heartbeat, limits
+import django; django.setup()
 from apps.core.aws import redis_server
 from rs_systems.celery import app
 
