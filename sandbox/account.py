@@ -2,18 +2,14 @@
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BeforeValidator, Field, ValidationError
 
 from sandbox.new_rule import Strict
+from sandbox.place import ACCOUNT_ID
+from sandbox.stacks import Stack
 from sandbox.topic import ARN
-
-if TYPE_CHECKING:
-    from sandbox.stacks import Stack
-
-ACCOUNT_ID = "000000000000"
-REGION = "us-east-1"
 
 Amount = Annotated[float, Field(ge=-1, allow_inf_nan=False)]
 IdentityStatus = Literal["PENDING", "SUCCESS", "FAILED", "TEMPORARY_FAILURE", "NOT_STARTED"]

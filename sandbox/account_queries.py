@@ -8,8 +8,9 @@ from xml.sax.saxutils import escape
 
 from aiohttp import web
 
-from sandbox.account import ACCOUNT_ID, REGION, AwsAccount
+from sandbox.account import AwsAccount
 from sandbox.clock import iso
+from sandbox.place import ACCOUNT_ID, REGION
 from sandbox.sms import InvalidParameter, SnsError
 from sandbox.topic import Topic
 

@@ -11,10 +11,11 @@ from uuid import uuid4
 import aiohttp
 
 from sandbox.clock import iso
+from sandbox.place import ACCOUNT_ID, REGION
 from sandbox.signing import Signer
 from sandbox.store import Publication
 
-ARN = "arn:aws:sns:us-east-1:000000000000:rs-systems-ses-events"
+ARN = f"arn:aws:sns:{REGION}:{ACCOUNT_ID}:rs-systems-ses-events"
 SUBJECT = "Amazon SES Email Event Notification"
 
 #: SNS waits this long for an answer; its own pauses and number of attempts are the topic's to set.
