@@ -1,6 +1,7 @@
 """The secret, asked again while the process runs, and what of it changes without a restart."""
 
 import logging
+import math
 import os
 import sys
 import threading
@@ -30,9 +31,10 @@ _EMAIL = {"AWS_SES_SMTP_USER": "EMAIL_HOST_USER", "AWS_SES_SMTP_PASSWORD": "EMAI
 class Watch:
     """When the secret was last asked. One thread asks; the others go on with what there is."""
 
-    def __init__(self) -> None:
+    def __init__(self, asked_at: float) -> None:
+        """`asked_at`: when the secret was last read, on the monotonic clock."""
         self._asking = threading.Lock()
-        self._asked_at = time.monotonic()
+        self._asked_at = asked_at
 
     def look(self, after_s: float) -> bool:
         """Ask, where that was longer ago; whether something has changed without a restart."""
@@ -48,7 +50,7 @@ class Watch:
             self._asking.release()
 
 
-_watch = Watch()
+_watch = Watch(time.monotonic())
 
 
 def watch() -> None:
@@ -58,9 +60,11 @@ def watch() -> None:
 
 
 def _begin_anew() -> None:
-    # A thread that is asking is not in the child, and would never give the lock back there.
+    # A thread that is asking is not in the child, and would never give the lock back there. What
+    # the parent read may be long ago, and a worker's main process never asks again: the child does
+    # so before its first task.
     global _watch
-    _watch = Watch()
+    _watch = Watch(-math.inf)
 
 
 os.register_at_fork(after_in_child=_begin_anew)

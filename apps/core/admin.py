@@ -2,7 +2,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import admin, messages
-from django.db import transaction
+from django.db import models, transaction
 from django.db.models import F, QuerySet
 from django.http import HttpRequest
 from django.utils.formats import date_format
@@ -219,10 +219,17 @@ class ContactAdmin(admin.ModelAdmin):
     search_fields = ["user__username", "email", "phone"]
     autocomplete_fields = ["user"]
     actions = ["confirm_email", "confirm_phone"]
+    # A tick is new where it is against what the page showed, not against what has become of it.
+    formfield_overrides = {models.BooleanField: {"show_hidden_initial": True}}
 
     def save_model(self, request: HttpRequest, obj: Contact, form: Any, change: bool) -> None:
+        agrees = obj.sms_opt_in and "sms_opt_in" in form.changed_data
+        if change and not agrees:
+            # The owner may have answered STOP since the page was opened: nobody gave that back.
+            still = Contact.objects.filter(pk=obj.pk, sms_opt_in=True).exists()
+            obj.sms_opt_in = obj.sms_opt_in and still
         super().save_model(request, obj, form, change)
-        if obj.sms_opt_in and "sms_opt_in" in form.changed_data:
+        if agrees:
             by = request.user.get_username()
             if suppressions.agreed_again(obj.phone, by):
                 transaction.on_commit(enqueue_take_off)

@@ -22,10 +22,12 @@ logger = logging.getLogger(__name__)
 #: (https://docs.aws.amazon.com/ses/latest/dg/sending-email-suppression-list.html).
 FIRST_DAY = datetime(2019, 11, 1, tzinfo=UTC)
 #: What is read at one go, and read again at the next: clocks differ, and a list may be late.
-WINDOW = timedelta(days=365)
+WINDOW = timedelta(days=30)
 OVERLAP = timedelta(days=1)
 #: Seconds after which a turn ends between two windows: the next one goes on.
 TURN_S = 180.0
+#: Seconds for what is to be taken off each list: the next turn goes on.
+TAKE_OFF_S = 30.0
 #: Who lifted it, where the owner of the number answered START.
 OWNER = "SNS: the owner answered START"
 #: So many may leave the list at once, or as many as stay on it. More is another list: that of
@@ -121,8 +123,12 @@ def _let_go(last_time: datetime, began: datetime, on_list: int) -> None:
 
 
 def _take_off(channel: Channel) -> None:
+    ends = time.monotonic() + TAKE_OFF_S
     waiting = Suppression.objects.filter(channel=channel, unlist=True)
-    for row in waiting.order_by("lifted_at"):
+    # What was refused before comes last, and keeps no other waiting.
+    for row in waiting.order_by("unlist_problem", "lifted_at"):
+        if time.monotonic() > ends:
+            return
         if _is_suppressed_again(row):
             waiting.filter(pk=row.pk).update(unlist=False, unlist_problem="suppressed again")
             continue

@@ -55,7 +55,7 @@ def for_attempt(delivery_id: UUID) -> Delivery:
 
 def after(report: ProviderEvent, channel: Channel) -> None:
     """Suppress the address that a report speaks of, where it gives reason to."""
-    if not report.recipient or _is_forgiven(report):
+    if not report.recipient or _is_forgiven(report, channel):
         return
     if report.kind == EventKind.COMPLAINED:
         suppress(channel, report.recipient, SuppressionReason.COMPLAINT, report.code)
@@ -197,22 +197,26 @@ def _has_list(row: Suppression) -> bool:
     return row.reason == SuppressionReason.OPT_OUT and conf.sns_sends_texts()
 
 
-def _last_lifted(report: ProviderEvent) -> Suppression | None:
-    lifted = Suppression.objects.filter(address=canonical(report.recipient))
+def _last_lifted(report: ProviderEvent, channel: Channel) -> Suppression | None:
+    lifted = Suppression.objects.filter(channel=channel, address=canonical(report.recipient))
     return lifted.exclude(lifted_at=None).order_by("-lifted_at").first()
 
 
-def _is_forgiven(report: ProviderEvent) -> bool:
+def _is_forgiven(report: ProviderEvent, channel: Channel) -> bool:
     """Whether it happened before somebody in the office lifted a suppression of its address.
 
     So did what only says that the provider's own list still has the address.
     """
-    lifted = _last_lifted(report)
+    lifted = _last_lifted(report, channel)
     if lifted is None:
         return False
     assert lifted.lifted_at is not None
-    by_list = OWN_LIST in report.code or OPTED_OUT in report.detail.lower()
-    return report.occurred_at < lifted.lifted_at or (by_list and _is_settling(lifted))
+    if report.occurred_at < lifted.lifted_at:
+        return True
+    if OWN_LIST in report.code:
+        # However long it takes to have SES take it off.
+        return lifted.unlist or _is_settling(lifted)
+    return OPTED_OUT in report.detail.lower() and _is_settling(lifted)
 
 
 def _is_settling(lifted: Suppression) -> bool:
@@ -225,7 +229,7 @@ def _is_settling(lifted: Suppression) -> bool:
 
 def _bounces_of_late(report: ProviderEvent) -> int:
     since = report.occurred_at - SOFT_WINDOW
-    lifted = _last_lifted(report)
+    lifted = _last_lifted(report, Channel.EMAIL)
     if lifted and lifted.lifted_at:
         since = max(since, lifted.lifted_at)
     bounces = ProviderEvent.objects.filter(

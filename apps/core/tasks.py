@@ -122,6 +122,7 @@ def read_suppression_list() -> None:
 def read_opt_outs() -> None:
     if conf.sns_sends_texts():
         _read("SNS's list of opt-outs", provider_lists.read_opted_out)
+    provider_lists.take_off()
 
 
 @shared_task(name="apps.core.tasks.take_off_lists")

@@ -302,16 +302,28 @@ def test_what_is_suppressed_again_meanwhile_stays_on_the_list(
     ("code", "detail", "hours", "again"),
     [
         ("Permanent OnAccountSuppressionList", "on the list", 0, False),
-        ("Permanent OnAccountSuppressionList", "on the list", 2, True),
+        ("Permanent OnAccountSuppressionList", "on the list", 50, False),
         ("Permanent General", "550 5.1.1 unknown", 0, True),
         ("", "Phone number is opted out", 0, False),
     ],
 )
-def test_what_the_list_still_bounces_just_after_the_lift_does_not_undo_it(
+def test_what_the_list_still_bounces_until_the_lift_has_come_there_does_not_undo_it(
     lifted: Suppression, delivery: Make, code: str, detail: str, hours: int, again: bool
 ) -> None:
     Suppression.objects.update(lifted_at=ago(hours=hours, minutes=1))
-    row = delivery()
+    bounced(delivery(), code, detail)
+    assert Suppression.objects.in_force().exists() is again
+
+
+def test_what_the_list_bounces_long_after_it_was_taken_off_counts_again(
+    lifted: Suppression, delivery: Make
+) -> None:
+    Suppression.objects.update(lifted_at=ago(hours=3), unlist=False, unlisted_at=ago(hours=2))
+    bounced(delivery(), "Permanent OnAccountSuppressionList", "on the list")
+    assert Suppression.objects.in_force().exists()
+
+
+def bounced(row: Delivery, code: str, detail: str) -> None:
     report = ProviderEvent(
         fingerprint="1",
         kind=EventKind.BOUNCED,
@@ -325,7 +337,6 @@ def test_what_the_list_still_bounces_just_after_the_lift_does_not_undo_it(
         occurred_at=timezone.now(),
     )
     events.receive([report])
-    assert Suppression.objects.in_force().exists() is again
 
 
 def test_the_office_lifts_and_a_worker_is_woken_after_the_commit(
@@ -518,9 +529,13 @@ def test_stop_holds_for_the_next_number_of_its_owner(
     assert (row.state, row.reason) == (DeliveryState.SKIPPED, "has not agreed to text messages")
 
 
-def agree(admin_client: Client, contact: Contact) -> str:
-    """The office ticks it, with the word of the owner; what the page says."""
+def agree(admin_client: Client, contact: Contact, *, shown: bool = False) -> str:
+    """The office ticks it, with the word of the owner; what the page says.
+
+    `shown`: whether it was ticked when the page was opened.
+    """
     form = {
+        "initial-sms_opt_in": str(shown),
         "user": contact.user_id,
         "email": contact.email,
         "phone": contact.phone,
@@ -544,6 +559,21 @@ def test_whoever_agrees_again_is_opted_in_at_sns(
     assert not suppression_lists.is_opted_out(NUMBER)
     assert Contact.objects.get(user=owner).sms_opt_in
     assert not stopped()
+
+
+def test_a_page_that_was_open_while_the_owner_answered_stop_gives_no_consent_back(
+    sandbox: RunningSandbox, person: Callable[..., User], admin_client: Client
+) -> None:
+    owner = person(phone=NUMBER, verified_phone=NUMBER)
+    page = admin_client.get(f"/admin/core/contact/{owner.contact.pk}/change/").content.decode()
+    assert '<input type="hidden" name="initial-sms_opt_in" value="True"' in page
+    stop(sandbox, NUMBER)
+    contact = Contact.objects.get(user=owner)
+    contact.time_zone = "America/Chicago"
+    assert "STOP" not in agree(admin_client, contact, shown=True)
+    contact.refresh_from_db()
+    assert (contact.time_zone, contact.sms_opt_in) == ("America/Chicago", False)
+    assert stopped()
 
 
 def test_to_agree_without_a_stop_says_nothing_of_it(

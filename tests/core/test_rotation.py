@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, LiteralString
@@ -49,7 +50,7 @@ def running(
     settings.EMAIL_HOST_PASSWORD = "before"
     settings.AWS_SECRETS_REFRESH_S = 0
     monkeypatch.setattr(rotation, "SOONEST_S", 0)
-    monkeypatch.setattr(rotation, "_watch", rotation.Watch())
+    monkeypatch.setattr(rotation, "_watch", rotation.Watch(time.monotonic()))
     rotation.watch()
     with patch.dict(settings.DATABASES["default"]):
         yield manager
@@ -266,3 +267,16 @@ def test_a_worker_that_is_running_sends_with_the_password_that_was_rotated_in(
         enqueue([row])
         accepted = Delivery.objects.filter(pk=row.pk, state=DeliveryState.ACCEPTED)
         wait_until(accepted.exists, "it is accepted")
+
+
+def test_a_child_asks_before_its_first_task_however_old_what_its_parent_read(
+    running: SecretsManager, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.AWS_SECRETS_REFRESH_S = 300
+    rotated(running, AWS_SES_SMTP_PASSWORD="after")
+    begin_request()
+    assert settings.EMAIL_HOST_PASSWORD == "before"
+    # What happens in a process that was just forked.
+    rotation._begin_anew()
+    begin_request()
+    assert settings.EMAIL_HOST_PASSWORD == "after"

@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='suppression',
             name='listed_as',
-            field=models.CharField(blank=True, max_length=320),
+            field=models.CharField(blank=True, db_default='', default='', max_length=320),
         ),
         migrations.AddField(
             model_name='suppression',
@@ -23,12 +23,12 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='suppression',
             name='unlist',
-            field=models.BooleanField(default=False),
+            field=models.BooleanField(db_default=False, default=False),
         ),
         migrations.AddField(
             model_name='suppression',
             name='unlist_problem',
-            field=models.CharField(blank=True, max_length=300),
+            field=models.CharField(blank=True, db_default='', default='', max_length=300),
         ),
         migrations.AddField(
             model_name='suppression',

@@ -47,12 +47,12 @@ class Suppression(models.Model):
     lifted_at = models.DateTimeField(null=True)
     lifted_by = models.CharField(max_length=150, blank=True)
     #: How the provider's own list spells it, and when it was last seen there; empty where never.
-    listed_as = models.CharField(max_length=320, blank=True)
+    listed_as = models.CharField(max_length=320, blank=True, default="", db_default="")
     listed_at = models.DateTimeField(null=True)
     #: Lifted, and still to be taken off the provider's own list; what stood in the way, if anything
     #: did; and when it was taken off.
-    unlist = models.BooleanField(default=False)
-    unlist_problem = models.CharField(max_length=300, blank=True)
+    unlist = models.BooleanField(default=False, db_default=False)
+    unlist_problem = models.CharField(max_length=300, blank=True, default="", db_default="")
     unlisted_at = models.DateTimeField(null=True)
 
     objects = SuppressionQuerySet.as_manager()

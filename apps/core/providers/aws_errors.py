@@ -40,7 +40,6 @@ _MISCONFIGURED = (
     aws.PartialCredentialsError,
     aws.CredentialRetrievalError,
     aws.NoRegionError,
-    aws.ParamValidationError,
 )
 
 
@@ -60,11 +59,18 @@ def from_exception(
         return _from_answer(error, vocabulary)
     if isinstance(error, _MISCONFIGURED):
         kind: type[DeliveryError] = ChannelUnavailableError
-    elif isinstance(error, _NOT_SENT):
+    elif isinstance(error, aws.ParamValidationError):
+        kind = PermanentError
+    elif isinstance(error, _NOT_SENT) or _is_untrusted(error):
         kind = TransientError
     else:
         kind = AmbiguousError
     return kind(str(error), code=type(error).__name__)
+
+
+def _is_untrusted(error: aws.BotoCoreError) -> bool:
+    """Whether the certificate was not believed, before anything was sent."""
+    return isinstance(error, aws.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error)
 
 
 def _from_answer(error: aws.ClientError, vocabulary: Vocabulary) -> DeliveryError:

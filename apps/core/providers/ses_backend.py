@@ -51,7 +51,7 @@ class SESBackend(BaseEmailBackend):
         try:
             return self.hand_over(message, sender, recipients)
         except ChannelUnavailableError as error:
-            if ses_words.names_recipient(error, recipients):
+            if ses_words.names_recipient(error, sender, recipients):
                 # An account in SES's sandbox reaches verified recipients alone: this one is not.
                 raise PermanentError(error.detail, code=error.code) from error
             raise

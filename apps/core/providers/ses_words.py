@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/ses/latest/dg/manage-sending-quotas-errors.html.
 """
 
 from collections.abc import Iterable
+from email.utils import parseaddr
 
 from ..exceptions import DeliveryError
 
@@ -21,8 +22,15 @@ OF_ACCOUNT = (
 )
 
 
-def names_recipient(error: DeliveryError, recipients: Iterable[str]) -> bool:
-    """Whether what is not verified is the recipient, and so no matter of the whole account."""
+def names_recipient(error: DeliveryError, sender: str, recipients: Iterable[str]) -> bool:
+    """Whether what is not verified is the recipient alone, and so no matter of the whole account.
+
+    SES names every identity that failed: where the sender is one of them, as in a Region where
+    nothing is set up, every message would be refused alike.
+    """
     words = error.detail.lower()
     named = {word.strip("<>,;:.") for word in words.split()}
+    ours = parseaddr(sender)[1].lower()
+    if named & {ours, ours.rpartition("@")[2]}:
+        return False
     return "not verified" in words and any(address.lower() in named for address in recipients)

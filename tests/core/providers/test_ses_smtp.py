@@ -193,6 +193,11 @@ NOT_VERIFIED = (
         ("DATA", "451 Temporary service failure", TransientError),
         (".", "554 Message rejected: Email address is not verified.", ChannelUnavailableError),
         (".", f"{NOT_VERIFIED} region US-EAST-1: jane@fleet.example", PermanentError),
+        (
+            ".",
+            f"{NOT_VERIFIED} region US-EAST-1: notifications@rssystems.com, jane@fleet.example",
+            ChannelUnavailableError,
+        ),
         (".", f"{NOT_VERIFIED} region US-EAST-1: x.jane@fleet.example", ChannelUnavailableError),
         (".", "554 Transaction failed", PermanentError),
         (".", "454 Throttling failure: Daily message quota exceeded", ChannelUnavailableError),
