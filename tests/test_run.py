@@ -224,8 +224,10 @@ def test_the_whole_stack_answers_and_outlives_its_worker(tmp_path: Path) -> None
 def test_a_run_writes_down_what_a_command_beside_it_needs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PORT_WEB", "8300")
+    shell = {"PORT_WEB": "8300", "EMAIL_TRANSPORT": "ses-api"}
+    for name, value in shell.items():
+        monkeypatch.setenv(name, value)
     path = tmp_path / "run.env"
-    ours = {"PORT_WEB": "8300", "SITE_URL": "http://localhost:8300", "PATH": "x", "ENV_FILE": "y"}
+    ours = shell | {"SITE_URL": "http://localhost:8300", "PATH": "x", "ENV_FILE": "y"}
     write_environment(path, ours)
-    assert path.read_text() == "SITE_URL=http://localhost:8300\n"
+    assert path.read_text() == "EMAIL_TRANSPORT=ses-api\nSITE_URL=http://localhost:8300\n"

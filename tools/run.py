@@ -287,7 +287,13 @@ def build_environment(base: Mapping[str, str], ports: dict[str, int], var: Path)
 
 def write_environment(path: Path, environment: Mapping[str, str]) -> None:
     """What a manage.py command beside this run needs: `ENV_FILE=<path> python manage.py …`."""
-    ours = {name: value for name, value in environment.items() if os.environ.get(name) != value}
+    # What somebody chose for this run in their shell is not in the other one's.
+    chosen = re.findall(r"^#?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
+    ours = {
+        name: value
+        for name, value in environment.items()
+        if name in chosen or os.environ.get(name) != value
+    }
     lines = [f"{name}={value}" for name, value in ours.items() if name not in ("PATH", "ENV_FILE")]
     path.write_text("\n".join(sorted(lines)) + "\n")
 

@@ -134,7 +134,9 @@ def _refused(permission: str, error: aws.ClientError) -> Unseen:
     words = redact(error.response["Error"].get("Message", ""))
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if code in _NOT_THERE:
-        return NotThere(fail(f"AWS does not know it: {words}", "Check its name and the Region."))
+        return NotThere(
+            fail(f"AWS does not know it: {words.rstrip('.')}", "Check its name and the Region.")
+        )
     if code in DENIED:
         missing = _MISSING.search(words)
         return Denied(missing[1] if missing else permission)
