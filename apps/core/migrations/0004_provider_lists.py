@@ -23,7 +23,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='suppression',
             name='unlist',
-            field=models.BooleanField(db_default=False, default=False),
+            field=models.BooleanField(db_default=False, default=False, verbose_name="still on AWS's list"),
         ),
         migrations.AddField(
             model_name='suppression',

@@ -51,7 +51,7 @@ class Suppression(models.Model):
     listed_at = models.DateTimeField(null=True)
     #: Lifted, and still to be taken off the provider's own list; what stood in the way, if anything
     #: did; and when it was taken off.
-    unlist = models.BooleanField(default=False, db_default=False)
+    unlist = models.BooleanField("still on AWS's list", default=False, db_default=False)
     unlist_problem = models.CharField(max_length=300, blank=True, default="", db_default="")
     unlisted_at = models.DateTimeField(null=True)
 

@@ -579,3 +579,20 @@ def test_a_first_stack_that_fails_at_the_sandbox_is_to_be_deleted(
         f"the stack {NAME} is ROLLBACK_COMPLETE. It can only be deleted: `aws cloudformation "
         f"delete-stack --stack-name {NAME} --region us-east-1`; then run the same command again."
     )
+
+
+class ClosedPipe:
+    asked = 0
+
+    def write(self, msg: str, style_func: Any = None) -> None:
+        self.asked += 1
+        raise BrokenPipeError
+
+    def flush(self) -> None:
+        raise BrokenPipeError
+
+
+def test_progress_that_nobody_reads_any_more_stops_nothing() -> None:
+    closed = ClosedPipe()
+    _setup.Terminal(closed, closed, is_json=False).tell("still at work")
+    assert closed.asked == 1

@@ -5,6 +5,7 @@ import sys
 import textwrap
 from argparse import ArgumentParser
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -38,10 +39,11 @@ class Terminal:
     is_json: bool
 
     def tell(self, line: str) -> None:
-        """A line of progress, at once."""
+        """A line of progress, at once. That nobody reads it any more must not stop the work."""
         to = self.err if self.is_json else self.out
-        to.write(f"- {line}", str)
-        to.flush()
+        with suppress(BrokenPipeError):
+            to.write(f"- {line}", str)
+            to.flush()
 
     def say(self, lines: Iterator[str]) -> None:
         """What was found, for people; nothing where it is a JSON object."""
