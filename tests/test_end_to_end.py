@@ -244,7 +244,7 @@ def deliveries_about(stack: Stack, number: str) -> list[str]:
         "from apps.core.models import Delivery\n"
         f"about = Delivery.objects.filter(notification__about_id={int(number[2:]) - 1000})\n"
         "for row in about.filter(notification__kind='repair_approved').order_by('channel'):\n"
-        "    said = {'due'} | set(row.log.values_list('event', flat=True))\n"
+        "    said = {'due', 'sending'} | set(row.log.values_list('event', flat=True))\n"
         "    assert row.state in said and (row.state == 'due' or 'calling' in said), said\n"
         "    print(row.channel, row.state)\n"
     )

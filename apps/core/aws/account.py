@@ -5,11 +5,11 @@ import re
 import time
 from typing import Any
 
-import boto3
 from botocore import exceptions as aws
 from botocore import xform_name
 from botocore.config import Config
 
+from ..providers import aws_session
 from ..providers.questions import DENIED
 from ..providers.suppression_lists import SES_PAUSE_S
 from ..redaction import redact
@@ -71,7 +71,7 @@ class Account:
 
     def __init__(self) -> None:
         self._answers: dict[str, dict[str, Any] | Unseen] = {}
-        self._session: Any = boto3.Session()
+        self._session = aws_session.new()
         self._clients: dict[tuple[str, str], Any] = {}
         #: What a service that could not be reached was found to be: it is not waited for again.
         self._unreached: dict[str, Unseen] = {}
@@ -115,7 +115,7 @@ class Account:
 
     def _client(self, service: str, region: str) -> Any:
         if (service, region) not in self._clients:
-            self._clients[service, region] = self._session.client(
+            self._clients[service, region] = self._session.create_client(
                 service, region_name=region, config=self._config(service)
             )
         return self._clients[service, region]

@@ -11,13 +11,13 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-import boto3
 from botocore import exceptions as aws
 from botocore.config import Config
 from django.conf import settings
 
 from ..findings import Finding, Unseen, fail, warn
 from ..redaction import redact
+from . import aws_session
 
 #: Reading is harmless to repeat, so here boto3's own retries are welcome.
 CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard"})
@@ -125,9 +125,7 @@ def _refuse_incomplete(status: str) -> None:
 
 def _asked(service: str, right: str, region: str, ask: Callable[[Any], Any]) -> Any:
     try:
-        # A session of its own: the default one would keep the first credentials it ever saw.
-        session: Any = boto3.Session()
-        return ask(session.client(service, region_name=region, config=CONFIG))
+        return ask(aws_session.new().create_client(service, region_name=region, config=CONFIG))
     except aws.ClientError as error:
         if error.response["Error"].get("Code", "").startswith("AccessDenied"):
             raise Unseen(

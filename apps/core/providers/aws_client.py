@@ -2,12 +2,11 @@
 
 from typing import Any
 
-import boto3
 from botocore import exceptions as aws
 from botocore.config import Config
 
 from ..exceptions import ChannelUnavailableError
-from . import aws_errors
+from . import aws_errors, aws_session
 from .aws_errors import Vocabulary
 
 #: One attempt only: boto3's own retries sent one message three times after a time-out.
@@ -15,7 +14,7 @@ CONFIG = Config(connect_timeout=5, retries={"mode": "standard", "total_max_attem
 
 
 class AwsClient:
-    """A client with a session of its own: boto3's default one keeps the first credentials it saw.
+    """A client with a session of its own.
 
     It is kept for as long as AWS takes what it sends. After a ChannelUnavailableError the next
     call makes another: the machine may have been given a role, or a new key, meanwhile.
@@ -36,10 +35,10 @@ class AwsClient:
         if self._client is not None:
             return
         try:
-            session: Any = boto3.Session()
+            session = aws_session.new()
             if session.get_credentials() is None:
                 raise aws.NoCredentialsError
-            self._client = session.client(
+            self._client = session.create_client(
                 self._service, region_name=self._region, config=self._config
             )
         except (aws.BotoCoreError, ValueError) as error:

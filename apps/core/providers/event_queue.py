@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any, NamedTuple
 
-import boto3
 from botocore import exceptions as aws
 from botocore.config import Config
 
 from ..exceptions import ChannelUnavailableError
+from . import aws_session
 
 CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard"})
 #: Seconds that SQS waits for a message where there is none
@@ -60,4 +60,4 @@ def _call(action: str, queue_url: str, **parameters: Any) -> Any:
 def _client(queue_url: str) -> Any:
     # https://sqs.us-east-1.amazonaws.com/123456789012/name
     region = queue_url.split(".")[1] if queue_url.startswith("https://sqs.") else None
-    return boto3.Session().client("sqs", region_name=region, config=CONFIG)
+    return aws_session.new().create_client("sqs", region_name=region, config=CONFIG)

@@ -5,7 +5,6 @@ Whoever makes one makes it again at the next turn, so no worker is held up for l
 
 from typing import Any
 
-import boto3
 from botocore import exceptions as aws
 from botocore import xform_name
 from botocore.config import Config
@@ -17,6 +16,7 @@ from ..exceptions import (
     ThrottledError,
     TransientError,
 )
+from . import aws_session
 
 CONFIG = Config(
     connect_timeout=3, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 1}
@@ -33,9 +33,7 @@ DENIED = {
 def client(service: str, region: str) -> Any:
     """A client of boto3's; raises ChannelUnavailableError for a Region that cannot be."""
     try:
-        # A session of its own: the default one would keep the first credentials it ever saw.
-        session: Any = boto3.Session()
-        return session.client(service, region_name=region, config=CONFIG)
+        return aws_session.new().create_client(service, region_name=region, config=CONFIG)
     except (aws.BotoCoreError, ValueError) as error:
         raise ChannelUnavailableError(str(error), code=type(error).__name__) from error
 

@@ -11,7 +11,7 @@ import pytest
 from botocore.stub import Stubber
 
 from apps.core.findings import Status, Unseen
-from apps.core.providers import account_counts
+from apps.core.providers import account_counts, aws_session
 
 END = datetime(2026, 11, 26, 10, 25, tzinfo=UTC)
 START = END - timedelta(hours=24)
@@ -35,9 +35,9 @@ def stubbed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Stubber
         stubbers.append(stubber)
 
         def session() -> SimpleNamespace:
-            return SimpleNamespace(client=lambda *_, **__: client)
+            return SimpleNamespace(create_client=lambda *_, **__: client)
 
-        monkeypatch.setattr(boto3, "Session", session)
+        monkeypatch.setattr(aws_session, "new", session)
         return stubber
 
     yield make
