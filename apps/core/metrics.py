@@ -1,4 +1,4 @@
-"""How the system is, in four numbers, which the stack's alarms look at.
+"""How the system is, in five numbers, which the stack's alarms look at.
 
 docs/deploy.md has the table. That they are published says as much as they do: beat sent the task,
 Redis carried it, a worker ran it, and the database wrote it down before CloudWatch was told.
@@ -47,8 +47,9 @@ def measured() -> Iterator[Metric]:
     """What can be said now; raises what Celery, Redis and the database raise."""
     yield Metric("WorkersOnline", broker.workers_online(), "Count")
     yield Metric("QueueDepth", _due(), "Count")
-    if (rate := _failure_rate()) is not None:
-        yield Metric("AttemptFailureRate", rate, "Percent")
+    ended, failed = _attempts()
+    yield Metric("AttemptsEnded", ended, "Count")
+    yield Metric("AttemptsFailed", failed, "Count")
 
 
 def last_published() -> timedelta | None:
@@ -63,8 +64,8 @@ def _due() -> int:
     return Delivery.objects.filter(waiting, next_attempt_at__lte=Now()).count()
 
 
-def _failure_rate() -> float | None:
-    """Of the attempts that ended of late, per cent that failed; None where none ended."""
+def _attempts() -> tuple[int, int]:
+    """The attempts that ended of late, and those of them that failed."""
     lines = NotificationDeliveryLog.objects.filter(
         event__in=ENDS_OF_ATTEMPTS, at__gt=Now() - WINDOW
     ).order_by()
@@ -75,7 +76,7 @@ def _failure_rate() -> float | None:
     counts = attempts.aggregate(
         ended=Count("delivery_id"), failed=Count("delivery_id", filter=Q(failures__gt=0))
     )
-    return 100 * counts["failed"] / counts["ended"] if counts["ended"] else None
+    return counts["ended"], counts["failed"]
 
 
 def _complain(error: DeliveryError) -> None:

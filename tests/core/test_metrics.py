@@ -1,4 +1,4 @@
-"""The four metrics: what is counted, and that CloudWatch has it, by boto3's own protocol."""
+"""The five metrics: what is counted, and that CloudWatch has it, by boto3's own protocol."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -23,6 +23,7 @@ from sandbox.testing import RunningSandbox
 from tests.services import Worker, wait_until
 
 Make = Callable[..., Delivery]
+NAMES = ["Heartbeat", "WorkersOnline", "QueueDepth", "AttemptsEnded", "AttemptsFailed"]
 
 
 @pytest.fixture
@@ -43,6 +44,11 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def values() -> dict[str, float]:
     return {each.name: each.value for each in metrics.measured()}
+
+
+def failed_of_ended() -> tuple[float, float]:
+    found = values()
+    return found["AttemptsFailed"], found["AttemptsEnded"]
 
 
 def log(row: Delivery, event: LogEvent, number: int = 1, **fields: Any) -> None:
@@ -69,7 +75,7 @@ def test_a_failed_attempt_is_one_that_was_refused_or_not_answered(
         row = delivery()
         log(row, LogEvent.CALLING)
         log(row, event)
-    assert values()["AttemptFailureRate"] == 75
+    assert failed_of_ended() == (3, 4)
 
 
 def test_each_attempt_counts_once_and_each_of_a_delivery_s(delivery: Make, alone: None) -> None:
@@ -81,22 +87,22 @@ def test_each_attempt_counts_once_and_each_of_a_delivery_s(delivery: Make, alone
     log(row, LogEvent.DELIVERED, 2)
     log(row, LogEvent.ACCEPTED, 3)
     log(row, LogEvent.DELIVERED, 3)
-    assert values()["AttemptFailureRate"] == pytest.approx(200 / 3)
+    assert failed_of_ended() == (2, 3)
 
 
 def test_what_the_log_says_besides_is_no_end_of_an_attempt(delivery: Make, alone: None) -> None:
     row = delivery()
     for event in set(LogEvent) - {*ENDS_OF_ATTEMPTS}:
         log(row, event)
-    assert "AttemptFailureRate" not in values()
+    assert failed_of_ended() == (0, 0)
 
 
-def test_where_no_attempt_ended_of_late_there_is_no_rate(delivery: Make, alone: None) -> None:
+def test_an_attempt_counts_for_five_minutes(delivery: Make, alone: None) -> None:
     row = delivery()
     log(row, LogEvent.TRANSIENT, at=Now() - timedelta(minutes=6))
-    assert "AttemptFailureRate" not in values()
+    assert failed_of_ended() == (0, 0)
     log(row, LogEvent.ACCEPTED, 2)
-    assert values()["AttemptFailureRate"] == 0
+    assert failed_of_ended() == (0, 1)
 
 
 @pytest.mark.parametrize("error", [TransientError("busy", code="451"), AmbiguousError("no answer")])
@@ -104,14 +110,14 @@ def test_real_attempts_are_counted(
     delivery: Make, alone: None, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     attempt(delivery().pk)
-    assert values()["AttemptFailureRate"] == 0
+    assert failed_of_ended() == (0, 1)
 
     def fail(*_: Any) -> None:
         raise error
 
     monkeypatch.setattr("apps.core.services.base.ChannelService.send", fail)
     attempt(delivery().pk)
-    assert values()["AttemptFailureRate"] == 50
+    assert failed_of_ended() == (1, 2)
 
 
 @pytest.mark.postgresql
@@ -132,20 +138,21 @@ def test_the_rate_is_counted_by_an_index(delivery: Make) -> None:
 
 
 @pytest.mark.services
-def test_a_worker_with_one_process_publishes_all_four_and_counts_itself(
+def test_a_worker_with_one_process_publishes_all_five_and_counts_itself(
     sandbox: RunningSandbox, worker: Callable[..., Worker], delivery: Make
 ) -> None:
     attempt(delivery().pk)
     worker(1, AWS_ENDPOINT_URL_CLOUDWATCH=sandbox.aws_url, CLOUDWATCH_METRICS="true")
     began = datetime.now(UTC)
     tasks.publish_metrics.apply_async(priority=0, expires=55)
-    wait_until(lambda: len(sandbox.metrics()) == 4, "all four have come")
+    wait_until(lambda: len(sandbox.metrics()) == 5, "all five have come")
     found = {each["name"]: each for each in sandbox.metrics()}
     assert {name: (each["value"], each["unit"]) for name, each in found.items()} == {
         "Heartbeat": (1, "Count"),
         "WorkersOnline": (1, "Count"),
         "QueueDepth": (0, "Count"),
-        "AttemptFailureRate": (0, "Percent"),
+        "AttemptsEnded": (1, "Count"),
+        "AttemptsFailed": (0, "Count"),
     }
     for each in found.values():
         assert each["namespace"] == NAMESPACE
@@ -185,7 +192,7 @@ def test_the_heartbeat_is_written_down_before_cloudwatch_is_told(
 
     monkeypatch.setattr(cloudwatch, "publish", publish)
     metrics.publish()
-    assert [each.name for each in told] == ["Heartbeat", "WorkersOnline", "QueueDepth"]
+    assert [each.name for each in told] == NAMES
 
 
 def test_a_right_that_is_missing_is_named_once_an_hour_and_breaks_nothing(
@@ -232,5 +239,5 @@ def test_moto_takes_them_as_well(db: None, alone: None, monkeypatch: pytest.Monk
         metrics.publish()
         client: Any = boto3.client("cloudwatch", region_name="us-east-1")
         listed = client.list_metrics(Namespace=NAMESPACE)["Metrics"]
-    assert {each["MetricName"] for each in listed} == {"Heartbeat", "WorkersOnline", "QueueDepth"}
+    assert {each["MetricName"] for each in listed} == set(NAMES)
     assert listed[0]["Dimensions"] == [{"Name": "Environment", "Value": "development"}]

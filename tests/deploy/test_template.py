@@ -54,7 +54,8 @@ ALARMS = [
         GREATER,
         5,
         "notBreaching",
-        "100 * FILL(failed, 0) / (FILL(failed, 0) + FILL(delivered, 0))",
+        "IF(FILL(failed, 0) >= ${FailuresAtLeast}, "
+        "100 * FILL(failed, 0) / (FILL(failed, 0) + FILL(delivered, 0)), 0)",
     ),
     Alarm(
         "SmsVolume",
@@ -66,7 +67,12 @@ ALARMS = [
     ),
     Alarm("WorkerOffline", (f"{OUR_NAMESPACE} WorkersOnline",), LESS, 1, "breaching"),
     Alarm(
-        "AttemptFailureRate", (f"{OUR_NAMESPACE} AttemptFailureRate",), GREATER, 10, "notBreaching"
+        "AttemptFailureRate",
+        (f"{OUR_NAMESPACE} AttemptsFailed", f"{OUR_NAMESPACE} AttemptsEnded"),
+        GREATER,
+        10,
+        "notBreaching",
+        "IF(failed >= ${FailuresAtLeast}, 100 * failed / ended, 0)",
     ),
     Alarm("QueueDepth", (f"{OUR_NAMESPACE} QueueDepth",), GREATER, 1000, "notBreaching"),
     Alarm("Heartbeat", (f"{OUR_NAMESPACE} Heartbeat",), LESS, 1, "breaching"),
@@ -164,7 +170,7 @@ def test_an_alarm_with_the_application_s_metrics_looks_at_this_environment() -> 
         for metric in the_metrics(alarm)
         if metric["Namespace"] == OUR_NAMESPACE
     ]
-    assert len(ours) == 4
+    assert len(ours) == 5
     assert all(
         metric["Dimensions"] == [{"Name": "Environment", "Value": {"Ref": "Environment"}}]
         for metric in ours

@@ -17,7 +17,7 @@ class Metric(NamedTuple):
 
     name: str
     value: float
-    unit: Literal["Count", "Percent"]
+    unit: Literal["Count"]
 
 
 def publish(metrics: Iterable[Metric], at: datetime) -> None:
