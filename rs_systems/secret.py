@@ -16,9 +16,20 @@ from botocore.config import Config
 
 from .refusal import refuse
 
-#: Seconds for the connection and for each answer. It only reads, so that boto3 may try again.
-CONNECT_S, READ_S = 3, 5
-TRIES_AT_START, TRIES_LATER = 3, 1
+
+class Patience(NamedTuple):
+    """Seconds for the connection and for each answer, and how often. It only reads, so that boto3
+    may try again.
+    """
+
+    connect_s: float
+    read_s: float
+    tries: int
+
+
+AT_START = Patience(3, 5, 3)
+#: A request or a task waits meanwhile, and there is what was read before.
+LATER = Patience(1, 1, 1)
 
 #: Our own variable: what this process's environment has of the secret, by name and fingerprint. A
 #: process that starts itself anew (a worker at SIGHUP) or another hands the values on, and they
@@ -88,7 +99,7 @@ def load() -> None:
     if _given is not None or not _name():
         return
     try:
-        version = ask(TRIES_AT_START)
+        version = ask(AT_START)
     except Unreadable as problem:
         refuse(str(problem))
     overridden = {name for name in version.values if _is_the_host_s(name)}
@@ -123,7 +134,7 @@ def renew() -> dict[str, str]:
     What the environment overrides does not change. Raises Unreadable.
     """
     assert _given, "load() comes first"
-    before, after = _given.version, ask(TRIES_LATER)
+    before, after = _given.version, ask(LATER)
     _given.version = after
     if before.id == after.id:
         return {}
@@ -158,12 +169,12 @@ def _session() -> Any:
     return boto3.Session()
 
 
-def ask(tries: int) -> Version:
+def ask(patience: Patience) -> Version:
     """The secret as it is now; raises Unreadable."""
     config = Config(
-        connect_timeout=CONNECT_S,
-        read_timeout=READ_S,
-        retries={"mode": "standard", "total_max_attempts": tries},
+        connect_timeout=patience.connect_s,
+        read_timeout=patience.read_s,
+        retries={"mode": "standard", "total_max_attempts": patience.tries},
     )
     try:
         client = _session().client("secretsmanager", region_name=_region(), config=config)

@@ -161,10 +161,10 @@ def test_a_machine_without_credentials_is_told_where_to_put_them(manager: Secret
 def test_an_answer_that_does_not_come_is_not_waited_for_long(
     manager: SecretsManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(secret, "READ_S", 0.2)
+    monkeypatch.setattr(secret, "AT_START", secret.AT_START._replace(read_s=0.2))
     manager.open.clear()
     assert "could not be reached: Read timeout" in failure()
-    assert len(manager.asked) == secret.TRIES_AT_START
+    assert len(manager.asked) == secret.AT_START.tries
 
 
 def test_no_value_is_part_of_what_is_printed_of_it(manager: SecretsManager) -> None:
@@ -172,7 +172,7 @@ def test_no_value_is_part_of_what_is_printed_of_it(manager: SecretsManager) -> N
     secret.load()
     assert "SECRET_KEY" in repr(secret.given())
     assert HIDDEN not in repr(secret.given())
-    assert HIDDEN not in repr(secret.ask(1))
+    assert HIDDEN not in repr(secret.ask(secret.LATER))
 
 
 def test_what_a_process_hands_on_of_the_secret_is_not_the_host_s_own(

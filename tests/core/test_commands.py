@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -7,6 +10,7 @@ from django.core.management import CommandError, call_command
 from apps.core import providers
 from apps.core.exceptions import ChannelUnavailableError, PermanentError
 from apps.core.providers import memory
+from tools.supervisor import ROOT
 
 
 def test_test_ses_sends_through_the_real_service_and_tells_the_id(capsys: Any) -> None:
@@ -89,3 +93,20 @@ def test_a_region_that_cannot_be_is_a_sentence_and_no_traceback(settings: Any) -
     providers.forget()
     with pytest.raises(CommandError, match="region"):
         call_command("test_sns", "+12025550123")
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_output_that_nobody_reads_any_more_ends_a_command_in_silence(unbuffered: str) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            [sys.executable, "manage.py", "help"],
+            cwd=ROOT,
+            env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+            stdout=writer,
+            stderr=subprocess.PIPE,
+        )
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (141, b"")
