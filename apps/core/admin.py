@@ -21,6 +21,7 @@ from .models import (
 )
 from .models.channel_stop import StopCause
 from .models.suppression import SuppressionReason
+from .states import Channel
 from .tasks import enqueue_dispatch, enqueue_take_off
 
 admin.site.site_header = admin.site.site_title = settings.BRAND_NAME
@@ -182,6 +183,12 @@ class SuppressionAdmin(ReadOnlyMixin, admin.ModelAdmin):
                 "STOP has withdrawn the consent as well: text messages go out again when the "
                 'contact says "agreed to text messages", with the word of its owner.',
             )
+        if any(row.reason == SuppressionReason.COMPLAINT for row in rows):
+            messages.warning(
+                request,
+                "The complaint has withdrawn the consent as well: e-mail goes out again when the "
+                'contact says "wants e-mail", with the word of its owner.',
+            )
 
 
 @admin.register(ChannelStop)
@@ -212,9 +219,30 @@ class SMSSpendAdmin(ReadOnlyMixin, admin.ModelAdmin):
     ordering = ["-month"]
 
 
+#: What is said to whoever has entered that the owner of an address agrees again.
+_LIFTED = {
+    Channel.EMAIL: (
+        "The owner of the address had complained, which is lifted. SES is told; the list of "
+        "suppressions says whether it took it."
+    ),
+    Channel.SMS: (
+        "The owner of the number had answered STOP, which is lifted. SNS is told; the list of "
+        "suppressions says whether it took it, which it does once in 30 days."
+    ),
+}
+
+
 @admin.register(Contact)
 class ContactAdmin(admin.ModelAdmin):
-    list_display = ["user", "email", "email_verified", "phone", "phone_verified", "sms_opt_in"]
+    list_display = [
+        "user",
+        "email",
+        "email_verified",
+        "wants_email",
+        "phone",
+        "phone_verified",
+        "sms_opt_in",
+    ]
     list_select_related = ["user"]
     search_fields = ["user__username", "email", "phone"]
     autocomplete_fields = ["user"]
@@ -223,21 +251,23 @@ class ContactAdmin(admin.ModelAdmin):
     formfield_overrides = {models.BooleanField: {"show_hidden_initial": True}}
 
     def save_model(self, request: HttpRequest, obj: Contact, form: Any, change: bool) -> None:
-        agrees = obj.sms_opt_in and "sms_opt_in" in form.changed_data
-        if change and not agrees:
-            # The owner may have answered STOP since the page was opened: nobody gave that back.
-            still = Contact.objects.filter(pk=obj.pk, sms_opt_in=True).exists()
-            obj.sms_opt_in = obj.sms_opt_in and still
+        agreed = []
+        for channel in Channel:
+            consent = Contact.consent(channel)
+            if not getattr(obj, consent):
+                continue
+            if consent in form.changed_data:
+                agreed.append(channel)
+            elif change:
+                # The owner may have objected since the page was opened: nobody gave that back.
+                still = Contact.objects.filter(pk=obj.pk, **{consent: True}).exists()
+                setattr(obj, consent, still)
         super().save_model(request, obj, form, change)
-        if agrees:
-            by = request.user.get_username()
-            if suppressions.agreed_again(obj.phone, by):
+        by = request.user.get_username()
+        for channel in agreed:
+            if suppressions.agreed_again(channel, obj.address(channel), by):
                 transaction.on_commit(enqueue_take_off)
-                messages.info(
-                    request,
-                    "The owner of the number had answered STOP, which is lifted. SNS is told; the "
-                    "list of suppressions says whether it took it, which it does once in 30 days.",
-                )
+                messages.info(request, _LIFTED[channel])
 
     @admin.display(boolean=True, description="verified")
     def email_verified(self, row: Contact) -> bool:

@@ -25,6 +25,11 @@ logger = logging.getLogger(__name__)
 SOFT_BOUNCES = 3
 SOFT_WINDOW = timedelta(days=30)
 SOFT_PAUSE = timedelta(days=14)
+#: The owner's own word, which withdraws their consent as well.
+OBJECTION = {
+    Channel.EMAIL: SuppressionReason.COMPLAINT,
+    Channel.SMS: SuppressionReason.OPT_OUT,
+}
 #: How SNS says that the owner of a number answered STOP.
 OPTED_OUT = "opted out"
 #: How SES says that an address is on its own list.
@@ -91,8 +96,8 @@ def suppress(
         logger.warning("address suppressed id=%s channel=%s reason=%s", row.pk, channel, reason)
     elif row.until is not None:
         Suppression.objects.filter(pk=row.pk).update(**values)
-    if reason == SuppressionReason.OPT_OUT:
-        _withdraw_consent([row.address])
+    if reason == OBJECTION[channel]:
+        _withdraw_consent(channel, [row.address])
 
 
 def take_over(channel: Channel, entries: Sequence[Listed]) -> int:
@@ -116,7 +121,7 @@ def take_over(channel: Channel, entries: Sequence[Listed]) -> int:
             new.append(_taken_over(channel, address, entry))
     # What a report suppresses meanwhile stays as it is.
     Suppression.objects.bulk_create(new, ignore_conflicts=True)
-    _withdraw_consent([row.address for row in new if row.reason == SuppressionReason.OPT_OUT])
+    _withdraw_consent(channel, [row.address for row in new if row.reason == OBJECTION[channel]])
     return len(new)
 
 
@@ -157,11 +162,15 @@ def _leave_to_be_taken_off(lifted: Suppression, entry: Listed) -> None:
         rows.update(unlist=True, listed_as=entry.address, listed_at=timezone.now())
 
 
-def _withdraw_consent(numbers: Collection[str]) -> None:
-    """STOP is the owner's word, and holds for the number that they have next as well."""
-    agreed = Contact.objects.filter(phone__in=numbers, sms_opt_in=True)
-    if count := agreed.update(sms_opt_in=False):
-        logger.warning("consent to text messages withdrawn by STOP contacts=%d", count)
+def _withdraw_consent(channel: Channel, addresses: Collection[str]) -> None:
+    """It is the owner's word, and holds for the address that they have next as well."""
+    if not addresses:
+        return
+    consent = Contact.consent(channel)
+    of_contact = Lower("email") if channel == Channel.EMAIL else F("phone")
+    owners = Contact.objects.alias(reached_at=of_contact).filter(reached_at__in=addresses)
+    if count := owners.filter(**{consent: True}).update(**{consent: False}):
+        logger.warning("consent withdrawn channel=%s contacts=%d", channel, count)
 
 
 def canonical(address: str) -> str:
@@ -184,10 +193,10 @@ def lift(row: Suppression, by: str, *, is_listed: bool = True) -> bool:
     return bool(still.update(lifted_at=timezone.now(), lifted_by=by, unlist=unlist))
 
 
-def agreed_again(number: str, by: str) -> bool:
-    """The owner of a number wants text messages after all; False where STOP did not stand."""
-    stopped = Suppression.objects.in_force().filter(channel=Channel.SMS, address=number)
-    row = stopped.filter(reason=SuppressionReason.OPT_OUT).first()
+def agreed_again(channel: Channel, address: str, by: str) -> bool:
+    """The owner of an address wants messages after all; False where they had not objected."""
+    standing = Suppression.objects.in_force().filter(channel=channel, address=address.lower())
+    row = standing.filter(reason=OBJECTION[channel]).first()
     return row is not None and lift(row, by)
 
 

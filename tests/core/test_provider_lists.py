@@ -530,16 +530,18 @@ def test_stop_holds_for_the_next_number_of_its_owner(
 
 
 def agree(admin_client: Client, contact: Contact, *, shown: bool = False) -> str:
-    """The office ticks it, with the word of the owner; what the page says.
+    """The office ticks both, with the word of the owner; what the page says.
 
-    `shown`: whether it was ticked when the page was opened.
+    `shown`: whether they were ticked when the page was opened.
     """
     form = {
         "initial-sms_opt_in": str(shown),
+        "initial-wants_email": str(shown),
         "user": contact.user_id,
         "email": contact.email,
         "phone": contact.phone,
         "sms_opt_in": "on",
+        "wants_email": "on",
         "time_zone": contact.time_zone,
     }
     answer = admin_client.post(f"/admin/core/contact/{contact.pk}/change/", form, follow=True)
@@ -574,6 +576,45 @@ def test_a_page_that_was_open_while_the_owner_answered_stop_gives_no_consent_bac
     contact.refresh_from_db()
     assert (contact.time_zone, contact.sms_opt_in) == ("America/Chicago", False)
     assert stopped()
+
+
+def test_a_complaint_on_ses_s_list_withdraws_the_consent_and_a_bounce_does_not(
+    sandbox: RunningSandbox, person: Callable[..., User]
+) -> None:
+    angry, gone = person(email="angry@x.example"), person(email=GONE)
+    on_list(sandbox, entry(ago(days=1)), entry(ago(days=1), "Angry@x.example", "COMPLAINT"))
+    read()
+    assert not Contact.objects.get(user=angry).wants_email
+    assert Contact.objects.get(user=gone).wants_email
+
+
+def test_whoever_wants_email_again_after_a_complaint_is_taken_off_ses_s_list(
+    sandbox: RunningSandbox, person: Callable[..., User], admin_client: Client, delivery: Make
+) -> None:
+    owner = person(email=GONE, verified_email=GONE)
+    on_list(sandbox, entry(ago(days=1), "Gone@Customer.example", "COMPLAINT"))
+    read()
+    said = agree(admin_client, Contact.objects.get(user=owner))
+    assert "had complained, which is lifted" in said
+    assert "STOP" not in said
+    assert Suppression.objects.get().lifted_by == "admin"
+    tasks.take_off_lists()
+    assert left(sandbox) == []
+    row = delivery(recipient=owner)
+    attempt(row.pk)
+    row.refresh_from_db()
+    assert row.state == DeliveryState.ACCEPTED
+
+
+def test_a_page_that_was_open_while_the_owner_complained_gives_no_consent_back(
+    sandbox: RunningSandbox, person: Callable[..., User], admin_client: Client
+) -> None:
+    contact = person(email=GONE, verified_email=GONE).contact
+    suppressions.suppress(Channel.EMAIL, GONE, SuppressionReason.COMPLAINT)
+    assert "complained" not in agree(admin_client, contact, shown=True)
+    contact.refresh_from_db()
+    assert (contact.wants_email, contact.sms_opt_in) == (False, True)
+    assert Suppression.objects.in_force().exists()
 
 
 def test_to_agree_without_a_stop_says_nothing_of_it(

@@ -62,6 +62,16 @@ def test_urgent_goes_by_email_alone_where_sms_is_switched_off() -> None:
     assert taken(Priority.URGENT, contact(), sms_enabled=False) == [EMAIL]
 
 
+def test_who_wants_no_email_gets_none() -> None:
+    nobody = contact(wants_email=False)
+    assert taken(Priority.URGENT, nobody) == [SMS]
+    assert reasons(Priority.MEDIUM, nobody) == {EMAIL: "wants no e-mail"}
+    assert reasons(Priority.HIGH, contact(wants_email=False, sms_opt_in=False)) == {
+        SMS: "has not agreed to text messages",
+        EMAIL: "wants no e-mail",
+    }
+
+
 def test_an_address_that_nobody_verified_gets_nothing() -> None:
     unverified = contact(verified_email="", verified_phone="")
     assert taken(Priority.URGENT, unverified) == []

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from apps.core import events, suppressions
 from apps.core.attempts import attempt
-from apps.core.models import Delivery, ProviderEvent, Suppression
+from apps.core.models import Contact, Delivery, ProviderEvent, Suppression
 from apps.core.models.suppression import SuppressionReason
 from apps.core.providers import memory
 from apps.core.states import Channel, DeliveryState, EventKind, Priority
@@ -59,6 +59,28 @@ def test_after_a_bounce_for_good_or_a_complaint_the_next_message_is_skipped_and_
     assert after.reason.startswith(f"address is suppressed: {reason}")
     assert after.log.get().detail == after.reason
     assert len(memory.emails) == 1
+
+
+@pytest.mark.parametrize("spelled", [JANE, JANE.title()])
+def test_a_complaint_withdraws_the_consent_which_outlives_the_suppression_and_the_address(
+    delivery: Make, jane: User, person: Callable[..., User], spelled: str
+) -> None:
+    other = person()
+    Contact.objects.filter(user=jane).update(email=spelled, verified_email=spelled)
+    report(delivery(recipient=jane), EventKind.COMPLAINED)
+    assert not Contact.objects.get(user=jane).wants_email
+    assert Contact.objects.get(user=other).wants_email
+    suppressions.lift(Suppression.objects.get(), "sam")
+    Contact.objects.filter(user=jane).update(email="new@x.example", verified_email="new@x.example")
+    row = delivery(recipient=jane)
+    attempt(row.pk)
+    row.refresh_from_db()
+    assert (row.state, row.reason) == (DeliveryState.SKIPPED, "wants no e-mail")
+
+
+def test_a_bounce_withdraws_no_consent(delivery: Make, jane: User) -> None:
+    bounce(delivery(recipient=jane), permanent=True)
+    assert Contact.objects.get(user=jane).wants_email
 
 
 def test_a_bounce_that_passes_suppresses_nothing_until_the_third_in_a_month(

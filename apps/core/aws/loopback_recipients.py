@@ -91,6 +91,8 @@ def account(recipient: Recipient) -> AbstractBaseUser:
             "verified_email": email,
             "phone": phone,
             "verified_phone": phone,
+            # Its complaint of the last time has withdrawn it.
+            "wants_email": True,
             "sms_opt_in": not is_email,
         },
     )

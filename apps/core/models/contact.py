@@ -45,6 +45,7 @@ class Contact(models.Model):
     )
     email = models.EmailField("e-mail address", blank=True)
     verified_email = models.EmailField(blank=True, editable=False)
+    wants_email = models.BooleanField("wants e-mail", default=True, db_default=True)
     phone = models.CharField("mobile number", max_length=16, blank=True, validators=[validate_e164])
     verified_phone = models.CharField(max_length=16, blank=True, editable=False)
     sms_opt_in = models.BooleanField("agreed to text messages", default=False)
@@ -60,9 +61,15 @@ class Contact(models.Model):
         if not self.user.is_active:
             return "account is deactivated"
         if channel == Channel.EMAIL:
-            return _why_not("e-mail address", self.email, self.verified_email)
+            reason = _why_not("e-mail address", self.email, self.verified_email)
+            return reason or ("" if self.wants_email else "wants no e-mail")
         reason = _why_not("mobile number", self.phone, self.verified_phone)
         return reason or ("" if self.sms_opt_in else "has not agreed to text messages")
+
+    @staticmethod
+    def consent(channel: Channel) -> str:
+        """The field that says whether this person wants anything by the channel."""
+        return "wants_email" if channel == Channel.EMAIL else "sms_opt_in"
 
     def address(self, channel: Channel) -> str:
         return self.email if channel == Channel.EMAIL else self.phone
