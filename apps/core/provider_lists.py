@@ -41,8 +41,9 @@ def read_suppressed() -> None:
     Raises DeliveryError; what was read by then is kept, and the next call reads it again.
     """
     ends = time.monotonic() + TURN_S
+    ses = suppression_lists.ses()
     for since, until in _windows():
-        pages = suppression_lists.suppressed(since, until)
+        pages = suppression_lists.suppressed(ses, since, until)
         new = sum(suppressions.take_over(Channel.EMAIL, page) for page in pages)
         _remember(_ses_list(), until)
         if new:

@@ -65,7 +65,7 @@ def pages(monkeypatch: pytest.MonkeyPatch, *parts: list[Listed] | Exception) -> 
     """What SES's list gives, an exception where it is cut; the times from which it is asked."""
     asked: list[datetime] = []
 
-    def suppressed(since: datetime, until: datetime) -> Iterator[list[Listed]]:
+    def suppressed(client: Any, since: datetime, until: datetime) -> Iterator[list[Listed]]:
         asked.append(since)
         for part in parts:
             if isinstance(part, Exception):

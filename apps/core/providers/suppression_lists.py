@@ -20,12 +20,16 @@ PAGE = 1000
 _ses_answers_from = 0.0
 
 
-def suppressed(since: datetime, until: datetime) -> Iterator[list[Listed]]:
+def ses() -> Any:
+    """A client that reads SES's list; raises ChannelUnavailableError."""
+    return questions.client("sesv2", settings.AWS_SES_REGION_NAME)
+
+
+def suppressed(client: Any, since: datetime, until: datetime) -> Iterator[list[Listed]]:
     """The addresses that came onto SES's list between the two times, page by page.
 
-    Raises DeliveryError.
+    `client`: that of `ses`. Raises DeliveryError.
     """
-    client = _ses()
     query: dict[str, Any] = {"StartDate": since, "EndDate": until, "PageSize": PAGE}
     while True:
         page = _ask_ses(client, "ListSuppressedDestinations", **query)
@@ -41,7 +45,7 @@ def suppressed(since: datetime, until: datetime) -> Iterator[list[Listed]]:
 def unsuppress(address: str) -> None:
     """Take the address, spelled as SES has it, off SES's list. Raises DeliveryError."""
     try:
-        _ask_ses(_ses(), "DeleteSuppressedDestination", EmailAddress=address)
+        _ask_ses(ses(), "DeleteSuppressedDestination", EmailAddress=address)
     except PermanentError as error:
         if error.code != "NotFoundException":
             raise
@@ -90,10 +94,6 @@ def _ask_ses(client: Any, action: str, **parameters: Any) -> dict[str, Any]:
         time.sleep(max(0.0, _ses_answers_from - time.monotonic()))
         _ses_answers_from = time.monotonic() + SES_PAUSE_S
     return questions.ask(client, f"ses:{action}", **parameters)
-
-
-def _ses() -> Any:
-    return questions.client("sesv2", settings.AWS_SES_REGION_NAME)
 
 
 def _sns() -> Any:

@@ -44,7 +44,7 @@ def test_ses_is_asked_page_after_page_within_the_times_and_once_a_second(
     ses.add_response("list_suppressed_destinations", first, times)
     second = page(("angry@x.example", "COMPLAINT"))
     ses.add_response("list_suppressed_destinations", second, times | {"NextToken": "more"})
-    pages = list(suppression_lists.suppressed(AT - timedelta(days=1), AT))
+    pages = list(suppression_lists.suppressed(suppression_lists.ses(), AT - timedelta(days=1), AT))
     assert pages == [
         [Listed("Gone@x.example", SuppressionReason.BOUNCE, AT)],
         [Listed("angry@x.example", SuppressionReason.COMPLAINT, AT)],
