@@ -105,3 +105,7 @@ def test_who_may_only_look_settles_nothing(
     unknown = delivery(state="unknown")
     settle(client, "mark_as_arrived", unknown)
     assert Delivery.objects.get(pk=unknown.pk).state == "unknown"
+
+
+def test_the_administration_has_the_site_s_icon(office: Client) -> None:
+    assert '<link rel="icon" href="/static/favicon.svg"' in office.get("/admin/").content.decode()
