@@ -17,7 +17,7 @@ def main() -> None:
         "at": started.isoformat(timespec="seconds"),
         "python": platform.python_version(),
         "cores": os.cpu_count(),
-        "benchmarks": [approve.measure(), pace.measure()],
+        "benchmarks": [approve.measure(), pace.measure(), pace.measure_beside_texts()],
     }
     RESULTS.mkdir(exist_ok=True)
     text = json.dumps(report)

@@ -1,7 +1,8 @@
 """Whether the account's pace holds over four workers, and how soon an urgent e-mail overtakes.
 
 A backlog of e-mails to many people is worked off by four workers on PostgreSQL, while now and then
-an urgent one is committed. All is counted at the sandbox, by the time at which it took each.
+an urgent one is committed. And whether a backlog of text messages leaves e-mail its own pace. All
+is counted at the sandbox, by the time at which it took each.
 """
 
 import json
@@ -26,6 +27,11 @@ BACKLOG = 10_000
 URGENT = 40
 URGENT_EVERY_S = 1.5
 MORE_WORKERS = 3
+TEXTS, TEXTS_PER_S = 500, 10.0
+BESIDES = 40
+BESIDES_EVERY_S = 0.25
+#: Seconds that each provider takes to answer while both channels are busy.
+LATENCY_S = 0.1
 
 _CREATE = """
 from django.contrib.auth.models import User
@@ -42,21 +48,37 @@ context = kinds.get("repair_approved").sample.model_dump()
 NotificationService().notify("repair_approved", people, context, priority=Priority.MEDIUM)
 """
 
-_URGENT = """
+_MAILS = """
 import threading
 from django.contrib.auth.models import User
 from apps.core import kinds
 from apps.core.models import Contact
 from apps.core.services.notification import NotificationService
-user = User.objects.create(username="urgent")
-Contact.objects.create(user=user, email="urgent@x.example", verified_email="urgent@x.example")
+from apps.core.states import Priority
+user = User.objects.create(username="besides")
+Contact.objects.create(user=user, email="besides@x.example", verified_email="besides@x.example")
 context = kinds.get("repair_approved").sample.model_dump()
-for _ in range(%d):
-    [row] = NotificationService().notify("repair_approved", user, context)
-    threading.Event().wait(%f)
+for _ in range(%(count)d):
+    NotificationService().notify("repair_approved", user, context, priority=Priority.%(priority)s)
+    threading.Event().wait(%(every_s)f)
 for row in user.notifications.all():
     delivery = row.deliveries.get(channel="email")
     print(delivery.pk, row.created_at.isoformat())
+"""
+
+_TEXTS = """
+from django.contrib.auth.models import User
+from apps.core import kinds
+from apps.core.models import Contact
+from apps.core.services.notification import NotificationService
+from apps.core.states import Priority
+people = User.objects.bulk_create([User(username=f"texted{n}") for n in range(%d)])
+Contact.objects.bulk_create([
+    Contact(user=u, phone=f"+1202555{n:04d}", verified_phone=f"+1202555{n:04d}", sms_opt_in=True)
+    for n, u in enumerate(people)
+])
+context = kinds.get("repair_approved").sample.model_dump()
+NotificationService().notify("repair_approved", people, context, priority=Priority.HIGH)
 """
 
 
@@ -75,10 +97,46 @@ def measure() -> dict[str, Any]:
             running.enter_context(_worker(stack, number))
         stack.manage("shell", "--no-imports", "--command", _CREATE % BACKLOG)
         wait_until(lambda: _ask(stack, "health")["emails"], "the backlog is being worked off", 60)
-        urgent = _URGENT % (URGENT, URGENT_EVERY_S)
+        urgent = _MAILS % {"priority": "URGENT", "count": URGENT, "every_s": URGENT_EVERY_S}
         sent = _sent(stack.manage("shell", "--no-imports", "--command", urgent))
         wait_until(lambda: _all_arrived(stack, sent), "all urgent ones arrived", 60)
         return _report(_arrivals(stack), sent)
+
+
+def measure_beside_texts() -> dict[str, Any]:
+    """How long e-mails take that are not urgent, behind a backlog of texts that go before them."""
+    with tempfile.TemporaryDirectory(prefix="rs-bench-") as folder, ExitStack() as running:
+        stack = running.enter_context(
+            running_stack(
+                Path(folder) / "var",
+                DATABASE_URL=running.enter_context(_postgresql(Path(folder) / "postgres")),
+                SMS_RATE_LIMIT=str(TEXTS_PER_S),
+                SANDBOX_LATENCY=str(LATENCY_S),
+            )
+        )
+        stack.manage("shell", "--no-imports", "--command", _TEXTS % TEXTS)
+        wait_until(lambda: _ask(stack, "health")["sms"], "the texts are being worked off", 60)
+        mails = _MAILS % {"priority": "MEDIUM", "count": BESIDES, "every_s": BESIDES_EVERY_S}
+        sent = _sent(stack.manage("shell", "--no-imports", "--command", mails))
+        wait_until(lambda: _all_arrived(stack, sent), "all e-mails arrived", 120)
+        still_waiting = TEXTS - _ask(stack, "health")["sms"]
+        assert still_waiting > 0, "the texts were gone before the e-mails"
+        wait_until(lambda: _ask(stack, "health")["sms"] == TEXTS, "all texts arrived", 120)
+        texts = _ask(stack, f"messages?kind=sms&limit={TEXTS}")["messages"]
+        times = sorted(datetime.fromisoformat(each["received_at"]).timestamp() for each in texts)
+        waits = _waits(_arrivals(stack), sent)
+    return {
+        "name": "beside texts",
+        "texts": TEXTS,
+        "texts_share_of_limit": round((TEXTS - 1) / (times[-1] - times[0]) / TEXTS_PER_S, 3),
+        "emails": len(waits),
+        "email_commit_to_acceptance_median_s": round(statistics.median(waits), 3),
+        "email_commit_to_acceptance_p99_s": round(waits[-1], 3),
+    }
+
+
+def _waits(arrivals: dict[str, datetime], sent: dict[str, datetime]) -> list[float]:
+    return sorted((arrivals[pk] - at).total_seconds() for pk, at in sent.items())
 
 
 def _report(arrivals: dict[str, datetime], urgent: dict[str, datetime]) -> dict[str, Any]:
@@ -87,7 +145,7 @@ def _report(arrivals: dict[str, datetime], urgent: dict[str, datetime]) -> dict[
     # then, the sandbox that counts included: that is told apart from what the limiter does.
     settled = min(urgent.values()).timestamp()
     times = [at for at in every if at >= settled]
-    waits = sorted((arrivals[pk] - at).total_seconds() for pk, at in urgent.items())
+    waits = _waits(arrivals, urgent)
     rate = (len(times) - 1) / (times[-1] - times[0])
     return {
         "name": "pace",
@@ -126,7 +184,7 @@ def _arrivals(stack: Stack) -> dict[str, datetime]:
 
 def _all_arrived(stack: Stack, sent: dict[str, datetime]) -> bool:
     # Of these alone: to read the whole backlog again and again would hold up what is measured.
-    page = _ask(stack, "messages?kind=email&limit=1000&to=urgent@x.example")
+    page = _ask(stack, "messages?kind=email&limit=1000&to=besides@x.example")
     return sent.keys() <= {message["tags"]["delivery"] for message in page["messages"]}
 
 

@@ -41,6 +41,7 @@ app.conf.beat_schedule = {
     "read-sms-receipts": {
         "task": "apps.core.tasks.read_sms_receipts",
         "schedule": schedule(run_every=30.0),
+        "options": {"priority": 0},
     },
     # Reads the providers' events where they come by a queue.
     "read-event-queue": {
@@ -64,6 +65,7 @@ app.conf.beat_schedule = {
     "read-opt-outs": {
         "task": "apps.core.tasks.read_opt_outs",
         "schedule": crontab(minute=20),
+        "options": {"priority": 0},
     },
     # Takes over the addresses that SES leaves alone, and tries again to take off AWS's lists what
     # was lifted here.

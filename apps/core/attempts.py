@@ -8,6 +8,7 @@ when its lease has run out.
 
 import logging
 import time
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -36,10 +37,15 @@ from .states import Channel, DeliveryState, LogEvent, Priority
 logger = logging.getLogger(__name__)
 
 
-def attempt(delivery_id: UUID) -> Delivery | None:
+def _nothing() -> None:
+    """What is done where nobody waits for anything."""
+
+
+def attempt(delivery_id: UUID, *, at_its_turn: Callable[[], None] = _nothing) -> Delivery | None:
     """Send one delivery, once, if it is due and nobody else has it.
 
-    Returns the delivery that is due in its stead where this one ended and another stands in.
+    `at_its_turn` is called a moment before the call, when nobody is kept waiting any more. Returns
+    the delivery that is due in its stead where this one ended and another stands in.
     """
     lease = Lease()
     delivery = claim(delivery_id)
@@ -47,7 +53,7 @@ def attempt(delivery_id: UUID) -> Delivery | None:
         return None
     channel = Channel(delivery.channel)
     try:
-        receipt = _send(delivery, service_for(channel), lease)
+        receipt = _send(delivery, service_for(channel), lease, at_its_turn)
     except Lost as loss:
         logger.warning("delivery lost id=%s: %s", delivery_id, loss)
     except NoTurn:
@@ -72,12 +78,18 @@ def attempt(delivery_id: UUID) -> Delivery | None:
     return None
 
 
-def _send(delivery: Delivery, service: ChannelService[Any], lease: "Lease") -> Receipt:
+def _send(
+    delivery: Delivery,
+    service: ChannelService[Any],
+    lease: "Lease",
+    at_its_turn: Callable[[], None],
+) -> Receipt:
     """From the words to the provider's answer; whatever else comes of it is raised."""
     message = service.compose(delivery)
     service.provider.prepare()
     _reserve(delivery, service.cost(message))
     slot = _turn(delivery, service.weight(message))
+    at_its_turn()
     lease.check()
     _check_not_settled(delivery)
     outcomes.log(delivery, LogEvent.CALLING, provider=service.provider.name)

@@ -9,6 +9,7 @@ moment: whoever waits asks again, and a waiting urgent message keeps the others 
 """
 
 import logging
+import math
 import time
 from functools import cache
 from typing import Any, NamedTuple
@@ -36,8 +37,16 @@ URGENT_HOLDS_MS = 250
 #: After a throttle answer the pace is halved, down to an eighth, and restored after so long.
 SLOW_FOR_S = 60
 SLOWEST = 8
-#: Seconds for which a Redis that failed is left alone.
-REST_S = 5.0
+#: Seconds for which a Redis that fails is asked again, and nothing sent, before a process goes by
+#: itself: after what the account sent last, there must be a second between.
+GRACE_S = 2.0
+#: Seconds for which a Redis that still fails is then left alone.
+REST_S = 1.0
+#: Seconds for which the first one that is back holds the channel: others may not be back yet, and
+#: what they send in that time Redis has not counted.
+RETURN_S = 1.0
+#: Milliseconds after a throttle answer in which others say the same thing of the same moment.
+ONE_ANSWER_MS = 1000
 
 _TAKE = """
 local clock = redis.call('TIME')
@@ -45,6 +54,11 @@ local now = clock[1] * 1000000 + clock[2]
 local interval = tonumber(ARGV[1]) * (tonumber(redis.call('GET', KEYS[3])) or 1)
 local weight, urgent = tonumber(ARGV[2]), ARGV[3] == '1'
 local arrival = tonumber(redis.call('GET', KEYS[1])) or 0
+local hold = tonumber(ARGV[6])
+if hold > 0 and redis.call('SET', KEYS[4], '1', 'PX', 5000, 'NX') then
+  arrival = math.max(arrival, now + hold)
+  redis.call('SET', KEYS[1], string.format('%.0f', arrival), 'PX', math.ceil(hold / 1000) + 1000)
+end
 -- A clock that was set back must not stop the channel for as long.
 if arrival - now > interval * 200 then arrival = now end
 local early = math.ceil(arrival - tonumber(ARGV[5]) - now)
@@ -59,6 +73,15 @@ local life = math.ceil((arrival - now) / 1000) + 1000
 redis.call('SET', KEYS[1], string.format('%.0f', arrival), 'PX', life)
 if urgent then redis.call('DEL', KEYS[2]) end
 return slot - now
+"""
+
+_SLOW_DOWN = """
+local factor = tonumber(redis.call('GET', KEYS[3])) or 1
+if redis.call('SET', KEYS[5], '1', 'PX', ARGV[3], 'NX') then
+  factor = math.min(factor * 2, tonumber(ARGV[2]))
+end
+redis.call('SET', KEYS[3], factor, 'EX', ARGV[1])
+return factor
 """
 
 
@@ -86,7 +109,7 @@ def turn(channel: Channel, priority: Priority, *, weight: int = 1) -> Slot | Non
     """
     deadline = time.monotonic() + PATIENCE_S
     while True:
-        answer = _ask(channel, priority < Priority.MEDIUM, weight)
+        answer = _ask(channel, goes_first(priority), weight)
         if answer.given:
             return Slot(time.monotonic() + answer.seconds)
         if time.monotonic() + answer.seconds > deadline:
@@ -94,13 +117,16 @@ def turn(channel: Channel, priority: Priority, *, weight: int = 1) -> Slot | Non
         time.sleep(min(answer.seconds, LONGEST_NAP_S))
 
 
+def goes_first(priority: Priority) -> bool:
+    """Whether a message of this priority goes before the others, whoever came first."""
+    return priority < Priority.MEDIUM
+
+
 def slow_down(channel: Channel) -> None:
-    """The provider throttled us: halve the pace for a while, and again at each further answer."""
+    """The provider throttled us: halve the pace for a while, and again at a later answer."""
+    keys = _keys(channel)
     try:
-        client = _client()
-        key = _keys(channel)[2]
-        factor = min(SLOWEST, int(client.get(key) or 1) * 2)
-        client.set(key, factor, ex=SLOW_FOR_S)
+        factor = client().eval(_SLOW_DOWN, len(keys), *keys, SLOW_FOR_S, SLOWEST, ONE_ANSWER_MS)
     except redis.RedisError as error:
         logger.warning("pace not slowed channel=%s: %s", channel, error)
     else:
@@ -121,37 +147,58 @@ class _Answer(NamedTuple):
 
 
 def _ask(channel: Channel, urgent: bool, weight: int) -> _Answer:
-    if time.monotonic() < _fallback.redis_rests_until:
-        return _fallback.ask(channel, weight)
-    lead = LEAD_S * 1_000_000
-    arguments = (1_000_000 / (rate(channel) * USED), weight, int(urgent), URGENT_HOLDS_MS, lead)
+    if not _alone.asks_redis():
+        return _alone.ask(channel, weight)
+    interval, lead = 1_000_000 / (rate(channel) * USED), LEAD_S * 1_000_000
+    hold = RETURN_S * 1_000_000 if _alone.has_sent else 0
+    keys = _keys(channel)
     try:
-        microseconds = _client().eval(_TAKE, 3, *_keys(channel), *arguments)
+        microseconds = client().eval(
+            _TAKE, len(keys), *keys, interval, weight, int(urgent), URGENT_HOLDS_MS, lead, hold
+        )
     except redis.RedisError as error:
-        logger.warning("pace kept by this process alone, Redis failed: %s", error)
-        _fallback.redis_rests_until = time.monotonic() + REST_S
-        return _fallback.ask(channel, weight)
+        return _alone.after_failure(channel, weight, error)
+    _alone.end()
     return _Answer(given=microseconds >= 0, seconds=abs(microseconds) / 1_000_000)
 
 
-def _keys(channel: Channel) -> tuple[str, str, str]:
-    prefix = f"rs:pace:{channel}"
-    return f"{prefix}:arrival", f"{prefix}:urgent", f"{prefix}:slow"
+def _keys(channel: Channel) -> tuple[str, ...]:
+    return tuple(
+        f"rs:pace:{channel}:{name}" for name in ("arrival", "urgent", "slow", "back", "throttled")
+    )
 
 
 @cache
-def _client() -> Any:
+def client() -> Any:
+    """The Redis that keeps the pace; it answers soon or raises RedisError."""
     return redis.Redis.from_url(
         settings.CELERY_BROKER_URL, socket_timeout=0.5, socket_connect_timeout=0.5
     )
 
 
-class _Fallback:
+class _Alone:
     """The pace of one process that cannot ask Redis: its conservative share of the account's."""
 
     def __init__(self) -> None:
-        self.redis_rests_until = 0.0
+        self.has_sent = False
+        self._failing_since = self._failed_at = -math.inf
+        self._redis_rests_until = 0.0
         self._next_at: dict[Channel, float] = {}
+
+    def asks_redis(self) -> bool:
+        return time.monotonic() >= self._redis_rests_until
+
+    def after_failure(self, channel: Channel, weight: int, error: redis.RedisError) -> _Answer:
+        now = time.monotonic()
+        if now - self._failed_at > REST_S + GRACE_S:
+            logger.warning("pace cannot be asked for, Redis failed: %s", error)
+            self._failing_since = now
+        self._failed_at = now
+        if now - self._failing_since < GRACE_S:
+            return _Answer(given=False, seconds=LONGEST_NAP_S)
+        logger.warning("pace kept by this process alone, Redis fails: %s", error)
+        self._redis_rests_until = now + REST_S
+        return self.ask(channel, weight)
 
     def ask(self, channel: Channel, weight: int) -> _Answer:
         now = time.monotonic()
@@ -159,7 +206,13 @@ class _Fallback:
         if wait <= 0:
             interval = settings.RATE_LIMIT_SHARES / rate(channel)
             self._next_at[channel] = now + interval * weight
+            self.has_sent = True
         return _Answer(given=wait <= 0, seconds=max(0.0, wait))
 
+    def end(self) -> None:
+        """Redis has answered."""
+        self.has_sent = False
+        self._failed_at = -math.inf
 
-_fallback = _Fallback()
+
+_alone = _Alone()

@@ -5,6 +5,7 @@ for one delivery is harmless.
 """
 
 import logging
+import random
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
@@ -15,11 +16,12 @@ from django.db import DatabaseError
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
-from . import breaker, broker, conf, outcomes, routing
+from . import breaker, broker, conf, lines, outcomes, routing
+from .lines import Line
 from .models import ChannelStop, Delivery, NotificationDeliveryLog, ProviderEvent
 from .models.channel_stop import StopCause
 from .models.delivery import DeliveryQuerySet
-from .states import FINISHED, DeliveryState, LogEvent, Priority
+from .states import FINISHED, Channel, DeliveryState, LogEvent, Priority
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +34,8 @@ BUSY_PATIENCE = timedelta(minutes=5)
 #: How long a delivery waits for a stopped channel before another stands in, where one can.
 HELD = timedelta(minutes=2)
 CHUNK = 500
+#: Among how many, for each place, the next one in a line is picked.
+FEW = 8
 
 
 def due() -> list[Delivery]:
@@ -48,6 +52,19 @@ def due() -> list[Delivery]:
     rows += probes
     _mark_enqueued(rows)
     return stand_ins + rows
+
+
+def next_in(line: Line, places: int) -> list[Delivery]:
+    """So many of those that are due and stand first in a line that is behind.
+
+    Any of the first few, so that two who look at once seldom wake a worker for the same.
+    """
+    if not places:
+        return []
+    ready = breaker.running(_ready()).filter(channel=line.channel, priority__in=line.priorities)
+    first = list(ready.order_by("priority", "next_attempt_at")[: places * FEW])
+    alike = [row for row in first if row.priority == first[0].priority]
+    return random.sample(alike, min(places, len(alike)))
 
 
 def retry() -> int:
@@ -109,11 +126,16 @@ def _each(delivery: Delivery, settle: Callable[[Delivery], Delivery | None]) -> 
 
 
 def _due(priority: Priority, waiting: int) -> list[Delivery]:
-    # While wake-ups wait, they are being worked off: a row that had one is not taken for lost.
+    # While wake-ups wait, or a line moves, they are being worked off: a row that had one is not
+    # taken for lost.
+    moving = [channel for channel in Channel if lines.of(channel, priority).is_moving()]
     patience = BUSY_PATIENCE if waiting else PATIENCE
+    lost = Q(enqueued_at__lt=Now() - BUSY_PATIENCE) | (
+        Q(enqueued_at__lt=Now() - patience) & ~Q(channel__in=moving)
+    )
     return list(
         breaker.running(_ready())
-        .filter(Q(enqueued_at=None) | Q(enqueued_at__lt=Now() - patience), priority=priority)
+        .filter(Q(enqueued_at=None) | lost, priority=priority)
         .order_by(F("enqueued_at").asc(nulls_first=True), "next_attempt_at")[
             : max(0, WINDOW - waiting)
         ]

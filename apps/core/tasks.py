@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from . import (
     conf,
     events,
     heartbeat,
+    lines,
     metrics,
     provider_lists,
     receipts,
@@ -39,21 +41,23 @@ _broker_rests_until = 0.0
 
 
 @shared_task(
+    bind=True,
     name="apps.core.tasks.send_notification_email",
     soft_time_limit=SOFT_LIMIT_S,
     time_limit=HARD_LIMIT_S,
 )
-def send_notification_email(delivery_id: str) -> None:
-    _attempt(delivery_id)
+def send_notification_email(self: Any, delivery_id: str) -> None:
+    _attempt(delivery_id, lines.of(Channel.EMAIL, _priority(self)))
 
 
 @shared_task(
+    bind=True,
     name="apps.core.tasks.send_notification_sms",
     soft_time_limit=SOFT_LIMIT_S,
     time_limit=HARD_LIMIT_S,
 )
-def send_notification_sms(delivery_id: str) -> None:
-    _attempt(delivery_id)
+def send_notification_sms(self: Any, delivery_id: str) -> None:
+    _attempt(delivery_id, lines.of(Channel.SMS, _priority(self)))
 
 
 @shared_task(name="apps.core.tasks.dispatch_due_notifications")
@@ -137,10 +141,30 @@ def _read(what: str, read: Callable[[], None]) -> None:
         logger.warning("%s not read to its end, the next turn tries again: %s", what, error)
 
 
-def _attempt(delivery_id: str) -> None:
-    stand_in = attempts.attempt(UUID(delivery_id))
+def _priority(task: Any) -> Priority:
+    """That with which a worker was woken, which is the delivery's."""
+    woken_with = (task.request.delivery_info or {}).get("priority")
+    return Priority.MEDIUM if woken_with is None else Priority(woken_with)
+
+
+def _attempt(delivery_id: str, line: lines.Line) -> None:
+    place = lines.join(line)
+    if place is None:
+        logger.debug("line is full, the delivery waits in the database id=%s", delivery_id)
+        return
+    try:
+        stand_in = attempts.attempt(UUID(delivery_id), at_its_turn=partial(_wake_next, place))
+    finally:
+        _wake_next(place)
     if stand_in:
         enqueue([stand_in])
+
+
+def _wake_next(place: lines.Place) -> None:
+    """Let the next ones into the line, where it is behind."""
+    if rows := sweeps.next_in(place.line, place.leave()):
+        place.line.still_behind()
+        enqueue(rows)
 
 
 _SENDERS: dict[str, Any] = {

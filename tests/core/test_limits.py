@@ -23,7 +23,7 @@ def pace(redis_url: str, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iter
     client = redis.Redis.from_url(redis_url)
     client.flushall()
     settings.EMAIL_RATE_LIMIT = settings.SMS_RATE_LIMIT = 0.1
-    monkeypatch.setattr(limits, "_fallback", limits._Fallback())
+    monkeypatch.setattr(limits, "_alone", limits._Alone())
     monkeypatch.setattr(limits, "PATIENCE_S", 0.2)
     monkeypatch.setattr(limits, "USED", 1)
     yield client
@@ -129,7 +129,7 @@ def test_a_waiting_urgent_message_keeps_the_others_back(
     assert ask() == 0
     assert ask(urgent=True) > 0
     settings.EMAIL_RATE_LIMIT = 1_000_000  # the turn has come, for whoever may take it
-    limits._client().delete("rs:pace:email:arrival")
+    limits.client().delete("rs:pace:email:arrival")
     assert ask() > 0
     assert ask(urgent=True) == 0
     assert ask() == 0
@@ -140,11 +140,22 @@ def test_a_message_whose_turn_does_not_come_gives_up_waiting() -> None:
     assert not limits.turn(EMAIL, Priority.MEDIUM)
 
 
-def test_a_throttle_answer_halves_the_pace_down_to_an_eighth() -> None:
+def test_throttle_answers_halve_the_pace_one_after_another_down_to_an_eighth(
+    pace: redis.Redis,
+) -> None:
     for _ in range(5):
         limits.slow_down(EMAIL)
+        pace.delete("rs:pace:email:throttled")
     assert ask() == 0
     assert 79 < ask() <= 79.9
+
+
+def test_throttle_answers_of_one_moment_halve_it_once(pace: redis.Redis) -> None:
+    with ThreadPoolExecutor(8) as workers:
+        for done in [workers.submit(limits.slow_down, EMAIL) for _ in range(8)]:
+            done.result()
+    assert pace.get("rs:pace:email:slow") == b"2"
+    assert 0 < pace.pttl("rs:pace:email:throttled") <= limits.ONE_ANSWER_MS
 
 
 def test_a_slower_pace_is_not_for_ever(pace: redis.Redis) -> None:
@@ -152,15 +163,43 @@ def test_a_slower_pace_is_not_for_ever(pace: redis.Redis) -> None:
     assert 0 < pace.ttl("rs:pace:email:slow") <= limits.SLOW_FOR_S
 
 
+def test_a_redis_that_fails_for_a_moment_is_asked_again_and_nothing_is_sent_without_it(
+    redis_server: Any,
+) -> None:
+    redis_server.stop()
+    assert ask() > 0
+    assert ask() > 0
+    redis_server.start()
+    assert ask() == 0
+    assert 9 < ask() <= 9.9
+
+
 def test_without_redis_a_process_keeps_to_its_share_of_the_limit(
-    settings: Any, redis_server: Any
+    settings: Any, redis_server: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.RATE_LIMIT_SHARES = 4
+    monkeypatch.setattr(limits, "GRACE_S", 0)
     redis_server.stop()
     assert ask() == 0
     assert 39 < ask() <= 40
     assert ask(SMS) == 0
     limits.slow_down(EMAIL)
+
+
+def test_the_first_that_is_back_holds_the_channel_for_those_who_are_not(
+    redis_server: Any, pace: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "GRACE_S", 0)
+    monkeypatch.setattr(limits, "RETURN_S", 100)
+    monkeypatch.setattr(limits, "REST_S", 0)
+    redis_server.stop()
+    assert ask() == 0
+    redis_server.start()
+    assert 99 < ask() <= 100
+    pace.delete("rs:pace:email:arrival")
+    monkeypatch.setattr(limits, "_alone", limits._Alone())
+    limits._alone.has_sent = True
+    assert ask() == 0, "the second that is back does not hold it again"
 
 
 def test_a_delivery_whose_turn_does_not_come_is_given_back_as_if_nobody_had_taken_it(

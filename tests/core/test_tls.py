@@ -25,7 +25,7 @@ app.loader.import_default_modules()
 connection = app.connection_for_write()
 clients = {
     "broker": lambda: connection.default_channel.client,
-    "limiter": limits._client,
+    "limiter": limits.client,
     "heartbeat": heartbeat._client,
     "doctor": redis_server.client,
 }
