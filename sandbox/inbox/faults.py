@@ -1,6 +1,6 @@
 """The faults that the page's buttons make, and what each rule in force does, in words."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from django.utils import timezone
 from django.utils.formats import date_format
 
-from sandbox.new_rule import NewRule
+from sandbox.new_rule import NewRule, Telling
 from sandbox.store import Kind
 
 from .feed import Rule
@@ -31,6 +31,8 @@ class Panel(NamedTuple):
     noun: str
     to: str
     buttons: Mapping[str, Button]
+    #: The less common ones, by what they are about.
+    more: Mapping[str, Mapping[str, Button]]
 
 
 _FOR_EITHER = {
@@ -52,6 +54,26 @@ NEXT: Mapping[Kind, Mapping[str, Button]] = {
         **_FOR_EITHER,
     },
 }
+_ANSWER = {
+    "hang": Button("Hang before acceptance", {"answer": "hang"}),
+    # Within the time-outs of our own calls.
+    "slow": Button("Answer 5 s late", {"answer": "slow", "after_s": 5}),
+    "drop": Button("Drop after acceptance", {"answer": "accept_then_drop"}),
+}
+_REPORTS = {
+    "late": Button("Report 20 s late", {"events": {"timing": "late", "late_s": 20}}),
+    "twice": Button("Report twice", {"events": {"copies": 2}}),
+}
+#: Not of texts: each has one receipt, and it is read from a log.
+_PUSHED = {
+    "early": Button("Report early", {"events": {"timing": "early"}}),
+    "reversed": Button("Report in reverse order", {"events": {"reversed": True}}),
+}
+#: For the next message to one person as well, by what they are about.
+MORE: Mapping[Kind, Mapping[str, Mapping[str, Button]]] = {
+    "email": {"Its answer": _ANSWER, "Its reports": {**_REPORTS, **_PUSHED}},
+    "sms": {"Its answer": _ANSWER, "Its reports": _REPORTS},
+}
 #: For everybody, for a while.
 SWITCHES: Mapping[str, Button] = {
     "down": Button("Take down for 20 s", {"answer": "refuse", "for_s": 20}),
@@ -61,7 +83,6 @@ SWITCHES: Mapping[str, Button] = {
 
 _ANSWERS = {
     "hang": "is never answered",
-    "slow": "is answered late",
     "accept_then_hang": "is taken, but its sender hears nothing",
     "accept_then_drop": "is taken, but its sender is cut off",
     "drop": "is not taken, and its sender is cut off",
@@ -81,7 +102,6 @@ _OUTCOMES = {
     "opt_out": "is answered with STOP",
     "none": "is never reported on",
 }
-_TIMINGS = {"early": "is reported on early", "late": "is reported on late"}
 
 
 @dataclass(frozen=True)
@@ -98,7 +118,13 @@ class Provider:
 def panel(to: str) -> Panel:
     """The buttons for an e-mail address or a phone number."""
     channel: Kind = "email" if "@" in to else "sms"
-    return Panel(channel, NOUNS[channel], to, NEXT[channel])
+    return Panel(channel, NOUNS[channel], to, NEXT[channel], MORE[channel])
+
+
+def button(channel: Kind, name: str) -> Button | None:
+    """One of the buttons for the next message of a channel; None where there is none."""
+    groups = [NEXT[channel], *MORE[channel].values()]
+    return next((group[name] for group in groups if name in group), None)
 
 
 def providers(rules: list[Rule]) -> list[Provider]:
@@ -109,6 +135,16 @@ def providers(rules: list[Rule]) -> list[Provider]:
 def for_everybody(rule: Rule, channel: Kind) -> bool:
     """Whether a rule is about all of a channel, and not about one person's messages."""
     return rule.to is None and rule.is_about(channel)
+
+
+def told_of_the_next(rules: list[Rule], channel: Kind, to: str) -> Mapping[int, Telling]:
+    """By their ids, the rules that say what is reported of the next message there, and no more."""
+    return {
+        rule.id: rule.events
+        for rule in rules
+        if rule.events and not rule.answer
+        if (rule.channel, rule.to, rule.times) == (channel, to, 1)
+    }
 
 
 def words(rule: Rule, names: Mapping[str, str]) -> str:
@@ -148,19 +184,30 @@ def _which(rule: Rule, names: Mapping[str, str]) -> str:
 
 
 def _does(rule: NewRule) -> str:
-    done = [_ANSWERS[rule.answer]] if rule.answer else []
+    done = []
+    if rule.answer == "slow":
+        done.append(f"is answered {rule.after_s:g} s late")
+    elif rule.answer:
+        done.append(_ANSWERS[rule.answer])
     if told := rule.events:
         if told.outcome == "bounce" and rule.channel == "sms":
             done.append("is not delivered")
         elif told.outcome:
             done.append(_OUTCOMES[told.outcome])
-        if told.timing in _TIMINGS:
-            done.append(_TIMINGS[told.timing])
-        if told.copies > 1:
-            done.append(f"is reported on {told.copies} times")
-        if told.reversed:
-            done.append("is reported on in reverse order")
+        if how := ", ".join(_reported(told)):
+            done.append(f"is reported on {how}")
     return " and ".join(done) or "is reported on as usual"
+
+
+def _reported(told: Telling) -> Iterator[str]:
+    if told.copies > 1:
+        yield "twice" if told.copies == 2 else f"{told.copies} times"
+    if told.reversed:
+        yield "in reverse order"
+    if told.timing == "early":
+        yield "before its sender is answered"
+    elif told.timing == "late":
+        yield f"{told.late_s:g} s late"
 
 
 def _until(rule: Rule) -> str:

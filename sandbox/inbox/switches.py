@@ -22,12 +22,12 @@ KEPT = ("person", "address", "email", "providers")
 def next_message(request: HttpRequest) -> HttpResponse:
     """`channel`, `to` and `fault`: the next message of that channel to that address fails so."""
     channel = _channel(request)
-    button = faults.NEXT[channel].get(request.POST.get("fault", ""))
+    button = faults.button(channel, request.POST.get("fault", ""))
     to = request.POST.get("to")
     if button is None or not to:
         raise Http404
-    fields = {"channel": channel, "to": to, "times": 1, **button.fields}
-    return _order(request, fields, f"{button.label}: the next {faults.NOUNS[channel]} to {to}.")
+    done = f"{button.label}: the next {faults.NOUNS[channel]} to {to}."
+    return _answer(request, lambda: _add(channel, to, button.fields), done)
 
 
 @require_POST
@@ -40,7 +40,8 @@ def provider(request: HttpRequest) -> HttpResponse:
     if fault not in faults.SWITCHES:
         raise Http404
     button = faults.SWITCHES[fault]
-    return _order(request, {"channel": channel, **button.fields}, f"{name}: {button.label}.")
+    fields = {"channel": channel, **button.fields}
+    return _answer(request, lambda: feed.add_rule(fields), f"{name}: {button.label}.")
 
 
 @require_POST
@@ -56,14 +57,22 @@ def _channel(request: HttpRequest) -> Kind:
     return cast("Kind", channel)
 
 
+def _add(channel: Kind, to: str, says: Mapping[str, Any]) -> None:
+    fields = {"channel": channel, "to": to, "times": 1, **says}
+    # Of two rules about reports one would wait for the message after: who asks for a bounce and
+    # for late reports means one message.
+    earlier = faults.told_of_the_next(feed.rules(), channel, to) if "events" in says else {}
+    for told in earlier.values():
+        fields["events"] = told.model_dump() | says["events"]
+    feed.add_rule(fields)
+    for rule_id in earlier:
+        feed.end_rule(rule_id)
+
+
 def _mend(channel: Kind) -> None:
     for rule in feed.rules():
         if faults.for_everybody(rule, channel):
             feed.end_rule(rule.id)
-
-
-def _order(request: HttpRequest, fields: Mapping[str, Any], done: str) -> HttpResponse:
-    return _answer(request, lambda: feed.add_rule(fields), done)
 
 
 def _answer(request: HttpRequest, act: Callable[[], None], done: str) -> HttpResponse:

@@ -13,7 +13,7 @@ from django.urls import reverse
 from playwright.sync_api import expect
 
 from sandbox.inbox import feed
-from sandbox.inbox.faults import NEXT, SWITCHES
+from sandbox.inbox.faults import MORE, NEXT, SWITCHES
 from sandbox.testing import HOST, RunningSandbox, running_sandbox
 from tests.sandbox.clients import SendEmail, SendText, send_email, send_over, smtp
 from tests.sandbox.subscriber import running_subscriber
@@ -54,11 +54,23 @@ def state_of(html: str, channel: str) -> str:
         ("email", "refuse", "The next e-mail to Jane is refused for good"),
         ("email", "fail", "The next e-mail to Jane is refused for the moment"),
         ("email", "time-out", "The next e-mail to Jane is taken, but its sender hears nothing"),
+        ("email", "hang", "The next e-mail to Jane is never answered"),
+        ("email", "slow", "The next e-mail to Jane is answered 5 s late"),
+        ("email", "drop", "The next e-mail to Jane is taken, but its sender is cut off"),
+        ("email", "late", "The next e-mail to Jane is reported on 20 s late"),
+        ("email", "early", "The next e-mail to Jane is reported on before its sender is answered"),
+        ("email", "twice", "The next e-mail to Jane is reported on twice"),
+        ("email", "reversed", "The next e-mail to Jane is reported on in reverse order"),
         ("sms", "lose", "The next text to Jane is not delivered"),
         ("sms", "opt-out", "The next text to Jane is answered with STOP"),
         ("sms", "refuse", "The next text to Jane is refused for good"),
         ("sms", "fail", "The next text to Jane is refused for the moment"),
         ("sms", "time-out", "The next text to Jane is taken, but its sender hears nothing"),
+        ("sms", "hang", "The next text to Jane is never answered"),
+        ("sms", "slow", "The next text to Jane is answered 5 s late"),
+        ("sms", "drop", "The next text to Jane is taken, but its sender is cut off"),
+        ("sms", "late", "The next text to Jane is reported on 20 s late"),
+        ("sms", "twice", "The next text to Jane is reported on twice"),
     ],
 )
 def test_a_button_is_about_one_message_to_that_person_and_the_page_says_so(
@@ -77,7 +89,8 @@ def test_every_button_of_the_page_is_one_that_is_understood(client: Client, jane
 
     for channel, buttons in NEXT.items():
         [form] = re.findall(rf'<form id="next-{channel}".*?</form>', html, re.DOTALL)
-        assert re.findall(r'name="fault" value="([^"]+)"', form) == list(buttons)
+        further = [name for group in MORE[channel].values() for name in group]
+        assert re.findall(r'name="fault" value="([^"]+)"', form) == [*buttons, *further]
         assert f'name="to" value="{TO[channel]}"' in form
 
 
@@ -89,6 +102,28 @@ def test_the_next_message_fails_and_the_one_after_it_does_not(
     with smtp(sandbox) as sender:
         assert [send_over(sender, JANE)[0] for _ in range(2)] == [451, 250]
     assert in_force(page(client)) == []
+
+
+def test_what_is_reported_of_the_next_message_and_when_is_one_choice(
+    client: Client, jane: User, sandbox: RunningSandbox
+) -> None:
+    sandbox.rule(channel="email", times=1, events={"outcome": "delay"})
+    press(client, "next/", person="jane", channel="email", to=JANE, fault="fail")
+    for fault in ("complain", "twice", "late", "bounce", "early"):
+        html = press(client, "next/", person="jane", channel="email", to=JANE, fault=fault)
+
+    assert in_force(html) == [
+        "The next e-mail to Jane bounces and is reported on twice, before its sender is answered",
+        "The next e-mail to Jane is refused for the moment",
+        "The next e-mail is delayed on its way",
+    ]
+
+
+def test_a_text_has_no_button_for_what_only_an_email_has(client: Client, jane: User) -> None:
+    fields = {"channel": "sms", "to": PHONE}
+
+    assert client.post(f"{INBOX}next/", {**fields, "fault": "early"}).status_code == 404
+    assert client.post(f"{INBOX}next/", {**fields, "fault": "reversed"}).status_code == 404
 
 
 def test_a_stranger_has_the_buttons_of_the_one_address_that_is_known(
@@ -160,9 +195,9 @@ def test_a_rule_is_ended_by_its_button_and_once_more_does_no_harm(
         ({"answer": "refuse"}, "SES and SNS refuse every connection"),
         ({"answer": "credentials", "channel": "sms"}, "SNS refuses our credentials"),
         (
-            {"answer": "slow", "events": {"outcome": "bounce", "copies": 2, "timing": "early"}},
-            "Every message is answered late and bounces and is reported on early and is reported"
-            " on 2 times",
+            {"answer": "slow", "events": {"outcome": "bounce", "copies": 3, "timing": "early"}},
+            "Every message is answered 0 s late and bounces and is reported on 3 times, before"
+            " its sender is answered",
         ),
         ({"events": {"reversed": True}}, "Every message is reported on in reverse order"),
         ({"events": {}}, "Every message is reported on as usual"),
@@ -301,11 +336,18 @@ def test_the_buttons_work_in_a_browser_and_an_open_panel_stays_open(
 ) -> None:
     browser_page.goto(f"{live_server.url}{INBOX}?person=jane")
     browser_page.get_by_text("Next message").click()
+    browser_page.get_by_text("the text's answer and reports").click()
     email(JANE, subject="Just arrived")
     browser_page.get_by_text("Just arrived").wait_for()
-    browser_page.locator("#next-email").get_by_role("button", name="Refuse for good").click()
+    expect(browser_page.get_by_role("group", name="Its reports")).to_be_visible()
+    browser_page.locator("#next-sms").get_by_role("button", name="Report twice").click()
 
     rules = browser_page.get_by_test_id("sandbox-rule")
+    expect(rules).to_contain_text("The next text to Jane is reported on twice")
+    rules.get_by_role("button").click()
+    expect(browser_page.get_by_text("It has ended.")).to_be_visible()
+    browser_page.get_by_text("Next message").click()
+    browser_page.locator("#next-email").get_by_role("button", name="Refuse for good").click()
     expect(rules).to_contain_text("The next e-mail to Jane is refused for good")
     with pytest.raises(smtplib.SMTPDataError):
         email(JANE)
@@ -343,9 +385,14 @@ def test_the_buttons_are_no_barrier_on_a_phone_or_on_a_desk(
     sandbox.rule(channel="sms", answer="refuse")
     browser_page.set_viewport_size({"width": width, "height": 844})
     browser_page.emulate_media(color_scheme=scheme)
+
+    def open_all() -> None:
+        for summary in ("Next message", "the e-mail's answer", "the text's answer"):
+            browser_page.get_by_text(summary).click()
+
     look: dict[str, Callable[[], Any]] = {
         "?providers=1": lambda: browser_page.get_by_test_id("sandbox-providers").wait_for(),
-        "?person=jane": lambda: browser_page.get_by_text("Next message").click(),
+        "?person=jane": open_all,
         f"?person=jane&email={message_id}": lambda: browser_page.locator("#reported").wait_for(),
     }
     for path, open_it in look.items():
