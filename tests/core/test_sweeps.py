@@ -114,11 +114,24 @@ def test_a_lease_that_still_runs_is_respected(delivery: Make, waiting: Any) -> N
 def test_a_delivery_whose_workers_are_always_lost_is_given_up_at_its_horizon(
     delivery: Make, waiting: Any
 ) -> None:
-    row = delivery(due_at=ago(hours=5), attempts=40)
+    row = delivery(due_at=ago(hours=5), failures=3)
     claim(row.pk)
     expire(row)
     sweeps.due()
     assert state(row) == DeliveryState.EXHAUSTED
+
+
+def test_what_was_due_long_before_anybody_could_try_outlives_a_lost_worker(
+    delivery: Make, story: Story, waiting: Any
+) -> None:
+    row = delivery(due_at=ago(hours=5))
+    for _ in range(outcomes.FEWEST_TRIES):
+        Delivery.objects.update(next_attempt_at=ago(seconds=1))
+        assert claim(row.pk)
+        expire(row)
+        sweeps.due()
+        assert state(row) == DeliveryState.DUE
+    assert story(row) == [LogEvent.LEASE_EXPIRED] * outcomes.FEWEST_TRIES
 
 
 @pytest.mark.parametrize(
