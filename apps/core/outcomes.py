@@ -132,13 +132,13 @@ def settled_by_policy(delivery: Delivery) -> Delivery | None:
     repeat it as often. Returns the delivery that stands in for one that is left, if one does.
     """
     resend = _may_resend(delivery)
+    # One that another sweep has left for a person is unknown still, and has no deadline any more.
+    this = _this(delivery, state=DeliveryState.UNKNOWN, next_attempt_at__isnull=False)
     with transaction.atomic():
         if resend:
-            moved = _this(delivery, state=DeliveryState.UNKNOWN).move(
-                DeliveryState.DUE, next_attempt_at=Now(), enqueued_at=None
-            )
+            moved = this.move(DeliveryState.DUE, next_attempt_at=Now(), enqueued_at=None)
         else:
-            moved = _this(delivery, state=DeliveryState.UNKNOWN).update(next_attempt_at=None)
+            moved = this.update(next_attempt_at=None)
         if not moved:
             return None
         if resend:

@@ -158,6 +158,17 @@ def test_the_policy_settles_what_is_still_unknown_at_its_deadline_once(
     assert story(row) == [event]
 
 
+def test_sweeps_at_once_leave_an_unknown_one_for_a_person_once(
+    delivery: Make, story: Story, waiting: Any
+) -> None:
+    row = delivery(
+        Channel.SMS, Priority.HIGH, state=DeliveryState.UNKNOWN, next_attempt_at=ago(seconds=1)
+    )
+    found = [Delivery.objects.get(pk=row.pk) for _ in range(2)]
+    assert [bool(outcomes.settled_by_policy(each)) for each in found] == [True, False]
+    assert story(row) == [LogEvent.LEFT, LogEvent.FALLBACK]
+
+
 def test_what_is_unknown_waits_for_its_deadline(delivery: Make, waiting: Any) -> None:
     row = delivery(
         state=DeliveryState.UNKNOWN, next_attempt_at=timezone.now() + timedelta(minutes=1)
