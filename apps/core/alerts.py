@@ -11,14 +11,14 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.utils.html import format_html_join
 
-from . import budget, reputation
-from .exceptions import DeliveryError
+from . import budget, limits, reputation
+from .exceptions import ChannelUnavailableError, DeliveryError, TransientError
 from .findings import Difference, Status
 from .messages import EmailContent
 from .models import ChannelStop, Mark, SMSSpend
 from .models.channel_stop import StopCause
 from .services.email import EmailService
-from .states import Channel
+from .states import Channel, Priority
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +27,8 @@ WARN_AT = Decimal("0.8")
 #: How long the same differences are not told again: less than the day between two nights, so that
 #: one that comes a little early does tell.
 TELL_AGAIN, WARN_AGAIN = timedelta(hours=20), timedelta(days=6, hours=20)
+#: How long a worker has to tell something before another may: longer than a task can last.
+CLAIM = timedelta(minutes=10)
 
 
 def send_budget_alerts() -> None:
@@ -77,28 +79,50 @@ def send_differences(lines: Sequence[Difference]) -> None:
 
 def _now_and_then(name: str, pause: timedelta, content: EmailContent) -> None:
     mark, _ = Mark.objects.get_or_create(name=name, defaults={"at": _LONG_AGO})
-    if not Mark.objects.filter(pk=mark.pk, at__lt=Now() - pause).update(at=Now()):
-        return
-    if not _send(content):
-        Mark.objects.filter(pk=mark.pk).update(at=mark.at)
+    _tell(name, Mark.objects.filter(pk=mark.pk, at__lt=Now() - pause), "at", content)
 
 
 def _once(row: SMSSpend | ChannelStop, told_at: str, content: EmailContent) -> None:
-    this: QuerySet[Any] = type(row)._default_manager.filter(pk=row.pk)
-    if not this.filter(**{told_at: None}).update(**{told_at: Now()}):
+    rows: QuerySet[Any] = type(row)._default_manager.filter(pk=row.pk, **{told_at: None})
+    _tell(f"{row._meta.model_name} {told_at}", rows, told_at, content)
+
+
+def _tell(what: str, untold: QuerySet[Any], told_at: str, content: EmailContent) -> None:
+    """Send it and then write down when, where nobody has done so and nobody is about to.
+
+    Whoever sends has a claim, and gives it back unless it dies: then the claim runs out. Where
+    nobody knows whether the e-mail went out, it is not told: one too many is better than none.
+    """
+    mark, _ = Mark.objects.get_or_create(name=f"telling {what}", defaults={"at": _LONG_AGO})
+    claim = Mark.objects.filter(pk=mark.pk)
+    if not claim.filter(at__lt=Now() - CLAIM).update(at=Now()):
         return
-    if not _send(content):
-        this.update(**{told_at: None})
+    if untold.exists() and _send(content):
+        untold.update(**{told_at: Now()})
+    claim.update(at=_LONG_AGO)
 
 
 def _send(content: EmailContent) -> bool:
     service = EmailService()
     try:
-        service.send(service.message(settings.ADMIN_EMAIL, content, tags={}))
+        message = service.message(settings.ADMIN_EMAIL, content, tags={})
+        _wait_for_turn(service)
+        service.send(message)
     except DeliveryError as error:
         logger.warning("alert not sent, the next turn tries again: %s", error)
         return False
     return True
+
+
+def _wait_for_turn(service: EmailService) -> None:
+    """Return when the account's pace has a slot; raises TransientError where it has none."""
+    if ChannelStop.objects.filter(channel=Channel.EMAIL, cause=StopCause.PROVIDER).exists():
+        raise ChannelUnavailableError("e-mails are stopped")
+    service.provider.prepare()
+    while slot := limits.turn(Channel.EMAIL, Priority.URGENT):
+        if slot.kept():
+            return
+    raise TransientError("the account's pace has no slot soon enough")
 
 
 def _doubtful(found: reputation.Reputation) -> EmailContent:

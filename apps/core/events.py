@@ -27,9 +27,10 @@ logger = logging.getLogger(__name__)
 MATCH_WITHIN = timedelta(hours=1)
 CHUNK = 500
 
-#: What a report makes of its delivery; a delay moves nothing.
+#: What a report makes of its delivery. A delay is of a message that the provider has taken.
 STATES: dict[EventKind, DeliveryState] = {
     EventKind.SENT: DeliveryState.ACCEPTED,
+    EventKind.DELAYED: DeliveryState.ACCEPTED,
     EventKind.DELIVERED: DeliveryState.DELIVERED,
     EventKind.REJECTED: DeliveryState.REJECTED,
     EventKind.BOUNCED: DeliveryState.BOUNCED,
@@ -52,7 +53,7 @@ RANKS: dict[str, int] = {
     LogEvent.COMPLAINED: 4,
 }
 #: The provider's own good word: from here on it has the message.
-_GOOD = {EventKind.SENT, EventKind.DELIVERED}
+_GOOD = {EventKind.SENT, EventKind.DELAYED, EventKind.DELIVERED}
 
 
 def fingerprint(*parts: object) -> str:
@@ -127,15 +128,18 @@ def _apply(report: ProviderEvent) -> Delivery | None:
     report.save(update_fields=["delivery"])
     kind = EventKind(report.kind)
     attempt = _attempt_of(report, delivery)
-    known = _known(delivery, attempt)
-    late = RANKS.get(LINES[kind], 0) <= known and kind in STATES
+    is_delay = kind == EventKind.DELAYED
+    late = RANKS[LogEvent.ACCEPTED if is_delay else LINES[kind]] <= _known(delivery, attempt)
     if late and kind == EventKind.SENT:
         return None
-    _line(delivery, attempt, report)
+    if is_delay and not late:
+        # The first word that the provider has it.
+        _line(delivery, attempt, report, LogEvent.ACCEPTED)
+    _line(delivery, attempt, report, LINES[kind], code=report.code, detail=report.detail)
     suppressions.after(report, Channel(delivery.channel))
     if report.price_usd is not None and attempt == delivery.attempts:
         budget.settle(delivery, report.price_usd)
-    if late or kind not in STATES or _is_overtaken(delivery, attempt, kind):
+    if late or _is_overtaken(delivery, attempt, kind):
         return None
     return _move(delivery, attempt, report)
 
@@ -171,15 +175,23 @@ def _is_overtaken(delivery: Delivery, attempt: int, kind: EventKind) -> bool:
     return attempt < delivery.attempts and not good and delivery.state not in waiting
 
 
-def _line(delivery: Delivery, attempt: int, report: ProviderEvent) -> None:
+def _line(
+    delivery: Delivery,
+    attempt: int,
+    report: ProviderEvent,
+    event: LogEvent,
+    *,
+    code: str = "",
+    detail: str = "",
+) -> None:
     NotificationDeliveryLog.objects.create(
         delivery=delivery,
         attempt=attempt,
-        event=LINES[EventKind(report.kind)],
+        event=event,
         provider=report.provider,
         provider_message_id=report.provider_message_id,
-        code=report.code,
-        detail=report.detail or "the provider's report",
+        code=code,
+        detail=detail or "the provider's report",
     )
 
 

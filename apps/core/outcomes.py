@@ -68,13 +68,11 @@ def postponed(delivery: Delivery, error: TransientError) -> Delivery | None:
         _wait(delivery, timezone.now(), LogEvent.TRANSIENT, _words(error), failed=0)
         return None
     at = _next_attempt_at(delivery, error)
-    # Being told to slow down says nothing about the message: it costs no attempt.
-    failed = 0 if isinstance(error, ThrottledError) and at else 1
-    if at is None and delivery.failures < FEWEST_TRIES:
-        # Its whole horizon may have passed before anybody could try.
-        at = timezone.now() + retry.FIRST_DELAY
     if at is None:
         return _stop(delivery, DeliveryState.EXHAUSTED, LogEvent.TRANSIENT, error)
+    in_time = timezone.now() < _gives_up_at(delivery)
+    # Being told to slow down says nothing about the message: it costs no attempt, in its time.
+    failed = 0 if isinstance(error, ThrottledError) and in_time else 1
     _wait(delivery, at, LogEvent.TRANSIENT, _words(error), failed=failed)
     return None
 
@@ -134,13 +132,13 @@ def settled_by_policy(delivery: Delivery) -> Delivery | None:
     repeat it as often. Returns the delivery that stands in for one that is left, if one does.
     """
     resend = _may_resend(delivery)
+    # One that another sweep has left for a person is unknown still, and has no deadline any more.
+    this = _this(delivery, state=DeliveryState.UNKNOWN, next_attempt_at__isnull=False)
     with transaction.atomic():
         if resend:
-            moved = _this(delivery, state=DeliveryState.UNKNOWN).move(
-                DeliveryState.DUE, next_attempt_at=Now(), enqueued_at=None
-            )
+            moved = this.move(DeliveryState.DUE, next_attempt_at=Now(), enqueued_at=None)
         else:
-            moved = _this(delivery, state=DeliveryState.UNKNOWN).update(next_attempt_at=None)
+            moved = this.update(next_attempt_at=None)
         if not moved:
             return None
         if resend:
@@ -212,7 +210,7 @@ def _was_unknown(delivery: Delivery) -> bool:
 
 def _may_resend(delivery: Delivery) -> bool:
     channel, priority = Channel(delivery.channel), Priority(delivery.priority)
-    in_time = timezone.now() < delivery.due_at + conf.retry_horizon(priority)
+    in_time = timezone.now() < _gives_up_at(delivery)
     by_policy = delivery.log.filter(event=LogEvent.RESEND, detail=BY_POLICY)
     return conf.resends_unknown(channel, priority) and in_time and by_policy.count() < MOST_RESENDS
 
@@ -286,10 +284,18 @@ def _deadline(delivery: Delivery) -> timedelta:
 
 
 def _next_attempt_at(delivery: Delivery, error: DeliveryError | None) -> datetime | None:
-    give_up_at = delivery.due_at + conf.retry_horizon(Priority(delivery.priority))
-    return retry.next_attempt_at(
-        delivery.failures + 1, error, timezone.now(), give_up_at=give_up_at
+    """None where its horizon is over, and it has had its tries."""
+    at = retry.next_attempt_at(
+        delivery.failures + 1, error, timezone.now(), give_up_at=_gives_up_at(delivery)
     )
+    if at is None and delivery.failures < FEWEST_TRIES:
+        # Its whole horizon may have passed before anybody could try.
+        return timezone.now() + retry.FIRST_DELAY
+    return at
+
+
+def _gives_up_at(delivery: Delivery) -> datetime:
+    return delivery.due_at + conf.retry_horizon(Priority(delivery.priority))
 
 
 def _words(error: DeliveryError) -> dict[str, str]:

@@ -1,4 +1,5 @@
 import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -10,7 +11,7 @@ from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from apps.core import outcomes
+from apps.core import limits, outcomes
 from apps.core.attempts import attempt, claim
 from apps.core.exceptions import (
     AmbiguousError,
@@ -336,6 +337,27 @@ def test_a_worker_that_wakes_after_its_lease_does_not_call(
     delivery: Make, story: Story, settings: Any
 ) -> None:
     settings.DELIVERY_LEASE_S = 0
+    row = delivery()
+    attempt(row.pk)
+    assert memory.emails == []
+    assert story(row) == []
+
+
+@pytest.mark.skipif(not hasattr(time, "CLOCK_BOOTTIME"), reason="a clock of Linux")
+def test_a_host_that_was_suspended_for_longer_than_the_lease_does_not_call(
+    delivery: Make, story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock_gettime = time.clock_gettime
+
+    def suspended(*_: Any, **__: Any) -> limits.Slot:
+        monkeypatch.setattr(
+            time,
+            "clock_gettime",
+            lambda clock: clock_gettime(clock) + (3600 if clock == time.CLOCK_BOOTTIME else 0),
+        )
+        return limits.Slot(time.monotonic())
+
+    monkeypatch.setattr(limits, "turn", suspended)
     row = delivery()
     attempt(row.pk)
     assert memory.emails == []

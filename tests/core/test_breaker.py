@@ -204,6 +204,9 @@ def test_the_administrator_hears_once_that_texts_are_stopped_and_of_email_by_the
     stop(Channel.EMAIL)
     assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
     tasks.send_alerts()
+    assert memory.emails == [], "while e-mail is stopped"
+    breaker.resume(Channel.EMAIL, "a delivery was let through")
+    tasks.send_alerts()
     tasks.send_alerts()
     (mail,) = memory.emails
     assert mail.subject == "RS Systems: text messages are stopped"

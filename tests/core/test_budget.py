@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models import F
 from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from apps.core import budget, limits, outcomes, sweeps, tasks
+from apps.core import alerts, budget, limits, outcomes, sweeps, tasks
 from apps.core.attempts import attempt, claim
 from apps.core.exceptions import (
     AmbiguousError,
@@ -21,9 +22,10 @@ from apps.core.exceptions import (
     ThrottledError,
     TransientError,
 )
-from apps.core.models import Delivery, SMSSpend
+from apps.core.models import Delivery, Mark, SMSSpend
 from apps.core.providers import memory
 from apps.core.reports import ledger
+from apps.core.services.email import EmailService
 from apps.core.states import Channel, DeliveryState, LogEvent, Priority
 
 from .test_notification_service import statements
@@ -67,22 +69,25 @@ def reserved(row: Delivery) -> Delivery:
     return mine
 
 
-def at_once(workers: int, rows: list[Delivery]) -> None:
-    """Attempt these, shared out among so many workers that begin at the same moment."""
+def at_once(workers: int, work: Callable[[int], object]) -> None:
+    """Have so many workers, by their numbers, do this from the same moment on."""
     barrier = threading.Barrier(workers)
 
-    def work(share: list[Delivery]) -> None:
+    def begin(number: int) -> None:
         connection.ensure_connection()
         barrier.wait(timeout=30)
-        for row in share:
-            attempt(row.pk)
+        work(number)
         connection.close()
 
-    threads = [threading.Thread(target=work, args=(rows[n::workers],)) for n in range(workers)]
+    threads = [threading.Thread(target=begin, args=(number,)) for number in range(workers)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+
+
+def attempt_at_once(workers: int, rows: list[Delivery]) -> None:
+    at_once(workers, lambda number: [attempt(row.pk) for row in rows[number::workers]])
 
 
 @pytest.mark.parametrize(
@@ -143,7 +148,7 @@ def test_workers_at_once_spend_the_limit_to_the_last_digit_and_no_more(
 ) -> None:
     settings.SMS_MONTHLY_SPEND_LIMIT_USD = 37 * ONE
     rows = [text(delivery) for _ in range(100)]
-    at_once(20, rows)
+    attempt_at_once(20, rows)
     assert len(memory.texts) == 37
     assert committed() == settings.SMS_MONTHLY_SPEND_LIMIT_USD
     assert Delivery.objects.filter(state=DeliveryState.SKIPPED, cost_usd=None).count() == 63
@@ -156,7 +161,7 @@ def test_workers_at_once_give_back_what_they_reserved_to_the_last_digit(
 ) -> None:
     settings.SMS_MONTHLY_SPEND_LIMIT_USD = 5 * ONE
     memory.failures.extend(PermanentError("invalid number") for _ in range(30))
-    at_once(10, [text(delivery) for _ in range(30)])
+    attempt_at_once(10, [text(delivery) for _ in range(30)])
     assert committed() == 0
     assert memory.texts == []
 
@@ -397,6 +402,52 @@ def test_an_alert_whose_email_failed_is_sent_by_the_next_turn(
     assert alerted() == []
     assert alerted() == [subject]
     assert alerted() == []
+
+
+def test_an_alert_waits_for_its_turn_in_the_account_s_pace(
+    db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(limits, "turn", lambda *of: asked.append(of))
+        spend("50")
+        assert alerted() == []
+        assert asked == [(Channel.EMAIL, Priority.URGENT)]
+    assert alerted() == [STOPPED]
+
+
+@pytest.mark.parametrize(("dollars", "subject"), [("40", WARNING), ("50", STOPPED)])
+def test_an_alert_whose_worker_died_is_sent_by_another_when_its_claim_has_run_out(
+    db: None, monkeypatch: pytest.MonkeyPatch, dollars: str, subject: str
+) -> None:
+    def dies(*_: Any) -> None:
+        raise SystemExit
+
+    spend(dollars)
+    with monkeypatch.context() as patch:
+        patch.setattr(EmailService, "send", dies)
+        with pytest.raises(SystemExit):
+            tasks.send_alerts()
+    assert alerted() == []
+    Mark.objects.update(at=F("at") - alerts.CLAIM)
+    assert alerted() == [subject]
+    Mark.objects.update(at=F("at") - alerts.CLAIM)
+    assert alerted() == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_workers_at_once_send_an_alert_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    turn = limits.turn
+
+    def waits(*of: Any) -> limits.Slot | None:
+        # Another comes meanwhile.
+        alerts.send_budget_alerts()
+        return turn(*of)
+
+    monkeypatch.setattr(limits, "turn", waits)
+    spend("50")
+    at_once(4, lambda _: alerts.send_budget_alerts())
+    assert len(memory.emails) == 1
 
 
 def test_a_new_month_is_told_of_anew(db: None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -129,6 +129,25 @@ def test_an_unknown_delivery_is_settled_by_the_report_and_not_sent_again(
     assert ledger().discrepancies == []
 
 
+def test_a_delay_says_that_the_provider_has_it_and_nothing_is_sent_again(
+    delivery: Make, story: Story
+) -> None:
+    memory.failures.append(AmbiguousError("no answer"))
+    row = accepted(delivery)
+    receive(row, DELAYED, DELAYED, code="MailboxFull", detail="452 mailbox is full")
+    assert (fresh(row).state, fresh(row).reason) == (DeliveryState.ACCEPTED, "")
+    Delivery.objects.filter(state=DeliveryState.UNKNOWN).update(next_attempt_at=timezone.now())
+    assert sweeps.due() == []
+    attempt(row.pk)
+    assert memory.emails == []
+    assert story(row) == ["calling", "ambiguous", "accepted", "delayed", "delayed"]
+    assert list(row.log.exclude(code="").values_list("event", flat=True)) == ["delayed"] * 2
+    assert ledger().discrepancies == []
+    receive(row, SENT, BOUNCED)
+    assert fresh(row).state == DeliveryState.BOUNCED
+    assert story(row)[5:] == ["bounced"]
+
+
 def test_a_delivery_whose_worker_was_lost_is_settled_by_the_report(delivery: Make) -> None:
     row = claim(delivery().pk)
     assert row

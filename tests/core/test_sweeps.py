@@ -114,11 +114,24 @@ def test_a_lease_that_still_runs_is_respected(delivery: Make, waiting: Any) -> N
 def test_a_delivery_whose_workers_are_always_lost_is_given_up_at_its_horizon(
     delivery: Make, waiting: Any
 ) -> None:
-    row = delivery(due_at=ago(hours=5), attempts=40)
+    row = delivery(due_at=ago(hours=5), failures=3)
     claim(row.pk)
     expire(row)
     sweeps.due()
     assert state(row) == DeliveryState.EXHAUSTED
+
+
+def test_what_was_due_long_before_anybody_could_try_outlives_a_lost_worker(
+    delivery: Make, story: Story, waiting: Any
+) -> None:
+    row = delivery(due_at=ago(hours=5))
+    for _ in range(outcomes.FEWEST_TRIES):
+        Delivery.objects.update(next_attempt_at=ago(seconds=1))
+        assert claim(row.pk)
+        expire(row)
+        sweeps.due()
+        assert state(row) == DeliveryState.DUE
+    assert story(row) == [LogEvent.LEASE_EXPIRED] * outcomes.FEWEST_TRIES
 
 
 @pytest.mark.parametrize(
@@ -143,6 +156,17 @@ def test_the_policy_settles_what_is_still_unknown_at_its_deadline_once(
     sweeps.due()
     assert state(row) == after
     assert story(row) == [event]
+
+
+def test_sweeps_at_once_leave_an_unknown_one_for_a_person_once(
+    delivery: Make, story: Story, waiting: Any
+) -> None:
+    row = delivery(
+        Channel.SMS, Priority.HIGH, state=DeliveryState.UNKNOWN, next_attempt_at=ago(seconds=1)
+    )
+    found = [Delivery.objects.get(pk=row.pk) for _ in range(2)]
+    assert [bool(outcomes.settled_by_policy(each)) for each in found] == [True, False]
+    assert story(row) == [LogEvent.LEFT, LogEvent.FALLBACK]
 
 
 def test_what_is_unknown_waits_for_its_deadline(delivery: Make, waiting: Any) -> None:

@@ -2,6 +2,7 @@
 
 from django.conf import settings
 
+from .. import segments
 from ..exceptions import ChannelUnavailableError, PermanentError, TransientError
 from .aws_client import AwsClient
 from .aws_errors import Vocabulary
@@ -43,7 +44,7 @@ class SNS:
             "publish",
             PhoneNumber=message.to,
             Message=message.text,
-            MessageAttributes=_attributes(),
+            MessageAttributes=_attributes(message.text),
         )
         return Receipt(self.name, answer["MessageId"])
 
@@ -63,12 +64,11 @@ def confirm_subscription(topic_arn: str, token: str) -> None:
     )
 
 
-def _attributes() -> dict[str, dict[str, str]]:
+def _attributes(text: str) -> dict[str, dict[str, str]]:
+    # SNS compares it with the price of the whole message, which is that of its parts together.
+    max_price = settings.SMS_MAX_PRICE_USD * segments.count(text).parts
     return {
         "AWS.SNS.SMS.SMSType": {"DataType": "String", "StringValue": "Transactional"},
         "AWS.SNS.SMS.SenderID": {"DataType": "String", "StringValue": settings.SMS_SENDER_ID},
-        "AWS.SNS.SMS.MaxPrice": {
-            "DataType": "Number",
-            "StringValue": str(settings.SMS_MAX_PRICE_USD),
-        },
+        "AWS.SNS.SMS.MaxPrice": {"DataType": "Number", "StringValue": f"{max_price:f}"},
     }

@@ -1,6 +1,7 @@
 """The SNS provider, a real boto3 client, against an endpoint on loopback that each test scripts."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -40,7 +41,7 @@ def refusal(status: int, code: str) -> Answer:
 @pytest.fixture
 def endpoint(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
     settings.SMS_SENDER_ID = "RSSystems"
-    settings.SMS_MAX_PRICE_USD = "0.50"
+    settings.SMS_MAX_PRICE_USD = Decimal("0.50")
     with running_endpoint(ACCEPTED) as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL_SNS", server.url)
         yield server
@@ -50,6 +51,14 @@ def test_the_message_id_is_kept(endpoint: Endpoint) -> None:
     assert sns.SNS().send(MESSAGE) == Receipt("sns", "m-1")
 
 
+def attributes(endpoint: Endpoint) -> dict[str, str]:
+    """Those of the one message that was sent."""
+    (body,) = endpoint.bodies
+    sent = dict(parse_qsl(body.decode()))
+    prefix = "MessageAttributes.entry."
+    return {sent[f"{prefix}{n}.Name"]: sent[f"{prefix}{n}.Value.StringValue"] for n in (1, 2, 3)}
+
+
 def test_the_message_is_transactional_with_the_sender_id_and_the_highest_price(
     endpoint: Endpoint,
 ) -> None:
@@ -57,15 +66,19 @@ def test_the_message_is_transactional_with_the_sender_id_and_the_highest_price(
     (body,) = endpoint.bodies
     sent = dict(parse_qsl(body.decode()))
     assert (sent["PhoneNumber"], sent["Message"]) == (MESSAGE.to, MESSAGE.text)
-    prefix = "MessageAttributes.entry."
-    attributes = {
-        sent[f"{prefix}{n}.Name"]: sent[f"{prefix}{n}.Value.StringValue"] for n in (1, 2, 3)
-    }
-    assert attributes == {
+    assert attributes(endpoint) == {
         "AWS.SNS.SMS.SMSType": "Transactional",
         "AWS.SNS.SMS.SenderID": "RSSystems",
         "AWS.SNS.SMS.MaxPrice": "0.50",
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "price"), [("x" * 160, "0.50"), ("x" * 161, "1.00"), ("ж" * 140, "1.50")]
+)
+def test_the_highest_price_is_that_of_all_parts(endpoint: Endpoint, text: str, price: str) -> None:
+    sns.SNS().send(SMSMessage(MESSAGE.to, text))
+    assert attributes(endpoint)["AWS.SNS.SMS.MaxPrice"] == price
 
 
 @pytest.mark.parametrize(
