@@ -4,7 +4,8 @@ A process that waits for its turn can do nothing else. With a backlog of text me
 come to wait for one, and e-mail would stand still behind them though its own pace has room. So
 whoever finds the line full goes on to other work: the delivery stays due in the database, the line
 is marked as *behind*, and whoever leaves it, with a turn or without, wakes the next ones from
-there. Urgent and high priorities have a line of their own.
+there. So a backlog needs no wake-up for each delivery, and has none. Urgent and high priorities
+have a line of their own.
 
 Redis keeps the lines for all workers of all hosts, each change in one script: nobody can go away
 between the moment at which somebody else was the last to leave and that at which they looked.
@@ -12,8 +13,9 @@ between the moment at which somebody else was the last to leave and that at whic
 
 import logging
 import math
-import uuid
+from collections.abc import Iterable
 from typing import NamedTuple
+from uuid import UUID
 
 import redis
 
@@ -25,23 +27,39 @@ logger = logging.getLogger(__name__)
 #: One who waits for each so many messages a second: it takes a process less than 100 ms to be
 #: woken, claim its delivery and put it into words, and its turn is given that much ahead.
 FOR_EACH_PER_S = 10.0
-#: Milliseconds after which the place of a worker that was lost is free.
-PLACE_MS = 3_000
-#: Milliseconds for which a line is taken to be behind after the last sign of it; longer than
-#: anybody waits for a turn.
-BEHIND_MS = 10_000
+#: Milliseconds after which the place of a worker that was lost is free, and one that is kept for a
+#: worker that was woken and does not come.
+PLACE_MS, KEPT_MS = 3_000, 5_000
+#: Milliseconds for which a line is taken to be behind after the last sign of it: longer than it
+#: takes the sweep to notice that nobody waits in it any more.
+BEHIND_MS = 60_000
 
 _JOIN = """
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
-if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[2]) then
+local is_kept = redis.call('ZSCORE', KEYS[1], ARGV[1])
+if not is_kept and redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[2]) then
   redis.call('SET', KEYS[2], '1', 'PX', ARGV[4])
   return 0
 end
 redis.call('ZADD', KEYS[1], now + ARGV[3], ARGV[1])
-redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return 1
+"""
+
+_KEEP = """
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+redis.call('SET', KEYS[2], '1', 'PX', ARGV[1])
+for number = 3, #ARGV do redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[number]) end
+"""
+
+#: Whether deliveries may be due for which nobody was woken, and how many wait or are about to.
+_LOOK = """
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
+return {redis.call('EXISTS', KEYS[2]), redis.call('ZCARD', KEYS[1])}
 """
 
 #: How many are to be woken: as many as there are places, where the line is behind.
@@ -74,28 +92,32 @@ class Line(NamedTuple):
         prefix = f"rs:line:{self.channel}:{'first' if self.goes_first else 'others'}"
         return f"{prefix}:places", f"{prefix}:behind"
 
-    def is_moving(self) -> bool:
-        """Whether it is behind and somebody waits in it, who will wake the next."""
-        places, behind = self.keys
-        try:
-            return bool(limits.client().exists(places, behind) == 2)
-        except redis.RedisError:
-            return False
+    def look(self) -> "State":
+        """How it stands; raises RedisError."""
+        is_behind, present = limits.client().eval(_LOOK, 2, *self.keys)
+        return State(bool(is_behind), is_moving=bool(is_behind and present))
 
-    def still_behind(self) -> None:
-        """Somebody was found who is due and for whom no place was free."""
-        try:
-            limits.client().set(self.keys[1], "1", px=BEHIND_MS)
-        except redis.RedisError as error:
-            logger.warning("line not kept, the sweep will find the rows: %s", error)
+    def keep(self, deliveries: Iterable[UUID]) -> None:
+        """It is behind, and workers are being woken for these of it; raises RedisError."""
+        names = [str(pk) for pk in deliveries]
+        limits.client().eval(_KEEP, 2, *self.keys, BEHIND_MS, KEPT_MS, *names)
+
+
+class State(NamedTuple):
+    """Whether deliveries may be due in a line for which nobody was woken, and whether somebody
+    waits in it, or is about to, who will find what was committed before this was asked.
+    """
+
+    is_behind: bool
+    is_moving: bool
 
 
 class Place:
-    """A place in a line, until it is left."""
+    """A place in a line, under the name of its delivery, until it is left."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Line, delivery: UUID) -> None:
         self.line = line
-        self._name = uuid.uuid4().hex
+        self._name = str(delivery)
         self._is_left = False
 
     def leave(self) -> int:
@@ -126,7 +148,7 @@ def of(channel: Channel, priority: Priority) -> Line:
     return Line(channel, limits.goes_first(priority))
 
 
-def join(line: Line) -> Place | None:
+def join(line: Line, delivery: UUID) -> Place | None:
     """A place in the line; None where it is full, and then somebody else wakes who was due."""
-    place = Place(line)
+    place = Place(line, delivery)
     return place if place.take() else None

@@ -126,20 +126,28 @@ def _each(delivery: Delivery, settle: Callable[[Delivery], Delivery | None]) -> 
 
 
 def _due(priority: Priority, waiting: int) -> list[Delivery]:
-    # While wake-ups wait, or a line moves, they are being worked off: a row that had one is not
-    # taken for lost.
-    moving = [channel for channel in Channel if lines.of(channel, priority).is_moving()]
+    # While wake-ups wait, they are being worked off: a row that had one is not taken for lost.
     patience = BUSY_PATIENCE if waiting else PATIENCE
-    lost = Q(enqueued_at__lt=Now() - BUSY_PATIENCE) | (
-        Q(enqueued_at__lt=Now() - patience) & ~Q(channel__in=moving)
-    )
+    left_to_others, left_alone = _lines(priority)
+    lost = Q(enqueued_at=None) | Q(enqueued_at__lt=Now() - patience) | Q(channel__in=left_alone)
     return list(
         breaker.running(_ready())
-        .filter(Q(enqueued_at=None) | lost, priority=priority)
+        .filter(lost, priority=priority)
+        .exclude(channel__in=left_to_others)
         .order_by(F("enqueued_at").asc(nulls_first=True), "next_attempt_at")[
             : max(0, WINDOW - waiting)
         ]
     )
+
+
+def _lines(priority: Priority) -> tuple[list[Channel], list[Channel]]:
+    """The channels whose line at this priority is behind: those in which somebody waits, who will
+    see to the rows, and those of which nobody is left.
+    """
+    found = {channel: lines.of(channel, priority).look() for channel in Channel}
+    moving = [channel for channel, line in found.items() if line.is_moving]
+    alone = [channel for channel, line in found.items() if line.is_behind and not line.is_moving]
+    return moving, alone
 
 
 def _ready() -> DeliveryQuerySet:

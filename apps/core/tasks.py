@@ -148,12 +148,13 @@ def _priority(task: Any) -> Priority:
 
 
 def _attempt(delivery_id: str, line: lines.Line) -> None:
-    place = lines.join(line)
+    pk = UUID(delivery_id)
+    place = lines.join(line, pk)
     if place is None:
         logger.debug("line is full, the delivery waits in the database id=%s", delivery_id)
         return
     try:
-        stand_in = attempts.attempt(UUID(delivery_id), at_its_turn=partial(_wake_next, place))
+        stand_in = attempts.attempt(pk, at_its_turn=partial(_wake_next, place))
     finally:
         _wake_next(place)
     if stand_in:
@@ -163,8 +164,7 @@ def _attempt(delivery_id: str, line: lines.Line) -> None:
 def _wake_next(place: lines.Place) -> None:
     """Let the next ones into the line, where it is behind."""
     if rows := sweeps.next_in(place.line, place.leave()):
-        place.line.still_behind()
-        enqueue(rows)
+        _reached(partial(_wake_these, place.line, rows))
 
 
 _SENDERS: dict[str, Any] = {
@@ -174,17 +174,50 @@ _SENDERS: dict[str, Any] = {
 
 
 def enqueue(deliveries: Sequence[Delivery]) -> None:
-    """Wake a worker for each delivery. Never raises for a broker.
+    """Have workers see to the deliveries, most urgent first. Never raises for a broker.
 
     What cannot be enqueued stays due, and the sweep finds it. A broker that is down is tried
     once, and then left alone for BROKER_REST_S, so that a request waits for it once at most.
     """
-    for position, delivery in enumerate(deliveries):
-        sender = _SENDERS[delivery.channel]
-        if not _publish(sender, args=(str(delivery.pk),), priority=delivery.priority):
-            lost = [row.pk for row in deliveries[position:]]
-            Delivery.objects.filter(pk__in=lost, state=DeliveryState.DUE).update(enqueued_at=None)
+    by_line: dict[lines.Line, list[Delivery]] = {}
+    for row in deliveries:
+        line = lines.of(Channel(row.channel), Priority(row.priority))
+        by_line.setdefault(line, []).append(row)
+    lost = [row.pk for line, rows in by_line.items() if not _wake(line, rows) for row in rows]
+    if lost:
+        Delivery.objects.filter(pk__in=lost, state=DeliveryState.DUE).update(enqueued_at=None)
+
+
+def _wake(line: lines.Line, rows: Sequence[Delivery]) -> bool:
+    """Have these worked off; False where the broker is down.
+
+    No more are woken than may wait in the line: each will wake another. And none where somebody
+    waits already who will.
+    """
+
+    def wake() -> None:
+        if settings.CELERY_TASK_ALWAYS_EAGER:
+            # There are no others.
+            _send_wake_ups(rows)
+        elif line.look().is_moving:
             return
+        elif len(rows) > line.places:
+            _wake_these(line, rows[: line.places])
+        else:
+            _send_wake_ups(rows)
+
+    return _reached(wake)
+
+
+def _wake_these(line: lines.Line, rows: Sequence[Delivery]) -> None:
+    """Wake workers for some of those who are due in a line that is behind."""
+    line.keep(row.pk for row in rows)
+    _send_wake_ups(rows)
+
+
+def _send_wake_ups(rows: Sequence[Delivery]) -> None:
+    for row in rows:
+        _SENDERS[row.channel].apply_async(args=(str(row.pk),), priority=row.priority)
 
 
 def enqueue_dispatch() -> None:
@@ -198,11 +231,16 @@ def enqueue_take_off() -> None:
 
 
 def _publish(task: Any, **options: Any) -> bool:
+    return _reached(partial(task.apply_async, **options))
+
+
+def _reached(publish: Callable[[], object]) -> bool:
+    """Whether the broker took what this publishes."""
     global _broker_rests_until
     if time.monotonic() < _broker_rests_until:
         return False
     try:
-        task.apply_async(**options)
+        publish()
     except (OperationalError, RedisError) as error:
         logger.warning("broker unreachable, the sweep will find the row: %s", error)
         _broker_rests_until = time.monotonic() + BROKER_REST_S

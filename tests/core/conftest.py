@@ -2,10 +2,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from celery import Task
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
 
-from apps.core import kinds, providers, tasks
+from apps.core import kinds, providers
 from apps.core.models import Contact, Delivery, Notification
 from apps.core.providers import memory
 from apps.core.services.notification import NotificationService
@@ -112,9 +113,8 @@ def woken(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
     """What the broker was asked for, instead of the broker."""
     calls: list[tuple[str, dict[str, Any]]] = []
 
-    def publish(task: Any, **options: Any) -> bool:
+    def publish(task: Task[..., Any], **options: Any) -> None:
         calls.append((task.name, options))
-        return True
 
-    monkeypatch.setattr(tasks, "_publish", publish)
+    monkeypatch.setattr(Task, "apply_async", publish)
     return calls

@@ -4,12 +4,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import redis
 from django.utils import timezone
 
-from apps.core import lines, sweeps, tasks
+from apps.core import broker, lines, sweeps, tasks
 from apps.core.attempts import attempt
 from apps.core.exceptions import AmbiguousError
 from apps.core.lines import Line
@@ -40,12 +41,23 @@ def empty(redis_url: str, settings: Any) -> Iterator[redis.Redis]:
 @pytest.fixture
 def woken(monkeypatch: pytest.MonkeyPatch) -> list[Delivery]:
     found: list[Delivery] = []
-    monkeypatch.setattr(tasks, "enqueue", found.extend)
+    monkeypatch.setattr(tasks, "_send_wake_ups", found.extend)
     return found
 
 
+@pytest.fixture
+def waiting() -> Callable[[Priority], int]:
+    """The wake-ups of one priority that are in Redis."""
+    return lambda priority: broker.waiting()[priority]
+
+
+def join(line: Line) -> lines.Place | None:
+    """For a delivery that nobody was woken for."""
+    return lines.join(line, uuid4())
+
+
 def joined(line: Line) -> lines.Place:
-    place = lines.join(line)
+    place = join(line)
     assert place
     return place
 
@@ -56,7 +68,7 @@ def test_there_are_as_many_places_as_it_takes_to_lose_no_turn(
 ) -> None:
     settings.SMS_RATE_LIMIT = rate
     assert TEXTS.places == places
-    taken = [lines.join(TEXTS) for _ in range(places + 2)]
+    taken = [join(TEXTS) for _ in range(places + 2)]
     assert [place is not None for place in taken] == [True] * places + [False] * 2
 
 
@@ -64,7 +76,7 @@ def test_each_channel_has_a_line_for_those_that_go_first_and_one_for_the_others(
     found = {lines.of(channel, priority) for channel in Channel for priority in Priority}
     assert len(found) == 4
     for line in found:
-        assert lines.join(line)
+        assert join(line)
     assert lines.of(Channel.SMS, Priority.HIGH) == lines.of(Channel.SMS, Priority.URGENT)
     assert lines.of(Channel.SMS, Priority.HIGH).priorities == [Priority.URGENT, Priority.HIGH]
 
@@ -73,21 +85,37 @@ def test_who_leaves_wakes_as_many_as_there_is_room_for_once_somebody_was_turned_
     first, second = joined(EMAILS), joined(EMAILS)
     assert first.leave() == 0, "nobody came too late"
     third = joined(EMAILS)
-    assert lines.join(EMAILS) is None
+    assert join(EMAILS) is None
     assert second.leave() == 1
     assert second.leave() == 0, "nobody is woken twice"
     assert third.leave() == 2
-    assert not EMAILS.is_moving(), "nobody waits"
+    assert not EMAILS.look().is_moving, "nobody waits"
 
 
 def test_a_line_moves_while_it_is_behind_and_somebody_waits(empty: redis.Redis) -> None:
     place = joined(TEXTS)
-    assert not TEXTS.is_moving()
-    assert lines.join(TEXTS) is None
-    assert TEXTS.is_moving()
+    assert not TEXTS.look().is_moving
+    assert join(TEXTS) is None
+    assert TEXTS.look().is_moving
     assert 0 < empty.pttl("rs:line:sms:first:behind") <= lines.BEHIND_MS
     place.leave()
-    assert not TEXTS.is_moving()
+    assert not TEXTS.look().is_moving
+
+
+def test_a_place_is_kept_for_whoever_was_woken_and_for_nobody_else(
+    empty: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    woken = uuid4()
+    TEXTS.keep([woken])
+    assert TEXTS.look() == (True, True)
+    assert join(TEXTS) is None
+    place = lines.join(TEXTS, woken)
+    assert place
+    assert place.leave() == 1
+    assert TEXTS.look() == (True, False)
+    monkeypatch.setattr(lines, "KEPT_MS", 1)
+    TEXTS.keep([woken])
+    wait_until(lambda: join(TEXTS), "it is not kept for ever")
 
 
 def test_the_place_of_a_worker_that_was_lost_is_free_soon(
@@ -95,13 +123,13 @@ def test_the_place_of_a_worker_that_was_lost_is_free_soon(
 ) -> None:
     monkeypatch.setattr(lines, "PLACE_MS", 1)
     joined(TEXTS)
-    wait_until(lambda: lines.join(TEXTS), "the place is free")
+    wait_until(lambda: join(TEXTS), "the place is free")
 
 
 def test_many_at_once_get_no_more_than_the_places(settings: Any) -> None:
     settings.EMAIL_RATE_LIMIT = 70
     with ThreadPoolExecutor(16) as workers:
-        places = list(workers.map(lambda _: lines.join(EMAILS), range(64)))
+        places = list(workers.map(lambda _: join(EMAILS), range(64)))
     assert len([place for place in places if place]) == 7
 
 
@@ -109,8 +137,6 @@ def test_without_redis_everybody_goes_on_at_their_own_pace(redis_server: Any) ->
     redis_server.stop()
     places = [joined(TEXTS) for _ in range(3)]
     assert [place.leave() for place in places] == [0, 0, 0]
-    assert not TEXTS.is_moving()
-    TEXTS.still_behind()
 
 
 # --- The next one -------------------------------------------------------------------------------
@@ -149,7 +175,7 @@ def test_who_has_its_turn_wakes_the_next_before_it_calls(
     delivery: Make, woken: list[Delivery], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = delivery(Channel.EMAIL, Priority.MEDIUM), delivery(Channel.EMAIL, Priority.LOW)
-    EMAILS.still_behind()
+    EMAILS.keep([])
     woken_by_then: list[Delivery] = []
 
     def send(*_: Any) -> None:
@@ -167,7 +193,7 @@ def test_who_has_no_turn_wakes_the_next_as_well(
     delivery: Make, woken: list[Delivery], why: str
 ) -> None:
     first, second = delivery(Channel.EMAIL, Priority.MEDIUM), delivery(Channel.EMAIL, Priority.LOW)
-    EMAILS.still_behind()
+    EMAILS.keep([])
     if why == "taken by another":
         Delivery.objects.filter(pk=first.pk).update(state=DeliveryState.SENDING)
     else:
@@ -176,8 +202,28 @@ def test_who_has_no_turn_wakes_the_next_as_well(
     assert woken == [second]
 
 
+def test_for_a_backlog_as_many_are_woken_as_may_wait_and_the_line_is_behind(
+    delivery: Make, waiting: Callable[[Priority], int]
+) -> None:
+    tasks.enqueue([delivery(Channel.EMAIL, Priority.MEDIUM) for _ in range(2)])
+    assert (waiting(Priority.MEDIUM), EMAILS.look().is_behind) == (2, False)
+    tasks.enqueue([delivery(Channel.EMAIL, Priority.MEDIUM) for _ in range(5)])
+    assert (waiting(Priority.MEDIUM), EMAILS.look().is_behind) == (4, True)
+
+
+def test_nobody_is_woken_for_what_those_who_wait_will_find(
+    delivery: Make, waiting: Callable[[Priority], int]
+) -> None:
+    joined(TEXTS)
+    tasks.enqueue([delivery(Channel.SMS, Priority.HIGH)])
+    assert waiting(Priority.HIGH) == 1, "it is not behind, and they will look for none"
+    assert join(TEXTS) is None
+    tasks.enqueue([delivery(Channel.SMS, Priority.HIGH), delivery(Channel.EMAIL, Priority.HIGH)])
+    assert waiting(Priority.HIGH) == 2, "of these the e-mail alone"
+
+
 def test_a_line_that_has_caught_up_wakes_nobody(delivery: Make, woken: list[Delivery]) -> None:
-    EMAILS.still_behind()
+    EMAILS.keep([])
     row = delivery(Channel.EMAIL, Priority.MEDIUM)
     tasks.send_notification_email.apply(args=(str(row.pk),))
     assert len(memory.emails) == 1
@@ -191,10 +237,12 @@ def test_the_sweep_leaves_a_line_that_moves_to_those_in_it(
     row = delivery(Channel.SMS, Priority.HIGH, enqueued_at=a_while_ago)
     other = delivery(Channel.EMAIL, Priority.HIGH, enqueued_at=a_while_ago)
     joined(TEXTS)
-    assert lines.join(TEXTS) is None
+    assert join(TEXTS) is None
     assert sweeps.due() == [other]
+    empty.delete("rs:line:sms:first:places")
+    assert sweeps.due() == [row], "nobody is left"
     empty.flushall()
-    assert sweeps.due() == [row]
+    assert sweeps.due() == [], "both were just woken"
 
 
 @pytest.mark.services
