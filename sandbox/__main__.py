@@ -67,7 +67,7 @@ async def serve(arguments: argparse.Namespace) -> None:
         reporter = Reporter(topic, logs, account, counts, opted_out, arguments.events_delay)
         await running.enter_async_context(reporter)
         intake = Intake(store, rules, reporter, arguments.latency)
-        ses, sns = Ses(intake, rules, credentials), Sns(intake, rules, topic, opted_out)
+        ses, sns = Ses(intake, rules, credentials), Sns(intake, rules, account, topic, opted_out)
 
         smtp = Listener(host, arguments.smtp_port, protocol_factory(ses), lambda: ses.connections)
         queries, stacks = AccountQueries(account, topic), CloudFormation(account)

@@ -217,6 +217,7 @@ ACTIONS = {
     "ses:SendEmail",
     "ses:SendRawEmail",
     "sns:CheckIfPhoneNumberIsOptedOut",
+    "sns:ConfirmSubscription",
     "sns:GetSMSAttributes",
     "sns:GetSMSSandboxAccountStatus",
     "sns:GetSubscriptionAttributes",
@@ -225,10 +226,8 @@ ACTIONS = {
     "sns:ListSubscriptionsByTopic",
     "sns:OptInPhoneNumber",
     "sns:Publish",
-    "sqs:ChangeMessageVisibility",
     "sqs:DeleteMessage",
     "sqs:GetQueueAttributes",
-    "sqs:GetQueueUrl",
     "sqs:ReceiveMessage",
 }
 #: The statements that name every resource, and why.

@@ -130,7 +130,8 @@ def subscription(account: Account) -> Finding:
             if each["SubscriptionArn"] in _PENDING:
                 return fail(
                     f"{each['Endpoint']} has not confirmed its subscription",
-                    "Have SNS ask again (request confirmation) while the site runs.",
+                    "Have SNS ask again (request confirmation) while the site runs and may "
+                    "sns:ConfirmSubscription.",
                 )
             if _is_raw(account, arn, each["SubscriptionArn"]):
                 return fail(

@@ -10,7 +10,7 @@ import pytest
 from django.core import mail
 from django.db import OperationalError
 
-from apps.core import events, providers
+from apps.core import events
 from apps.core.exceptions import ChannelUnavailableError
 from apps.core.models import ProviderEvent
 from apps.core.webhooks import inbound, sns_message
@@ -314,18 +314,3 @@ def test_an_end_of_the_subscription_is_told_as_an_error_and_not_undone(
     assert post(signer.confirmation("UnsubscribeConfirmation")).status_code == 200
     assert confirmed == []
     assert "the topic no longer reports here" in caplog.text
-
-
-def test_the_confirmation_is_called_with_the_token_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    import boto3
-    from botocore.session import Session
-    from botocore.stub import Stubber
-
-    client = boto3.client("sns", region_name="us-east-1")
-    stub = Stubber(client)
-    expected = {"TopicArn": TOPIC, "Token": "t", "AuthenticateOnUnsubscribe": "true"}
-    stub.add_response("confirm_subscription", {"SubscriptionArn": f"{TOPIC}:1"}, expected)
-    monkeypatch.setattr(Session, "create_client", lambda *_, **__: client)
-    with stub:
-        providers.sns.confirm_subscription(TOPIC, "t")
-    stub.assert_no_pending_responses()
