@@ -197,11 +197,12 @@ def test_the_text_messages_that_are_counted_are_those_to_phone_numbers() -> None
 ACTIONS = {
     "cloudwatch:GetMetricData",
     "cloudwatch:PutMetricData",
+    "iam:GetAccessKeyLastUsed",
+    "iam:ListAccessKeys",
     "logs:CreateLogGroup",
     "logs:CreateLogStream",
     "logs:DescribeLogStreams",
     "logs:FilterLogEvents",
-    "logs:GetLogEvents",
     "logs:PutLogEvents",
     "logs:PutMetricFilter",
     "logs:PutRetentionPolicy",

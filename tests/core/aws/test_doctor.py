@@ -81,6 +81,7 @@ def test_workers_are_counted_and_none_is_a_failure(
 
 FAULTS: list[tuple[dict[str, Any], str, Status, str]] = [
     ({"access_key_age_days": 91}, "credentials.key_age", Status.WARN, "key of 91 days"),
+    ({"smtp_key_age_days": 91}, "credentials.smtp_key_age", Status.WARN, "key of 91 days"),
     ({"identity_verified": False}, "email.identity", Status.FAIL, "is not verified yet"),
     ({"dkim_status": "PENDING"}, "email.dkim", Status.FAIL, "not signed: PENDING"),
     ({"dkim_status": "TEMPORARY_FAILURE"}, "email.dkim", Status.WARN, "TEMPORARY_FAILURE"),
@@ -178,7 +179,8 @@ DENIALS = {
     "sns:GetSMSAttributes": {"sms.spend_limit", "sms.message_type", "sms.delivery_log"},
     "sns:GetSMSSandboxAccountStatus": {"sms.production_access"},
     "sts:GetCallerIdentity": {"credentials.caller"},
-    "iam:ListAccessKeys": {"credentials.key_age"},
+    "iam:GetAccessKeyLastUsed": {"credentials.smtp_key_age"},
+    "iam:ListAccessKeys": {"credentials.key_age", "credentials.smtp_key_age"},
 }
 
 
@@ -245,16 +247,20 @@ def test_each_question_is_asked_once_however_many_lines_need_it(
     healthy: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
+
+    def note(params: dict[str, Any], model: Any, **_: Any) -> None:
+        asked.append(f"{model.name} {params}")
+
     original = botocore.session.Session.create_client
 
     def create_client(self: Any, *args: Any, **kwargs: Any) -> Any:
         client = original(self, *args, **kwargs)
-        client.meta.events.register("before-call", lambda model, **_: asked.append(model.name))
+        client.meta.events.register("before-parameter-build", note)
         return client
 
     monkeypatch.setattr(botocore.session.Session, "create_client", create_client)
     doctor.examine()
-    assert asked.count("GetAccount") == 1
+    assert asked.count("GetAccount {}") == 1
     assert len(asked) == len(set(asked))
 
 
@@ -269,6 +275,15 @@ def test_a_password_that_ses_refuses_is_told_and_not_repeated(
     assert "aws smtp-credentials" in after["email.smtp"].finding.do
 
 
+def test_an_smtp_user_that_is_no_access_key_id_is_told(
+    healthy: RunningSandbox, examine: Examine, settings: Any
+) -> None:
+    settings.EMAIL_HOST_USER = "ses-smtp-user"
+    finding = examine()["credentials.smtp_key_age"].finding
+    assert finding.status == Status.WARN
+    assert "AWS_SES_SMTP_USER is no access key id" in finding.found
+
+
 @pytest.fixture
 def by_the_api(healthy: RunningSandbox, settings: Any) -> RunningSandbox:
     settings.EMAIL_TRANSPORT = "ses-api"
@@ -281,6 +296,7 @@ def by_the_api(healthy: RunningSandbox, settings: Any) -> RunningSandbox:
 def test_by_the_api_the_smtp_endpoint_is_nobody_s_concern(
     by_the_api: RunningSandbox, examine: Examine
 ) -> None:
+    by_the_api.account(smtp_key_age_days=1000)
     lines = examine()
     assert complaints(lines) == {}
     found = lines["email.smtp"].finding.found
