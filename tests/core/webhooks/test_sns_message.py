@@ -216,16 +216,26 @@ def test_the_sandbox_is_not_believed_where_nothing_says_so(
 
 def test_a_redirect_is_not_followed(signer: Signer, sandbox: Server) -> None:
     sandbox.answer = (302, {"Location": f"{sandbox.url}/elsewhere"}, b"")
-    with pytest.raises(Unavailable):
+    with pytest.raises(Refused, match="no such certificate: 302"):
         verified(signer.notification("hello", **at(sandbox)).encode())
     assert sandbox.asked == ["/SimpleNotificationService-abc.pem"]
 
 
+@pytest.mark.parametrize("status", [403, 404])
+def test_a_certificate_that_sns_does_not_have_is_refused_for_good(
+    signer: Signer, sandbox: Server, post: Callable[..., Any], status: int
+) -> None:
+    sandbox.answer = (status, {}, b"")
+    assert post(signer.notification("{}", **at(sandbox))).status_code == 403
+    assert not ProviderEvent.objects.exists()
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
 def test_a_certificate_that_did_not_come_is_asked_for_again(
-    signer: Signer, sandbox: Server, post: Callable[..., Any]
+    signer: Signer, sandbox: Server, post: Callable[..., Any], status: int
 ) -> None:
     body = signer.notification("no report", **at(sandbox))
-    sandbox.answer = (500, {}, b"")
+    sandbox.answer = (status, {}, b"")
     assert post(body).status_code == 503, "so that SNS sends it again"
     sandbox.answer = (200, {}, signer.certificate)
     assert post(body).status_code == 200
