@@ -11,7 +11,7 @@ from django.db import connection
 from django.utils import timezone
 
 from apps.core import breaker, metrics
-from apps.core.aws import configuration, doctor, workers
+from apps.core.aws import configuration, doctor, events, workers
 from apps.core.aws.account import Account
 from apps.core.aws.findings import Status
 from apps.core.budget import this_month
@@ -349,11 +349,12 @@ def test_a_domain_that_ses_does_not_know_is_told(
     assert "neither other.example nor the sender's address is an identity" in finding.found
 
 
+@pytest.mark.parametrize("sender", ["solo@other.example", "RS Systems <solo@other.example>"])
 def test_an_address_alone_that_is_verified_is_not_enough(
-    healthy: RunningSandbox, examine: Examine, settings: Any
+    healthy: RunningSandbox, examine: Examine, settings: Any, sender: str
 ) -> None:
     healthy.account(identity="solo@other.example")
-    settings.DEFAULT_FROM_EMAIL = "solo@other.example"
+    settings.DEFAULT_FROM_EMAIL = sender
     assert examine()["email.identity"].finding.status == Status.WARN
 
 
@@ -363,6 +364,18 @@ def test_a_configuration_set_that_does_not_exist_fails(
     settings.AWS_SES_CONFIGURATION_SET = "gone"
     finding = examine()["events.configuration_set"].finding
     assert (finding.status, "SES refuses every e-mail" in finding.found) == (Status.FAIL, True)
+
+
+def test_two_destinations_of_one_topic_publish_what_both_have(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [arn] = settings.AWS_EVENT_TOPIC_ARNS
+    destinations = [
+        {"Enabled": True, "SnsDestination": {"TopicArn": arn}, "MatchingEventTypes": types}
+        for types in (EVERY_OUTCOME[:3], EVERY_OUTCOME[3:])
+    ]
+    monkeypatch.setattr(Account, "ask", lambda *_, **__: {"EventDestinations": destinations})
+    assert events.destination(Account()).status == Status.OK
 
 
 def test_without_topic_or_configuration_set_the_lines_say_what_that_costs(
