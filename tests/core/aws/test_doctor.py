@@ -11,7 +11,7 @@ from django.db import connection
 from django.utils import timezone
 
 from apps.core import breaker, metrics
-from apps.core.aws import configuration, doctor, events, workers
+from apps.core.aws import configuration, database, doctor, events, workers
 from apps.core.aws.account import Account
 from apps.core.aws.findings import Status
 from apps.core.budget import this_month
@@ -417,6 +417,33 @@ def test_a_database_of_one_host_fails_outside_development(
     assert examine()["database.engine"].finding.status == expected
 
 
+@pytest.mark.parametrize(
+    ("host", "options", "status"),
+    [
+        ("db.example", {}, Status.WARN),
+        ("db.example", {"sslmode": "prefer"}, Status.WARN),
+        ("db.example", {"sslmode": "require"}, Status.OK),
+        ("db.example", {"sslmode": "verify-full"}, Status.OK),
+        ("localhost", {}, Status.OK),
+        ("/var/run/postgresql", {}, Status.OK),
+    ],
+)
+def test_a_database_elsewhere_that_need_not_speak_tls_is_told_outside_development(
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    host: str,
+    options: dict[str, str],
+    status: Status,
+) -> None:
+    monkeypatch.delenv("PGSSLMODE", raising=False)
+    monkeypatch.setattr(connection, "vendor", "postgresql")
+    monkeypatch.setitem(connection.settings_dict, "HOST", host)
+    monkeypatch.setitem(connection.settings_dict, "OPTIONS", options)
+    assert database.tls(Account()).status == Status.OK
+    settings.ENVIRONMENT = "production"
+    assert database.tls(Account()).status == status
+
+
 def test_an_evicting_redis_fails(healthy: RunningSandbox, examine: Examine, redis_url: str) -> None:
     server = redis.Redis.from_url(redis_url)
     before = examine()
@@ -596,6 +623,16 @@ def test_settings_that_contradict_one_another_are_told(
     finding = configuration.contradictions(Account())
     assert finding.status == Status.FAIL
     assert words in finding.found
+
+
+def test_texts_in_a_region_of_their_own_are_told(settings: Any) -> None:
+    settings.AWS_SNS_REGION_NAME = "us-west-2"
+    settings.SMS_DELIVERY_LOG_GROUP = ""
+    finding = configuration.contradictions(Account())
+    assert finding.status == Status.WARN
+    assert "AWS_SNS_REGION is us-west-2, AWS_SES_REGION is us-east-1" in finding.found
+    settings.SMS_ENABLED = False
+    assert configuration.contradictions(Account()).status == Status.OK
 
 
 def test_django_s_own_checks_are_among_the_lines(
