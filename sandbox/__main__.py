@@ -70,10 +70,8 @@ async def serve(arguments: argparse.Namespace) -> None:
         ses, sns = Ses(intake, rules, credentials), Sns(intake, rules, account, topic, opted_out)
 
         smtp = Listener(host, arguments.smtp_port, protocol_factory(ses), lambda: ses.connections)
-        queries, stacks = (
-            AccountQueries(account, topic, arguments.smtp_user),
-            CloudFormation(account),
-        )
+        queries = AccountQueries(account, topic, arguments.smtp_user)
+        stacks = CloudFormation(account)
         ses_v2, outbound = SesV2(account, counts), Outbound(intake, rules, account)
         metrics, cloudwatch = MetricStatistics(account, counts), CloudWatch(account)
         actions = {

@@ -77,10 +77,9 @@ class Sns:
         try:
             if self._rules.doubts_credentials("sms"):
                 raise SnsError(*REFUSALS["credentials"])
-            if "Authorization" in request.headers:
-                self._refuse_where_denied(action)
-            else:
-                _refuse_unless_open(action, parameters)
+            # What is sent is refused by rules alone.
+            if action in self._actions:
+                self._refuse_unless_allowed(action, parameters, "Authorization" in request.headers)
             result = await self._result(action, parameters, request.transport)
         except SnsError as error:
             return _refusal(error)
@@ -97,10 +96,13 @@ class Sns:
             "InvalidAction", f"The action {printable(action)} is not valid for this endpoint."
         )
 
-    def _refuse_where_denied(self, action: str) -> None:
-        # What is sent is refused by rules alone.
-        if action in self._actions and self._account.denies(f"sns:{action}"):
+    def _refuse_unless_allowed(self, action: str, parameters: Parameters, signed: bool) -> None:
+        if signed and self._account.denies(f"sns:{action}"):
             raise denied("sns", action)
+        if not signed and not _is_open(action, parameters):
+            raise SnsError(
+                "MissingAuthenticationToken", "Request is missing Authentication Token", status=403
+            )
 
     async def _publish(
         self, parameters: Parameters, transport: asyncio.BaseTransport | None
@@ -139,13 +141,10 @@ class Sns:
         return f"<SubscriptionArn>{arn}</SubscriptionArn>"
 
 
-def _refuse_unless_open(action: str, parameters: Parameters) -> None:
-    """One call SNS takes without a signature, where it is not to bind the topic's owner alone."""
+def _is_open(action: str, parameters: Parameters) -> bool:
+    """Whether SNS takes the call without a signature."""
     bound = parameters.get("AuthenticateOnUnsubscribe", "").lower() == "true"
-    if action != "ConfirmSubscription" or bound:
-        raise SnsError(
-            "MissingAuthenticationToken", "Request is missing Authentication Token", status=403
-        )
+    return action == "ConfirmSubscription" and not bound
 
 
 def _number(parameters: Parameters) -> str:

@@ -57,7 +57,7 @@ class UnreadableRequestMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if why := _unreadable(request):
-            logger.warning("request refused, %s: %s", why, request.path)
+            logger.warning("request refused, %s: %r", why, request.path)
             return HttpResponseBadRequest(f"refused: {why}\n", content_type="text/plain")
         return self.get_response(request)
 

@@ -8,6 +8,7 @@ from traceback import walk_tb
 from typing import Any
 
 from django.core.exceptions import BadRequest, SuspiciousOperation
+from django.http import UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 from django.utils.log import AdminEmailHandler
 from django.views.debug import SafeExceptionReporterFilter
@@ -59,10 +60,10 @@ class RedactingAdminEmailHandler(AdminEmailHandler):
             return
         try:
             super().emit(record)
-        except (SuspiciousOperation, BadRequest, MultiPartParserError, OSError):
+        except (SuspiciousOperation, BadRequest, MultiPartParserError, UnreadablePostError):
             # The report shows the request's fields, and these cannot be read.
             without = copy(record)
-            del without.request  # type: ignore[attr-defined]
+            without.request = None
             super().emit(without)
 
     def _is_repeated(self, record: logging.LogRecord) -> bool:
