@@ -39,6 +39,7 @@ MIDDLEWARE = [
     "apps.core.middleware.HealthCheckMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "apps.core.middleware.ContentSecurityPolicyMiddleware",
+    "apps.core.middleware.UnreadableRequestMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -297,8 +298,8 @@ LOGGING: dict[str, Any] = {
         # Says at each new client where it found its credentials.
         "botocore": {"level": "WARNING"},
         "django": {"handlers": ["mail_admins"], "level": "INFO"},
-        # Whoever scans for hosts must not fill the administrator's mailbox.
-        "django.security.DisallowedHost": {"handlers": ["main"], "propagate": False},
+        # What strangers send amiss must not fill the administrator's mailbox, nor use up the quota.
+        "django.security": {"handlers": ["main"], "propagate": False},
         "django.server": {"handlers": ["main"], "level": "INFO", "propagate": False},
     },
 }

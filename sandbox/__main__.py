@@ -67,10 +67,11 @@ async def serve(arguments: argparse.Namespace) -> None:
         reporter = Reporter(topic, logs, account, counts, opted_out, arguments.events_delay)
         await running.enter_async_context(reporter)
         intake = Intake(store, rules, reporter, arguments.latency)
-        ses, sns = Ses(intake, rules, credentials), Sns(intake, rules, topic, opted_out)
+        ses, sns = Ses(intake, rules, credentials), Sns(intake, rules, account, topic, opted_out)
 
         smtp = Listener(host, arguments.smtp_port, protocol_factory(ses), lambda: ses.connections)
-        queries, stacks = AccountQueries(account, topic), CloudFormation(account)
+        queries = AccountQueries(account, topic, arguments.smtp_user)
+        stacks = CloudFormation(account)
         ses_v2, outbound = SesV2(account, counts), Outbound(intake, rules, account)
         metrics, cloudwatch = MetricStatistics(account, counts), CloudWatch(account)
         actions = {
@@ -157,7 +158,9 @@ def _arguments() -> argparse.Namespace:
         help="seconds from a sending to its delivery",
     )
     parser.add_argument("--signature-version", choices=VERSIONS, default="2")
-    parser.add_argument("--smtp-user", default=os.environ.get("SANDBOX_SMTP_USER", "sandbox"))
+    parser.add_argument(
+        "--smtp-user", default=os.environ.get("SANDBOX_SMTP_USER", "SANDBOXSMTPUSER00001")
+    )
     parser.add_argument(
         "--smtp-password", default=os.environ.get("SANDBOX_SMTP_PASSWORD", "sandbox-password")
     )

@@ -48,6 +48,8 @@ class Account(Strict):
     #: IAM actions that are denied, as in `ses:GetAccount`.
     denied: list[str] = []
     access_key_age_days: Annotated[int, Field(ge=0)] = 30
+    #: Of the key that the SMTP password was made of, which is another user's.
+    smtp_key_age_days: Annotated[int, Field(ge=0)] = 30
 
     production_access: bool = True
     sending_enabled: bool = True
@@ -141,8 +143,9 @@ class AwsAccount:
     def _set_suppressed(self, entries: list[Suppressed]) -> None:
         self.now = self.now.model_copy(update={"suppressed": entries})
 
-    def key_created_at(self) -> datetime:
-        return datetime.now(UTC) - timedelta(days=self.now.access_key_age_days)
+    def key_created_at(self, *, of_smtp: bool) -> datetime:
+        days = self.now.smtp_key_age_days if of_smtp else self.now.access_key_age_days
+        return datetime.now(UTC) - timedelta(days=days)
 
 
 def _sentence(error: dict[str, Any]) -> str:

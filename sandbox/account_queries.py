@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from urllib.parse import parse_qsl
 from uuid import uuid4
 from xml.sax.saxutils import escape
@@ -16,6 +17,8 @@ from sandbox.topic import Topic
 
 USER = f"arn:aws:iam::{ACCOUNT_ID}:user/sandbox"
 ACCESS_KEY_ID = "SANDBOXACCESSKEY0001"
+#: The user whose access key is that of the SMTP endpoint.
+SMTP_OWNER = "ses-smtp"
 #: What SNS says in place of the ARN of a subscription that nobody has confirmed.
 PENDING = "PendingConfirmation"
 
@@ -38,11 +41,14 @@ Action = Callable[[Parameters], str]
 class AccountQueries:
     """Answers those calls; whoever serves the port asks `knows` first."""
 
-    def __init__(self, account: AwsAccount, topic: Topic) -> None:
+    def __init__(self, account: AwsAccount, topic: Topic, smtp_user: str) -> None:
+        """`smtp_user`: whom the SMTP endpoint lets in, which is the id of an access key."""
         self._account = account
         self._topic = topic
+        self._smtp_user = smtp_user
         self._actions: Mapping[str, tuple[str, Action]] = {
             "GetCallerIdentity": ("sts", self._caller),
+            "GetAccessKeyLastUsed": ("iam", self._last_used),
             "ListAccessKeys": ("iam", self._keys),
             "GetTopicAttributes": ("sns", self._topic_attributes),
             "ListSubscriptionsByTopic": ("sns", self._subscriptions),
@@ -69,11 +75,24 @@ class AccountQueries:
     def _caller(self, parameters: Parameters) -> str:
         return f"<Arn>{USER}</Arn><UserId>SANDBOX</UserId><Account>{ACCOUNT_ID}</Account>"
 
+    def _last_used(self, parameters: Parameters) -> str:
+        # To AWS a key that does not exist is one that nobody may ask about.
+        if parameters.get("AccessKeyId") != self._smtp_user:
+            raise denied("iam", "GetAccessKeyLastUsed")
+        last = (
+            f"<LastUsedDate>{iso(datetime.now(UTC))}</LastUsedDate>"
+            f"<ServiceName>ses</ServiceName><Region>{REGION}</Region>"
+        )
+        return f"<UserName>{SMTP_OWNER}</UserName><AccessKeyLastUsed>{last}</AccessKeyLastUsed>"
+
     def _keys(self, parameters: Parameters) -> str:
-        created = iso(self._account.key_created_at())
+        owner = parameters.get("UserName", "sandbox")
+        of_smtp = owner == SMTP_OWNER
+        key_id = self._smtp_user if of_smtp else ACCESS_KEY_ID
+        created = iso(self._account.key_created_at(of_smtp=of_smtp))
         key = (
-            "<UserName>sandbox</UserName><Status>Active</Status>"
-            f"<AccessKeyId>{ACCESS_KEY_ID}</AccessKeyId><CreateDate>{created}</CreateDate>"
+            f"<UserName>{owner}</UserName><Status>Active</Status>"
+            f"<AccessKeyId>{key_id}</AccessKeyId><CreateDate>{created}</CreateDate>"
         )
         members = f"<AccessKeyMetadata><member>{key}</member></AccessKeyMetadata>"
         return f"{members}<IsTruncated>false</IsTruncated>"

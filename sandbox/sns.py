@@ -9,6 +9,8 @@ from xml.sax.saxutils import escape
 
 from aiohttp import web
 
+from sandbox.account import AwsAccount
+from sandbox.account_queries import denied
 from sandbox.intake import Intake
 from sandbox.new_rule import Answer
 from sandbox.rules import Rules
@@ -47,9 +49,17 @@ Action = Callable[[Parameters], str]
 class Sns:
     """The endpoint that boto3's `sns` client calls."""
 
-    def __init__(self, intake: Intake, rules: Rules, topic: Topic, opted_out: set[str]) -> None:
+    def __init__(
+        self,
+        intake: Intake,
+        rules: Rules,
+        account: AwsAccount,
+        topic: Topic,
+        opted_out: set[str],
+    ) -> None:
         self._intake = intake
         self._rules = rules
+        self._account = account
         self._topic = topic
         self._opted_out = opted_out
         self._opted_in_at: dict[str, float] = {}
@@ -67,6 +77,9 @@ class Sns:
         try:
             if self._rules.doubts_credentials("sms"):
                 raise SnsError(*REFUSALS["credentials"])
+            # What is sent is refused by rules alone.
+            if action in self._actions:
+                self._refuse_unless_allowed(action, parameters, "Authorization" in request.headers)
             result = await self._result(action, parameters, request.transport)
         except SnsError as error:
             return _refusal(error)
@@ -82,6 +95,14 @@ class Sns:
         raise SnsError(
             "InvalidAction", f"The action {printable(action)} is not valid for this endpoint."
         )
+
+    def _refuse_unless_allowed(self, action: str, parameters: Parameters, signed: bool) -> None:
+        if signed and self._account.denies(f"sns:{action}"):
+            raise denied("sns", action)
+        if not signed and not _is_open(action, parameters):
+            raise SnsError(
+                "MissingAuthenticationToken", "Request is missing Authentication Token", status=403
+            )
 
     async def _publish(
         self, parameters: Parameters, transport: asyncio.BaseTransport | None
@@ -118,6 +139,12 @@ class Sns:
         if arn is None:
             raise InvalidParameter("Token")
         return f"<SubscriptionArn>{arn}</SubscriptionArn>"
+
+
+def _is_open(action: str, parameters: Parameters) -> bool:
+    """Whether SNS takes the call without a signature."""
+    bound = parameters.get("AuthenticateOnUnsubscribe", "").lower() == "true"
+    return action == "ConfirmSubscription" and not bound
 
 
 def _number(parameters: Parameters) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 HOST = "127.0.0.1"
-SMTP_USER = "sandbox"
+SMTP_USER = "SANDBOXSMTPUSER00001"
 SMTP_PASSWORD = "sandbox-password"  # noqa: S105 - it guards nothing
 
 _PROJECT = Path(__file__).resolve().parent.parent

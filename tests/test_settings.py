@@ -561,3 +561,37 @@ def impostor(folder: Path) -> Iterator[int]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server.server_address[1]
         server.shutdown()
+
+
+STRANGERS = """
+import django, json
+django.setup()
+from django.core import mail
+from django.test import Client
+
+many = "&".join(f"a{number}=x" for number in range(1001))
+form = "application/x-www-form-urlencoded"
+file = b'--x\\r\\nContent-Disposition: form-data; name="a"\\r\\n\\r\\n1\\r\\n--x--\\r\\n'
+client, mail.outbox = Client(raise_request_exception=False), []
+
+def post(path, body, content_type):
+    here = {"host": "app.rssystems.com"}
+    return client.generic("POST", path, body, content_type, secure=True, headers=here).status_code
+
+print(json.dumps([
+    post("/login/", many, form),
+    post("/login/", b"a=" + b"x" * 3_000_000, form),
+    post("/login/?" + "&" * 1001, b"", form),
+    post("/login/", file, "multipart/form-data; boundary=x; charset=hex"),
+    post("/login/", file, "multipart/form-data; boundary="),
+    client.get("/login/", secure=True, headers={"host": "evil.example"}).status_code,
+    [message.subject for message in mail.outbox],
+]))
+"""
+
+
+def test_what_a_stranger_sends_amiss_is_a_400_and_no_mail_to_the_administrator() -> None:
+    backend = "django.core.mail.backends.locmem.EmailBackend"
+    result = run(STRANGERS, **PRODUCTION, EMAIL_BACKEND=backend)
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout) == [*[400] * 6, []]

@@ -26,6 +26,7 @@ PLACEHOLDERS = {
 }
 #: The ARN of what a policy names, by its type, around the property that has its name.
 ARNS = {
+    "AWS::IAM::User": ("UserName", "iam::ACCOUNT_ID:user/{}"),
     "AWS::Logs::LogGroup": ("LogGroupName", "logs:REGION:ACCOUNT_ID:log-group:{}:*"),
     # Secrets Manager ends each ARN with six characters of its own.
     "AWS::SecretsManager::Secret": ("Name", "secretsmanager:REGION:ACCOUNT_ID:secret:{}-??????"),

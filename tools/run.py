@@ -277,7 +277,7 @@ def build_environment(base: Mapping[str, str], ports: dict[str, int], var: Path)
         "AWS_SES_HOST": LOOPBACK,
         "AWS_SES_PORT": str(ports["PORT_SMTP"]),
         "AWS_SES_TLS": "none",
-        "AWS_SES_SMTP_USER": "sandbox",
+        "AWS_SES_SMTP_USER": "SANDBOXSMTPUSER00001",
         "AWS_SES_SMTP_PASSWORD": "sandbox-password",
         **endpoints(f"http://{LOOPBACK}:{ports['PORT_AWS']}"),
         "SANDBOX_EVENTS_URL": f"http://localhost:{ports['PORT_WEB']}/webhooks/aws/sns",

@@ -1,9 +1,13 @@
 import logging
 import sys
+from typing import Any
 
+import pytest
+from django.core import mail
 from django.views.debug import ExceptionReporter
 
-from apps.core.redaction import RedactingFormatter, redact
+from apps.core import redaction
+from apps.core.redaction import RedactingAdminEmailHandler, RedactingFormatter, redact
 
 
 def test_addresses_and_numbers_are_masked_and_the_rest_stays() -> None:
@@ -29,3 +33,46 @@ def test_a_report_of_an_error_shows_no_password_of_a_url(settings, rf) -> None:
     report = ExceptionReporter(rf.get("/"), ValueError, ValueError("broken"), None)
     assert "CELERY_BROKER_URL" in report.get_traceback_text()
     assert "hidden-password" not in report.get_traceback_text()
+
+
+@pytest.fixture
+def handler(settings: Any) -> RedactingAdminEmailHandler:
+    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    return RedactingAdminEmailHandler()
+
+
+def failure(kind: type[Exception], request: Any = None) -> logging.LogRecord:
+    try:
+        raise kind("broken")
+    except kind:
+        record = logging.LogRecord("x", logging.ERROR, "x.py", 1, "no", (), sys.exc_info())
+    record.request = request
+    return record
+
+
+def test_an_error_is_mailed_once_until_it_was_quiet_for_long_enough(
+    handler: RedactingAdminEmailHandler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for kind in (ValueError, ValueError, KeyError, ValueError):
+        handler.handle(failure(kind))
+    assert len(mail.outbox) == 2, "the one of each kind"
+    monkeypatch.setattr(redaction, "QUIET_S", 0)
+    handler.handle(failure(ValueError))
+    assert len(mail.outbox) == 3
+
+
+def test_an_error_without_an_exception_is_known_by_the_line_that_tells_of_it(
+    handler: RedactingAdminEmailHandler,
+) -> None:
+    for line in (1, 2, 1):
+        handler.handle(logging.LogRecord("x", logging.ERROR, "x.py", line, "no", (), None))
+    assert len(mail.outbox) == 2
+
+
+def test_an_error_of_a_request_that_cannot_be_read_is_mailed_without_it(
+    handler: RedactingAdminEmailHandler, rf: Any
+) -> None:
+    handler.handle(failure(ValueError, rf.get("/?" + "&" * 1001)))
+    (told,) = mail.outbox
+    assert "ValueError" in told.body
+    assert "Request data not supplied" in told.body

@@ -197,11 +197,12 @@ def test_the_text_messages_that_are_counted_are_those_to_phone_numbers() -> None
 ACTIONS = {
     "cloudwatch:GetMetricData",
     "cloudwatch:PutMetricData",
+    "iam:GetAccessKeyLastUsed",
+    "iam:ListAccessKeys",
     "logs:CreateLogGroup",
     "logs:CreateLogStream",
     "logs:DescribeLogStreams",
     "logs:FilterLogEvents",
-    "logs:GetLogEvents",
     "logs:PutLogEvents",
     "logs:PutMetricFilter",
     "logs:PutRetentionPolicy",
@@ -217,6 +218,7 @@ ACTIONS = {
     "ses:SendEmail",
     "ses:SendRawEmail",
     "sns:CheckIfPhoneNumberIsOptedOut",
+    "sns:ConfirmSubscription",
     "sns:GetSMSAttributes",
     "sns:GetSMSSandboxAccountStatus",
     "sns:GetSubscriptionAttributes",
@@ -225,10 +227,8 @@ ACTIONS = {
     "sns:ListSubscriptionsByTopic",
     "sns:OptInPhoneNumber",
     "sns:Publish",
-    "sqs:ChangeMessageVisibility",
     "sqs:DeleteMessage",
     "sqs:GetQueueAttributes",
-    "sqs:GetQueueUrl",
     "sqs:ReceiveMessage",
 }
 #: The statements that name every resource, and why.

@@ -50,7 +50,9 @@ def send_over(client: smtplib.SMTP, *to: str, **headers: str) -> tuple[int, str]
     return code, reply.decode()
 
 
-def aws(sandbox: RunningSandbox, service: Any = "sns", timeout: float = PATIENCE_S) -> Any:
+def aws(
+    sandbox: RunningSandbox, service: Any = "sns", timeout: float = PATIENCE_S, **config: Any
+) -> Any:
     """A boto3 client that tries once."""
     return boto3.client(
         service,
@@ -63,6 +65,7 @@ def aws(sandbox: RunningSandbox, service: Any = "sns", timeout: float = PATIENCE
             proxies={},
             connect_timeout=timeout,
             read_timeout=timeout,
+            **config,
         ),
     )
 

@@ -12,10 +12,12 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from botocore import UNSIGNED
+from botocore.exceptions import ClientError
 
 from sandbox.testing import HOST, RunningSandbox, running_sandbox
 from tests.sandbox.clients import ADDRESS, DELIVERY, aws, send_email, send_over, send_text, smtp
-from tests.sandbox.subscriber import Subscriber, check_signature, running_subscriber
+from tests.sandbox.subscriber import Delivery, Subscriber, check_signature, running_subscriber
 from tests.sandbox.test_http import ask
 from tools.processes import wait_until
 
@@ -412,13 +414,18 @@ def test_what_was_kept_is_reported_though_its_sender_heard_nothing(
     assert sandbox.rules() == []
 
 
-def test_a_subscription_is_confirmed_with_the_token_that_was_sent(
-    sandbox: RunningSandbox, subscriber: Subscriber
-) -> None:
+def asked_to_confirm(sandbox: RunningSandbox, subscriber: Subscriber) -> Delivery:
     answer, _ = ask(sandbox, "/api/subscription", "POST")
     assert answer.status == 202
     wait_until(lambda: bool(subscriber.deliveries), "it was asked", 20)
     [delivery] = subscriber.deliveries
+    return delivery
+
+
+def test_a_subscription_is_confirmed_with_the_token_that_was_sent(
+    sandbox: RunningSandbox, subscriber: Subscriber
+) -> None:
+    delivery = asked_to_confirm(sandbox, subscriber)
     envelope = delivery.envelope
     check_signature(envelope)
     assert envelope["Type"] == "SubscriptionConfirmation"
@@ -436,6 +443,27 @@ def test_a_subscription_is_confirmed_with_the_token_that_was_sent(
     )
 
     assert confirmed["SubscriptionArn"].startswith(f"{envelope['TopicArn']}:")
+    assert ask(sandbox, "/api/subscription")[1] == {"confirmed": True}
+
+
+def test_who_may_not_confirm_is_refused_unless_it_is_done_without_a_signature(
+    sandbox: RunningSandbox, subscriber: Subscriber
+) -> None:
+    envelope = asked_to_confirm(sandbox, subscriber).envelope
+    parameters = {"TopicArn": envelope["TopicArn"], "Token": envelope["Token"]}
+    unsigned = aws(sandbox, signature_version=UNSIGNED)
+    sandbox.account(denied=["sns:ConfirmSubscription"])
+
+    with pytest.raises(ClientError, match="not authorized to perform: sns:ConfirmSubscription"):
+        aws(sandbox).confirm_subscription(**parameters, AuthenticateOnUnsubscribe="true")
+    with pytest.raises(ClientError, match="MissingAuthenticationToken"):
+        unsigned.confirm_subscription(**parameters, AuthenticateOnUnsubscribe="true")
+    with pytest.raises(ClientError, match="MissingAuthenticationToken"):
+        unsigned.list_phone_numbers_opted_out()
+    assert ask(sandbox, "/api/subscription")[1] == {"confirmed": False}
+    unsigned.confirm_subscription(**parameters)
+
+    sandbox.account(denied=[])
     assert ask(sandbox, "/api/subscription")[1] == {"confirmed": True}
 
 

@@ -58,9 +58,15 @@ def _listed(names: Iterable[str]) -> str:
 def contradictions(account: Account) -> Finding:
     """Settings that cannot both be meant."""
     found = list(_contradictions())
-    if not found:
-        return ok("the settings agree")
-    return fail("; ".join(found), "Correct the one or the other.")
+    if found:
+        return fail("; ".join(found), "Correct the one or the other.")
+    ses, sns = settings.AWS_SES_REGION_NAME, settings.AWS_SNS_REGION_NAME
+    if settings.SMS_ENABLED and ses != sns:
+        return warn(
+            f"AWS_SNS_REGION is {sns}, AWS_SES_REGION is {ses}: a stack sees to one Region",
+            "Use one for both, or see docs/deploy.md for what texts need in a Region of their own.",
+        )
+    return ok("the settings agree")
 
 
 def _contradictions() -> Iterator[str]:

@@ -1,14 +1,21 @@
 """The database, which is the queue of record."""
 
+import os
+
 from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from ..redaction import redact
 from .account import Account
-from .findings import Area, Finding, fail, ok
+from .findings import Area, Finding, fail, ok, warn
 
 area = Area("Database", "database")
+
+#: Of libpq's modes, those that never go on without TLS
+#: (https://www.postgresql.org/docs/current/libpq-ssl.html).
+ENCRYPTING = ("require", "verify-ca", "verify-full")
+_HERE = ("localhost", "127.0.0.1", "::1")
 
 
 @area.check
@@ -48,4 +55,23 @@ def engine(account: Account) -> Finding:
     return fail(
         f"{name} in {settings.ENVIRONMENT}: workers of other hosts cannot share it",
         "Use PostgreSQL: DATABASE_URL=postgres://….",
+    )
+
+
+@area.check
+def tls(account: Account) -> Finding:
+    """Whether it must be talked to over TLS."""
+    options = connection.settings_dict["OPTIONS"]
+    host = str(options.get("host") or connection.settings_dict["HOST"])
+    # Without a host, and where it is a path, it is a socket's.
+    if connection.vendor != "postgresql" or host[:1] in ("", "/") or host in _HERE:
+        return ok("on this host")
+    mode = options.get("sslmode") or os.environ.get("PGSSLMODE", "prefer")
+    if mode in ENCRYPTING:
+        return ok(f"sslmode is {mode}")
+    if settings.ENVIRONMENT == "development":
+        return ok(f"sslmode is {mode} (development)")
+    return warn(
+        f"sslmode is {mode}: addresses and passwords may travel unencrypted",
+        "Write ?sslmode=require, or verify-full with sslrootcert, at the end of DATABASE_URL.",
     )

@@ -1,5 +1,6 @@
 """E-mail: what SES says of the account and the sender, and whether it lets us in."""
 
+from email.utils import parseaddr
 from typing import Any
 
 from django.conf import settings
@@ -22,9 +23,14 @@ QUOTA_WARNING = 0.8
 SMTP_S = 5
 
 
+def sender() -> str:
+    """The sender's address, without the name that may stand before it."""
+    return parseaddr(settings.DEFAULT_FROM_EMAIL)[1]
+
+
 def domain() -> str:
     """Of the sender's address."""
-    return str(settings.DEFAULT_FROM_EMAIL).rpartition("@")[2].strip("> ").lower()
+    return sender().rpartition("@")[2].lower()
 
 
 def identity_of_sender(account: Account) -> dict[str, Any]:
@@ -33,9 +39,7 @@ def identity_of_sender(account: Account) -> dict[str, Any]:
     try:
         return account.ask("sesv2", "GetEmailIdentity", region, EmailIdentity=domain())
     except NotThere:
-        return account.ask(
-            "sesv2", "GetEmailIdentity", region, EmailIdentity=settings.DEFAULT_FROM_EMAIL
-        )
+        return account.ask("sesv2", "GetEmailIdentity", region, EmailIdentity=sender())
 
 
 def _account(account: Account) -> dict[str, Any]:

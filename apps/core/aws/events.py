@@ -70,11 +70,11 @@ def configuration_set(account: Account) -> Finding:
 def destination(account: Account) -> Finding:
     """Whether every type of event that we use goes to a topic that we believe."""
     destinations = _ses(account, "GetConfigurationSetEventDestinations")["EventDestinations"]
-    topics = {
-        each["SnsDestination"]["TopicArn"]: set(each["MatchingEventTypes"])
-        for each in destinations
-        if each.get("Enabled") and "SnsDestination" in each
-    }
+    topics: dict[str, set[str]] = {}
+    for each in destinations:
+        if each.get("Enabled") and "SnsDestination" in each:
+            types = topics.setdefault(each["SnsDestination"]["TopicArn"], set())
+            types.update(each["MatchingEventTypes"])
     if not topics:
         return fail(
             "no event destination publishes to an SNS topic",
@@ -130,7 +130,8 @@ def subscription(account: Account) -> Finding:
             if each["SubscriptionArn"] in _PENDING:
                 return fail(
                     f"{each['Endpoint']} has not confirmed its subscription",
-                    "Have SNS ask again (request confirmation) while the site runs.",
+                    "Have SNS ask again (request confirmation) while the site runs and may "
+                    "sns:ConfirmSubscription.",
                 )
             if _is_raw(account, arn, each["SubscriptionArn"]):
                 return fail(

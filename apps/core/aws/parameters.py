@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from email.utils import parseaddr
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -38,7 +37,7 @@ def _of_settings(region: str) -> Iterator[tuple[str, str, str]]:
     yield "Environment", settings.ENVIRONMENT, "ENVIRONMENT"
     yield "AdminEmail", settings.ADMIN_EMAIL, "ADMIN_EMAIL"
     yield "DomainName", email.domain(), "DEFAULT_FROM_EMAIL"
-    yield "FromAddress", parseaddr(settings.DEFAULT_FROM_EMAIL)[1], "DEFAULT_FROM_EMAIL"
+    yield "FromAddress", email.sender(), "DEFAULT_FROM_EMAIL"
     yield "ConfigurationSetName", settings.AWS_SES_CONFIGURATION_SET, "AWS_SES_CONFIGURATION_SET"
     limit = plain(settings.SMS_MONTHLY_SPEND_LIMIT_USD)
     yield "SmsMonthlySpendLimitUsd", limit, "SMS_MONTHLY_SPEND_LIMIT_USD"

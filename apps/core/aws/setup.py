@@ -90,6 +90,8 @@ def plan(operator: Operator, wishes: Wishes, tell: Tell) -> Iterator[Plan]:
     """What would be done, for as long as its change set is there; raises Stopped or Unseen."""
     stack, values = wishes.stack, dict(wishes.values)
     parameters.check(values)
+    if wishes.with_sms:
+        sms_setup.refuse_other_region(stack.region)
     tell(f"looking at the stack {stack.name} in {stack.region}")
     standing = stack.standing()
     stack.refuse_unless_free(standing)

@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 from django.conf import settings
 
 from .account import Refused
-from .operator import Operator
+from .operator import Operator, Stopped
 from .parameters import plain
 
 ROLE, LIMIT = "DeliveryStatusIAMRole", "MonthlySpendLimit"
@@ -27,6 +27,17 @@ class Difference:
 
 class NotGranted(Exception):
     """SNS takes no limit as high as ours; the text says what to do."""
+
+
+def refuse_other_region(region: str) -> None:
+    """Raises Stopped where texts go by another: the stack has the logs and rights of one alone."""
+    theirs = settings.AWS_SNS_REGION_NAME
+    if theirs != region:
+        raise Stopped(
+            f"AWS_SNS_REGION is {theirs}, and everything would be set up in {region}",
+            f"Set AWS_SNS_REGION={region}, or give --no-sms and set up by hand what texts need in "
+            f"{theirs}: docs/deploy.md says what.",
+        )
 
 
 def attributes(operator: Operator, region: str) -> dict[str, str]:

@@ -41,13 +41,14 @@ def derive(access_key_id: str, secret: str, region: str) -> Credentials:
 
 
 def _refuse(access_key_id: str, secret: str, region: str) -> None:
+    if not is_access_key_id(access_key_id):
+        # Not repeated, for it may be the secret itself.
+        raise Unusable("That is no access key id: those look like AKIAIOSFODNN7….")
     if access_key_id.startswith(_TEMPORARY):
         raise Unusable(
             f"{access_key_id} is a temporary key, and SES's SMTP endpoint takes none: make an "
             "access key of an IAM user that may ses:SendRawEmail."
         )
-    if not _ACCESS_KEY_ID.fullmatch(access_key_id):
-        raise Unusable(f"{access_key_id!r} is no access key id: those look like AKIAIOSFODNN7….")
     if not _REGION.fullmatch(region):
         raise Unusable(f"{region!r} is no Region: write it as in us-east-1.")
     if is_smtp_password(secret):
@@ -57,6 +58,11 @@ def _refuse(access_key_id: str, secret: str, region: str) -> None:
             f"That is no secret access key: it has {len(secret)} characters, and those have "
             f"{_SECRET_LENGTH}."
         )
+
+
+def is_access_key_id(text: str) -> bool:
+    """Whether the text may be the id of an access key."""
+    return bool(_ACCESS_KEY_ID.fullmatch(text))
 
 
 def is_smtp_password(text: str) -> bool:

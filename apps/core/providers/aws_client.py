@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from botocore import UNSIGNED
 from botocore import exceptions as aws
 from botocore.config import Config
 
@@ -21,22 +22,30 @@ class AwsClient:
     """
 
     def __init__(
-        self, service: str, region: str, vocabulary: Vocabulary, *, read_timeout: float
+        self,
+        service: str,
+        region: str,
+        vocabulary: Vocabulary,
+        *,
+        read_timeout: float,
+        signed: bool = True,
     ) -> None:
-        """`read_timeout`: seconds that an answer may take."""
+        """`read_timeout`: seconds that an answer may take; `signed` False wants no credentials."""
         self._service = service
         self._region = region
         self._vocabulary = vocabulary
-        self._config = CONFIG.merge(Config(read_timeout=read_timeout))
+        self._signed = signed
+        signature = {} if signed else {"signature_version": UNSIGNED}
+        self._config = CONFIG.merge(Config(read_timeout=read_timeout, **signature))
         self._client: Any = None
 
     def open(self) -> None:
-        """Have a client that has credentials; raises ChannelUnavailableError."""
+        """Have a client, with credentials where it signs; raises ChannelUnavailableError."""
         if self._client is not None:
             return
         try:
             session = aws_session.new()
-            if session.get_credentials() is None:
+            if self._signed and session.get_credentials() is None:
                 raise aws.NoCredentialsError
             self._client = session.create_client(
                 self._service, region_name=self._region, config=self._config

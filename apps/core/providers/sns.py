@@ -1,5 +1,6 @@
 """Text messages through SNS."""
 
+from botocore import exceptions as aws
 from django.conf import settings
 
 from .. import segments
@@ -53,15 +54,22 @@ def confirm_subscription(topic_arn: str, token: str) -> None:
     """Tell SNS that its messages of this topic are wanted; raises DeliveryError.
 
     By the token and never by the address that came with it, and so that nobody but the account's
-    owner can undo it.
+    owner can undo it, which takes sns:ConfirmSubscription. A machine without credentials confirms
+    without a signature, and whoever reads a message of the topic could then unsubscribe it
+    (https://docs.aws.amazon.com/sns/latest/api/API_ConfirmSubscription.html).
     """
-    client = AwsClient("sns", topic_arn.split(":")[3], VOCABULARY, read_timeout=ANSWER_S)
-    client.call(
-        "confirm_subscription",
-        TopicArn=topic_arn,
-        Token=token,
-        AuthenticateOnUnsubscribe="true",
-    )
+    try:
+        _confirm(topic_arn, Token=token, AuthenticateOnUnsubscribe="true")
+    except ChannelUnavailableError as error:
+        if error.code != aws.NoCredentialsError.__name__:
+            raise
+        _confirm(topic_arn, signed=False, Token=token)
+
+
+def _confirm(topic_arn: str, *, signed: bool = True, **parameters: str) -> None:
+    region = topic_arn.split(":")[3]
+    client = AwsClient("sns", region, VOCABULARY, read_timeout=ANSWER_S, signed=signed)
+    client.call("confirm_subscription", TopicArn=topic_arn, **parameters)
 
 
 def _attributes(text: str) -> dict[str, dict[str, str]]:

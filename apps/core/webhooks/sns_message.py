@@ -10,10 +10,11 @@ import binascii
 import re
 from datetime import datetime, timedelta
 from functools import lru_cache
+from http import HTTPStatus
 from http.client import HTTPException
 from threading import BoundedSemaphore
 from typing import Annotated, Any, Literal
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, ProxyHandler, build_opener
 
@@ -33,6 +34,9 @@ OLDEST = timedelta(minutes=75)
 CLOCK_SKEW = timedelta(minutes=5)
 CERTIFICATE_TIMEOUT_S = 5.0
 MOST_CERTIFICATE_BYTES = 64 * 1024
+
+#: What a host answers to whoever is to come again.
+_LATER = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
 
 _PATH = re.compile(r"/SimpleNotificationService-[0-9A-Za-z]+\.pem")
 _HASHES: dict[str, type[hashes.HashAlgorithm]] = {"1": hashes.SHA1, "2": hashes.SHA256}
@@ -86,8 +90,8 @@ class Envelope(BaseModel):
 def verified(body: bytes, *, oldest: timedelta | None = OLDEST) -> Envelope:
     """The message in `body`, checked; `oldest` None takes one of any age, as from a queue.
 
-    Raises Refused for what is not to be believed, and Unavailable where the certificate could not
-    be fetched.
+    Raises Refused for what is not to be believed, also where SNS has no such certificate, and
+    Unavailable where the certificate could not be fetched.
     """
     envelope = _parsed(body)
     # First, so that a stranger's message makes us fetch nothing.
@@ -180,6 +184,10 @@ def _certificate(url: str) -> x509.Certificate:
     """The certificate at an address that was checked; a failure is not remembered."""
     try:
         return x509.load_pem_x509_certificate(_fetched(url))
+    except HTTPError as error:
+        if error.code < 500 and error.code not in _LATER:
+            raise Refused(f"SNS has no such certificate: {error.code}") from error
+        raise Unavailable(f"the certificate of SNS could not be fetched: {error}") from error
     except (URLError, HTTPException, OSError, ValueError) as error:
         # Half a certificate is none, and the next one may be whole.
         raise Unavailable(f"the certificate of SNS could not be fetched: {error}") from error

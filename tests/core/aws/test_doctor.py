@@ -11,7 +11,7 @@ from django.db import connection
 from django.utils import timezone
 
 from apps.core import breaker, metrics
-from apps.core.aws import configuration, doctor, workers
+from apps.core.aws import configuration, database, doctor, events, workers
 from apps.core.aws.account import Account
 from apps.core.aws.findings import Status
 from apps.core.budget import this_month
@@ -81,6 +81,7 @@ def test_workers_are_counted_and_none_is_a_failure(
 
 FAULTS: list[tuple[dict[str, Any], str, Status, str]] = [
     ({"access_key_age_days": 91}, "credentials.key_age", Status.WARN, "key of 91 days"),
+    ({"smtp_key_age_days": 91}, "credentials.smtp_key_age", Status.WARN, "key of 91 days"),
     ({"identity_verified": False}, "email.identity", Status.FAIL, "is not verified yet"),
     ({"dkim_status": "PENDING"}, "email.dkim", Status.FAIL, "not signed: PENDING"),
     ({"dkim_status": "TEMPORARY_FAILURE"}, "email.dkim", Status.WARN, "TEMPORARY_FAILURE"),
@@ -178,7 +179,8 @@ DENIALS = {
     "sns:GetSMSAttributes": {"sms.spend_limit", "sms.message_type", "sms.delivery_log"},
     "sns:GetSMSSandboxAccountStatus": {"sms.production_access"},
     "sts:GetCallerIdentity": {"credentials.caller"},
-    "iam:ListAccessKeys": {"credentials.key_age"},
+    "iam:GetAccessKeyLastUsed": {"credentials.smtp_key_age"},
+    "iam:ListAccessKeys": {"credentials.key_age", "credentials.smtp_key_age"},
 }
 
 
@@ -245,16 +247,20 @@ def test_each_question_is_asked_once_however_many_lines_need_it(
     healthy: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
+
+    def note(params: dict[str, Any], model: Any, **_: Any) -> None:
+        asked.append(f"{model.name} {params}")
+
     original = botocore.session.Session.create_client
 
     def create_client(self: Any, *args: Any, **kwargs: Any) -> Any:
         client = original(self, *args, **kwargs)
-        client.meta.events.register("before-call", lambda model, **_: asked.append(model.name))
+        client.meta.events.register("before-parameter-build", note)
         return client
 
     monkeypatch.setattr(botocore.session.Session, "create_client", create_client)
     doctor.examine()
-    assert asked.count("GetAccount") == 1
+    assert asked.count("GetAccount {}") == 1
     assert len(asked) == len(set(asked))
 
 
@@ -269,6 +275,15 @@ def test_a_password_that_ses_refuses_is_told_and_not_repeated(
     assert "aws smtp-credentials" in after["email.smtp"].finding.do
 
 
+def test_an_smtp_user_that_is_no_access_key_id_is_told(
+    healthy: RunningSandbox, examine: Examine, settings: Any
+) -> None:
+    settings.EMAIL_HOST_USER = "ses-smtp-user"
+    finding = examine()["credentials.smtp_key_age"].finding
+    assert finding.status == Status.WARN
+    assert "AWS_SES_SMTP_USER is no access key id" in finding.found
+
+
 @pytest.fixture
 def by_the_api(healthy: RunningSandbox, settings: Any) -> RunningSandbox:
     settings.EMAIL_TRANSPORT = "ses-api"
@@ -281,6 +296,7 @@ def by_the_api(healthy: RunningSandbox, settings: Any) -> RunningSandbox:
 def test_by_the_api_the_smtp_endpoint_is_nobody_s_concern(
     by_the_api: RunningSandbox, examine: Examine
 ) -> None:
+    by_the_api.account(smtp_key_age_days=1000)
     lines = examine()
     assert complaints(lines) == {}
     found = lines["email.smtp"].finding.found
@@ -333,11 +349,12 @@ def test_a_domain_that_ses_does_not_know_is_told(
     assert "neither other.example nor the sender's address is an identity" in finding.found
 
 
+@pytest.mark.parametrize("sender", ["solo@other.example", "RS Systems <solo@other.example>"])
 def test_an_address_alone_that_is_verified_is_not_enough(
-    healthy: RunningSandbox, examine: Examine, settings: Any
+    healthy: RunningSandbox, examine: Examine, settings: Any, sender: str
 ) -> None:
     healthy.account(identity="solo@other.example")
-    settings.DEFAULT_FROM_EMAIL = "solo@other.example"
+    settings.DEFAULT_FROM_EMAIL = sender
     assert examine()["email.identity"].finding.status == Status.WARN
 
 
@@ -347,6 +364,18 @@ def test_a_configuration_set_that_does_not_exist_fails(
     settings.AWS_SES_CONFIGURATION_SET = "gone"
     finding = examine()["events.configuration_set"].finding
     assert (finding.status, "SES refuses every e-mail" in finding.found) == (Status.FAIL, True)
+
+
+def test_two_destinations_of_one_topic_publish_what_both_have(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [arn] = settings.AWS_EVENT_TOPIC_ARNS
+    destinations = [
+        {"Enabled": True, "SnsDestination": {"TopicArn": arn}, "MatchingEventTypes": types}
+        for types in (EVERY_OUTCOME[:3], EVERY_OUTCOME[3:])
+    ]
+    monkeypatch.setattr(Account, "ask", lambda *_, **__: {"EventDestinations": destinations})
+    assert events.destination(Account()).status == Status.OK
 
 
 def test_without_topic_or_configuration_set_the_lines_say_what_that_costs(
@@ -386,6 +415,33 @@ def test_a_database_of_one_host_fails_outside_development(
     settings.ENVIRONMENT = "staging"
     expected = Status.FAIL if connection.vendor == "sqlite" else Status.OK
     assert examine()["database.engine"].finding.status == expected
+
+
+@pytest.mark.parametrize(
+    ("host", "options", "status"),
+    [
+        ("db.example", {}, Status.WARN),
+        ("db.example", {"sslmode": "prefer"}, Status.WARN),
+        ("db.example", {"sslmode": "require"}, Status.OK),
+        ("db.example", {"sslmode": "verify-full"}, Status.OK),
+        ("localhost", {}, Status.OK),
+        ("/var/run/postgresql", {}, Status.OK),
+    ],
+)
+def test_a_database_elsewhere_that_need_not_speak_tls_is_told_outside_development(
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    host: str,
+    options: dict[str, str],
+    status: Status,
+) -> None:
+    monkeypatch.delenv("PGSSLMODE", raising=False)
+    monkeypatch.setattr(connection, "vendor", "postgresql")
+    monkeypatch.setitem(connection.settings_dict, "HOST", host)
+    monkeypatch.setitem(connection.settings_dict, "OPTIONS", options)
+    assert database.tls(Account()).status == Status.OK
+    settings.ENVIRONMENT = "production"
+    assert database.tls(Account()).status == status
 
 
 def test_an_evicting_redis_fails(healthy: RunningSandbox, examine: Examine, redis_url: str) -> None:
@@ -567,6 +623,16 @@ def test_settings_that_contradict_one_another_are_told(
     finding = configuration.contradictions(Account())
     assert finding.status == Status.FAIL
     assert words in finding.found
+
+
+def test_texts_in_a_region_of_their_own_are_told(settings: Any) -> None:
+    settings.AWS_SNS_REGION_NAME = "us-west-2"
+    settings.SMS_DELIVERY_LOG_GROUP = ""
+    finding = configuration.contradictions(Account())
+    assert finding.status == Status.WARN
+    assert "AWS_SNS_REGION is us-west-2, AWS_SES_REGION is us-east-1" in finding.found
+    settings.SMS_ENABLED = False
+    assert configuration.contradictions(Account()).status == Status.OK
 
 
 def test_django_s_own_checks_are_among_the_lines(

@@ -364,16 +364,28 @@ def test_a_limit_above_what_aws_granted_waits_and_the_rest_is_set(
 
 
 def test_a_second_environment_of_the_account_leaves_its_attributes_alone(
-    cloud: CloudFormation, sandbox: RunningSandbox, run: Run, calls: list[str]
+    cloud: CloudFormation, sandbox: RunningSandbox, run: Run, calls: list[str], settings: Any
 ) -> None:
     sandbox.account(**FAULTY)
     plans_a_new_stack(cloud)
     cloud.makes_the_stack("CREATE_COMPLETE")
     cloud.has_stack()
+    settings.AWS_SNS_REGION_NAME = "us-west-2"
     status, printed = run("setup", "--yes", "--no-sms", *WITHOUT_CACHE)
     assert (status, attributes(sandbox)) == (0, {"MonthlySpendLimit": "1"})
     assert "[2/2] SES's production access" in printed
     assert not [call for call in calls if call.startswith("sns:")]
+
+
+def test_texts_of_another_region_than_the_stack_s_are_not_set_up(
+    sandbox: RunningSandbox, run: Run, calls: list[str], settings: Any
+) -> None:
+    settings.AWS_SNS_REGION_NAME = "us-west-2"
+    status, printed = run("setup", "--yes", *WITHOUT_CACHE)
+    assert status == 1
+    assert "AWS_SNS_REGION is us-west-2, and everything would be set up in us-east-1" in printed
+    assert "--no-sms" in printed
+    assert calls == []
 
 
 def test_a_failure_half_way_says_where_it_stands_and_the_next_run_goes_on(

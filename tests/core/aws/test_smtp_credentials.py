@@ -78,6 +78,12 @@ def test_a_secret_where_a_variable_s_name_belongs_is_not_repeated() -> None:
     assert SECRET not in str(refused.value)
 
 
+def test_a_secret_where_the_id_belongs_is_not_repeated() -> None:
+    with pytest.raises(CommandError, match="That is no access key id") as refused:
+        make("--access-key-id", SECRET, "--secret-from-env", "THE_SECRET")
+    assert SECRET not in str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("key_id", "secret", "region", "sentence"),
     [

@@ -26,6 +26,8 @@ class Endpoint(ThreadingHTTPServer):
         self.answer: Answer | str = answer
         #: What was sent, in the order in which it came.
         self.bodies: list[bytes] = []
+        #: Whether each was signed.
+        self.signed: list[bool] = []
         self.released = threading.Event()
 
     @property
@@ -38,6 +40,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.server.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.signed.append("Authorization" in self.headers)
         if self.server.answer == SILENCE:
             self.server.released.wait()
         if not isinstance(self.server.answer, Answer):

@@ -115,3 +115,48 @@ def test_an_answer_becomes_the_error_that_carries_the_decision_after_one_call(
         sns.SNS().send(MESSAGE)
     assert type(caught.value) is expected
     assert len(endpoint.bodies) == 1
+
+
+TOPIC = "arn:aws:sns:eu-west-1:123456789012:rs-systems-ses-events"
+CONFIRMED = Answer(
+    200,
+    '<ConfirmSubscriptionResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/">'
+    f"<ConfirmSubscriptionResult><SubscriptionArn>{TOPIC}:1</SubscriptionArn>"
+    "</ConfirmSubscriptionResult></ConfirmSubscriptionResponse>",
+)
+
+
+def asked(endpoint: Endpoint) -> list[tuple[bool, dict[str, str]]]:
+    """Whether each call was signed, and its parameters but for those that all have."""
+    calls = [dict(parse_qsl(body.decode())) for body in endpoint.bodies]
+    for call in calls:
+        assert call.pop("Action") == "ConfirmSubscription"
+        call.pop("Version")
+    return list(zip(endpoint.signed, calls, strict=True))
+
+
+def test_a_subscription_is_confirmed_so_that_the_topic_s_owner_alone_can_end_it(
+    endpoint: Endpoint,
+) -> None:
+    endpoint.answer = CONFIRMED
+    sns.confirm_subscription(TOPIC, "t")
+    assert asked(endpoint) == [
+        (True, {"TopicArn": TOPIC, "Token": "t", "AuthenticateOnUnsubscribe": "true"})
+    ]
+
+
+def test_a_machine_without_credentials_confirms_without_a_signature(
+    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    endpoint.answer = CONFIRMED
+    sns.confirm_subscription(TOPIC, "t")
+    assert asked(endpoint) == [(False, {"TopicArn": TOPIC, "Token": "t"})]
+
+
+def test_credentials_without_the_right_are_told_and_not_gone_around(endpoint: Endpoint) -> None:
+    endpoint.answer = refusal(403, "AuthorizationError")
+    with pytest.raises(ChannelUnavailableError, match="AuthorizationError"):
+        sns.confirm_subscription(TOPIC, "t")
+    assert len(endpoint.bodies) == 1

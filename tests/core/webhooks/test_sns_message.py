@@ -10,7 +10,7 @@ import pytest
 from django.core import mail
 from django.db import OperationalError
 
-from apps.core import events, providers
+from apps.core import events
 from apps.core.exceptions import ChannelUnavailableError
 from apps.core.models import ProviderEvent
 from apps.core.webhooks import inbound, sns_message
@@ -216,16 +216,26 @@ def test_the_sandbox_is_not_believed_where_nothing_says_so(
 
 def test_a_redirect_is_not_followed(signer: Signer, sandbox: Server) -> None:
     sandbox.answer = (302, {"Location": f"{sandbox.url}/elsewhere"}, b"")
-    with pytest.raises(Unavailable):
+    with pytest.raises(Refused, match="no such certificate: 302"):
         verified(signer.notification("hello", **at(sandbox)).encode())
     assert sandbox.asked == ["/SimpleNotificationService-abc.pem"]
 
 
+@pytest.mark.parametrize("status", [403, 404])
+def test_a_certificate_that_sns_does_not_have_is_refused_for_good(
+    signer: Signer, sandbox: Server, post: Callable[..., Any], status: int
+) -> None:
+    sandbox.answer = (status, {}, b"")
+    assert post(signer.notification("{}", **at(sandbox))).status_code == 403
+    assert not ProviderEvent.objects.exists()
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
 def test_a_certificate_that_did_not_come_is_asked_for_again(
-    signer: Signer, sandbox: Server, post: Callable[..., Any]
+    signer: Signer, sandbox: Server, post: Callable[..., Any], status: int
 ) -> None:
     body = signer.notification("no report", **at(sandbox))
-    sandbox.answer = (500, {}, b"")
+    sandbox.answer = (status, {}, b"")
     assert post(body).status_code == 503, "so that SNS sends it again"
     sandbox.answer = (200, {}, signer.certificate)
     assert post(body).status_code == 200
@@ -314,18 +324,3 @@ def test_an_end_of_the_subscription_is_told_as_an_error_and_not_undone(
     assert post(signer.confirmation("UnsubscribeConfirmation")).status_code == 200
     assert confirmed == []
     assert "the topic no longer reports here" in caplog.text
-
-
-def test_the_confirmation_is_called_with_the_token_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    import boto3
-    from botocore.session import Session
-    from botocore.stub import Stubber
-
-    client = boto3.client("sns", region_name="us-east-1")
-    stub = Stubber(client)
-    expected = {"TopicArn": TOPIC, "Token": "t", "AuthenticateOnUnsubscribe": "true"}
-    stub.add_response("confirm_subscription", {"SubscriptionArn": f"{TOPIC}:1"}, expected)
-    monkeypatch.setattr(Session, "create_client", lambda *_, **__: client)
-    with stub:
-        providers.sns.confirm_subscription(TOPIC, "t")
-    stub.assert_no_pending_responses()
