@@ -183,10 +183,10 @@ def test_what_is_held_back_for_the_reputation_does_not_try_a_stopped_channel(
     stop()
     breaker.hold_back(Channel.EMAIL, "too many bounces")
     probe_is_due()
-    row = delivery(priority=Priority.MEDIUM)
+    row = delivery()
     assert sweeps.due() == []
     assert claim(row.pk) is None
-    assert claim(delivery().pk) is not None
+    assert claim(delivery(priority=Priority.URGENT).pk) is not None
 
 
 def test_a_held_delivery_that_a_worker_took_meanwhile_stays_with_it(delivery: Make) -> None:
