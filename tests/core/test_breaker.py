@@ -145,9 +145,13 @@ def test_ten_thousand_deliveries_do_not_burn_their_attempts_while_the_channel_is
     assert len(memory.emails) == 30
 
 
-def test_a_text_that_rests_on_a_channel_stopped_for_long_goes_by_email(delivery: Make) -> None:
+def test_a_text_that_rests_on_a_channel_stopped_for_long_goes_by_email(
+    delivery: Make, notify: Any, person: Any
+) -> None:
     stop(Channel.SMS)
-    text, urgent = delivery(Channel.SMS, Priority.HIGH), delivery(Channel.SMS, Priority.URGENT)
+    text = delivery(Channel.SMS, Priority.HIGH)
+    [told] = notify(person(), priority=Priority.URGENT)
+    urgent = told.deliveries.get(channel=Channel.SMS)
     assert sweeps.due() == []
     ChannelStop.objects.update(since=timezone.now() - timedelta(minutes=3))
     (instead,) = sweeps.due()
