@@ -98,10 +98,10 @@ def ledger(since: datetime | None = None) -> Ledger:
     Whether what is due is long overdue is not asked: a backlog may wait for hours, and a stopped
     channel for days. The doctor knows whether somebody works it off.
     """
-    notifications = Notification.objects.all()
+    notifications, deliveries = Notification.objects.all(), Delivery.objects.all()
     if since:
         notifications = notifications.filter(created_at__gte=since)
-    deliveries = Delivery.objects.filter(notification__in=notifications)
+        deliveries = deliveries.filter(notification__created_at__gte=since)
     counts = dict(deliveries.order_by().values_list("state").annotate(Count("pk")))
     twice = _taken_twice(deliveries)
     money = _money(since)
@@ -179,12 +179,14 @@ def _taken_only_in_the_log(deliveries: QuerySet[Delivery]) -> Iterator[Discrepan
         delivery=OuterRef("delivery"), attempt=OuterRef("attempt"), event__in=FAILED_LINES
     )
     kept = lines.filter(~Exists(failed), delivery=OuterRef("pk"), event__in=KEPT_LINES)
+    # Where its way has ended, nothing but a failure of that attempt explains the line.
+    hidden = deliveries.filter(Exists(kept), state__in=FINISHED - TAKEN)
     # What the provider took, it may have rejected afterwards. One that was sent again may be on its
-    # way still; where that has ended, nothing but a failure explains the line.
-    hidden = Q(Exists(kept), state__in=FINISHED)
-    unasked = ~Q(state=DeliveryState.REJECTED) & ~_lines(LogEvent.RESEND)
-    odd = _logged(deliveries, *TAKEN_LINES).exclude(state__in=TAKEN).filter(hidden | unasked)
-    for pk, state in odd.values_list("pk", "state"):
+    # way still.
+    odd = _logged(deliveries, *TAKEN_LINES).exclude(state__in=TAKEN | {DeliveryState.REJECTED})
+    unasked = odd.exclude(_lines(LogEvent.RESEND))
+    found = dict(hidden.values_list("pk", "state")) | dict(unasked.values_list("pk", "state"))
+    for pk, state in found.items():
         yield Discrepancy(f"delivery {pk}", f"was accepted according to its log, and is {state}")
 
 
@@ -209,16 +211,23 @@ def _stuck(deliveries: QuerySet[Delivery]) -> Iterator[Discrepancy]:
 
 def _taken_twice(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
     taken = Count("log__attempt", filter=Q(log__event__in=TAKEN_LINES), distinct=True)
-    return deliveries.annotate(times_taken=taken).filter(times_taken__gt=1)
+    return _claimed_again(deliveries).annotate(times_taken=taken).filter(times_taken__gt=1)
 
 
 def _perhaps_twice(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
     lost = Q(log__event=LogEvent.LEASE_EXPIRED, log__detail=outcomes.AFTER_CALL)
     unknown = Min("log__attempt", filter=Q(log__event=LogEvent.AMBIGUOUS) | lost)
     called = Max("log__attempt", filter=Q(log__event=LogEvent.CALLING))
-    return deliveries.annotate(unknown_at=unknown, called_at=called).filter(
-        called_at__gt=F("unknown_at")
+    return (
+        _claimed_again(deliveries)
+        .annotate(unknown_at=unknown, called_at=called)
+        .filter(called_at__gt=F("unknown_at"))
     )
+
+
+def _claimed_again(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
+    """Those with a second attempt, which are few: the log of the others need not be read."""
+    return deliveries.filter(attempts__gt=1)
 
 
 def _twice_without_policy(twice: QuerySet[Delivery]) -> Iterator[Discrepancy]:

@@ -61,7 +61,10 @@ def sample(kind: str) -> dict[str, Any]:
 
 @pytest.fixture
 def delivery(person: Callable[..., User]) -> Callable[..., Delivery]:
-    """Makes one due delivery that no worker was woken for; an e-mail is its person's only one."""
+    """Makes one due delivery that no worker was woken for.
+
+    An e-mail is by default all that its notification asks for.
+    """
 
     def make(
         channel: Channel = Channel.EMAIL,

@@ -183,11 +183,11 @@ def test_a_text_that_failed_and_for_which_nothing_stands_in_is_named(
 
 
 def test_twice_is_counted_and_is_a_discrepancy_without_a_policy(delivery: Make) -> None:
-    row = delivery()
+    row = delivery(attempts=1)
     attempt(row.pk)
     log(row, LogEvent.ACCEPTED)
     assert problems() == ["was accepted twice, and no policy said to send again"]
-    unknown = delivery(Channel.EMAIL, state=DeliveryState.UNKNOWN)
+    unknown = delivery(Channel.EMAIL, state=DeliveryState.UNKNOWN, attempts=1)
     log(unknown, LogEvent.ACCEPTED)
     settled_by_policy(unknown)
     attempt(unknown.pk)
@@ -215,7 +215,7 @@ SENT, RESEND = LogEvent.ACCEPTED, LogEvent.RESEND
 def test_each_further_acceptance_wants_a_word_of_its_own_before_it(
     delivery: Make, lines: list[tuple[int, LogEvent]], balances: bool
 ) -> None:
-    row = delivery(state=DeliveryState.ACCEPTED, finished_at=timezone.now())
+    row = delivery(state=DeliveryState.ACCEPTED, attempts=4, finished_at=timezone.now())
     for attempt_number, event in lines:
         row.attempts = attempt_number
         log(row, event)
