@@ -169,10 +169,18 @@ def _known(delivery: Delivery, attempt: int) -> int:
 
 
 def _is_overtaken(delivery: Delivery, attempt: int, kind: EventKind) -> bool:
-    """Whether bad news of one attempt must not end the next, which has begun already."""
-    waiting = (DeliveryState.DUE, DeliveryState.RETRYING)
+    """Whether bad news of one attempt must not end a later one, which has begun already."""
     good = kind in _GOOD or kind == EventKind.COMPLAINED
-    return attempt < delivery.attempts and not good and delivery.state not in waiting
+    if attempt >= delivery.attempts or good:
+        return False
+    if delivery.state in (DeliveryState.DUE, DeliveryState.RETRYING):
+        return False
+    if delivery.state in (DeliveryState.SENDING, DeliveryState.UNKNOWN):
+        return True
+    # What was skipped, or refused, has nothing to lose.
+    later = delivery.log.filter(attempt__gt=attempt)
+    refused = later.filter(event__in=[LogEvent.TRANSIENT, LogEvent.PERMANENT]).values("attempt")
+    return later.filter(event=LogEvent.CALLING).exclude(attempt__in=refused).exists()
 
 
 def _line(

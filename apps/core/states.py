@@ -55,8 +55,8 @@ FINISHED = TAKEN | {_S.REJECTED, _S.EXHAUSTED, _S.SKIPPED}
 RESENDABLE = frozenset({_S.UNKNOWN, _S.EXHAUSTED, _S.REJECTED, _S.BOUNCED, _S.SKIPPED})
 
 #: Before the provider's word on it. That word may come late, after the lease ran out, the policy
-#: spoke or the retries ended: it counts whenever it comes.
-OPEN = frozenset({_S.SENDING, _S.UNKNOWN, _S.DUE, _S.RETRYING, _S.EXHAUSTED})
+#: spoke, the retries ended or a further attempt was skipped: it counts whenever it comes.
+OPEN = frozenset({_S.SENDING, _S.UNKNOWN, _S.DUE, _S.RETRYING, _S.EXHAUSTED, _S.SKIPPED})
 #: For each state, those that a delivery may come from. Nothing else moves a row.
 SOURCES: dict[DeliveryState, frozenset[DeliveryState]] = {
     _S.SENDING: frozenset({_S.DUE}),

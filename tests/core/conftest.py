@@ -62,15 +62,20 @@ def sample(kind: str) -> dict[str, Any]:
 
 @pytest.fixture
 def delivery(person: Callable[..., User]) -> Callable[..., Delivery]:
-    """Makes one due delivery that no worker was woken for."""
+    """Makes one due delivery that no worker was woken for.
+
+    An e-mail is by default all that its notification asks for.
+    """
 
     def make(
         channel: Channel = Channel.EMAIL,
-        priority: Priority = Priority.URGENT,
+        priority: Priority | None = None,
         *,
         recipient: User | None = None,
         **values: Any,
     ) -> Delivery:
+        if priority is None:
+            priority = Priority.MEDIUM if channel == Channel.EMAIL else Priority.URGENT
         kind = kinds.get("repair_approved")
         notification = Notification.objects.create(
             recipient=recipient or person(),

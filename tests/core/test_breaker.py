@@ -145,9 +145,13 @@ def test_ten_thousand_deliveries_do_not_burn_their_attempts_while_the_channel_is
     assert len(memory.emails) == 30
 
 
-def test_a_text_that_rests_on_a_channel_stopped_for_long_goes_by_email(delivery: Make) -> None:
+def test_a_text_that_rests_on_a_channel_stopped_for_long_goes_by_email(
+    delivery: Make, notify: Any, person: Any
+) -> None:
     stop(Channel.SMS)
-    text, urgent = delivery(Channel.SMS, Priority.HIGH), delivery(Channel.SMS, Priority.URGENT)
+    text = delivery(Channel.SMS, Priority.HIGH)
+    [told] = notify(person(), priority=Priority.URGENT)
+    urgent = told.deliveries.get(channel=Channel.SMS)
     assert sweeps.due() == []
     ChannelStop.objects.update(since=timezone.now() - timedelta(minutes=3))
     (instead,) = sweeps.due()
@@ -183,10 +187,10 @@ def test_what_is_held_back_for_the_reputation_does_not_try_a_stopped_channel(
     stop()
     breaker.hold_back(Channel.EMAIL, "too many bounces")
     probe_is_due()
-    row = delivery(priority=Priority.MEDIUM)
+    row = delivery()
     assert sweeps.due() == []
     assert claim(row.pk) is None
-    assert claim(delivery().pk) is not None
+    assert claim(delivery(priority=Priority.URGENT).pk) is not None
 
 
 def test_a_held_delivery_that_a_worker_took_meanwhile_stays_with_it(delivery: Make) -> None:

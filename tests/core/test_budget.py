@@ -147,7 +147,7 @@ def test_workers_at_once_spend_the_limit_to_the_last_digit_and_no_more(
     delivery: Make, settings: Any
 ) -> None:
     settings.SMS_MONTHLY_SPEND_LIMIT_USD = 37 * ONE
-    rows = [text(delivery) for _ in range(100)]
+    rows = [text(delivery, Priority.HIGH) for _ in range(100)]
     attempt_at_once(20, rows)
     assert len(memory.texts) == 37
     assert committed() == settings.SMS_MONTHLY_SPEND_LIMIT_USD
@@ -312,14 +312,17 @@ def test_a_cheaper_message_may_still_fit(delivery: Make, settings: Any) -> None:
 )
 def test_with_the_budget_spent_a_text_is_skipped_and_a_high_one_goes_by_email(
     delivery: Make,
+    notify: Any,
+    person: Any,
     story: Callable[[Delivery], list[str]],
     settings: Any,
     priority: Priority,
     stands_in: bool,
 ) -> None:
     settings.SMS_MONTHLY_SPEND_LIMIT_USD = ONE
-    attempt(text(delivery).pk)
-    row = text(delivery, priority)
+    attempt(text(delivery, Priority.HIGH).pk)
+    [told] = notify(person(), priority=priority)
+    row = told.deliveries.get(channel=Channel.SMS)
     stand_in = attempt(row.pk)
     assert fresh(row).state == DeliveryState.SKIPPED
     assert fresh(row).reason == "the month's text message budget is spent"

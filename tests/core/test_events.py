@@ -14,7 +14,7 @@ from django.utils import timezone
 from apps.core import broker, events, outcomes, sweeps, tasks
 from apps.core.attempts import attempt, claim
 from apps.core.exceptions import AmbiguousError, PermanentError, TransientError
-from apps.core.models import Delivery, ProviderEvent
+from apps.core.models import Contact, Delivery, ProviderEvent
 from apps.core.providers import memory
 from apps.core.providers.base import Receipt
 from apps.core.reports import ledger
@@ -351,6 +351,79 @@ def test_what_was_given_up_and_had_arrived_after_all_is_delivered(delivery: Make
     attempt(row.pk)
     assert fresh(row).state == DeliveryState.EXHAUSTED
     receive(row, DELIVERED, number=1)
+    assert fresh(row).state == DeliveryState.DELIVERED
+
+
+def sent_again_in_vain(make: Make, end: DeliveryState) -> Delivery:
+    """Its first attempt was of unknown outcome, and its second ended so."""
+    memory.failures.append(AmbiguousError("no answer"))
+    row = accepted(make)
+    outcomes.settled_by_policy(fresh(row))
+    if end == DeliveryState.SKIPPED:
+        Contact.objects.update(verified_email="")
+    else:
+        Delivery.objects.update(due_at=timezone.now() - timedelta(days=2), failures=3)
+        memory.failures.append(TransientError("busy"))
+    attempt(row.pk)
+    assert fresh(row).state == end
+    return row
+
+
+@pytest.mark.parametrize("end", [DeliveryState.SKIPPED, DeliveryState.EXHAUSTED])
+@pytest.mark.parametrize(
+    ("kinds", "state"),
+    [
+        ([SENT], "accepted"),
+        ([DELIVERED, SENT], "delivered"),
+        ([BOUNCED], "bounced"),
+        ([SENT, BOUNCED], "bounced"),
+        ([DELIVERED, BOUNCED], "bounced"),
+        ([COMPLAINED, DELIVERED], "complained"),
+        ([REJECTED, SENT], "rejected"),
+        ([SENT, REJECTED], "rejected"),
+    ],
+)
+def test_the_word_on_the_first_attempt_counts_where_the_second_was_not_taken(
+    delivery: Make, end: DeliveryState, kinds: list[EventKind], state: str
+) -> None:
+    row = sent_again_in_vain(delivery, end)
+    receive(row, *kinds, number=1)
+    after = fresh(row)
+    assert (after.state, after.reason) == (state, "")
+    assert ledger().discrepancies == []
+
+
+def test_what_had_arrived_after_all_is_not_sent_again(delivery: Make) -> None:
+    row = sent_again_in_vain(delivery, DeliveryState.SKIPPED)
+    receive(row, SENT, DELIVERED, number=1)
+    assert not outcomes.sent_again(fresh(row), "office")
+
+
+def test_a_late_answer_settles_what_was_not_sent_again(delivery: Make) -> None:
+    row = claim(delivery().pk)
+    assert row
+    outcomes.log(row, LogEvent.CALLING)
+    outcomes.abandoned(row, called=True)
+    outcomes.settled_by_policy(fresh(row))
+    assert outcomes.withdrawn(fresh(row), "its channel is stopped")
+    outcomes.accepted(row, Receipt("ses-smtp", "ses-1"))
+    after = fresh(row)
+    assert (after.state, after.reason) == (DeliveryState.ACCEPTED, "")
+    assert ledger().discrepancies == []
+
+
+def test_bad_news_of_the_first_attempt_does_not_end_a_second_that_was_called(
+    delivery: Make,
+) -> None:
+    memory.failures.append(AmbiguousError("no answer"))
+    row = accepted(delivery)
+    outcomes.settled_by_policy(fresh(row))
+    second = claim(row.pk)
+    assert second
+    outcomes.log(second, LogEvent.CALLING)
+    receive(row, DELIVERED, BOUNCED, number=1)
+    assert fresh(row).state == DeliveryState.DELIVERED
+    receive(row, DELIVERED, number=2)
     assert fresh(row).state == DeliveryState.DELIVERED
 
 

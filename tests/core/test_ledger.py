@@ -1,25 +1,33 @@
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.utils import timezone
 
 from apps.core.attempts import attempt, claim
 from apps.core.exceptions import AmbiguousError, PermanentError, TransientError
-from apps.core.models import Delivery, Notification
+from apps.core.models import Delivery, Notification, SMSSpend
 from apps.core.outcomes import abandoned, log, settled_by_policy
 from apps.core.providers import memory
-from apps.core.reports import ledger
-from apps.core.states import Channel, DeliveryState, LogEvent
+from apps.core.reports import EVIDENCE, ledger
+from apps.core.states import Channel, DeliveryState, LogEvent, Priority
 
 Make = Callable[..., Delivery]
 
 
 def problems() -> list[str]:
     return [each.problem for each in ledger().discrepancies]
+
+
+def update(row: Delivery, **values: Any) -> Delivery:
+    Delivery.objects.filter(pk=row.pk).update(**values)
+    return Delivery.objects.get(pk=row.pk)
 
 
 def test_the_books_balance_over_every_way_a_delivery_can_go(
@@ -78,6 +86,37 @@ def test_an_acceptance_that_the_row_does_not_show_is_named(delivery: Make) -> No
     assert problems() == ["was accepted according to its log, and is due"]
 
 
+@pytest.mark.parametrize(
+    "state", [DeliveryState.SKIPPED, DeliveryState.EXHAUSTED, DeliveryState.REJECTED]
+)
+@pytest.mark.parametrize("taken", [LogEvent.ACCEPTED, LogEvent.DELIVERED, LogEvent.COMPLAINED])
+def test_that_it_was_sent_again_excuses_an_acceptance_only_while_it_is_on_its_way(
+    delivery: Make, taken: LogEvent, state: DeliveryState
+) -> None:
+    row = delivery(attempts=1)
+    log(row, taken)
+    log(row, LogEvent.RESEND)
+    assert problems() == []
+    row = update(row, state=state, attempts=2, finished_at=timezone.now())
+    for event in EVIDENCE[state]:
+        log(row, event)
+    assert problems() == [f"was accepted according to its log, and is {state}"]
+
+
+@pytest.mark.parametrize("failed", [LogEvent.BOUNCED, LogEvent.PERMANENT])
+@pytest.mark.parametrize("state", [DeliveryState.SKIPPED, DeliveryState.EXHAUSTED])
+def test_what_failed_before_it_was_sent_again_in_vain_is_no_discrepancy(
+    delivery: Make, state: DeliveryState, failed: LogEvent
+) -> None:
+    row = delivery(attempts=1)
+    for event in (LogEvent.ACCEPTED, failed, LogEvent.RESEND):
+        log(row, event)
+    row = update(row, state=state, attempts=2, finished_at=timezone.now())
+    for event in EVIDENCE[state]:
+        log(row, event)
+    assert problems() == []
+
+
 def test_a_row_that_nothing_will_ever_move_is_named(delivery: Make) -> None:
     delivery(next_attempt_at=None)
     delivery(state=DeliveryState.SENDING, lease_until=timezone.now() - timedelta(minutes=5))
@@ -87,22 +126,150 @@ def test_a_row_that_nothing_will_ever_move_is_named(delivery: Make) -> None:
     ]
 
 
-def test_an_urgent_notification_without_a_delivery_is_named(delivery: Make) -> None:
-    delivery().delete()
-    assert problems() == ["has no delivery, and its priority asks for one"]
+@pytest.mark.parametrize(
+    ("state", "event"),
+    [
+        (DeliveryState.RETRYING, LogEvent.TRANSIENT),
+        (DeliveryState.UNKNOWN, LogEvent.AMBIGUOUS),
+    ],
+)
+def test_what_the_sweeps_have_left_behind_is_named(
+    delivery: Make, state: DeliveryState, event: LogEvent
+) -> None:
+    now = timezone.now()
+    times = [now - timedelta(minutes=11), now - timedelta(minutes=9), now + timedelta(hours=1)]
+    for at in times:
+        log(delivery(state=state, next_attempt_at=at), event)
+    assert problems() == [
+        f"is {state}, and its time was over 10 minutes ago; is beat alive?",
+    ]
+
+
+def test_what_waits_for_a_person_or_in_a_backlog_is_no_discrepancy(delivery: Make) -> None:
+    log(delivery(state=DeliveryState.UNKNOWN, next_attempt_at=None), LogEvent.AMBIGUOUS)
+    delivery(next_attempt_at=timezone.now() - timedelta(hours=3))
+    assert problems() == []
+
+
+@pytest.mark.parametrize(
+    ("priority", "channel", "missing"),
+    [
+        (Priority.URGENT, Channel.EMAIL, "e-mail"),
+        (Priority.URGENT, Channel.SMS, "text message"),
+        (Priority.HIGH, Channel.SMS, "text message"),
+        (Priority.MEDIUM, Channel.EMAIL, "e-mail"),
+    ],
+)
+def test_a_notification_that_lacks_one_of_its_deliveries_is_named(
+    notify: Any, person: Any, priority: Priority, channel: Channel, missing: str
+) -> None:
+    [told] = notify(person(), priority=priority)
+    [unreachable] = notify(person(contact=False), priority=priority)
+    notify(person(), priority=Priority.LOW)
+    assert problems() == []
+    for each in (told, unreachable):
+        each.deliveries.get(channel=channel).delete()
+    problem = f"has no delivery by {missing}, and its priority asks for one"
+    assert problems() == [problem] * 2
+
+
+def test_a_text_that_failed_and_for_which_nothing_stands_in_is_named(
+    notify: Any, person: Any
+) -> None:
+    [told] = notify(person(sms_opt_in=False), priority=Priority.HIGH)
+    assert problems() == []
+    told.deliveries.get(channel=Channel.EMAIL).delete()
+    assert problems() == ["is skipped, and no e-mail stands in for it"]
 
 
 def test_twice_is_counted_and_is_a_discrepancy_without_a_policy(delivery: Make) -> None:
-    row = delivery()
+    row = delivery(attempts=1)
     attempt(row.pk)
     log(row, LogEvent.ACCEPTED)
     assert problems() == ["was accepted twice, and no policy said to send again"]
-    unknown = delivery(Channel.EMAIL, state=DeliveryState.UNKNOWN)
+    unknown = delivery(Channel.EMAIL, state=DeliveryState.UNKNOWN, attempts=1)
     log(unknown, LogEvent.ACCEPTED)
     settled_by_policy(unknown)
     attempt(unknown.pk)
     assert problems() == ["was accepted twice, and no policy said to send again"]
     assert ledger().resent == 2
+
+
+SENT, RESEND = LogEvent.ACCEPTED, LogEvent.RESEND
+
+
+@pytest.mark.parametrize(
+    ("lines", "balances"),
+    [
+        ([(1, SENT), (1, SENT), (1, LogEvent.DELIVERED)], True),
+        ([(1, RESEND), (2, SENT), (1, SENT), (2, SENT)], True),
+        # In between it was given back, or refused.
+        ([(2, RESEND), (4, SENT), (1, SENT)], True),
+        ([(1, RESEND), (2, SENT), (2, RESEND), (3, SENT), (1, SENT)], True),
+        ([(1, RESEND), (2, SENT), (3, SENT), (1, SENT)], False),
+        ([(1, RESEND), (1, RESEND), (2, SENT), (3, SENT), (1, SENT)], False),
+        ([(1, SENT), (2, SENT), (2, RESEND)], False),
+        ([(1, RESEND), (2, SENT), (3, SENT)], False),
+    ],
+)
+def test_each_further_acceptance_wants_a_word_of_its_own_before_it(
+    delivery: Make, lines: list[tuple[int, LogEvent]], balances: bool
+) -> None:
+    row = delivery(state=DeliveryState.ACCEPTED, attempts=4, finished_at=timezone.now())
+    for attempt_number, event in lines:
+        row.attempts = attempt_number
+        log(row, event)
+    found = [] if balances else ["was accepted twice, and no policy said to send again"]
+    assert problems() == found
+
+
+def test_the_month_s_budget_knows_of_all_that_its_deliveries_hold(
+    delivery: Make, capsys: Any
+) -> None:
+    for _ in range(3):
+        attempt(delivery(Channel.SMS, Priority.HIGH).pk)
+    call_command("ledger")
+    assert "US dollars committed for the text messages of " in capsys.readouterr().out
+    [month] = ledger().money
+    assert month.committed_usd == month.deliveries_usd > 0
+    SMSSpend.objects.update(committed_usd=month.committed_usd + 1)
+    assert problems() == []
+    short = month.committed_usd - Decimal("0.00001")
+    SMSSpend.objects.update(committed_usd=short)
+    held = f"and its deliveries hold {month.deliveries_usd}"
+    assert problems() == [f"has {short} USD committed, {held}"]
+    SMSSpend.objects.all().delete()
+    assert problems() == [f"has 0 USD committed, {held}"]
+    with pytest.raises(SystemExit, match="1"):
+        call_command("ledger", "--json")
+    [told] = json.loads(capsys.readouterr().out)["money"]
+    assert (told["committed_usd"], told["deliveries_usd"]) == ("0", str(month.deliveries_usd))
+
+
+def test_the_money_is_that_of_the_months_since_then(delivery: Make) -> None:
+    attempt(delivery(Channel.SMS, Priority.HIGH).pk)
+    Delivery.objects.update(cost_month="2026-10-01")
+    since = [datetime(2026, 10, 20, tzinfo=UTC), datetime(2026, 11, 1, tzinfo=UTC)]
+    assert [len(ledger(moment).money) for moment in since] == [1, 0]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_money_balances_at_every_moment(delivery: Make) -> None:
+    rows = [delivery(Channel.SMS, Priority.HIGH) for _ in range(40)]
+    memory.failures.extend([TransientError("busy"), PermanentError("no")] * 5)
+
+    def work(share: list[Delivery]) -> None:
+        for row in share:
+            attempt(row.pk)
+        connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        working = [pool.submit(work, rows[n::4]) for n in range(4)]
+        while not all(each.done() for each in working):
+            assert ledger().discrepancies == []
+    for each in working:
+        each.result()
+    assert ledger().discrepancies == []
 
 
 def test_what_was_called_for_again_after_an_unknown_attempt_may_have_arrived_twice(

@@ -71,7 +71,7 @@ def committed() -> Decimal:
 def test_a_text_that_its_carrier_took_is_delivered_and_the_log_says_by_whom(
     sandbox: RunningSandbox, texted: Callable[..., Delivery]
 ) -> None:
-    row = texted()
+    row = texted(Priority.HIGH)
     assert reported(row)
     line = row.log.last()
     assert line

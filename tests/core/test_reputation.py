@@ -112,7 +112,7 @@ def test_what_aws_s_own_simulator_makes_of_a_message_is_not_counted(reported: Re
 def test_a_bad_reputation_stops_what_is_not_urgent_until_it_is_good_again(
     reported: Report, delivery: Make
 ) -> None:
-    urgent, other = delivery(), delivery(priority=Priority.MEDIUM)
+    urgent, other = delivery(priority=Priority.URGENT), delivery()
     text = delivery(Channel.SMS, Priority.HIGH)
     reported(sent=100, bounced=10)
     reputation.watch()

@@ -114,7 +114,7 @@ def test_a_lease_that_still_runs_is_respected(delivery: Make, waiting: Any) -> N
 def test_a_delivery_whose_workers_are_always_lost_is_given_up_at_its_horizon(
     delivery: Make, waiting: Any
 ) -> None:
-    row = delivery(due_at=ago(hours=5), failures=3)
+    row = delivery(priority=Priority.URGENT, due_at=ago(hours=5), failures=3)
     claim(row.pk)
     expire(row)
     sweeps.due()

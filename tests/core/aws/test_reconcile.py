@@ -15,7 +15,7 @@ from apps.core import providers, reconciliation, tasks
 from apps.core.attempts import attempt
 from apps.core.findings import Difference, Status
 from apps.core.models import Delivery, ProviderEvent
-from apps.core.states import Channel, DeliveryState
+from apps.core.states import Channel, DeliveryState, Priority
 from sandbox.testing import HOST, SMTP_PASSWORD, SMTP_USER, RunningSandbox, running_sandbox
 from sandbox.topic import ARN
 from tests.sandbox.clients import send_over, send_text, smtp
@@ -95,7 +95,7 @@ def test_what_was_sent_delivered_bounced_complained_about_and_texted_is_what_aws
     for outcome, state in (("bounce", "bounced"), ("complaint", "complained")):
         sandbox.rule(channel="email", times=1, events={"outcome": outcome})
         email(DeliveryState(state))
-    texts = [delivery(Channel.SMS) for _ in range(2)]
+    texts = [delivery(Channel.SMS, Priority.HIGH) for _ in range(2)]
     for row in texts:
         attempt(row.pk)
     wait_until(lambda: sandbox.health()["events"]["waiting"] == 0, "all was reported")

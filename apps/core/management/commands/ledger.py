@@ -4,6 +4,7 @@ from datetime import datetime, time
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.serializers.json import DjangoJSONEncoder
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
@@ -26,7 +27,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         books = ledger(options["since"])
         if options["json"]:
-            self.stdout.write(json.dumps(books.as_dict()))
+            self.stdout.write(json.dumps(books.as_dict(), cls=DjangoJSONEncoder))
         else:
             self._tell(books)
         if not books.balances:
@@ -44,12 +45,17 @@ class Command(BaseCommand):
             f"{books.perhaps_twice:>9,}  sent again after an attempt of which nobody knew: "
             "they may have arrived twice"
         )
+        for each in books.money:
+            self.stdout.write(
+                f"{each.committed_usd:>9,.2f}  US dollars committed for the text messages of "
+                f"{each.month:%B %Y}, {each.deliveries_usd:,.2f} of them in their deliveries"
+            )
         for channel, reasons in books.stopped.items():
             for reason in reasons:
                 label = Channel(channel).label
                 self.stdout.write(self.style.WARNING(f"{label} is stopped: {reason}"))
-        for each in books.discrepancies[:SHOWN]:
-            self.stdout.write(self.style.ERROR(f"{each.row} {each.problem}"))
+        for odd in books.discrepancies[:SHOWN]:
+            self.stdout.write(self.style.ERROR(f"{odd.row} {odd.problem}"))
         hidden = len(books.discrepancies) - SHOWN
         if hidden > 0:
             self.stdout.write(f"and {hidden:,} more; --json lists all")
