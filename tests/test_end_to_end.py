@@ -11,7 +11,7 @@ from tools import chromium
 from tools.processes import wait_until
 from tools.stack import Stack, running_stack
 
-pytestmark = [pytest.mark.browser, pytest.mark.services, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, pytest.mark.services]
 
 PHONE: ViewportSize = {"width": 390, "height": 844}
 POLICY = "content-security-policy"

@@ -205,7 +205,6 @@ def test_a_killed_redis_comes_back_and_a_stopped_one_stays_away(
         assert redis_answers(port)
 
 
-@pytest.mark.timeout(240)
 def test_the_whole_stack_answers_and_outlives_its_worker(tmp_path: Path) -> None:
     with running_stack(tmp_path / "var with a space") as stack:
         flower = f"http://{LOOPBACK}:{stack.environment['PORT_FLOWER']}"
