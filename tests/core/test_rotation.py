@@ -31,7 +31,7 @@ from rs_systems import rotation, secret
 from rs_systems.celery import debug_task
 from sandbox.testing import SMTP_PASSWORD, running_sandbox
 from tests.secrets_manager import SecretsManager
-from tests.services import PostgreSQL, Worker, wait_until
+from tests.services import PostgreSQL, Worker, wait_until, wait_with_beat
 
 DATABASE = "postgres://user:before@db.example:5432/rs"
 FIRST = {"AWS_SES_SMTP_PASSWORD": "before", "DATABASE_URL": DATABASE, "SECRET_KEY": "before"}
@@ -266,7 +266,7 @@ def test_a_worker_that_is_running_sends_with_the_password_that_was_rotated_in(
         row = delivery()
         enqueue([row])
         accepted = Delivery.objects.filter(pk=row.pk, state=DeliveryState.ACCEPTED)
-        wait_until(accepted.exists, "it is accepted")
+        wait_with_beat(accepted.exists, "it is accepted")
 
 
 def test_a_child_asks_before_its_first_task_however_old_what_its_parent_read(
