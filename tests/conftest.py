@@ -78,6 +78,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in wanted:
         if _starts_processes(item):
             item.add_marker(pytest.mark.timeout(SERVICES_TIMEOUT_S))
+    if any(item.get_closest_marker("browser") for item in wanted):
+        _be_patient_with_browsers()
+
+
+def _be_patient_with_browsers() -> None:
+    from playwright.sync_api import expect
+
+    expect.set_options(timeout=60_000)
 
 
 def _starts_processes(item: pytest.Item) -> bool:

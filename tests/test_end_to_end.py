@@ -142,7 +142,7 @@ def show_delivery(office: Page, number: str, state: str) -> None:
         office.goto(f"/admin/core/delivery/?q={number}")
         return state in row.inner_text()
 
-    wait_until(stands_so, f"the e-mail about {number} is {state.lower()}", 30)
+    wait_until(stands_so, f"the e-mail about {number} is {state.lower()}")
     row.locator("th a").click()
 
 

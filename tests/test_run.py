@@ -11,9 +11,10 @@ from urllib.request import ProxyHandler, build_opener
 
 import pytest
 
+from tools import supervisor
 from tools.processes import LOOPBACK, port_is_free, redis_answers, wait_until
 from tools.run import PORTS, write_environment
-from tools.stack import Stack, run_command, running_stack, stack_environment
+from tools.stack import STOP_S, Stack, run_command, running_stack, stack_environment
 from tools.supervisor import ROOT
 
 pytestmark = pytest.mark.services
@@ -45,7 +46,7 @@ def run_to_the_end(var: Path, environment: dict[str, str]) -> "subprocess.Comple
         env=environment,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=STOP_S,
         check=False,
     )
 
@@ -56,7 +57,7 @@ def pids(stack: Stack, words: str) -> set[int]:
 
 
 def the_pid(stack: Stack, words: str) -> int:
-    wait_until(lambda: len(pids(stack, words)) == 1, f"there is one process of {words}", 10)
+    wait_until(lambda: len(pids(stack, words)) == 1, f"there is one process of {words}")
     [pid] = pids(stack, words)
     return pid
 
@@ -131,10 +132,10 @@ def test_a_signal_ends_every_process_and_their_children(
 ) -> None:
     path = procfile(f'parent: sh -c "sleep 1001 & sleep 1001"\nsleeper: python -c "{SLEEPER}"\n')
     with running_stack(tmp_path / "var", f"--procfile={path}") as stack:
-        wait_until(lambda: pids(stack, "sleep 1001"), "the parent started its children", 10)
+        wait_until(lambda: pids(stack, "sleep 1001"), "the parent started its children")
         the_pid(stack, SLEEPER)
         stack.process.send_signal(number)
-        assert stack.process.wait(10) == 0
+        assert stack.process.wait(STOP_S) == 0
         assert stack.processes() == {}
 
 
@@ -147,7 +148,8 @@ def test_a_second_interrupt_kills_what_does_not_end(
         stack.process.send_signal(signal.SIGINT)
         wait_until(lambda: "Stopping" in stack.output, "the run is stopping")
         stack.process.send_signal(signal.SIGINT)
-        assert stack.process.wait(5) == 0
+        # Before it would have been killed without that.
+        assert stack.process.wait(supervisor.STOP_S - 5) == 0
         assert stack.processes() == {}
 
 
@@ -159,7 +161,7 @@ def test_the_processes_end_with_a_runner_that_is_killed(
         the_pid(stack, SLEEPER)
         stack.process.kill()
         stack.process.wait()
-        wait_until(lambda: not stack.processes(), "no process is left", 10)
+        wait_until(lambda: not stack.processes(), "no process is left")
 
 
 def test_a_killed_process_is_started_again(tmp_path: Path, procfile: Callable[[str], Path]) -> None:
@@ -167,7 +169,7 @@ def test_a_killed_process_is_started_again(tmp_path: Path, procfile: Callable[[s
     with running_stack(tmp_path / "var", f"--procfile={path}") as stack:
         first = the_pid(stack, SLEEPER)
         os.kill(first, signal.SIGKILL)
-        wait_until(lambda: pids(stack, SLEEPER) - {first}, "it was started again", 10)
+        wait_until(lambda: pids(stack, SLEEPER) - {first}, "it was started again")
         assert "ended by SIGKILL; starting it again" in stack.output
 
 
@@ -176,7 +178,7 @@ def test_a_process_that_cannot_live_ends_the_run_and_shows_why(
 ) -> None:
     path = procfile("broken: sh -c 'echo no such table; exit 3'\n")
     with running_stack(tmp_path / "var", f"--procfile={path}") as stack:
-        assert stack.process.wait(30) == 1
+        assert stack.process.wait(STOP_S) == 1
         ended = stack.output.rpartition("make run: ")[2]
         assert "broken ended 5 times without ever being up" in ended
         assert "exit status 3" in ended
@@ -191,14 +193,14 @@ def test_a_killed_redis_comes_back_and_a_stopped_one_stays_away(
         port = int(stack.environment["PORT_REDIS"])
         first = the_pid(stack, "redis-server")
         os.kill(first, signal.SIGKILL)
-        wait_until(lambda: pids(stack, "redis-server") - {first}, "Redis was started again", 10)
-        wait_until(lambda: redis_answers(port), "Redis answers", 10)
+        wait_until(lambda: pids(stack, "redis-server") - {first}, "Redis was started again")
+        wait_until(lambda: redis_answers(port), "Redis answers")
 
         stack.redis("stop")
         assert port_is_free(port)
         sleeper = the_pid(stack, SLEEPER)
         os.kill(sleeper, signal.SIGKILL)
-        wait_until(lambda: pids(stack, SLEEPER) - {sleeper}, "the runner did its rounds", 10)
+        wait_until(lambda: pids(stack, SLEEPER) - {sleeper}, "the runner did its rounds")
         assert port_is_free(port)
 
         stack.redis("start")

@@ -239,7 +239,7 @@ def test_a_text_says_what_the_carrier_made_of_it(
     sms(PHONE)
     sandbox.rule(channel="sms", times=1, events={"outcome": "none"})
     sms(PHONE)
-    wait_until(lambda: sandbox.health()["events"]["waiting"] == 0, "all was reported", 10)
+    wait_until(lambda: sandbox.health()["events"]["waiting"] == 0, "all was reported")
 
     html = page(client, person="jane")
 
