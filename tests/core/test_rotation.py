@@ -39,7 +39,7 @@ FIRST = {"AWS_SES_SMTP_PASSWORD": "before", "DATABASE_URL": DATABASE, "SECRET_KE
 
 @pytest.fixture
 def running(
-    manager: SecretsManager, settings: Any, monkeypatch: pytest.MonkeyPatch
+    db: None, manager: SecretsManager, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[SecretsManager]:
     """This process has read its secret, and watches it without any patience."""
     for name in FIRST:
@@ -49,6 +49,8 @@ def running(
     manager.asked.clear()
     settings.EMAIL_HOST_PASSWORD = "before"
     settings.AWS_SECRETS_REFRESH_S = 0
+    # Who asks is to have its answer, however slow the machine.
+    monkeypatch.setattr(secret, "LATER", secret.AT_START._replace(read_s=60, tries=1))
     monkeypatch.setattr(rotation, "SOONEST_S", 0)
     monkeypatch.setattr(rotation, "_watch", rotation.Watch(time.monotonic()))
     rotation.watch()
