@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 import pytest
 
 from sandbox.testing import HOST, SMTP_PASSWORD, SMTP_USER, RunningSandbox, running_sandbox
-from tools.processes import wait_until
+from tools.processes import port_is_free, wait_until
 
 PROJECT = Path(__file__).resolve().parents[2]
 PATIENCE = 60
@@ -95,6 +95,31 @@ def test_a_signal_stops_it_at_once_and_quietly_even_while_a_call_is_held(
         assert all(call.exception(PATIENCE) for call in calls)
 
     assert capfd.readouterr().err == ""
+
+
+def test_one_that_a_test_started_ends_with_the_test_however_that_ends() -> None:
+    program = (
+        "import sys; from sandbox.testing import running_sandbox\n"
+        "with running_sandbox() as sandbox:\n"
+        "    print(sandbox.process.pid, sandbox.http_port, flush=True)\n"
+        "    sys.stdin.read()"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program],
+        cwd=PROJECT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    pid, port = map(int, process.stdout.readline().split())
+    process.kill()
+    process.communicate()
+    try:
+        wait_until(lambda: port_is_free(port), "nobody listens any more")
+    except AssertionError:
+        os.kill(pid, signal.SIGKILL)
+        raise
 
 
 @pytest.mark.parametrize("option", ["--smtp-port", "--aws-port", "--http-port"])
