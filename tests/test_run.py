@@ -140,7 +140,10 @@ def test_a_signal_ends_every_process_and_their_children(
 ) -> None:
     path = procfile(f'parent: sh -c "sleep 1001 & sleep 1001"\nsleeper: python -c "{SLEEPER}"\n')
     with running_stack(tmp_path / "var", f"--procfile={path}") as stack:
-        wait_until(lambda: pids(stack, "sleep 1001"), "the parent started its children")
+        wait_until(
+            lambda: list(stack.processes().values()).count("sleep 1001") == 2,
+            "the parent started its children",
+        )
         the_pid(stack, SLEEPER)
         stack.process.send_signal(number)
         assert stack.process.wait(STOP_S) == 0

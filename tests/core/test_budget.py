@@ -69,11 +69,11 @@ def reserved(row: Delivery) -> Delivery:
 
 def at_once(workers: int, rows: list[Delivery]) -> None:
     """Attempt these, shared out among so many workers that begin at the same moment."""
-    barrier = threading.Barrier(workers)
+    barrier = threading.Barrier(workers, timeout=60)
 
     def work(share: list[Delivery]) -> None:
         connection.ensure_connection()
-        barrier.wait(timeout=30)
+        barrier.wait()
         for row in share:
             attempt(row.pk)
         connection.close()
