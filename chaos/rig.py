@@ -26,7 +26,7 @@ from tools.stack import committed_environment
 BIN = Path(sys.executable).parent
 #: The processes of one worker: as many calls may be in flight when it is killed.
 PROCESSES = 4
-READY_S = 60.0
+READY_S = 120.0
 WEBHOOK = "/webhooks/aws/sns"
 
 _http = build_opener(ProxyHandler({}))

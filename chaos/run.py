@@ -208,7 +208,9 @@ class Run:
             uncalled_for=len(books.never_accepted(orders, times)),
             events_refused=books.events_refused(self.rig.sandbox),
         )
-        self.problems += judge(self._scenario.promise, figures) + self._ledger()
+        # In little it is a test, which a busy machine must not fail.
+        self.problems += judge(self._scenario.promise, figures, timed=not self.quick)
+        self.problems += self._ledger()
         if self._scenario.check:
             self._scenario.check(self)
         return Result(self._scenario.name, self._seed, figures, self.problems, self.extras)

@@ -28,6 +28,9 @@ class Intake:
         Where a rule says that no answer comes, neither does this one: the call ends with the
         connection, `transport`.
         """
+        if transport is None or transport.is_closing():
+            # It was cut before its message was taken, and nobody is left to be told.
+            await _until_cancelled()
         rule, telling = self._rules.decide(message.kind, message.recipients)
         if rule and rule.answer not in KEEPING:
             return await _without_keeping(rule, transport)

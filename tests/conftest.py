@@ -16,6 +16,10 @@ import redis
 
 from tests import secrets_manager, services
 
+#: Instead of the timeout in pyproject.toml: several workers and a browser start slowly on a busy
+#: machine, and each wait has an end of its own.
+SERVICES_TIMEOUT_S = 300
+
 
 def _new_folder() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="rs-tests-"))
@@ -71,6 +75,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     ]
     config.hook.pytest_deselected(items=[item for item in items if item not in wanted])
     items[:] = wanted
+    for item in wanted:
+        if _starts_processes(item):
+            item.add_marker(pytest.mark.timeout(SERVICES_TIMEOUT_S))
+    if any(item.get_closest_marker("browser") for item in wanted):
+        _be_patient_with_browsers()
+
+
+def _be_patient_with_browsers() -> None:
+    from playwright.sync_api import expect
+
+    expect.set_options(timeout=60_000)
+
+
+def _starts_processes(item: pytest.Item) -> bool:
+    return any(item.get_closest_marker(name) for name in ("browser", "services"))
 
 
 def _needs_postgresql(item: pytest.Item) -> bool:

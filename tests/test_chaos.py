@@ -60,6 +60,11 @@ def test_a_promise_that_was_broken_is_named(changed: dict[str, Any], problem: st
     assert judge(Promise(), figures(**changed)) == [problem]
 
 
+def test_in_little_a_late_drain_is_none_the_worse_but_it_must_come() -> None:
+    assert judge(Promise(), figures(drain_s=60.1), timed=False) == []
+    assert judge(Promise(), figures(drain_s=None), timed=False) != []
+
+
 def test_duplicates_that_may_occur_are_no_more_than_were_in_flight_and_each_explained() -> None:
     promise = Promise(may_duplicate=True)
     assert judge(promise, figures(duplicates=4, in_flight=4)) == []

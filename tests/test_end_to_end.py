@@ -11,7 +11,7 @@ from tools import chromium
 from tools.processes import wait_until
 from tools.stack import Stack, running_stack
 
-pytestmark = [pytest.mark.browser, pytest.mark.services, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, pytest.mark.services]
 
 PHONE: ViewportSize = {"width": 390, "height": 844}
 POLICY = "content-security-policy"
@@ -142,7 +142,7 @@ def show_delivery(office: Page, number: str, state: str) -> None:
         office.goto(f"/admin/core/delivery/?q={number}")
         return state in row.inner_text()
 
-    wait_until(stands_so, f"the e-mail about {number} is {state.lower()}", 30)
+    wait_until(stands_so, f"the e-mail about {number} is {state.lower()}")
     row.locator("th a").click()
 
 

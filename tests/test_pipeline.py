@@ -16,7 +16,7 @@ from apps.core.services.notification import NotificationService
 from apps.core.states import Channel, DeliveryState, LogEvent, Priority
 from sandbox.testing import RunningSandbox, running_sandbox
 
-from .services import Redis, Worker, wait_until
+from .services import Redis, Worker, wait_until, wait_with_beat
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.services]
 
@@ -73,7 +73,7 @@ def test_an_approval_s_email_and_text_go_all_the_way_and_the_log_tells_it(
 ) -> None:
     start()
     notify(person(1))
-    wait_until(settled(2), "both deliveries are accepted")
+    wait_with_beat(settled(2), "both deliveries are accepted")
     (mail,) = sandbox.messages(kind="email")
     (text,) = sandbox.messages(kind="sms")
     rows = {row.channel: row for row in Delivery.objects.all()}
@@ -111,7 +111,7 @@ def test_two_hundred_creations_inside_open_transactions_are_two_hundred_messages
     for thread in shares:
         thread.start()
     created.wait()
-    wait_until(settled(200), "all are accepted")
+    wait_with_beat(settled(200), "all are accepted")
     assert set(tags(sandbox).values()) == {1}
     assert len(tags(sandbox)) == 200
 
@@ -125,7 +125,7 @@ def test_a_rolled_back_transaction_sends_nothing(
         notify(one)
         transaction.set_rollback(True)
     notify(one, priority=Priority.MEDIUM)
-    wait_until(settled(1), "the one that was committed is accepted")
+    wait_with_beat(settled(1), "the one that was committed is accepted")
     assert sum(tags(sandbox).values()) == 1
     assert sandbox.messages(kind="sms") == []
 
@@ -137,7 +137,7 @@ def test_the_same_delivery_enqueued_twenty_times_is_sent_once(
     notify(person(1), priority=Priority.MEDIUM)
     row = Delivery.objects.get()
     tasks.enqueue([row] * 20)
-    wait_until(settled(1), "it is accepted")
+    wait_with_beat(settled(1), "it is accepted")
     wait_until(lambda: _waiting_tasks() == 0, "the other tasks have run")
     assert tags(sandbox) == {str(row.pk): 1}
 
@@ -145,7 +145,7 @@ def test_the_same_delivery_enqueued_twenty_times_is_sent_once(
 def test_a_fan_out_reaches_everybody_once(start: StartWorker, sandbox: RunningSandbox) -> None:
     start(concurrency=2)
     notify([person(number) for number in range(60)], priority=Priority.MEDIUM)
-    wait_until(settled(60), "all are accepted")
+    wait_with_beat(settled(60), "all are accepted")
     assert len(tags(sandbox)) == 60
     assert set(tags(sandbox).values()) == {1}
 
@@ -159,7 +159,7 @@ def test_what_was_approved_while_redis_was_down_arrives_once_when_it_is_back(
     redis_server.start()
     start()
     _sweep()
-    wait_until(settled(2), "both deliveries are accepted")
+    wait_with_beat(settled(2), "both deliveries are accepted")
     assert len(sandbox.messages()) == 2
 
 
@@ -174,7 +174,7 @@ def test_a_flushed_broker_loses_nothing(
     Delivery.objects.update(enqueued_at="2026-01-01T00:00Z")
     start()
     _sweep()
-    wait_until(settled(20), "all are accepted")
+    wait_with_beat(settled(20), "all are accepted")
     assert set(tags(sandbox).values()) == {1}
 
 
@@ -190,7 +190,7 @@ def test_a_worker_killed_while_it_calls_leaves_the_delivery_unknown_and_sends_no
         worker(AWS_SES_PORT=str(slow.smtp_port))
         _sweep()
         unknown = Delivery.objects.filter(state=DeliveryState.UNKNOWN)
-        wait_until(unknown.exists, "the sweep has found it")
+        wait_with_beat(unknown.exists, "the sweep has found it")
         events = NotificationDeliveryLog.objects.values_list("event", flat=True)
         assert list(events) == [LogEvent.CALLING, LogEvent.LEASE_EXPIRED]
         assert len(slow.messages(kind="email")) == 1

@@ -1,6 +1,7 @@
 """The runner behind `make run`, run for real."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -11,9 +12,10 @@ from urllib.request import ProxyHandler, build_opener
 
 import pytest
 
-from tools.processes import LOOPBACK, port_is_free, redis_answers, wait_until
+from tools import supervisor
+from tools.processes import LOOPBACK, free_ports, port_is_free, redis_answers, wait_until
 from tools.run import PORTS, write_environment
-from tools.stack import Stack, run_command, running_stack, stack_environment
+from tools.stack import STOP_S, Stack, run_command, running_stack, stack_environment
 from tools.supervisor import ROOT
 
 pytestmark = pytest.mark.services
@@ -45,7 +47,7 @@ def run_to_the_end(var: Path, environment: dict[str, str]) -> "subprocess.Comple
         env=environment,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=STOP_S,
         check=False,
     )
 
@@ -56,7 +58,7 @@ def pids(stack: Stack, words: str) -> set[int]:
 
 
 def the_pid(stack: Stack, words: str) -> int:
-    wait_until(lambda: len(pids(stack, words)) == 1, f"there is one process of {words}", 10)
+    wait_until(lambda: len(pids(stack, words)) == 1, f"there is one process of {words}")
     [pid] = pids(stack, words)
     return pid
 
@@ -64,6 +66,12 @@ def the_pid(stack: Stack, words: str) -> int:
 def answers(url: str) -> bool:
     with build_opener(ProxyHandler({})).open(url, timeout=10) as response:
         return bool(response.status == 200)
+
+
+def test_a_free_port_is_given_out_once_and_is_none_that_an_outgoing_connection_may_get() -> None:
+    ports = [*free_ports(3), *free_ports(3)]
+    assert all(port_is_free(port) and port < 32_768 for port in ports)
+    assert len(set(ports)) == 6
 
 
 @pytest.mark.parametrize("variable", PORTS)
@@ -78,7 +86,8 @@ def test_a_taken_port_is_named_with_what_to_do_and_nothing_starts(
     assert ended.stdout == ""
     [sentence] = ended.stderr.splitlines()
     assert f"port {port} ({variable.removeprefix('PORT_').lower()}) is in use" in sentence
-    assert f"`make run {variable}={port + 100}`" in sentence
+    [another] = re.findall(rf"`make run {variable}=(\d+)`", sentence)
+    assert port_is_free(int(another))
 
 
 def test_all_taken_ports_are_named_at_once(tmp_path: Path) -> None:
@@ -131,10 +140,13 @@ def test_a_signal_ends_every_process_and_their_children(
 ) -> None:
     path = procfile(f'parent: sh -c "sleep 1001 & sleep 1001"\nsleeper: python -c "{SLEEPER}"\n')
     with running_stack(tmp_path / "var", f"--procfile={path}") as stack:
-        wait_until(lambda: pids(stack, "sleep 1001"), "the parent started its children", 10)
+        wait_until(
+            lambda: list(stack.processes().values()).count("sleep 1001") == 2,
+            "the parent started its children",
+        )
         the_pid(stack, SLEEPER)
         stack.process.send_signal(number)
-        assert stack.process.wait(10) == 0
+        assert stack.process.wait(STOP_S) == 0
         assert stack.processes() == {}
 
 
@@ -147,7 +159,8 @@ def test_a_second_interrupt_kills_what_does_not_end(
         stack.process.send_signal(signal.SIGINT)
         wait_until(lambda: "Stopping" in stack.output, "the run is stopping")
         stack.process.send_signal(signal.SIGINT)
-        assert stack.process.wait(5) == 0
+        # Before it would have been killed without that.
+        assert stack.process.wait(supervisor.STOP_S - 5) == 0
         assert stack.processes() == {}
 
 
@@ -159,7 +172,7 @@ def test_the_processes_end_with_a_runner_that_is_killed(
         the_pid(stack, SLEEPER)
         stack.process.kill()
         stack.process.wait()
-        wait_until(lambda: not stack.processes(), "no process is left", 10)
+        wait_until(lambda: not stack.processes(), "no process is left")
 
 
 def test_a_killed_process_is_started_again(tmp_path: Path, procfile: Callable[[str], Path]) -> None:
@@ -167,7 +180,7 @@ def test_a_killed_process_is_started_again(tmp_path: Path, procfile: Callable[[s
     with running_stack(tmp_path / "var", f"--procfile={path}") as stack:
         first = the_pid(stack, SLEEPER)
         os.kill(first, signal.SIGKILL)
-        wait_until(lambda: pids(stack, SLEEPER) - {first}, "it was started again", 10)
+        wait_until(lambda: pids(stack, SLEEPER) - {first}, "it was started again")
         assert "ended by SIGKILL; starting it again" in stack.output
 
 
@@ -176,7 +189,7 @@ def test_a_process_that_cannot_live_ends_the_run_and_shows_why(
 ) -> None:
     path = procfile("broken: sh -c 'echo no such table; exit 3'\n")
     with running_stack(tmp_path / "var", f"--procfile={path}") as stack:
-        assert stack.process.wait(30) == 1
+        assert stack.process.wait(STOP_S) == 1
         ended = stack.output.rpartition("make run: ")[2]
         assert "broken ended 5 times without ever being up" in ended
         assert "exit status 3" in ended
@@ -191,21 +204,20 @@ def test_a_killed_redis_comes_back_and_a_stopped_one_stays_away(
         port = int(stack.environment["PORT_REDIS"])
         first = the_pid(stack, "redis-server")
         os.kill(first, signal.SIGKILL)
-        wait_until(lambda: pids(stack, "redis-server") - {first}, "Redis was started again", 10)
-        wait_until(lambda: redis_answers(port), "Redis answers", 10)
+        wait_until(lambda: pids(stack, "redis-server") - {first}, "Redis was started again")
+        wait_until(lambda: redis_answers(port), "Redis answers")
 
         stack.redis("stop")
         assert port_is_free(port)
         sleeper = the_pid(stack, SLEEPER)
         os.kill(sleeper, signal.SIGKILL)
-        wait_until(lambda: pids(stack, SLEEPER) - {sleeper}, "the runner did its rounds", 10)
+        wait_until(lambda: pids(stack, SLEEPER) - {sleeper}, "the runner did its rounds")
         assert port_is_free(port)
 
         stack.redis("start")
         assert redis_answers(port)
 
 
-@pytest.mark.timeout(240)
 def test_the_whole_stack_answers_and_outlives_its_worker(tmp_path: Path) -> None:
     with running_stack(tmp_path / "var with a space") as stack:
         flower = f"http://{LOOPBACK}:{stack.environment['PORT_FLOWER']}"

@@ -19,7 +19,7 @@ from sandbox.testing import SMTP_PASSWORD, SMTP_USER, RunningSandbox, running_sa
 from tools.processes import LOOPBACK
 from tools.supervisor import ROOT
 
-from .services import Worker, database_url, wait_until
+from .services import Worker, database_url, wait_with_beat
 from .tls import Authority, tls_front
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.services]
@@ -107,7 +107,7 @@ def test_a_whole_demo_run_reaches_no_address_that_is_not_on_the_list(
     every_kind = {kind.name for kind in kinds.every()} - {own_kinds.LOOPBACK.name}
     assert set(of_repairs.values_list("kind", flat=True)) == every_kind
     open_ones = Delivery.objects.exclude(state__in=[DeliveryState.ACCEPTED, DeliveryState.SKIPPED])
-    wait_until(lambda: not open_ones.exists(), "every delivery is sent or skipped")
+    wait_with_beat(lambda: not open_ones.exists(), "every delivery is sent or skipped")
     run(staging | {"ADMIN_EMAIL": ADDRESS}, "tell_the_administrator")
 
     messages = sandbox.messages()

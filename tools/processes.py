@@ -8,12 +8,18 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from itertools import count, islice
 from pathlib import Path
+from random import SystemRandom
 from typing import Any
 
 LOOPBACK = "127.0.0.1"
+
+# Below the ports that the system lends to outgoing connections (from 32768 on), of which one may
+# take a port away between its choice and its use; each worker of pytest-xdist has its share.
+_FIRST_PORT, _SHARES, _SHARE = 11_000, 8, 2_700
 
 _PR_SET_PDEATHSIG = 1
 # Looked up here and not between fork and exec, where next to nothing is safe to call.
@@ -93,13 +99,17 @@ def wait_until(condition: Callable[[], Any], what: str, seconds: float = 60) -> 
         time.sleep(0.02)
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports of the loopback that nobody listens on, each different."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind((LOOPBACK, 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
+def free_ports(how_many: int) -> list[int]:
+    """Ports of the loopback that nobody listens on, none of them given out before."""
+    return list(islice(_ports, how_many))
+
+
+def _free_ports() -> Iterator[int]:
+    # Beginning anywhere, since another run of the tests may choose at the same time.
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first, begin = _FIRST_PORT + worker % _SHARES * _SHARE, SystemRandom().randrange(_SHARE)
+    ports = (first + number % _SHARE for number in count(begin))
+    return filter(port_is_free, ports)
+
+
+_ports = _free_ports()

@@ -82,7 +82,7 @@ def test_a_delivery_that_is_gone_is_no_error(db: None) -> None:
 @pytest.mark.django_db(transaction=True)
 def test_two_workers_at_once_make_one_call(delivery: Make) -> None:
     rows = [delivery() for _ in range(5)]
-    barrier = threading.Barrier(2)
+    barrier = threading.Barrier(2, timeout=60)
 
     def work() -> None:
         for row in rows:

@@ -503,7 +503,7 @@ def test_two_reports_at_once_are_one_after_the_other(delivery: Make) -> None:
     from threading import Barrier
 
     row = accepted(delivery)
-    together = Barrier(4, timeout=30)
+    together = Barrier(4, timeout=60)
 
     def tell(kind: EventKind) -> None:
         together.wait()

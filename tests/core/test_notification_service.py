@@ -123,7 +123,7 @@ def test_the_same_dedup_key_under_concurrent_calls_is_one_notification(
     notify: Notify, person: Person, woken: list[Any]
 ) -> None:
     people = [person() for _ in range(5)]
-    barrier = threading.Barrier(4)
+    barrier = threading.Barrier(4, timeout=60)
     results: list[set[Any]] = []
 
     def call() -> None:

@@ -17,7 +17,7 @@ from apps.core.models.suppression import Listed, SuppressionReason
 from apps.core.providers import suppression_lists
 from apps.core.states import Channel, DeliveryState, EventKind, Priority
 from sandbox.testing import RunningSandbox
-from tests.services import Worker, wait_until
+from tests.services import Worker, wait_with_beat
 
 Make = Callable[..., Delivery]
 GONE, NUMBER = "gone@customer.example", "+12025550142"
@@ -363,11 +363,12 @@ def test_a_real_worker_takes_it_off(sandbox: RunningSandbox, worker: Callable[..
         AWS_ENDPOINT_URL_SNS=sandbox.aws_url,
         AWS_SES_SUPPRESSION_LIST="true",
     )
+    read = Suppression.objects.in_force()
     tasks.read_suppression_list.apply_async()
-    wait_until(Suppression.objects.in_force().exists, "the list was read")
+    wait_with_beat(read.exists, "the list was read", tasks.read_suppression_list.apply_async)
     suppressions.lift(Suppression.objects.get(), "office")
     tasks.enqueue_take_off()
-    wait_until(lambda: left(sandbox) == [], "it was taken off")
+    wait_with_beat(lambda: left(sandbox) == [], "it was taken off", tasks.enqueue_take_off)
 
 
 # --- SNS's opt-outs -----------------------------------------------------------------------------

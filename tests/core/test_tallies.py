@@ -1,7 +1,7 @@
 """What our own books count, at the ends of a window and within it."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import count
 from typing import Any
@@ -17,8 +17,7 @@ from apps.core.states import Channel, DeliveryState, EventKind, LogEvent
 from apps.core.tallies import Range, Spend, Window
 
 Make = Callable[..., Delivery]
-NOW = timezone.now()
-#: Long enough ago for both edges to lie before now.
+NOW = datetime(2025, 6, 15, 12, tzinfo=UTC)
 WINDOW = Window(NOW - timedelta(hours=25), NOW - timedelta(hours=1))
 INSIDE, OUTSIDE = NOW - timedelta(hours=10), NOW - timedelta(minutes=40)
 AT_ITS_END, AT_ITS_START = WINDOW.end + timedelta(minutes=5), WINDOW.start + timedelta(minutes=5)

@@ -18,12 +18,12 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def at_once(*acts: Callable[[], object]) -> list[object]:
     """Begin all at the same moment; what each returned, or the AlreadyDone it raised."""
-    barrier = Barrier(len(acts))
+    barrier = Barrier(len(acts), timeout=60)
 
     def run(act: Callable[[], object]) -> object:
         try:
             connection.ensure_connection()
-            barrier.wait(timeout=10)
+            barrier.wait()
             return act()
         except AlreadyDone as notice:
             return notice
@@ -46,7 +46,7 @@ def overlapping(first: Callable[[], object], second: Callable[[], object]) -> No
             second_is_done.wait(timeout=0.5)
 
     def follow() -> None:
-        first_is_done.wait(timeout=10)
+        first_is_done.wait(timeout=60)
         second()
         second_is_done.set()
 

@@ -19,7 +19,7 @@ DELIVERY = "3f1c9a52-0d6e-4f0e-9c39-5a9be5b0a6aa"
 ADDRESS = "owner@customer.example"
 PHONE = "+15551234567"
 #: Longer than anything here takes, for what is answered; and short, for what is not to be.
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 IMPATIENCE_S = 1.0
 
 

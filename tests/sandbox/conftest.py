@@ -22,7 +22,7 @@ def shared_sandbox() -> Iterator[RunningSandbox]:
 @pytest.fixture
 def sandbox(shared_sandbox: RunningSandbox) -> RunningSandbox:
     """A running sandbox that holds no messages, has no faults and nothing left to report."""
-    wait_until(lambda: shared_sandbox.health()["events"]["waiting"] == 0, "all was reported", 30)
+    wait_until(lambda: shared_sandbox.health()["events"]["waiting"] == 0, "all was reported")
     shared_sandbox.clear()
     shared_sandbox.clear_rules()
     shared_sandbox.account(suppressed=[])

@@ -62,7 +62,7 @@ class Subscriber:
 
 def check_signature(envelope: dict[str, str]) -> None:
     """As the documentation of SNS says; raises InvalidSignature."""
-    with build_opener(ProxyHandler({})).open(envelope["SigningCertURL"], timeout=10) as answer:
+    with build_opener(ProxyHandler({})).open(envelope["SigningCertURL"], timeout=60) as answer:
         certificate = x509.load_pem_x509_certificate(answer.read())
     names = NOTIFICATION if envelope["Type"] == "Notification" else CONFIRMATION
     signed = "".join(f"{name}\n{envelope[name]}\n" for name in names)

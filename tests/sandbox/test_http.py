@@ -19,7 +19,7 @@ def ask(
 def ask_port(
     port: int, path: str, method: str = "GET", body: str = "", **headers: str
 ) -> tuple[HTTPResponse, Any]:
-    connection = HTTPConnection(HOST, port, timeout=10)
+    connection = HTTPConnection(HOST, port, timeout=60)
     try:
         connection.request(method, path, body=body, headers=headers)
         answer = connection.getresponse()
@@ -41,7 +41,7 @@ def send_email(sandbox: RunningSandbox, *to: str) -> None:
     message["Subject"] = "Ready"
     message.set_content("Ready.")
     message.add_alternative("<p>Ready.</p>", subtype="html")
-    with smtplib.SMTP(HOST, sandbox.smtp_port, timeout=10) as client:
+    with smtplib.SMTP(HOST, sandbox.smtp_port, timeout=60) as client:
         client.login(SMTP_USER, SMTP_PASSWORD)
         client.send_message(message, "no-reply@rs.example", to)
 

@@ -32,7 +32,7 @@ def wait_for_receipt(sandbox: RunningSandbox, message_id: str, group: str) -> di
         all_of_them = receipts(sandbox, group)
         return [each for each in all_of_them if each["notification"]["messageId"] == message_id]
 
-    wait_until(lambda: bool(found()), "its receipt is there", 20)
+    wait_until(lambda: bool(found()), "its receipt is there")
     [receipt] = found()
     return receipt
 
@@ -140,7 +140,7 @@ def test_a_receipt_can_be_late_be_twice_and_not_be(sandbox: RunningSandbox) -> N
     def ids() -> list[str]:
         return [each["notification"]["messageId"] for each in receipts(sandbox, GROUP)]
 
-    wait_until(lambda: late in ids(), "the late one is there", 20)
+    wait_until(lambda: late in ids(), "the late one is there")
     assert time.monotonic() - started >= 0.7
     assert ids().count(late) == 2
     assert silent not in ids()

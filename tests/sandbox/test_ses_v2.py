@@ -141,7 +141,7 @@ def test_an_action_can_be_denied(
 
 def ask(sandbox: RunningSandbox, method: str, body: str = "") -> Any:
     request = Request(f"{sandbox.url}/api/account", body.encode() or None, method=method)
-    with urlopen(request, timeout=10) as answer:
+    with urlopen(request, timeout=60) as answer:
         return json.loads(answer.read() or "null")
 
 

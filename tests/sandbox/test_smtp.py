@@ -17,7 +17,7 @@ SES_ID = re.compile(
 @pytest.fixture
 def stranger(sandbox: RunningSandbox) -> Iterator[smtplib.SMTP]:
     """A client which has not logged in."""
-    with smtplib.SMTP(HOST, sandbox.smtp_port, timeout=10) as client:
+    with smtplib.SMTP(HOST, sandbox.smtp_port, timeout=60) as client:
         client.ehlo()
         yield client
 

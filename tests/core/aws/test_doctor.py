@@ -21,7 +21,7 @@ from apps.core.states import Channel, DeliveryState, EventKind, LogEvent
 from sandbox.account import EVERY_OUTCOME
 from sandbox.testing import RunningSandbox
 from sandbox.topic import ARN
-from tests.services import Worker
+from tests.services import Worker, wait_until
 from tools.endpoints import endpoints
 
 from .conftest import Lines
@@ -74,7 +74,8 @@ def test_workers_are_counted_and_none_is_a_failure(
     healthy: RunningSandbox, worker: Callable[..., Worker]
 ) -> None:
     running = worker()
-    assert workers.online(Account()).found == "1 worker answers"
+    # Within a second, which a busy one need not manage at once.
+    wait_until(lambda: workers.online(Account()).found == "1 worker answers", "it answers")
     running.kill()
     assert workers.online(Account()).status == Status.FAIL
 
