@@ -178,20 +178,12 @@ class Worker:
         kill_group(self.process.pid)
         self.process.wait()
 
-    def stop(self) -> None:
-        """Let it finish the tasks that it is running, then end."""
-        self.process.terminate()
-        try:
-            self.process.wait(STOP_S)
-        finally:
-            self.kill()
-
 
 @contextmanager
 def running_worker(
     folder: Path, name: str, concurrency: int = 1, **variables: str
 ) -> Iterator[Worker]:
-    """A worker on the test database and the private Redis, ready for tasks."""
+    """A worker on the test database and the private Redis, ready for tasks; killed at the end."""
     log = folder / f"{name}.log"
     worker = Worker(
         name,
@@ -211,7 +203,7 @@ def running_worker(
         wait_until(worker.answers, f"{name} answers")
         yield worker
     finally:
-        worker.stop()
+        worker.kill()
 
 
 class Site:

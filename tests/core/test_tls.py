@@ -23,8 +23,15 @@ from rs_systems.celery import app
 
 app.loader.import_default_modules()
 connection = app.connection_for_write()
+
+
+def broker():
+    connection.ensure_connection(max_retries=1, interval_start=0)
+    return connection.default_channel.client
+
+
 clients = {
-    "broker": lambda: connection.default_channel.client,
+    "broker": broker,
     "limiter": limits.client,
     "heartbeat": heartbeat._client,
     "doctor": redis_server.client,

@@ -1,7 +1,7 @@
 """The two lists as boto3 reads them: SES's pace, and what moto makes of the opt-outs."""
 
-import time
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -17,7 +17,16 @@ AT = datetime(2026, 11, 25, 3, 10, tzinfo=UTC)
 
 
 @pytest.fixture
-def ses(monkeypatch: pytest.MonkeyPatch) -> Any:
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long each call would have been held up, on a clock that stands still."""
+    slept: list[float] = []
+    clock = SimpleNamespace(monotonic=lambda: 0.0, sleep=slept.append)
+    monkeypatch.setattr(suppression_lists, "time", clock)
+    return slept
+
+
+@pytest.fixture
+def ses(monkeypatch: pytest.MonkeyPatch, slept: list[float]) -> Any:
     """A client whose answers are put in; it is that of AWS itself."""
     monkeypatch.delenv("AWS_ENDPOINT_URL_SESV2")
     client = boto3.client("sesv2", region_name="us-east-1")
@@ -35,10 +44,8 @@ def page(*entries: tuple[str, str], token: str = "") -> dict[str, Any]:
 
 
 def test_ses_is_asked_page_after_page_within_the_times_and_once_a_second(
-    ses: Stubber, monkeypatch: pytest.MonkeyPatch
+    ses: Stubber, slept: list[float]
 ) -> None:
-    slept: list[float] = []
-    monkeypatch.setattr(time, "sleep", slept.append)
     times = {"StartDate": AT - timedelta(days=1), "EndDate": AT, "PageSize": 1000}
     first = page(("Gone@x.example", "BOUNCE"), token="more")
     ses.add_response("list_suppressed_destinations", first, times)
@@ -49,7 +56,7 @@ def test_ses_is_asked_page_after_page_within_the_times_and_once_a_second(
         [Listed("Gone@x.example", SuppressionReason.BOUNCE, AT)],
         [Listed("angry@x.example", SuppressionReason.COMPLAINT, AT)],
     ]
-    assert slept[1] == pytest.approx(suppression_lists.SES_PAUSE_S, abs=0.1)
+    assert slept[1] == suppression_lists.SES_PAUSE_S
     ses.assert_no_pending_responses()
 
 
