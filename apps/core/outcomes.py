@@ -1,7 +1,8 @@
 """How an attempt's outcome is written down: the delivery's row and a line of its log, as one.
 
 Every move names the attempt it speaks of. A worker that comes too late, when the delivery has
-been claimed again, leaves a line in the log and moves nothing.
+been claimed again, leaves a line in the log and moves nothing; only that the provider took the
+message counts even then.
 """
 
 from datetime import datetime, timedelta
@@ -44,7 +45,12 @@ def accepted(delivery: Delivery, receipt: Receipt) -> None:
         "provider_message_id": storable(receipt.message_id, 128),
     }
     row = ids | {"reason": ""}
-    _finish(delivery, DeliveryState.ACCEPTED, LogEvent.ACCEPTED, row=row, line=ids)
+    with transaction.atomic():
+        if not _finish(delivery, DeliveryState.ACCEPTED, LogEvent.ACCEPTED, row=row, line=ids):
+            # Good news counts whenever it comes, as that of a report does: whoever has claimed it
+            # since then need not call, if they have not yet.
+            later = Delivery.objects.filter(pk=delivery.pk, attempts__gt=delivery.attempts)
+            later.filter(state__in=OPEN).move(DeliveryState.ACCEPTED, **_ended(row))
 
 
 def refused(delivery: Delivery, error: DeliveryError) -> Delivery | None:
@@ -229,11 +235,13 @@ def _finish(
 ) -> bool:
     with transaction.atomic():
         # Not what the provider's report has settled meanwhile, which says more than its answer.
-        moved = _this(delivery, state__in=OPEN).move(
-            state, finished_at=Now(), next_attempt_at=None, lease_until=None, **row
-        )
+        moved = _this(delivery, state__in=OPEN).move(state, **_ended(row))
         log(delivery, event, **line)
     return bool(moved)
+
+
+def _ended(row: dict[str, Any]) -> dict[str, Any]:
+    return {"finished_at": Now(), "next_attempt_at": None, "lease_until": None, **row}
 
 
 def _stop(

@@ -21,7 +21,7 @@ from apps.core.exceptions import (
     ThrottledError,
     TransientError,
 )
-from apps.core.models import Delivery
+from apps.core.models import Contact, Delivery
 from apps.core.providers import memory
 from apps.core.providers.base import Receipt
 from apps.core.states import Channel, DeliveryState, LogEvent, Priority
@@ -299,6 +299,47 @@ def test_a_worker_that_was_overtaken_leaves_a_line_and_moves_nothing(
     outcomes.refused(slow, PermanentError("too late"))
     assert fresh(row).state == DeliveryState.SENDING
     assert story(row) == [LogEvent.LEASE_EXPIRED, LogEvent.PERMANENT]
+
+
+def overtaken(row: Delivery) -> Delivery:
+    """Its first attempt, as its worker has it: it hung, and the policy sends again."""
+    slow = claim(row.pk)
+    assert slow is not None
+    outcomes.log(slow, LogEvent.CALLING)
+    outcomes.abandoned(slow, called=True)
+    outcomes.settled_by_policy(slow)
+    return slow
+
+
+def test_an_acceptance_that_comes_late_spares_the_call_of_whoever_claimed_it_since(
+    delivery: Make, story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = delivery()
+    slow = overtaken(row)
+
+    def turn(*_: Any, **__: Any) -> limits.Slot:
+        outcomes.accepted(slow, Receipt("memory", "late-1"))
+        return limits.Slot(0)
+
+    monkeypatch.setattr(limits, "turn", turn)
+    attempt(row.pk)
+    after = fresh(row)
+    assert (after.state, after.attempts) == (DeliveryState.ACCEPTED, 2)
+    assert after.provider_message_id == "late-1"
+    assert story(row) == ["calling", "lease_expired", "resend", "accepted"]
+    assert memory.emails == []
+
+
+def test_an_acceptance_that_comes_late_counts_where_the_next_attempt_was_skipped(
+    delivery: Make,
+) -> None:
+    row = delivery()
+    slow = overtaken(row)
+    Contact.objects.update(verified_email="")
+    attempt(row.pk)
+    assert fresh(row).state == DeliveryState.SKIPPED
+    outcomes.accepted(slow, Receipt("memory", "late-1"))
+    assert (fresh(row).state, fresh(row).reason) == (DeliveryState.ACCEPTED, "")
 
 
 def test_a_bug_crashes_loudly_and_leaves_the_row_to_the_sweep(
