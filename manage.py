@@ -24,7 +24,7 @@ if __name__ == "__main__":
         try:
             execute_from_command_line(sys.argv)
         finally:
-            sys.stdout.flush()
+            print(end="", flush=True)
     except BrokenPipeError:
         if not _nobody_reads():
             raise

@@ -84,15 +84,8 @@ NotificationService().notify("repair_approved", people, context, priority=Priori
 
 def measure() -> dict[str, Any]:
     """Messages per second against the limit, the fullest second, and the urgent ones' wait."""
-    with tempfile.TemporaryDirectory(prefix="rs-bench-") as folder, ExitStack() as running:
-        stack = running.enter_context(
-            running_stack(
-                Path(folder) / "var",
-                DATABASE_URL=running.enter_context(_postgresql(Path(folder) / "postgres")),
-                EMAIL_RATE_LIMIT=str(RATE),
-                SMS_ENABLED="false",
-            )
-        )
+    with ExitStack() as running:
+        stack = running.enter_context(_stack(EMAIL_RATE_LIMIT=str(RATE), SMS_ENABLED="false"))
         for number in range(MORE_WORKERS):
             running.enter_context(_worker(stack, number))
         stack.manage("shell", "--no-imports", "--command", _CREATE % BACKLOG)
@@ -105,15 +98,8 @@ def measure() -> dict[str, Any]:
 
 def measure_beside_texts() -> dict[str, Any]:
     """How long e-mails take that are not urgent, behind a backlog of texts that go before them."""
-    with tempfile.TemporaryDirectory(prefix="rs-bench-") as folder, ExitStack() as running:
-        stack = running.enter_context(
-            running_stack(
-                Path(folder) / "var",
-                DATABASE_URL=running.enter_context(_postgresql(Path(folder) / "postgres")),
-                SMS_RATE_LIMIT=str(TEXTS_PER_S),
-                SANDBOX_LATENCY=str(LATENCY_S),
-            )
-        )
+    slow = {"SMS_RATE_LIMIT": str(TEXTS_PER_S), "SANDBOX_LATENCY": str(LATENCY_S)}
+    with _stack(**slow) as stack:
         stack.manage("shell", "--no-imports", "--command", _TEXTS % TEXTS)
         wait_until(lambda: _ask(stack, "health")["sms"], "the texts are being worked off", 60)
         mails = _MAILS % {"priority": "MEDIUM", "count": BESIDES, "every_s": BESIDES_EVERY_S}
@@ -196,6 +182,17 @@ def _ask(stack: Stack, path: str) -> dict[str, Any]:
 def _sent(printed: str) -> dict[str, datetime]:
     lines = [line.split() for line in printed.splitlines() if len(line.split()) == 2]
     return {pk: datetime.fromisoformat(at) for pk, at in lines}
+
+
+@contextmanager
+def _stack(**variables: str) -> Iterator[Stack]:
+    """The whole system on PostgreSQL, with one worker."""
+    with (
+        tempfile.TemporaryDirectory(prefix="rs-bench-") as folder,
+        _postgresql(Path(folder) / "postgres") as url,
+        running_stack(Path(folder) / "var", DATABASE_URL=url, **variables) as stack,
+    ):
+        yield stack
 
 
 @contextmanager

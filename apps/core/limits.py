@@ -150,7 +150,7 @@ def _ask(channel: Channel, urgent: bool, weight: int) -> _Answer:
     if not _alone.asks_redis():
         return _alone.ask(channel, weight)
     interval, lead = 1_000_000 / (rate(channel) * USED), LEAD_S * 1_000_000
-    hold = RETURN_S * 1_000_000 if _alone.has_sent else 0
+    hold = RETURN_S * 1_000_000 if channel in _alone.has_sent else 0
     keys = _keys(channel)
     try:
         microseconds = client().eval(
@@ -158,7 +158,7 @@ def _ask(channel: Channel, urgent: bool, weight: int) -> _Answer:
         )
     except redis.RedisError as error:
         return _alone.after_failure(channel, weight, error)
-    _alone.end()
+    _alone.end(channel)
     return _Answer(given=microseconds >= 0, seconds=abs(microseconds) / 1_000_000)
 
 
@@ -180,7 +180,8 @@ class _Alone:
     """The pace of one process that cannot ask Redis: its conservative share of the account's."""
 
     def __init__(self) -> None:
-        self.has_sent = False
+        #: The channels by which it has sent since Redis last answered about them.
+        self.has_sent: set[Channel] = set()
         self._failing_since = self._failed_at = -math.inf
         self._redis_rests_until = 0.0
         self._next_at: dict[Channel, float] = {}
@@ -206,12 +207,12 @@ class _Alone:
         if wait <= 0:
             interval = settings.RATE_LIMIT_SHARES / rate(channel)
             self._next_at[channel] = now + interval * weight
-            self.has_sent = True
+            self.has_sent.add(channel)
         return _Answer(given=wait <= 0, seconds=max(0.0, wait))
 
-    def end(self) -> None:
-        """Redis has answered."""
-        self.has_sent = False
+    def end(self, channel: Channel) -> None:
+        """Redis has answered about the channel."""
+        self.has_sent.discard(channel)
         self._failed_at = -math.inf
 
 

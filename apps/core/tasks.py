@@ -142,9 +142,9 @@ def _read(what: str, read: Callable[[], None]) -> None:
 
 
 def _priority(task: Any) -> Priority:
-    """That with which a worker was woken, which is the delivery's."""
+    """That with which a worker was woken, which is the delivery's, but where a person did it."""
     woken_with = (task.request.delivery_info or {}).get("priority")
-    return Priority.MEDIUM if woken_with is None else Priority(woken_with)
+    return Priority(woken_with) if woken_with in Priority.values else Priority.MEDIUM
 
 
 def _attempt(delivery_id: str, line: lines.Line) -> None:

@@ -384,17 +384,17 @@ def test_a_worker_that_wakes_after_its_lease_does_not_call(
     assert story(row) == []
 
 
-@pytest.mark.skipif(not hasattr(time, "CLOCK_BOOTTIME"), reason="a clock of Linux")
 def test_a_host_that_was_suspended_for_longer_than_the_lease_does_not_call(
     delivery: Make, story: Story, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock_gettime = time.clock_gettime
+    counts_on = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
     def suspended(*_: Any, **__: Any) -> limits.Slot:
         monkeypatch.setattr(
             time,
             "clock_gettime",
-            lambda clock: clock_gettime(clock) + (3600 if clock == time.CLOCK_BOOTTIME else 0),
+            lambda clock: clock_gettime(clock) + (3600 if clock == counts_on else 0),
         )
         return limits.Slot(time.monotonic())
 

@@ -273,6 +273,20 @@ def test_everybody_who_found_the_line_full_has_their_turn(
     assert not Delivery.objects.filter(attempts__gt=1).exists()
 
 
+@pytest.mark.parametrize("woken_with", [5, None])
+def test_a_wake_up_of_a_priority_that_is_none_of_ours_is_heeded(
+    delivery: Make, woken_with: int | None
+) -> None:
+    row = delivery(Channel.EMAIL, Priority.MEDIUM)
+    task: Any = tasks.send_notification_email
+    task.push_request(delivery_info={"priority": woken_with})
+    try:
+        task.run(str(row.pk))
+    finally:
+        task.pop_request()
+    assert len(memory.emails) == 1
+
+
 def test_an_attempt_without_a_line_waits_for_nobody(delivery: Make) -> None:
     attempt(delivery().pk)
     assert len(memory.emails) == 1
