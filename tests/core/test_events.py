@@ -65,6 +65,16 @@ def accepted(make: Make, *arguments: Any, **values: Any) -> Delivery:
     return row
 
 
+def claimed_again(delivery: Make) -> tuple[Delivery, Delivery]:
+    """A delivery whose first attempt had no answer; and its second, which has not called yet."""
+    memory.failures.append(AmbiguousError("no answer"))
+    row = accepted(delivery)
+    outcomes.settled_by_policy(fresh(row))
+    second = claim(row.pk)
+    assert second
+    return row, second
+
+
 @pytest.mark.parametrize(
     ("kinds", "state", "lines"),
     [
@@ -255,11 +265,7 @@ def test_a_rejection_that_came_before_the_answer_is_not_undone_by_it(delivery: M
 def test_a_refusal_of_the_second_attempt_does_not_undo_the_first_which_was_taken(
     delivery: Make,
 ) -> None:
-    memory.failures.append(AmbiguousError("no answer"))
-    row = accepted(delivery)
-    outcomes.settled_by_policy(fresh(row))
-    second = claim(row.pk)
-    assert second
+    row, second = claimed_again(delivery)
     receive(row, SENT, number=1)
     outcomes.refused(second, PermanentError("no such user"))
     assert fresh(row).state == DeliveryState.ACCEPTED
@@ -415,11 +421,7 @@ def test_a_late_answer_settles_what_was_not_sent_again(delivery: Make) -> None:
 def test_bad_news_of_the_first_attempt_does_not_end_a_second_that_was_called(
     delivery: Make,
 ) -> None:
-    memory.failures.append(AmbiguousError("no answer"))
-    row = accepted(delivery)
-    outcomes.settled_by_policy(fresh(row))
-    second = claim(row.pk)
-    assert second
+    row, second = claimed_again(delivery)
     outcomes.log(second, LogEvent.CALLING)
     receive(row, DELIVERED, BOUNCED, number=1)
     assert fresh(row).state == DeliveryState.DELIVERED
