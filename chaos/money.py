@@ -9,8 +9,9 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.db.models.functions import Now
 
-from apps.core import budget, conf
+from apps.core import conf
 from apps.core.exceptions import BudgetExhausted
+from apps.core.guards import sms_budget
 from apps.core.models import Delivery, Notification, SMSSpend
 from apps.core.states import Channel, DeliveryState, Priority
 from sandbox.testing import RunningSandbox
@@ -50,7 +51,7 @@ def race() -> tuple[dict[str, Any], list[str]]:
         connection.ensure_connection()
         start.wait()
         try:
-            granted.append(budget.reserve(delivery, PRICE))
+            granted.append(sms_budget.reserve(delivery, PRICE))
         except BudgetExhausted:
             pass
         finally:
@@ -71,7 +72,7 @@ def race() -> tuple[dict[str, Any], list[str]]:
 
 
 def _committed() -> Decimal:
-    return SMSSpend.objects.get(month=budget.this_month()).committed_usd
+    return SMSSpend.objects.get(month=sms_budget.this_month()).committed_usd
 
 
 def _claimed(number: int) -> list[Delivery]:

@@ -17,7 +17,8 @@ from django.contrib.auth.models import User
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
-from apps.core import kinds, tasks
+from apps.core.delivery import wakeups
+from apps.core.message import kinds
 from apps.core.models import Contact, Delivery
 from apps.core.services.notification import NotificationService
 from apps.core.states import Priority
@@ -145,7 +146,7 @@ class Producer:
         self.committed.append(order)
         if self._twice:
             found = Delivery.objects.filter(notification__dedup_key=order.mark)
-            tasks.enqueue(list(found))
+            wakeups.wake(list(found))
 
 
 def _notify(order: Order) -> None:

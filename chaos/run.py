@@ -17,7 +17,8 @@ from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from apps.core import broker, conf, sweeps
+from apps.core import conf
+from apps.core.delivery import broker, sweeps
 from apps.core.models import Delivery
 from apps.core.states import DeliveryState, Priority
 from chaos import books

@@ -18,10 +18,11 @@ from rs_systems.celery import app as app
 
 django.setup()
 
-from apps.core import attempts, outcomes  # noqa: E402  they need the settings
-from apps.core.services.base import ChannelService  # noqa: E402
+from apps.core.channels.base import ChannelService  # noqa: E402
+from apps.core.delivery import attempt, transitions  # noqa: E402  they need the settings
 from apps.core.states import LogEvent  # noqa: E402
-from chaos.points import KILLS, Point  # noqa: E402
+
+from .points import KILLS, Point  # noqa: E402
 
 _folder = Path(os.environ[KILLS])
 
@@ -60,6 +61,6 @@ def _after_send(*_: Any) -> Point:
     return Point.ACCEPTED
 
 
-attempts.claim = _dying(attempts.claim, _after_claim)
-outcomes.log = _dying(outcomes.log, _after_line)
+attempt.claim = _dying(attempt.claim, _after_claim)
+transitions.log = _dying(transitions.log, _after_line)
 ChannelService.send = _dying(ChannelService.send, _after_send)  # type: ignore[method-assign]

@@ -51,7 +51,7 @@ app.conf.beat_schedule = {
     },
     # Holds the ledger against AWS's own counts, and tells the administrator what differs.
     "reconcile-with-aws": {
-        "task": "apps.core.tasks.reconcile_with_aws",
+        "task": "apps.aws.tasks.reconcile_with_aws",
         "schedule": crontab(hour=3, minute=30),
     },
     # Tells CloudWatch how the system is; its alarms take silence for a failure. One that has waited
@@ -89,9 +89,9 @@ class SweepOnConnect(bootsteps.StartStopStep):
     requires = ("celery.worker.consumer.tasks:Tasks",)
 
     def start(self, parent: Any) -> None:
-        from apps.core.tasks import enqueue_dispatch
+        from apps.core.delivery import wakeups
 
-        enqueue_dispatch()
+        wakeups.wake_dispatch()
 
 
 app.steps["consumer"].add(SweepOnConnect)

@@ -16,7 +16,7 @@ from django.core.signals import got_request_exception, request_started
 from django.db import OperationalError
 
 from apps.core import providers
-from apps.core.signals import channel_refused
+from apps.core.guards.signals import channel_refused
 
 from . import secret
 

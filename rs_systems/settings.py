@@ -29,22 +29,26 @@ INSTALLED_APPS = [
     "django.contrib.humanize",
     "django_htmx",
     "apps.core",
+    "apps.aws",
+    "apps.site",
+    "apps.people",
+    "apps.office",
     "apps.repairs",
 ]
 if ENVIRONMENT == "development":
-    INSTALLED_APPS.append("sandbox.inbox")
+    INSTALLED_APPS += ["apps.demo", "sandbox.inbox"]
 
 MIDDLEWARE = [
     # First: a load balancer asks by address and over plain HTTP.
-    "apps.core.middleware.HealthCheckMiddleware",
+    "apps.site.middleware.HealthCheckMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "apps.core.middleware.ContentSecurityPolicyMiddleware",
-    "apps.core.middleware.UnreadableRequestMiddleware",
+    "apps.site.middleware.ContentSecurityPolicyMiddleware",
+    "apps.site.middleware.UnreadableRequestMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "apps.core.middleware.ReaderTimeZoneMiddleware",
+    "apps.site.middleware.ReaderTimeZoneMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -62,7 +66,8 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "apps.core.context_processors.shell",
+                "apps.site.context_processors.shell",
+                "apps.people.bell.context",
             ]
         },
     }
@@ -231,6 +236,7 @@ CELERY_TASK_DEFAULT_QUEUE = "notifications"
 CELERY_TASK_CREATE_MISSING_QUEUES = False
 CELERY_TASK_ROUTES = {
     "apps.core.tasks.*": {"queue": "notifications"},
+    "apps.aws.tasks.*": {"queue": "notifications"},
     "rs_systems.celery.debug_task": {"queue": "notifications"},
 }
 CELERY_TASK_DEFAULT_PRIORITY = 6

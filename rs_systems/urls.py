@@ -4,17 +4,17 @@ from django.contrib.auth.views import LogoutView
 from django.contrib.staticfiles.urls import staticfiles_urlpatterns
 from django.urls import include, path
 
-from apps.core.views import aws_events
-from apps.core.views.brand import brand_css
-from apps.core.views.sign_in import SignInView
+from apps.core.feedback import webhook
+from apps.site.brand import brand_css
+from apps.site.sign_in import SignInView
 
 urlpatterns = [
     path("", include("apps.repairs.urls")),
-    path("notifications/", include("apps.core.urls")),
+    path("notifications/", include("apps.people.urls")),
     path("login/", SignInView.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("admin/", admin.site.urls),
-    path("webhooks/aws/sns", aws_events.sns, name="aws-sns"),
+    path("webhooks/aws/sns", webhook.sns, name="aws-sns"),
     path("brand.css", brand_css, name="brand-css"),
 ]
 # In development alone: elsewhere it gives no patterns, and whitenoise serves.

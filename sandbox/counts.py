@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
-from apps.core import segments
+from sandbox import parts
 from sandbox.events import Event, is_simulated
 from sandbox.sms import USD_PER_PART, Sms
 
@@ -52,7 +52,7 @@ class Counts:
     def text(self, sms: Sms, status: str, at: datetime) -> None:
         """A text ended so; SNS charges for it in either case."""
         self._add(TEXTS[status], at, 1)
-        self._spent[at.year, at.month] += segments.count(sms.body).parts * USD_PER_PART
+        self._spent[at.year, at.month] += len(parts.split(sms.body)) * USD_PER_PART
         self._of(SPENT)[_minute(at)] = float(self._spent[at.year, at.month])
 
     def points(self, metric: Metric, start: datetime, end: datetime) -> Sequence[Point]:

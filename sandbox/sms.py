@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, ClassVar
 from uuid import uuid4
 
-from apps.core import segments
+from sandbox import parts
 from sandbox.store import Kind
 
 MAX_CHARACTERS = 1_600
@@ -55,16 +55,16 @@ class Sms:
 
     def as_json(self, *, full: bool) -> dict[str, Any]:
         """The fields of the text message, all of them in either case; prices in US dollars."""
-        size = segments.count(self.body)
+        count = len(parts.split(self.body))
         return {
             "phone": self.phone,
             "body": self.body,
             "sender_id": self.sender_id,
             "sms_type": self.sms_type,
             "max_price": None if self.max_price is None else float(self.max_price),
-            "encoding": size.encoding,
-            "parts": size.parts,
-            "price_usd": float(size.parts * USD_PER_PART),
+            "encoding": parts.encoding(self.body),
+            "parts": count,
+            "price_usd": float(count * USD_PER_PART),
         }
 
 

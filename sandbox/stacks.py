@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from apps.core.aws.template import parse
 from sandbox.place import ACCOUNT_ID, REGION
+from sandbox.template import parse
 
 _PSEUDO = {"AWS::Region": REGION, "AWS::AccountId": ACCOUNT_ID, "AWS::Partition": "aws"}
 _ARN = f"arn:aws:cloudformation:{REGION}:{ACCOUNT_ID}"

@@ -14,7 +14,7 @@ import django
 import pytest
 import redis
 
-from tests import secrets_manager, services
+from .support import secrets_manager, services
 
 #: Instead of the timeout in pyproject.toml: several workers and a browser start slowly on a busy
 #: machine, and each wait has an end of its own.
@@ -53,6 +53,8 @@ _folder = _new_folder()
 _redis = _start_redis()
 os.environ.update(services.environment(_folder, _redis.url, _choose_database()))
 django.setup()
+
+pytest_plugins = ["tests.support.fixtures"]
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 from django.conf import settings
 
 from apps.core import conf, tasks
-from apps.core.broker import QUEUE
+from apps.core.delivery.broker import QUEUE
 from rs_systems.celery import app
 
 

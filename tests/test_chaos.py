@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from apps.core import outcomes
+from apps.core.delivery import transitions
 from apps.core.exceptions import AmbiguousError
 from apps.core.models import Delivery
 from apps.core.services.notification import NotificationService
@@ -26,7 +26,7 @@ from chaos.scenarios import QUICK, SCENARIOS
 from chaos.service import Service, tended
 from chaos.verdict import Figures, Promise, judge
 
-from .services import wait_until
+from .support.services import wait_until
 
 KEPT = {"accepted": 500, "delivered": 500, "duplicates": 0, "unknown": 0, "drain_s": 12.0}
 
@@ -130,7 +130,7 @@ def sending() -> tuple[Order, Delivery]:
     delivery = Delivery.objects.get()
     Delivery.objects.move(DeliveryState.SENDING, attempts=1)
     delivery.refresh_from_db()
-    outcomes.log(delivery, LogEvent.CALLING)
+    transitions.log(delivery, LogEvent.CALLING)
     return made, delivery
 
 
@@ -141,10 +141,10 @@ def test_a_duplicate_is_explained_by_as_many_resends_of_an_unknown_outcome(
     made, delivery = sending
     key = (made.mark, Channel.EMAIL.value)
     assert books.unexplained({key: 1}, books.stories([made])) == [key]
-    outcomes.unknown(delivery, AmbiguousError("no answer"))
+    transitions.unknown(delivery, AmbiguousError("no answer"))
     assert books.stories([made])[key].unknown
     assert books.unexplained({key: 1}, books.stories([made])) == [key]
-    outcomes.settled_by_policy(delivery)
+    transitions.settled_by_policy(delivery)
     assert books.unexplained({key: 1}, books.stories([made])) == []
     assert books.unexplained({key: 2}, books.stories([made])) == [key]
 
@@ -155,7 +155,7 @@ def test_a_lease_that_ran_out_before_the_call_leaves_nothing_unknown(
 ) -> None:
     made, delivery = sending
     delivery.attempts = 2
-    outcomes.log(delivery, LogEvent.LEASE_EXPIRED)
+    transitions.log(delivery, LogEvent.LEASE_EXPIRED)
     assert not books.stories([made])[made.mark, Channel.EMAIL.value].unknown
 
 

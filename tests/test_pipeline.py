@@ -10,13 +10,14 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 
-from apps.core import kinds, tasks
+from apps.core.delivery import wakeups
+from apps.core.message import kinds
 from apps.core.models import Contact, Delivery, NotificationDeliveryLog
 from apps.core.services.notification import NotificationService
 from apps.core.states import Channel, DeliveryState, LogEvent, Priority
 from sandbox.testing import RunningSandbox, running_sandbox
 
-from .services import Redis, Worker, wait_until, wait_with_beat
+from .support.services import Redis, Worker, wait_until, wait_with_beat
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.services]
 
@@ -136,7 +137,7 @@ def test_the_same_delivery_enqueued_twenty_times_is_sent_once(
     start(concurrency=4)
     notify(person(1), priority=Priority.MEDIUM)
     row = Delivery.objects.get()
-    tasks.enqueue([row] * 20)
+    wakeups.wake([row] * 20)
     wait_with_beat(settled(1), "it is accepted")
     wait_until(lambda: _waiting_tasks() == 0, "the other tasks have run")
     assert tags(sandbox) == {str(row.pk): 1}
@@ -198,11 +199,11 @@ def test_a_worker_killed_while_it_calls_leaves_the_delivery_unknown_and_sends_no
 
 def _sweep() -> None:
     """What beat does every fifteen seconds."""
-    tasks._broker_rests_until = 0.0
-    tasks.enqueue_dispatch()
+    wakeups._broker_rests_until = 0.0
+    wakeups.wake_dispatch()
 
 
 def _waiting_tasks() -> int:
-    from apps.core import broker
+    from apps.core.delivery import broker
 
     return sum(broker.waiting().values())

@@ -10,16 +10,16 @@ from typing import Any
 
 import pytest
 
-from apps.core.aws import configuration
-from apps.core.aws.account import Account
-from apps.core.aws.findings import Status
+from apps.aws.account import Account
+from apps.aws.doctor import configuration
+from apps.aws.findings import Status
 from rs_systems import environment, secret
 from rs_systems.refusal import CANNOT_START
 from tools.processes import LOOPBACK, wait_until
 from tools.supervisor import ROOT
 
-from .secrets_manager import NAME, REGION, SecretsManager
-from .services import CLOSED_PORT
+from .support.secrets_manager import NAME, REGION, SecretsManager
+from .support.services import CLOSED_PORT
 from .test_settings import PRODUCTION, run
 
 HIDDEN = "a-value-that-nobody-is-to-see"

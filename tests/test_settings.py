@@ -520,9 +520,9 @@ def test_every_answer_of_production_carries_its_security_headers(tmp_path: Path)
     [
         "from rs_systems.celery import app\n"
         "app.connection_for_write().ensure_connection(max_retries=1, timeout=5)",
-        "from apps.core import limits; limits.client().ping()",
-        "from apps.core import heartbeat; heartbeat._client().ping()",
-        "from apps.core.aws import redis_server; redis_server.client().ping()",
+        "from apps.core.guards import rate_limit; rate_limit.client().ping()",
+        "from apps.core.audit import heartbeat; heartbeat._client().ping()",
+        "from apps.aws.doctor import redis_server; redis_server.client().ping()",
     ],
 )
 def test_a_redis_whose_certificate_nobody_vouches_for_is_not_talked_to(

@@ -11,16 +11,17 @@ from urllib.parse import urlsplit
 import pytest
 from django.core.management import call_command
 
-from apps.core import kinds, own_kinds
+from apps.aws.kinds import LOOPBACK as ROUND_TRIP
+from apps.core.audit.ledger import ledger
+from apps.core.message import kinds
 from apps.core.models import Delivery, Notification
-from apps.core.reports import ledger
 from apps.core.states import Channel, DeliveryState, LogEvent
 from sandbox.testing import SMTP_PASSWORD, SMTP_USER, RunningSandbox, running_sandbox
 from tools.processes import LOOPBACK
 from tools.supervisor import ROOT
 
-from .services import Worker, database_url, wait_with_beat
-from .tls import Authority, tls_front
+from .support.services import Worker, database_url, wait_with_beat
+from .support.tls import Authority, tls_front
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.services]
 
@@ -81,9 +82,11 @@ def manage(variables: dict[str, str], *arguments: str) -> str:
 
 
 def run(variables: dict[str, str], *names: str) -> None:
-    """Run these functions of `tests.everything` in a process with these variables."""
+    """Run these functions of `tests.support.everything` in a process with these variables."""
     calls = "; ".join(f"everything.{name}()" for name in names)
-    manage(variables, "shell", "--no-imports", "-c", f"from tests import everything; {calls}")
+    manage(
+        variables, "shell", "--no-imports", "-c", f"from tests.support import everything; {calls}"
+    )
 
 
 def recipients(messages: list[dict[str, Any]]) -> set[str]:
@@ -104,7 +107,7 @@ def test_a_whole_demo_run_reaches_no_address_that_is_not_on_the_list(
     worker(concurrency=2, **staging)
     run(staging, "drive_repairs", "tell_everybody")
     of_repairs = Notification.objects.exclude(about_type=None)
-    every_kind = {kind.name for kind in kinds.every()} - {own_kinds.LOOPBACK.name}
+    every_kind = {kind.name for kind in kinds.every()} - {ROUND_TRIP.name}
     assert set(of_repairs.values_list("kind", flat=True)) == every_kind
     open_ones = Delivery.objects.exclude(state__in=[DeliveryState.ACCEPTED, DeliveryState.SKIPPED])
     wait_with_beat(lambda: not open_ones.exists(), "every delivery is sent or skipped")

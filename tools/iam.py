@@ -9,7 +9,7 @@ import re
 import sys
 from typing import Any
 
-from apps.core.aws import template
+from apps.aws.stack import template
 from tools.supervisor import ROOT
 
 FOLDER = ROOT / "deploy" / "iam"

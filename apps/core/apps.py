@@ -6,5 +6,5 @@ class CoreConfig(AppConfig):
     verbose_name = "Notifications"
 
     def ready(self) -> None:
-        # Registers the system checks, and this app's own kinds.
-        from . import checks, own_kinds  # noqa: F401
+        # Registers the system checks, and the tasks that wake-ups name.
+        from . import checks, tasks  # noqa: F401

@@ -1,76 +1,50 @@
-"""The Celery tasks, each a shim, and the one place where a worker is woken for a delivery."""
+"""The Celery tasks. Each is a shim: it names what runs, and the rooms below do the work."""
 
 import logging
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 from uuid import UUID
 
 from celery import shared_task
 from django.conf import settings
-from kombu.exceptions import OperationalError
-from redis.exceptions import RedisError
 
-from . import (
-    alerts,
-    attempts,
-    conf,
-    events,
-    heartbeat,
-    lines,
-    metrics,
-    provider_lists,
-    receipts,
-    reconciliation,
-    reputation,
-    sweeps,
-)
+from . import conf
+from .audit import alerts, heartbeat, metrics
+from .delivery import attempt, sweeps, waiting_slots, wakeups
 from .exceptions import ChannelUnavailableError, DeliveryError
-from .models import Delivery
-from .states import Channel, DeliveryState, Priority
-from .webhooks import queue
+from .feedback import event_queue, provider_events, sms_receipts, suppression_sync
+from .guards import reputation
+from .states import Channel, Priority
 
 logger = logging.getLogger(__name__)
 
 #: Seconds. Above the provider's time-outs, and below DELIVERY_LEASE_S.
 SOFT_LIMIT_S, HARD_LIMIT_S = 30, 45
-#: Seconds that a broker which just failed is left alone.
-BROKER_REST_S = 5.0
-_broker_rests_until = 0.0
+LIMITS: Any = {"soft_time_limit": SOFT_LIMIT_S, "time_limit": HARD_LIMIT_S}
 
 
-@shared_task(
-    bind=True,
-    name="apps.core.tasks.send_notification_email",
-    soft_time_limit=SOFT_LIMIT_S,
-    time_limit=HARD_LIMIT_S,
-)
+@shared_task(bind=True, name="apps.core.tasks.send_notification_email", **LIMITS)
 def send_notification_email(self: Any, delivery_id: str) -> None:
-    _attempt(delivery_id, lines.of(Channel.EMAIL, _priority(self)))
+    _attempt(delivery_id, Channel.EMAIL, _priority(self))
 
 
-@shared_task(
-    bind=True,
-    name="apps.core.tasks.send_notification_sms",
-    soft_time_limit=SOFT_LIMIT_S,
-    time_limit=HARD_LIMIT_S,
-)
+@shared_task(bind=True, name="apps.core.tasks.send_notification_sms", **LIMITS)
 def send_notification_sms(self: Any, delivery_id: str) -> None:
-    _attempt(delivery_id, lines.of(Channel.SMS, _priority(self)))
+    _attempt(delivery_id, Channel.SMS, _priority(self))
 
 
 @shared_task(name="apps.core.tasks.dispatch_due_notifications")
 def dispatch_due_notifications() -> None:
-    enqueue(sweeps.due())
-    enqueue(events.match_waiting())
+    wakeups.wake(sweeps.due())
+    wakeups.wake(provider_events.match_waiting())
     heartbeat.stamp()
 
 
 @shared_task(name="apps.core.tasks.retry_failed_notifications")
 def retry_failed_notifications() -> None:
     if sweeps.retry():
-        enqueue_dispatch()
+        wakeups.wake_dispatch()
 
 
 @shared_task(name="apps.core.tasks.cleanup_old_delivery_logs")
@@ -91,22 +65,15 @@ def read_sms_receipts() -> None:
     if not settings.SMS_DELIVERY_LOG_GROUP:
         return
     try:
-        enqueue(receipts.read())
+        wakeups.wake(sms_receipts.read())
     except ChannelUnavailableError as error:
-        logger.warning("receipts of text messages not read, the next turn tries again: %s", error)
+        logger.warning("SMS receipts not read, the next run tries again: %s", error)
 
 
 @shared_task(name="apps.core.tasks.read_event_queue")
 def read_event_queue() -> None:
     if settings.AWS_SES_EVENT_QUEUE_URL:
-        enqueue(queue.drain(settings.AWS_SES_EVENT_QUEUE_URL))
-
-
-@shared_task(name="apps.core.tasks.reconcile_with_aws")
-def reconcile_with_aws() -> None:
-    # The sandbox forgets all that it has counted when it stops.
-    if settings.ENVIRONMENT != "development":
-        alerts.send_differences(reconciliation.differences())
+        wakeups.wake(event_queue.drain(settings.AWS_SES_EVENT_QUEUE_URL))
 
 
 @shared_task(name="apps.core.tasks.publish_metrics", soft_time_limit=20, time_limit=SOFT_LIMIT_S)
@@ -118,131 +85,44 @@ def publish_metrics() -> None:
 @shared_task(name="apps.core.tasks.read_suppression_list")
 def read_suppression_list() -> None:
     if conf.ses_keeps_a_list():
-        _read("SES's suppression list", provider_lists.read_suppressed)
-    provider_lists.take_off()
+        _read("SES's suppression list", suppression_sync.read_suppressed)
+    suppression_sync.take_off()
 
 
 @shared_task(name="apps.core.tasks.read_opt_outs")
 def read_opt_outs() -> None:
     if conf.sns_sends_texts():
-        _read("SNS's list of opt-outs", provider_lists.read_opted_out)
-    provider_lists.take_off()
+        _read("SNS's list of opt-outs", suppression_sync.read_opted_out)
+    suppression_sync.take_off()
 
 
 @shared_task(name="apps.core.tasks.take_off_lists")
 def take_off_lists() -> None:
-    provider_lists.take_off()
+    suppression_sync.take_off()
 
 
 def _read(what: str, read: Callable[[], None]) -> None:
     try:
         read()
     except DeliveryError as error:
-        logger.warning("%s not read to its end, the next turn tries again: %s", what, error)
+        logger.warning("%s not read to its end, the next run tries again: %s", what, error)
 
 
 def _priority(task: Any) -> Priority:
-    """That with which a worker was woken, which is the delivery's, but where a person did it."""
+    """Return the task's priority, normally the delivery's; a person may call a task without one."""
     woken_with = (task.request.delivery_info or {}).get("priority")
     return Priority(woken_with) if woken_with in Priority.values else Priority.MEDIUM
 
 
-def _attempt(delivery_id: str, line: lines.Line) -> None:
+def _attempt(delivery_id: str, channel: Channel, priority: Priority) -> None:
     pk = UUID(delivery_id)
-    place = lines.join(line, pk)
+    place = waiting_slots.join(waiting_slots.line_of(channel, priority), pk)
     if place is None:
-        logger.debug("line is full, the delivery waits in the database id=%s", delivery_id)
+        logger.debug("no waiting slot is free, the delivery stays due id=%s", delivery_id)
         return
     try:
-        stand_in = attempts.attempt(pk, at_its_turn=partial(_wake_next, place))
+        stand_in = attempt.attempt(pk, before_call=partial(wakeups.wake_next, place))
     finally:
-        _wake_next(place)
+        wakeups.wake_next(place)
     if stand_in:
-        enqueue([stand_in])
-
-
-def _wake_next(place: lines.Place) -> None:
-    """Let the next ones into the line, where it is behind."""
-    if rows := sweeps.next_in(place.line, place.leave()):
-        _reached(partial(_wake_these, place.line, rows))
-
-
-_SENDERS: dict[str, Any] = {
-    Channel.EMAIL: send_notification_email,
-    Channel.SMS: send_notification_sms,
-}
-
-
-def enqueue(deliveries: Sequence[Delivery]) -> None:
-    """Have workers see to the deliveries, most urgent first. Never raises for a broker.
-
-    What cannot be enqueued stays due, and the sweep finds it. A broker that is down is tried
-    once, and then left alone for BROKER_REST_S, so that a request waits for it once at most.
-    """
-    by_line: dict[lines.Line, list[Delivery]] = {}
-    for row in deliveries:
-        line = lines.of(Channel(row.channel), Priority(row.priority))
-        by_line.setdefault(line, []).append(row)
-    lost = [row.pk for line, rows in by_line.items() if not _wake(line, rows) for row in rows]
-    if lost:
-        Delivery.objects.filter(pk__in=lost, state=DeliveryState.DUE).update(enqueued_at=None)
-
-
-def _wake(line: lines.Line, rows: Sequence[Delivery]) -> bool:
-    """Have these worked off; False where the broker is down.
-
-    No more are woken than may wait in the line: each will wake another. And none where somebody
-    waits already who will.
-    """
-
-    def wake() -> None:
-        if settings.CELERY_TASK_ALWAYS_EAGER:
-            # There are no others.
-            _send_wake_ups(rows)
-        elif line.look().is_moving:
-            return
-        elif len(rows) > line.places:
-            _wake_these(line, rows[: line.places])
-        else:
-            _send_wake_ups(rows)
-
-    return _reached(wake)
-
-
-def _wake_these(line: lines.Line, rows: Sequence[Delivery]) -> None:
-    """Wake workers for some of those who are due in a line that is behind."""
-    line.keep(row.pk for row in rows)
-    _send_wake_ups(rows)
-
-
-def _send_wake_ups(rows: Sequence[Delivery]) -> None:
-    for row in rows:
-        _SENDERS[row.channel].apply_async(args=(str(row.pk),), priority=row.priority)
-
-
-def enqueue_dispatch() -> None:
-    """Have a worker look for due deliveries now, rather than at the sweep's next turn."""
-    _publish(dispatch_due_notifications, priority=Priority.URGENT)
-
-
-def enqueue_take_off() -> None:
-    """Have what was just lifted taken off AWS's lists now, rather than in the night."""
-    _publish(take_off_lists)
-
-
-def _publish(task: Any, **options: Any) -> bool:
-    return _reached(partial(task.apply_async, **options))
-
-
-def _reached(publish: Callable[[], object]) -> bool:
-    """Whether the broker took what this publishes."""
-    global _broker_rests_until
-    if time.monotonic() < _broker_rests_until:
-        return False
-    try:
-        publish()
-    except (OperationalError, RedisError) as error:
-        logger.warning("broker unreachable, the sweep will find the row: %s", error)
-        _broker_rests_until = time.monotonic() + BROKER_REST_S
-        return False
-    return True
+        wakeups.wake([stand_in])

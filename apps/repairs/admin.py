@@ -2,7 +2,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from apps.core.admin import ReadOnlyMixin
+from apps.site.read_only_admin import ReadOnlyMixin
 
 from .models import Company, FleetUnit, Profile, Repair, RepairBatch, RepairEvent
 from .models.numbering import primary_key

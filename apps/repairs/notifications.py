@@ -7,7 +7,7 @@ from typing import cast
 
 from django.urls import reverse
 
-from apps.core.kinds import (
+from apps.core.message.kinds import (
     Category,
     Context,
     Count,

@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from apps.core.templatetags.notifications import money
+from apps.core.message.kinds import format_money
 
 from . import notifications
 from .exceptions import AlreadyDone, NotAllowed, RepairError
@@ -92,7 +92,7 @@ def submit_estimate(repair: Repair, estimate: Decimal, *, by: Profile) -> None:
         repair,
         by,
         EventAction.SUBMITTED,
-        money(amount),
+        format_money(amount),
         status=Status.AWAITING_APPROVAL,
         estimate=amount,
     )
@@ -180,7 +180,7 @@ def complete(repair: Repair, final_cost: Decimal, *, by: Profile) -> None:
         repair,
         by,
         EventAction.COMPLETED,
-        money(amount),
+        format_money(amount),
         status=Status.COMPLETED,
         final_cost=amount,
     )
@@ -225,7 +225,10 @@ def _opening_lines(repair: Repair, by: Profile) -> Iterator[RepairEvent]:
         )
     if repair.estimate is not None:
         yield RepairEvent(
-            repair=repair, actor=by, action=EventAction.SUBMITTED, note=money(repair.estimate)
+            repair=repair,
+            actor=by,
+            action=EventAction.SUBMITTED,
+            note=format_money(repair.estimate),
         )
 
 
@@ -245,7 +248,9 @@ def _is_priced(about: Repair | RepairBatch) -> bool:
 
 def _amount(amount: Decimal) -> Decimal:
     if not 0 <= amount <= MAX_AMOUNT:
-        raise NotAllowed(f"An amount is between {money(Decimal(0))} and {money(MAX_AMOUNT)}.")
+        raise NotAllowed(
+            f"An amount is between {format_money(Decimal(0))} and {format_money(MAX_AMOUNT)}."
+        )
     # Without its sign: there is a negative zero.
     return abs(amount).quantize(Decimal("0.01"))
 

@@ -4,15 +4,14 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from urllib.parse import urlencode
 
 from django.db.models import Count, Max, Q
 from django.db.models.functions import Now
 
-from apps.core.models import Contact, Notification, Suppression
-from apps.core.states import Channel
-
 from .feed import Email, Sms
+from .rows import EMAIL, SMS, Contact, Notification, Suppression
 
 
 @dataclass
@@ -20,7 +19,7 @@ class Person:
     """A user with a contact, or an address that is nobody's. Messages stand newest first."""
 
     name: str
-    contact: Contact | None = None
+    contact: Any = None
     emails: list[Email] = field(default_factory=list)
     texts: list[Sms] = field(default_factory=list)
     unread: int = 0
@@ -45,11 +44,11 @@ class Person:
 
     @property
     def why_no_email(self) -> str:
-        return self.contact.why_not(Channel.EMAIL) if self.contact else ""
+        return self.contact.why_not(EMAIL) if self.contact else ""
 
     @property
     def why_no_sms(self) -> str:
-        return self.contact.why_not(Channel.SMS) if self.contact else ""
+        return self.contact.why_not(SMS) if self.contact else ""
 
     def take(self, message: Email | Sms) -> None:
         if isinstance(message, Email):
@@ -98,8 +97,8 @@ def _contacts() -> list[Person]:
         unread, latest = bells.get(contact.user_id, (0, None))
         name = contact.user.get_full_name() or contact.user.get_username()
         reasons = {
-            channel.value: reason
-            for channel in Channel
+            channel: reason
+            for channel in (EMAIL, SMS)
             if (reason := suppressed.get((channel, contact.address(channel).lower())))
         }
         people.append(Person(name, contact, unread=unread, latest=latest, suppressed=reasons))

@@ -15,11 +15,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_POST, require_safe
 
-from apps.core.models import Notification, Suppression
-
 from . import faults, feed
 from .links import links
 from .people import Person, everyone
+from .rows import Notification, Suppression
 
 #: How much one page shows; the sandbox itself keeps far more.
 MOST_MESSAGES = 200

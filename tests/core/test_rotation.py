@@ -20,18 +20,18 @@ from django.core.signals import request_started
 from django.db import OperationalError, connections
 from django.test import Client
 
-from apps.core import breaker
-from apps.core.attempts import attempt
+from apps.core.delivery import wakeups
+from apps.core.delivery.attempt import attempt
 from apps.core.exceptions import ChannelUnavailableError
+from apps.core.guards import circuit_breaker
 from apps.core.models import ChannelStop, Delivery
 from apps.core.providers import email_provider, memory
 from apps.core.states import Channel, DeliveryState
-from apps.core.tasks import enqueue
 from rs_systems import rotation, secret
 from rs_systems.celery import debug_task
 from sandbox.testing import SMTP_PASSWORD, running_sandbox
-from tests.secrets_manager import SecretsManager
-from tests.services import PostgreSQL, Worker, wait_until, wait_with_beat
+from tests.support.secrets_manager import SecretsManager
+from tests.support.services import PostgreSQL, Worker, wait_until, wait_with_beat
 
 DATABASE = "postgres://user:before@db.example:5432/rs"
 FIRST = {"AWS_SES_SMTP_PASSWORD": "before", "DATABASE_URL": DATABASE, "SECRET_KEY": "before"}
@@ -175,7 +175,9 @@ def test_a_refusal_that_new_credentials_answer_does_not_stop_the_channel(
 def test_a_refusal_of_credentials_that_are_still_the_same_stops_it(
     running: SecretsManager, db: None
 ) -> None:
-    breaker.stop(Channel.EMAIL, ChannelUnavailableError("Authentication failed", code="535"))
+    circuit_breaker.stop(
+        Channel.EMAIL, ChannelUnavailableError("Authentication failed", code="535")
+    )
     assert ChannelStop.objects.exists()
     assert len(running.asked) == 1
 
@@ -189,7 +191,7 @@ def test_a_database_that_refuses_a_request_has_the_secret_looked_at(
     def refuse(self: Any, request: Any) -> None:
         raise OperationalError("password authentication failed")
 
-    monkeypatch.setattr("apps.core.middleware.HealthCheckMiddleware.__call__", refuse)
+    monkeypatch.setattr("apps.site.middleware.HealthCheckMiddleware.__call__", refuse)
     assert Client(raise_request_exception=False).get("/").status_code == 500
     assert settings.EMAIL_HOST_PASSWORD == "after"
 
@@ -266,7 +268,7 @@ def test_a_worker_that_is_running_sends_with_the_password_that_was_rotated_in(
         manager.asked.clear()
         wait_until(lambda: debug_task.delay() and manager.asked, "the worker has asked again")
         row = delivery()
-        enqueue([row])
+        wakeups.wake([row])
         accepted = Delivery.objects.filter(pk=row.pk, state=DeliveryState.ACCEPTED)
         wait_with_beat(accepted.exists, "it is accepted")
 

@@ -7,11 +7,11 @@ import pytest
 from pytest_django.live_server_helper import LiveServer
 
 from apps.core import providers
-from apps.core.attempts import attempt
+from apps.core.delivery.attempt import attempt
 from apps.core.models import Delivery, ProviderEvent, Suppression
 from apps.core.states import DeliveryState, LogEvent
 from sandbox.testing import HOST, RunningSandbox, running_sandbox
-from tests.services import wait_until
+from tests.support.services import wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.services]
 

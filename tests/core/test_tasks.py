@@ -6,6 +6,7 @@ import pytest
 from celery import current_app
 
 from apps.core import tasks
+from apps.core.delivery import wakeups
 from apps.core.models import Delivery
 from apps.core.states import Channel, DeliveryState, Priority
 
@@ -28,7 +29,7 @@ def broker_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[socket.socket], None
         monkeypatch.setattr(current_app.conf, "broker_write_url", url)
         monkeypatch.setattr(current_app.amqp, "_producer_pool", None)
         monkeypatch.setattr(current_app, "_pool", None)
-        monkeypatch.setattr(tasks, "_broker_rests_until", 0.0)
+        monkeypatch.setattr(wakeups, "_broker_rests_until", 0.0)
 
     return point
 
@@ -43,7 +44,7 @@ def test_a_broker_that_is_down_loses_nothing_and_raises_nothing(
     broker_at(listener)
     rows = [delivery(Channel.EMAIL), delivery(Channel.SMS)]
     Delivery.objects.update(enqueued_at="2026-11-23T12:00Z")
-    tasks.enqueue(rows)
+    wakeups.wake(rows)
     for row in Delivery.objects.all():
         assert (row.state, row.enqueued_at) == (DeliveryState.DUE, None)
 
@@ -53,8 +54,8 @@ def test_a_broker_that_just_failed_is_not_tried_again_at_once(
     delivery: Make, listener: socket.socket, broker_at: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     broker_at(listener)
-    tasks.enqueue([delivery(), delivery()])
-    tasks.enqueue([delivery()])
+    wakeups.wake([delivery(), delivery()])
+    wakeups.wake([delivery()])
     assert [record.message[:18] for record in caplog.records] == ["broker unreachable"]
 
 

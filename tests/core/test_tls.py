@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.support.tls import Authority, tls_front
 from tests.test_settings import PRODUCTION, run
-from tests.tls import Authority, tls_front
 from tools.processes import LOOPBACK
 
 pytestmark = pytest.mark.services
@@ -16,9 +16,10 @@ ASK_EVERYONE = """
 import json
 import redis
 from kombu.exceptions import OperationalError
-from apps.core import heartbeat, limits
+from apps.core.audit import heartbeat
+from apps.core.guards import rate_limit
 import django; django.setup()
-from apps.core.aws import redis_server
+from apps.aws.doctor import redis_server
 from rs_systems.celery import app
 
 app.loader.import_default_modules()
@@ -32,7 +33,7 @@ def broker():
 
 clients = {
     "broker": broker,
-    "limiter": limits.client,
+    "limiter": rate_limit.client,
     "heartbeat": heartbeat._client,
     "doctor": redis_server.client,
 }

@@ -15,9 +15,9 @@ import redis
 
 from rs_systems.celery import app
 from rs_systems.refusal import CANNOT_START
-from tests.deploy.unit_files import command
-from tests.secrets_manager import SecretsManager
-from tests.services import STOP_S, database_url
+from tests.support.secrets_manager import SecretsManager
+from tests.support.services import STOP_S, database_url
+from tests.support.unit_files import command
 from tools.processes import LOOPBACK, die_with_parent, free_ports, kill_group, wait_until
 from tools.supervisor import ROOT
 

@@ -3,8 +3,8 @@
 import json
 import re
 
-from apps.core.aws import parameters
-from apps.core.management.commands.aws import Command
+from apps.aws.management.commands.aws import Command
+from apps.aws.stack import parameters
 from tools.supervisor import ROOT
 
 TEXT = (ROOT / "docs" / "deploy.md").read_text()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from apps.core.aws import template
+from apps.aws.stack import template
 from tools.supervisor import ROOT
 
 TEMPLATE = template.load()

@@ -8,7 +8,7 @@ import pytest
 from django.conf import settings
 
 from apps.core import tasks
-from tests.deploy.unit_files import SERVICES, effective
+from tests.support.unit_files import SERVICES, effective
 from tools import units
 
 needs_systemd = pytest.mark.skipif(

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from django.contrib.auth import get_user_model
 
-from apps.core import kinds, messages, segments
 from apps.core.exceptions import InvalidContext
+from apps.core.message import kinds, rendering, segments
 from apps.core.models import Notification
 from apps.core.states import Priority
 from apps.repairs import notifications
@@ -43,9 +43,9 @@ def notification(name: str, **changes: Any) -> Notification:
     )
 
 
-def in_app(row: Notification) -> messages.InAppContent:
+def in_app(row: Notification) -> rendering.InAppContent:
     kind = kinds.get(row.kind)
-    return messages.in_app(kind, kind.validate(row.context), row.action_url)
+    return rendering.in_app(kind, kind.validate(row.context), row.action_url)
 
 
 def test_the_kinds_are_those_of_the_table() -> None:
@@ -55,7 +55,7 @@ def test_the_kinds_are_those_of_the_table() -> None:
 
 @every_kind
 def test_a_text_message_fits_one_part_and_ends_with_its_link(name: str) -> None:
-    text = messages.sms(notification(name)).text
+    text = rendering.sms(notification(name)).text
     size = segments.count(text)
     assert (size.encoding, size.parts) == (segments.GSM_7, 1), f"{size.units} units: {text}"
     assert text.startswith("RS Systems: ")
@@ -66,7 +66,7 @@ def test_a_text_message_fits_one_part_and_ends_with_its_link(name: str) -> None:
 @every_kind
 def test_an_email_says_it_in_both_forms_with_its_link(name: str) -> None:
     row = notification(name)
-    email, job = messages.email(row), row.context["job"]
+    email, job = rendering.email(row), row.context["job"]
     assert job["number"] in email.subject
     for body in (email.text, email.html):
         assert LINK in body
@@ -90,7 +90,7 @@ def test_the_bell_says_which_repair_and_what_is_next(name: str) -> None:
 @every_kind
 def test_markup_in_a_value_is_shown_and_not_obeyed(name: str) -> None:
     row = notification(name, job={"company": "<b>O'Brien & Sons</b>"})
-    email = messages.email(row)
+    email = rendering.email(row)
     assert "<b>O" not in email.html
     assert "<b>O'Brien & Sons</b>" in email.text
 
@@ -113,7 +113,7 @@ def test_a_blank_value_is_refused_by_name(name: str) -> None:
 
 
 def test_a_long_reason_does_not_make_the_text_message_longer() -> None:
-    text = messages.sms(notification("repair_denied", reason="Too dear. " * 40)).text
+    text = rendering.sms(notification("repair_denied", reason="Too dear. " * 40)).text
     assert segments.count(text).parts == 1
     assert "Read the reason in the app." in text
 

@@ -7,8 +7,8 @@ from django.contrib.auth.models import User
 
 from sandbox.inbox import feed
 from sandbox.testing import RunningSandbox, running_sandbox
-from tests.sandbox.clients import DELIVERY, SendEmail, SendText, aws, smtp
-from tests.sandbox.people import a_person
+from tests.support.clients import DELIVERY, SendEmail, SendText, aws, smtp
+from tests.support.people import a_person
 from tools import chromium
 from tools.processes import wait_until
 

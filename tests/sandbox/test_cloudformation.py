@@ -7,8 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from sandbox.testing import RunningSandbox
-
-from .clients import aws
+from tests.support.clients import aws
 
 TEMPLATE = """
 Parameters:

@@ -8,8 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from sandbox.testing import RunningSandbox, running_sandbox
-
-from .clients import aws
+from tests.support.clients import aws
 
 AT = datetime(2026, 11, 26, 12, 30, tzinfo=UTC)
 

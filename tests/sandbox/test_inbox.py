@@ -20,14 +20,14 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import escape
 
+from apps.core.guards.suppressions import suppress
 from apps.core.models import Contact, Notification
 from apps.core.models.suppression import SuppressionReason
 from apps.core.states import Channel, Priority
-from apps.core.suppressions import suppress
 from sandbox.inbox import feed, views
 from sandbox.testing import HOST, RunningSandbox
-from tests.sandbox.clients import DELIVERY, SendEmail, SendText
-from tests.sandbox.people import a_person
+from tests.support.clients import DELIVERY, SendEmail, SendText
+from tests.support.people import a_person
 
 INBOX = "/sandbox/"
 HOSTILE = '<script>alert("planted")</script>'

@@ -8,8 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from sandbox.testing import RunningSandbox, running_sandbox
-
-from .clients import aws, send_email, send_text
+from tests.support.clients import aws, send_email, send_text
 
 PHONES = [{"Name": "PhoneNumber", "Value": "PhoneNumberDirect"}]
 

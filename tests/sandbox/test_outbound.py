@@ -9,7 +9,7 @@ from botocore import exceptions as aws_errors
 from botocore.exceptions import ClientError
 
 from sandbox.testing import RunningSandbox
-from tests.sandbox.clients import ADDRESS, DELIVERY, IMPATIENCE_S, PATIENCE_S, aws, send_text
+from tests.support.clients import ADDRESS, DELIVERY, IMPATIENCE_S, PATIENCE_S, aws, send_text
 
 RAW = (
     "From: =?utf-8?q?RS_Syst=C3=A8mes?= <no-reply@rs.example>\r\n"

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from apps.core.simulator import NUMBERS
+from apps.core.providers.aws.simulator import NUMBERS
 from sandbox.testing import RunningSandbox
-from tests.sandbox.clients import PHONE, aws, send_text
 from tests.sandbox.test_http import ask
+from tests.support.clients import PHONE, aws, send_text
 from tools.processes import wait_until
 
 GROUP = "sns/us-east-1/000000000000/DirectPublishToPhoneNumber"

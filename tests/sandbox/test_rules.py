@@ -13,7 +13,8 @@ from botocore import exceptions as aws_errors
 from botocore.exceptions import ClientError
 
 from sandbox.testing import HOST, RunningSandbox, running_sandbox
-from tests.sandbox.clients import (
+from tests.sandbox.test_http import ask
+from tests.support.clients import (
     ADDRESS,
     IMPATIENCE_S,
     PHONE,
@@ -23,7 +24,6 @@ from tests.sandbox.clients import (
     send_text,
     smtp,
 )
-from tests.sandbox.test_http import ask
 from tools.processes import wait_until
 
 

@@ -12,8 +12,7 @@ from botocore.exceptions import ClientError
 
 from sandbox.testing import RunningSandbox
 from sandbox.topic import ARN
-
-from .clients import aws
+from tests.support.clients import aws
 
 DOMAIN, CONFIGURATION_SET = "rssystems.com", "rs-systems-notifications"
 

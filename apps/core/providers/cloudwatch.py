@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 from django.conf import settings
 
-from . import questions
+from .aws import read
 
 #: What the application's role may publish in, and the stack's alarms look at.
 NAMESPACE = "RSSystems/Notifications"
@@ -33,5 +33,5 @@ def publish(metrics: Iterable[Metric], at: datetime) -> None:
         }
         for metric in metrics
     ]
-    client = questions.client("cloudwatch", settings.AWS_SES_REGION_NAME)
-    questions.ask(client, "cloudwatch:PutMetricData", Namespace=NAMESPACE, MetricData=data)
+    client = read.client("cloudwatch", settings.AWS_SES_REGION_NAME)
+    read.ask(client, "cloudwatch:PutMetricData", Namespace=NAMESPACE, MetricData=data)

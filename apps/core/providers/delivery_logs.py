@@ -9,7 +9,7 @@ from botocore.config import Config
 from django.conf import settings
 
 from ..exceptions import ChannelUnavailableError
-from . import aws_session
+from .aws import session
 
 #: Reading is harmless to repeat, so here boto3's own retries are welcome.
 CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard"})
@@ -29,7 +29,7 @@ def read(group: str, since: datetime) -> Iterator[Entry]:
     ChannelUnavailableError.
     """
     try:
-        client: Any = aws_session.new().create_client(
+        client: Any = session.new().create_client(
             "logs", region_name=settings.AWS_SNS_REGION_NAME, config=CONFIG
         )
         pages = client.get_paginator("filter_log_events").paginate(

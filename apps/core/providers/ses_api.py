@@ -6,9 +6,9 @@ from django.conf import settings
 from django.core.mail import EmailMessage
 
 from ..exceptions import ChannelUnavailableError, PermanentError, ThrottledError, TransientError
-from . import ses_headers, ses_words
-from .aws_client import AwsClient
-from .aws_errors import Vocabulary
+from . import ses_headers, ses_refusals
+from .aws.client import AwsClient
+from .aws.errors import Vocabulary
 from .ses_backend import SESBackend
 
 #: https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html. The day's quota is
@@ -25,7 +25,7 @@ VOCABULARY = Vocabulary(
         "MessageRejected": PermanentError,
         "BadRequestException": PermanentError,
     },
-    of_account=ses_words.OF_ACCOUNT,
+    of_account=ses_refusals.OF_ACCOUNT,
 )
 
 

@@ -11,7 +11,7 @@ from django.core.mail.message import sanitize_address
 
 from .. import conf
 from ..exceptions import ChannelUnavailableError, DeliveryError, NotSendable, PermanentError
-from . import ses_words
+from . import ses_refusals
 
 
 class SESBackend(BaseEmailBackend):
@@ -51,7 +51,7 @@ class SESBackend(BaseEmailBackend):
         try:
             return self.hand_over(message, sender, recipients)
         except ChannelUnavailableError as error:
-            if ses_words.names_recipient(error, sender, recipients):
+            if ses_refusals.names_recipient(error, sender, recipients):
                 # An account in SES's sandbox reaches verified recipients alone: this one is not.
                 raise PermanentError(error.detail, code=error.code) from error
             raise

@@ -13,7 +13,7 @@ from ..exceptions import (
     ThrottledError,
     TransientError,
 )
-from . import ses_words
+from . import ses_refusals
 
 #: Replies about the account and its credentials: every message would get them.
 _ACCOUNT_CODES = {530, 534, 535, 538}
@@ -24,7 +24,7 @@ def from_reply(code: int, reply: bytes | str) -> DeliveryError:
     """The error for a reply that is not a success. A reply is an answer: never ambiguous."""
     text = reply.decode(errors="replace") if isinstance(reply, bytes) else reply
     words = text.lower()
-    if code in _ACCOUNT_CODES or (code >= 400 and any(w in words for w in ses_words.OF_ACCOUNT)):
+    if code in _ACCOUNT_CODES or (code >= 400 and any(w in words for w in ses_refusals.OF_ACCOUNT)):
         kind: type[DeliveryError] = ChannelUnavailableError
     elif 400 <= code < 500 or code == 503:
         # 503 is a dialogue out of step, which a new connection mends.

@@ -3,10 +3,11 @@
 from botocore import exceptions as aws
 from django.conf import settings
 
-from .. import segments
+from apps.core.message import segments
+
 from ..exceptions import ChannelUnavailableError, PermanentError, TransientError
-from .aws_client import AwsClient
-from .aws_errors import Vocabulary
+from .aws.client import AwsClient
+from .aws.errors import Vocabulary
 from .base import Receipt, SMSMessage
 
 VOCABULARY = Vocabulary(

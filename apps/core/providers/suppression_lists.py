@@ -9,7 +9,7 @@ from django.conf import settings
 
 from ..exceptions import PermanentError
 from ..models.suppression import Listed, SuppressionReason
-from . import questions
+from .aws import read
 
 #: SES answers everything but sending once a second
 #: (https://docs.aws.amazon.com/ses/latest/dg/quotas.html).
@@ -22,7 +22,7 @@ _ses_answers_from = 0.0
 
 def ses() -> Any:
     """A client that reads SES's list; raises ChannelUnavailableError."""
-    return questions.client("sesv2", settings.AWS_SES_REGION_NAME)
+    return read.client("sesv2", settings.AWS_SES_REGION_NAME)
 
 
 def suppressed(client: Any, since: datetime, until: datetime) -> Iterator[list[Listed]]:
@@ -59,7 +59,7 @@ def opted_out() -> Iterator[list[Listed]]:
     client = _sns()
     query: dict[str, str] = {}
     while True:
-        page = questions.ask(client, "sns:ListPhoneNumbersOptedOut", **query)
+        page = read.ask(client, "sns:ListPhoneNumbersOptedOut", **query)
         yield [Listed(number, SuppressionReason.OPT_OUT) for number in page["phoneNumbers"]]
         if not page.get("nextToken"):
             return
@@ -68,7 +68,7 @@ def opted_out() -> Iterator[list[Listed]]:
 
 def is_opted_out(number: str) -> bool:
     """Whether SNS sends nothing to the number. Raises DeliveryError."""
-    answer = questions.ask(_sns(), "sns:CheckIfPhoneNumberIsOptedOut", phoneNumber=number)
+    answer = read.ask(_sns(), "sns:CheckIfPhoneNumberIsOptedOut", phoneNumber=number)
     return bool(answer["isOptedOut"])
 
 
@@ -77,7 +77,7 @@ def opt_in(number: str) -> None:
 
     https://docs.aws.amazon.com/sns/latest/api/API_OptInPhoneNumber.html
     """
-    questions.ask(_sns(), "sns:OptInPhoneNumber", phoneNumber=number)
+    read.ask(_sns(), "sns:OptInPhoneNumber", phoneNumber=number)
 
 
 def _reason(word: str) -> SuppressionReason:
@@ -93,8 +93,8 @@ def _ask_ses(client: Any, action: str, **parameters: Any) -> dict[str, Any]:
     if client.meta.endpoint_url.endswith(".amazonaws.com"):
         time.sleep(max(0.0, _ses_answers_from - time.monotonic()))
         _ses_answers_from = time.monotonic() + SES_PAUSE_S
-    return questions.ask(client, f"ses:{action}", **parameters)
+    return read.ask(client, f"ses:{action}", **parameters)
 
 
 def _sns() -> Any:
-    return questions.client("sns", settings.AWS_SNS_REGION_NAME)
+    return read.client("sns", settings.AWS_SNS_REGION_NAME)

@@ -12,9 +12,10 @@ from django.db import models, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from .. import kinds, messages, routing, tasks
-from ..models import Delivery, Notification, NotificationDeliveryLog
-from ..states import DeliveryState, LogEvent, Priority
+from apps.core.delivery import wakeups
+from apps.core.message import kinds, rendering, routing
+from apps.core.models import Delivery, Notification, NotificationDeliveryLog
+from apps.core.states import DeliveryState, LogEvent, Priority
 
 BATCH = 1000
 #: From here on a worker fans out, so that the request makes one trip to the broker.
@@ -49,7 +50,7 @@ class NotificationService:
         valid = definition.validate(context)
         if scheduled_for and timezone.is_naive(scheduled_for):
             raise ValueError("scheduled_for must carry a time zone")
-        words = messages.in_app(definition, valid, action_url)
+        words = rendering.in_app(definition, valid, action_url)
         shared: dict[str, Any] = {
             "kind": kind,
             "category": definition.category.name,
@@ -130,9 +131,9 @@ def _open_deliveries(
         batch_size=BATCH,
     )
     if wake_each and to_send:
-        transaction.on_commit(partial(tasks.enqueue, to_send), robust=True)
+        transaction.on_commit(partial(wakeups.wake, to_send), robust=True)
     elif to_send and not scheduled_for:
-        transaction.on_commit(tasks.enqueue_dispatch, robust=True)
+        transaction.on_commit(wakeups.wake_dispatch, robust=True)
 
 
 def _delivery(

@@ -9,7 +9,7 @@ from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
-from apps.core.views.htmx import HtmxRequest
+from apps.site.htmx import HtmxRequest
 
 from .. import services
 from ..exceptions import AlreadyDone, NotAllowed

@@ -9,7 +9,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from apps.core.views.htmx import HtmxRequest
+from apps.site.htmx import HtmxRequest
 
 from ..forms import FilterForm, OfficeFilterForm
 from ..models import Profile, Repair, Role, Status

@@ -21,8 +21,8 @@ from apps.core.exceptions import (
 )
 from apps.core.providers.base import Receipt
 from apps.core.providers.django_mail import DjangoMail
+from tests.support.endpoint import HANG_UP, SILENCE, Answer, Endpoint, running_endpoint
 
-from .endpoint import HANG_UP, SILENCE, Answer, Endpoint, running_endpoint
 from .test_ses_smtp import MESSAGE, NOT_VERIFIED
 
 BACKEND = "apps.core.providers.ses_api.EmailBackend"

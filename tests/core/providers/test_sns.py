@@ -17,8 +17,7 @@ from apps.core.exceptions import (
 )
 from apps.core.providers import sns
 from apps.core.providers.base import Receipt, SMSMessage
-
-from .endpoint import HANG_UP, SILENCE, Answer, Endpoint, running_endpoint
+from tests.support.endpoint import HANG_UP, SILENCE, Answer, Endpoint, running_endpoint
 
 MESSAGE = SMSMessage("+12025550123", "RS Systems: repair R-1042 approved.")
 

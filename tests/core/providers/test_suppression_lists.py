@@ -11,7 +11,8 @@ from moto import mock_aws
 
 from apps.core.exceptions import PermanentError
 from apps.core.models.suppression import Listed, SuppressionReason
-from apps.core.providers import questions, suppression_lists
+from apps.core.providers import suppression_lists
+from apps.core.providers.aws import read
 
 AT = datetime(2026, 11, 25, 3, 10, tzinfo=UTC)
 
@@ -30,7 +31,7 @@ def ses(monkeypatch: pytest.MonkeyPatch, slept: list[float]) -> Any:
     """A client whose answers are put in; it is that of AWS itself."""
     monkeypatch.delenv("AWS_ENDPOINT_URL_SESV2")
     client = boto3.client("sesv2", region_name="us-east-1")
-    monkeypatch.setattr(questions, "client", lambda service, region: client)
+    monkeypatch.setattr(read, "client", lambda service, region: client)
     with Stubber(client) as stub:
         yield stub
 

@@ -8,7 +8,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
-from apps.core.reports import Ledger, ledger
+from apps.core.audit.ledger import Ledger, ledger
 from apps.core.states import Channel, DeliveryState
 
 SHOWN = 50

@@ -5,9 +5,9 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import CommandParser
 from django.core.validators import validate_email
 
-from apps.core import messages
+from apps.core.channels.email import EmailService
+from apps.core.message import rendering
 from apps.core.providers.base import Receipt
-from apps.core.services.email import EmailService
 
 from ._send_test import SendTestCommand
 
@@ -27,7 +27,7 @@ class Command(SendTestCommand):
                 f"{options['address']!r} is not an e-mail address.", as_json=options["json"]
             )
         brand = settings.BRAND_NAME
-        content = messages.EmailContent(
+        content = rendering.EmailContent(
             subject=f"{brand}: test e-mail",
             text=f"This is a test e-mail of {brand}. Its arrival shows that e-mail works.\n",
             html=f"<p>This is a test e-mail of {brand}. Its arrival shows that e-mail works.</p>",

@@ -4,10 +4,10 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.management.base import CommandParser
 
-from apps.core import messages
+from apps.core.channels.sms import SMSService
+from apps.core.message import rendering
 from apps.core.models.contact import validate_e164
 from apps.core.providers.base import Receipt
-from apps.core.services.sms import SMSService
 
 from ._send_test import SendTestCommand
 
@@ -31,7 +31,7 @@ class Command(SendTestCommand):
             self.refuse(
                 "Text messages are switched off. Set SMS_ENABLED=true.", as_json=options["json"]
             )
-        content = messages.SMSContent(f"{settings.BRAND_NAME}: this is a test message.")
+        content = rendering.SMSContent(f"{settings.BRAND_NAME}: this is a test message.")
 
         def call() -> Receipt:
             service = SMSService()

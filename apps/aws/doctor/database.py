@@ -1,0 +1,77 @@
+"""The database, which is the queue of record."""
+
+import os
+
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+
+from apps.aws.account import Account
+from apps.aws.findings import Area, Finding, fail, ok, warn
+from apps.core.redaction import redact
+
+area = Area("Database", "database")
+
+#: Of libpq's modes, those that never go on without TLS
+#: (https://www.postgresql.org/docs/current/libpq-ssl.html).
+ENCRYPTING = ("require", "verify-ca", "verify-full")
+_HERE = ("localhost", "127.0.0.1", "::1")
+
+
+@area.check
+def reachable(account: Account) -> Finding:
+    """Whether it answers."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError as error:
+        words = redact(str(error).strip().partition("\n")[0])
+        return fail(
+            f"{connection.display_name} does not answer: {words}",
+            "Check DATABASE_URL and the way to it.",
+        )
+    return ok(f"{connection.display_name} answers")
+
+
+@area.check
+def migrations(account: Account) -> Finding:
+    """Whether its tables are those of this version."""
+    executor = MigrationExecutor(connection)
+    missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    if missing:
+        names = ", ".join(f"{each.app_label}.{each.name}" for each, _ in missing[:3])
+        return fail(f"{len(missing)} to be applied: {names}", "Run `manage.py migrate`.")
+    return ok("all applied")
+
+
+@area.check
+def engine(account: Account) -> Finding:
+    """Whether it is one for this environment."""
+    name = connection.display_name
+    if connection.vendor == "postgresql":
+        return ok(name)
+    if settings.ENVIRONMENT == "development":
+        return ok(f"{name} (development)")
+    return fail(
+        f"{name} in {settings.ENVIRONMENT}: workers of other hosts cannot share it",
+        "Use PostgreSQL: DATABASE_URL=postgres://….",
+    )
+
+
+@area.check
+def tls(account: Account) -> Finding:
+    """Whether it must be talked to over TLS."""
+    options = connection.settings_dict["OPTIONS"]
+    host = str(options.get("host") or connection.settings_dict["HOST"])
+    # Without a host, and where it is a path, it is a socket's.
+    if connection.vendor != "postgresql" or host[:1] in ("", "/") or host in _HERE:
+        return ok("on this host")
+    mode = options.get("sslmode") or os.environ.get("PGSSLMODE", "prefer")
+    if mode in ENCRYPTING:
+        return ok(f"sslmode is {mode}")
+    if settings.ENVIRONMENT == "development":
+        return ok(f"sslmode is {mode} (development)")
+    return warn(
+        f"sslmode is {mode}: addresses and passwords may travel unencrypted",
+        "Write ?sslmode=require, or verify-full with sslrootcert, at the end of DATABASE_URL.",
+    )

@@ -1,0 +1,150 @@
+"""The DNS records that SES wants of the sender's domain, and which of them the DNS has already.
+
+They are those of https://docs.aws.amazon.com/ses/latest/dg/creating-identities.html and
+https://docs.aws.amazon.com/ses/latest/dg/mail-from.html. The DMARC record (RFC 7489) is a proposal
+that changes nothing yet: receivers want one, and what it says is the domain owner's to choose.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+import dns.exception
+import dns.rdata
+import dns.resolver
+from django.conf import settings
+from dns.rdtypes.ANY.TXT import TXT
+
+from apps.aws.account import Account
+
+from . import email
+
+#: Seconds for one look-up, whatever it takes.
+LOOKUP_S = 3.0
+TTL_S = 3600
+#: Where SES does not name the zone in which its keys are.
+_DKIM_ZONE = "dkim.amazonses.com"
+_SPF = "v=spf1 include:amazonses.com ~all"
+
+
+class State(StrEnum):
+    THERE = "there"
+    MISSING = "missing"
+    #: There is a record of that name and type, and it says something else.
+    DIFFERENT = "different"
+    UNKNOWN = "could not be looked up"
+
+
+@dataclass(frozen=True)
+class Record:
+    """One record, its names without a dot at the end; `is_met` judges what the DNS has."""
+
+    name: str
+    type: str
+    value: str
+    is_met: Callable[[set[str]], bool]
+
+    @property
+    def zone_line(self) -> str:
+        """As a zone file has it."""
+        value = f'"{self.value}"' if self.type == "TXT" else f"{self.value}."
+        return f"{self.name}. {TTL_S} IN {self.type} {value}"
+
+
+@dataclass(frozen=True)
+class Looked:
+    """A record, and what became of looking it up."""
+
+    record: Record
+    state: State
+
+    def as_dict(self) -> dict[str, str]:
+        record = self.record
+        return {
+            "name": record.name,
+            "type": record.type,
+            "value": record.value,
+            "state": self.state.value,
+        }
+
+
+def records(account: Account) -> list[Record]:
+    """Those of the sender's domain; raises Unseen where SES does not tell them."""
+    domain, region = email.domain(), settings.AWS_SES_REGION_NAME
+    identity = account.ask("sesv2", "GetEmailIdentity", region, EmailIdentity=domain)
+    mail_from = identity.get("MailFromAttributes", {}).get("MailFromDomain") or f"mail.{domain}"
+    dkim = identity.get("DkimAttributes", {})
+    zone = dkim.get("SigningHostedZone") or _DKIM_ZONE
+    return [
+        *(
+            _exactly(f"{token}._domainkey.{domain}", "CNAME", f"{token}.{zone}")
+            for token in dkim.get("Tokens", [])
+        ),
+        # SES wants no other MX beside it.
+        _exactly(mail_from, "MX", f"10 feedback-smtp.{region}.amazonses.com"),
+        Record(mail_from, "TXT", _SPF, _has_spf),
+        Record(f"_dmarc.{domain}", "TXT", _dmarc(domain), _has_dmarc),
+    ]
+
+
+def _exactly(name: str, kind: str, value: str) -> Record:
+    return Record(name, kind, value, lambda found: found == {value.lower()})
+
+
+def _has_spf(found: set[str]) -> bool:
+    policies = [text for text in found if text.startswith("v=spf1")]
+    return len(policies) == 1 and "include:amazonses.com" in policies[0]
+
+
+def _has_dmarc(found: set[str]) -> bool:
+    # Any policy will do: a stricter one than ours is better.
+    return sum(text.startswith("v=dmarc1") for text in found) == 1
+
+
+def _dmarc(domain: str) -> str:
+    # Another domain would have to agree to get the reports (RFC 7489, section 7.1).
+    ours = settings.ADMIN_EMAIL.lower().endswith(f"@{domain}")
+    return f"v=DMARC1; p=none; rua=mailto:{settings.ADMIN_EMAIL}" if ours else "v=DMARC1; p=none"
+
+
+def look_up(wanted: list[Record], nameserver: tuple[str, int] | None = None) -> list[Looked]:
+    """What the DNS has of each; asks that name server, or else those of this machine."""
+    return list(_looked(wanted, nameserver))
+
+
+def _looked(wanted: list[Record], nameserver: tuple[str, int] | None) -> Iterator[Looked]:
+    resolver = _resolver(nameserver)
+    for record in wanted:
+        state = _state(resolver, record) if resolver else State.UNKNOWN
+        if state == State.UNKNOWN:
+            # Without an answer to one there is no waiting for the others.
+            resolver = None
+        yield Looked(record, state)
+
+
+def _resolver(nameserver: tuple[str, int] | None) -> dns.resolver.Resolver | None:
+    try:
+        resolver = dns.resolver.Resolver(configure=nameserver is None)
+    except dns.resolver.NoResolverConfiguration:
+        return None
+    if nameserver:
+        resolver.nameservers, resolver.port = [nameserver[0]], nameserver[1]
+    return resolver
+
+
+def _state(resolver: dns.resolver.Resolver, record: Record) -> State:
+    try:
+        answer = resolver.resolve(record.name, record.type, lifetime=LOOKUP_S, search=False)
+    except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+        return State.MISSING
+    except (dns.exception.DNSException, OSError):
+        return State.UNKNOWN
+    found = {_text(data) for data in answer}
+    return State.THERE if record.is_met(found) else State.DIFFERENT
+
+
+def _text(data: dns.rdata.Rdata) -> str:
+    """As `Record.value` has it, in lower case."""
+    if isinstance(data, TXT):
+        return b"".join(data.strings).decode(errors="replace").lower()
+    return data.to_text().rstrip(".").lower()

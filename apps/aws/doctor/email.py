@@ -1,0 +1,248 @@
+"""E-mail: what SES says of the account and the sender, and whether it lets us in."""
+
+from email.utils import parseaddr
+from typing import Any
+
+from django.conf import settings
+from django.core.mail import get_connection
+from django.core.mail.backends.smtp import EmailBackend as SMTPBackend
+
+from apps.aws.account import Account, NotThere
+from apps.aws.findings import Area, Finding, fail, ok, warn
+from apps.core import conf
+from apps.core.guards import reputation as reputations
+from apps.core.models import Suppression
+from apps.core.redaction import redact
+from apps.core.states import Channel
+
+area = Area("E-mail", "email")
+
+#: The share of the day's quota from which somebody should look.
+QUOTA_WARNING = 0.8
+#: Seconds for each answer of the SMTP endpoint.
+SMTP_S = 5
+
+
+def sender() -> str:
+    """The sender's address, without the name that may stand before it."""
+    return parseaddr(settings.DEFAULT_FROM_EMAIL)[1]
+
+
+def domain() -> str:
+    """Of the sender's address."""
+    return sender().rpartition("@")[2].lower()
+
+
+def identity_of_sender(account: Account) -> dict[str, Any]:
+    """SES's identity that the sender sends as: its domain, or where that is none, its address."""
+    region = settings.AWS_SES_REGION_NAME
+    try:
+        return account.ask("sesv2", "GetEmailIdentity", region, EmailIdentity=domain())
+    except NotThere:
+        return account.ask("sesv2", "GetEmailIdentity", region, EmailIdentity=sender())
+
+
+def _account(account: Account) -> dict[str, Any]:
+    return account.ask("sesv2", "GetAccount", settings.AWS_SES_REGION_NAME)
+
+
+@area.check
+def smtp(account: Account) -> Finding:
+    """Whether SES lets us in, the way that EMAIL_TRANSPORT names. Nothing is sent."""
+    backend = settings.EMAIL_BACKEND
+    if backend == settings.EMAIL_TRANSPORTS["ses-api"]:
+        return _api(account)
+    connection: Any = get_connection(backend)
+    if not isinstance(connection, SMTPBackend):
+        return _other_backend()
+    connection.timeout = SMTP_S
+    where = f"{connection.host}:{connection.port}"
+    try:
+        connection.open()
+        connection.close()
+    except OSError as error:
+        return fail(
+            f"{where} does not let us in: {_words(error)}",
+            "Check AWS_SES_HOST, AWS_SES_PORT, AWS_SES_TLS and the way out of this network; after "
+            "535, make the password anew with `manage.py aws smtp-credentials`.",
+        )
+    if not connection.username:
+        return warn(f"{where} answers; there is no user to sign in with", "Set AWS_SES_SMTP_USER.")
+    return ok(f"{where} lets us in")
+
+
+def _api(account: Account) -> Finding:
+    # The sender's own session would find the same credentials. There is no question to SES by
+    # which to learn whether it would take a message: only a message is one.
+    _account(account)
+    return ok(
+        "SES answers our credentials by its API; that they may send, which takes "
+        "ses:SendRawEmail, shows when `manage.py test_ses` sends"
+    )
+
+
+def _words(error: OSError) -> str:
+    # smtplib's errors are OSErrors too, and keep what the server said.
+    if code := getattr(error, "smtp_code", 0):
+        reply = getattr(error, "smtp_error", b"")
+        return redact(f"{code} {reply.decode(errors='replace')}")
+    return redact(str(error))
+
+
+def _other_backend() -> Finding:
+    found = f"EMAIL_BACKEND is {settings.EMAIL_BACKEND}, which is not SMTP"
+    if settings.ENVIRONMENT == "development":
+        return ok(f"{found} (development)")
+    return warn(found, "Leave EMAIL_BACKEND out to send through SES.")
+
+
+@area.check
+def identity(account: Account) -> Finding:
+    """Whether the sender is verified."""
+    try:
+        found = identity_of_sender(account)
+    except NotThere:
+        return fail(
+            f"neither {domain()} nor the sender's address is an identity of SES in "
+            f"{settings.AWS_SES_REGION_NAME}",
+            "Create an identity of the domain there.",
+        )
+    if not found.get("VerifiedForSendingStatus"):
+        return fail(
+            f"{domain()} is not verified yet: {found.get('VerificationStatus', 'PENDING')}",
+            "Add the CNAMEs that `manage.py aws dns` lists; SES may take 72 hours to see them.",
+        )
+    if found.get("IdentityType") == "EMAIL_ADDRESS":
+        return warn(
+            "the sender's address is verified, and its domain is not",
+            "Verify the domain, for DKIM and DMARC.",
+        )
+    return ok(f"{domain()} is verified")
+
+
+@area.check
+def dkim(account: Account) -> Finding:
+    """Whether messages are signed."""
+    found = identity_of_sender(account).get("DkimAttributes", {})
+    status = found.get("Status", "NOT_STARTED")
+    if status == "SUCCESS" and found.get("SigningEnabled"):
+        return ok("messages are signed")
+    if status == "SUCCESS":
+        return fail("DKIM is set up and switched off", "Switch signing on for the identity.")
+    missing = warn if status == "TEMPORARY_FAILURE" else fail
+    return missing(
+        f"messages are not signed: {status}",
+        "Add the three CNAMEs that `manage.py aws dns` lists to the DNS of the domain.",
+    )
+
+
+@area.check
+def mail_from(account: Account) -> Finding:
+    """Whether bounces return to a subdomain of ours, as SPF's alignment wants it."""
+    found = identity_of_sender(account).get("MailFromAttributes", {})
+    name, status = found.get("MailFromDomain", ""), found.get("MailFromDomainStatus", "")
+    records = "Add its MX and TXT record, which `manage.py aws dns` lists."
+    if not name:
+        return warn("no MAIL FROM domain: SPF does not align", "Set one, as in mail.example.com.")
+    if status == "SUCCESS":
+        return ok(f"{name} is set up")
+    if found.get("BehaviorOnMxFailure") == "REJECT_MESSAGE":
+        return fail(f"{name} is {status}, and SES refuses to send meanwhile", records)
+    return warn(f"{name} is {status}; SES uses a domain of its own meanwhile", records)
+
+
+@area.check
+def production_access(account: Account) -> Finding:
+    """Whether SES sends to addresses that nobody verified."""
+    if _account(account).get("ProductionAccessEnabled"):
+        return ok("SES sends to anybody")
+    found, do = (
+        "the account is in SES's sandbox: 200 e-mails a day, to verified addresses only",
+        "Request it: `manage.py aws setup --request-production-access`.",
+    )
+    return fail(found, do) if settings.ENVIRONMENT == "production" else warn(found, do)
+
+
+@area.check
+def sending(account: Account) -> Finding:
+    """Whether SES sends at all."""
+    if _account(account).get("SendingEnabled"):
+        return ok("sending is enabled")
+    return fail("SES sends nothing: sending is paused", "See the e-mails from AWS and its console.")
+
+
+@area.check
+def enforcement(account: Account) -> Finding:
+    """What SES thinks of the account."""
+    status = _account(account).get("EnforcementStatus", "")
+    if status == "HEALTHY":
+        return ok("healthy")
+    do = "Answer AWS's support case, and see why messages bounce or are complained about."
+    if status == "PROBATION":
+        return warn("the account is under review", do)
+    return fail(f"the account is stopped: {status}", do)
+
+
+@area.check
+def quota(account: Account) -> Finding:
+    """How much of the day's quota is used."""
+    limits = _account(account)["SendQuota"]
+    most, sent = limits["Max24HourSend"], limits["SentLast24Hours"]
+    if most < 0:
+        return ok(f"{sent:,.0f} sent in 24 hours, without a limit")
+    found = f"{sent:,.0f} of {most:,.0f} sent in 24 hours"
+    if sent >= most:
+        return fail(found, "Nothing goes out until some of it is older; ask AWS for more.")
+    if sent >= QUOTA_WARNING * most:
+        return warn(found, "Ask AWS for a larger quota before it is used up.")
+    return ok(found)
+
+
+@area.check
+def rate(account: Account) -> Finding:
+    """Whether our own pace keeps within SES's."""
+    granted, ours = _account(account)["SendQuota"]["MaxSendRate"], settings.EMAIL_RATE_LIMIT
+    if ours > granted:
+        return fail(
+            f"EMAIL_RATE_LIMIT is {ours:g} a second, and SES grants {granted:g}",
+            f"Set EMAIL_RATE_LIMIT={granted:g}, or ask AWS for more.",
+        )
+    return ok(f"EMAIL_RATE_LIMIT is {ours:g} a second of the {granted:g} that SES grants")
+
+
+@area.check
+def suppression(account: Account) -> Finding:
+    """Whether SES leaves addresses alone that we still write to."""
+    region = settings.AWS_SES_REGION_NAME
+    page = account.ask("sesv2", "ListSuppressedDestinations", region, PageSize=1000)
+    theirs = {each["EmailAddress"].lower() for each in page["SuppressedDestinationSummaries"]}
+    rows = Suppression.objects.in_force().filter(channel=Channel.EMAIL)
+    ours = set(rows.values_list("address", flat=True))
+    more = " or more" if page.get("NextToken") else ""
+    found = f"{len(theirs)}{more} on SES's list, {len(ours)} on ours"
+    if only_theirs := len(theirs - ours):
+        return warn(
+            f"{found}; {only_theirs} that we still write to, and SES will bounce",
+            _how_they_come_over(),
+        )
+    return ok(found)
+
+
+def _how_they_come_over() -> str:
+    if not conf.ses_keeps_a_list():
+        return "Set AWS_SES_SUPPRESSION_LIST=true, and ours takes them over each night."
+    return (
+        "The reading at 3:10 takes them over, and takes off SES's list what was lifted here: the "
+        "suppressions in the admin, and the log of the workers, say what stands in its way."
+    )
+
+
+@area.check
+def reputation(account: Account) -> Finding:
+    """The shares that bounce and are complained about, of what SES reported to us."""
+    present = reputations.present()
+    found = f"in 24 hours, {present}" if present.sent else "nothing was reported in 24 hours"
+    do = "See in the admin which addresses, and do not write to them again."
+    if present.is_bad:
+        return fail(found, do)
+    return warn(found, do) if present.is_doubtful else ok(found)

@@ -1,0 +1,141 @@
+"""Whether anybody works: workers, beat, the queue, and what is left lying."""
+
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import connection
+from django.db.models.functions import Now
+
+from apps.aws.account import Account
+from apps.aws.findings import Area, Finding, fail, ok, warn
+from apps.core.audit import heartbeat
+from apps.core.audit import metrics as published
+from apps.core.delivery import broker
+from apps.core.models import ChannelStop, Delivery
+from apps.core.models.channel_stop import StopCause
+from apps.core.redaction import redact
+from apps.core.states import DeliveryState
+
+from . import redis_server
+
+area = Area("Workers", "workers")
+
+#: The specification's: "queue depth > 1000".
+MANY_WAIT = 1000
+#: The sweep comes every 15 s, and a busy worker may be late once or twice.
+OLDEST_SWEEP = timedelta(seconds=60)
+#: They go out each minute.
+OLDEST_METRICS = timedelta(minutes=3)
+#: How long a delivery may be due before somebody should look.
+OVERDUE = timedelta(minutes=5)
+#: Seconds by which clocks may differ unnoticed; and from which AWS's signatures and our leases are
+#: in danger.
+SKEW_WARNING_S, SKEW_FAILURE_S = 2.0, 60.0
+
+_CLOCK_OF = {
+    "postgresql": "SELECT extract(epoch FROM clock_timestamp())",
+    "sqlite": "SELECT (julianday('now') - 2440587.5) * 86400.0",
+}
+
+
+@area.check
+def online(account: Account) -> Finding:
+    """Whether a worker answers."""
+    count = broker.workers_online()
+    if not count:
+        return fail("no worker answers", "Start one: `celery -A rs_systems worker`.")
+    return ok(f"{count} {'worker answers' if count == 1 else 'workers answer'}")
+
+
+@area.check
+def beat(account: Account) -> Finding:
+    """Whether the sweep comes round: beat sends it, and a worker runs it."""
+    age = heartbeat.age()
+    do = "Start beat, one of it: `celery -A rs_systems beat`; it takes a worker too."
+    if age is None:
+        return fail("the sweep has not come round in a day", do)
+    found = f"the sweep came round {age.total_seconds():.0f} s ago"
+    return ok(found) if age <= OLDEST_SWEEP else fail(found, do)
+
+
+@area.check
+def metrics(account: Account) -> Finding:
+    """Whether our own metrics reach CloudWatch, whose alarms take their silence for a failure."""
+    if not settings.CLOUDWATCH_METRICS:
+        found = "CLOUDWATCH_METRICS is false: nothing is published"
+        if settings.ENVIRONMENT == "development":
+            return ok(f"{found} (development)")
+        return warn(found, "Set it, or deploy the stack with ApplicationAlarms=false.")
+    age = published.last_published()
+    do = (
+        "See workers.beat; if that is well, the log of the workers says why CloudWatch took none "
+        "(it needs cloudwatch:PutMetricData)."
+    )
+    if age is None:
+        found = "CloudWatch has not taken our metrics yet"
+        development = settings.ENVIRONMENT == "development"
+        return ok(f"{found} (development)") if development else warn(found, do)
+    found = f"CloudWatch last took our metrics {age.total_seconds():,.0f} s ago"
+    return ok(found) if age <= OLDEST_METRICS else warn(found, do)
+
+
+@area.check
+def queue(account: Account) -> Finding:
+    """How many tasks wait."""
+    waiting = sum(broker.waiting().values())
+    if waiting > MANY_WAIT:
+        return warn(f"{waiting:,} tasks wait", "Start more workers, or see workers.online.")
+    return ok(f"{waiting:,} tasks wait")
+
+
+@area.check
+def overdue(account: Account) -> Finding:
+    """Whether deliveries are due that nobody takes."""
+    stopped = ChannelStop.objects.filter(cause=StopCause.PROVIDER).values("channel")
+    late = Delivery.objects.filter(
+        state__in=[DeliveryState.DUE, DeliveryState.RETRYING], next_attempt_at__lt=Now() - OVERDUE
+    ).exclude(channel__in=stopped)
+    if count := late.count():
+        return warn(
+            f"{count:,} deliveries have been due for more than 5 minutes",
+            "See workers.online, workers.beat and workers.queue.",
+        )
+    return ok("no delivery has been due for long")
+
+
+@area.check
+def channels(account: Account) -> Finding:
+    """Whether a channel stands still."""
+    stops = list(ChannelStop.objects.order_by("channel", "cause"))
+    if not stops:
+        return ok("every channel runs")
+    said = "; ".join(
+        f"{stop.get_channel_display()} is stopped, {stop.get_cause_display()}: "
+        f"{redact(stop.reason).rstrip('.')}"
+        for stop in stops
+    )
+    return fail(said, 'Mend the cause; then "Try now" in the admin, among the stopped channels.')
+
+
+@area.check
+def clocks(account: Account) -> Finding:
+    """How far the clocks of this host, of Redis and of the database are apart."""
+    skews = dict(_skews())
+    name, worst = max(skews.items(), key=lambda skew: abs(skew[1]))
+    found = f"{name} and this host are {abs(worst):.1f} s apart"
+    do = "Have chrony or systemd-timesyncd keep the time."
+    if abs(worst) > SKEW_FAILURE_S:
+        return fail(found, do)
+    return warn(found, do) if abs(worst) > SKEW_WARNING_S else ok(found)
+
+
+def _skews() -> Iterator[tuple[str, float]]:
+    """Seconds by which each is ahead of this host."""
+    seconds, microseconds = redis_server.client().time()
+    yield "Redis", seconds + microseconds / 1_000_000 - time.time()
+    if statement := _CLOCK_OF.get(connection.vendor):
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+            yield "the database", float(cursor.fetchone()[0]) - time.time()

@@ -1,0 +1,355 @@
+"""The ledger held against AWS's own counts: what differs, and by more than clocks explain.
+
+docs/aws.md says of each line what it compares and what it lets pass.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+from django.conf import settings
+from django.utils import timezone
+
+from apps.core.audit import ledger
+from apps.core.audit.findings import Difference, Finding, Status, Unseen, fail, ok, warn
+from apps.core.feedback.provider_events import MATCH_WITHIN
+from apps.core.guards import sms_budget
+from apps.core.providers import email_provider
+from apps.core.states import Channel, EventKind
+
+from . import account_counts, tallies
+from .tallies import Range, Spend, Window
+
+logger = logging.getLogger(__name__)
+
+DAY = timedelta(hours=24)
+#: How old a period of CloudWatch must be: what happened is counted some minutes later.
+LAG = timedelta(minutes=15)
+#: SES gives up an e-mail that its recipient's server refuses for now after less than this.
+LAST_WORD = timedelta(hours=24)
+#: SNS may write what became of a text this late
+#: (https://docs.aws.amazon.com/sns/latest/dg/sms_stats_cloudwatch.html).
+RECEIPT = timedelta(hours=72)
+#: Of the books, those that the nightly run looks through.
+BOOKS = timedelta(days=7)
+
+#: Messages a day that need no delivery: alerts, error mails, `test_ses`; and `test_sns`.
+OWN_EMAILS, OWN_TEXTS = 10, 3
+#: The share of a count by which two counters may differ.
+SHARE = 0.01
+#: CloudWatch's own inexactness, where it counts less than was reported to us.
+FEW = 2
+#: What the month's texts may cost more or less than our books have: US dollars, and a share.
+SPEND_USD, SPEND_SHARE = Decimal("0.50"), Decimal("0.05")
+#: Texts of a day without a single receipt from which on that is no accident.
+MANY_TEXTS = 5
+#: Deliveries that a sentence names.
+NAMED = 10
+
+EMAIL_LINES = ("email.sent",)
+OUTCOME_LINES = ("email.delivered", "email.bounced", "email.complained")
+EVENT_LINES = ("events.lost", "events.foreign")
+SPEND_LINES = ("sms.spend",)
+RECEIPT_LINES = ("sms.delivered", "sms.failed")
+TEXT_LINES = ("sms.receipts", "sms.foreign")
+BOOK_LINES = ("ledger.balance",)
+
+Look = Callable[[datetime], Iterator[Difference]]
+
+_SNS = "apps.core.providers.sns.SNS"
+_WHO_SENDS = (
+    "Others send on this account, or it is more test, alert and error mail than usual. See in IAM "
+    "when each access key was last used; one that is not ours is to be deleted."
+)
+_FOLLOW_EVENTS = (
+    "Follow the events: `manage.py aws status`, its lines of events; the queue's dead letters."
+)
+
+
+def compare(now: datetime | None = None) -> list[Difference]:
+    """Every line, in its order. Asks AWS, changes nothing, and raises for the database alone."""
+    now = now or timezone.now()
+    groups: list[tuple[tuple[str, ...], Look]] = [
+        (EMAIL_LINES, _emails),
+        (OUTCOME_LINES, _outcomes),
+        (EVENT_LINES, _events),
+        (SPEND_LINES, _spend),
+        (RECEIPT_LINES, _receipts),
+        (TEXT_LINES, _texts),
+        (BOOK_LINES, _books),
+    ]
+    return [line for ids, look in groups for line in _seen(ids, look, now)]
+
+
+def differences() -> list[Difference]:
+    """The lines that are not as they should be, each told to the log."""
+    found = [line for line in compare() if line.finding.status != Status.OK]
+    for line in found:
+        logger.warning("%s %s: %s", line.finding.status, line.id, line.finding.found)
+    return found
+
+
+def _seen(ids: tuple[str, ...], look: Look, now: datetime) -> list[Difference]:
+    try:
+        return list(look(now))
+    except Unseen as unseen:
+        return [Difference(each, unseen.finding) for each in ids]
+
+
+def _emails(now: datetime) -> Iterator[Difference]:
+    _skip_where_not_ses()
+    window = Window(now - DAY, now)
+    counted, ours = account_counts.sent_in_24_hours(), tallies.taken_emails(window)
+    yield Difference("email.sent", sent(counted, ours, tallies.foreign_emails(window)))
+
+
+def _outcomes(now: datetime) -> Iterator[Difference]:
+    _skip_where_not_reported()
+    window = _periods(now)
+    counted = account_counts.emails(window.start, window.end)
+    others = max(0, counted.sent - tallies.taken_emails(window).least)
+    still_open = tallies.open_emails(window)
+    delivered = tallies.reported_emails(EventKind.DELIVERED, window)
+    yield Difference(
+        "email.delivered", delivered_emails(counted.delivered, delivered, others + still_open)
+    )
+    bounced = tallies.reported_emails(EventKind.BOUNCED, window)
+    yield Difference("email.bounced", bad_news(counted.bounced, bounced, others + still_open))
+    complained = tallies.reported_emails(EventKind.COMPLAINED, window)
+    yield Difference("email.complained", bad_news(counted.complained, complained, others))
+
+
+def _events(now: datetime) -> Iterator[Difference]:
+    _skip_where_not_reported()
+    late = Window(now - DAY - MATCH_WITHIN, now - MATCH_WITHIN)
+    silent = tallies.unreported(Channel.EMAIL, late)
+    day_before = Window(now - DAY - LAST_WORD, now - LAST_WORD)
+    told = tallies.unreported(Channel.EMAIL, day_before)
+    endless = tallies.unreported(Channel.EMAIL, day_before, *tallies.ENDS)
+    unended = {line: row for line, row in endless.items() if line not in told}
+    rows = _rows(silent | unended)
+    yield Difference("events.lost", lost_events(len(silent), len(unended), rows), rows)
+    foreign = tallies.unmatched("ses", late)
+    yield Difference(
+        "events.foreign",
+        foreign_events(
+            named=tallies.messages(foreign.exclude(delivery_ref=None)),
+            nameless=tallies.messages(foreign.filter(delivery_ref=None)),
+        ),
+    )
+
+
+def _spend(now: datetime) -> Iterator[Difference]:
+    _skip_where_not_sns()
+    month = sms_budget.this_month()
+    since = datetime(month.year, month.month, month.day, tzinfo=UTC)
+    if now - since < DAY:
+        # When AWS begins a month anew is not written anywhere.
+        raise Unseen(ok("the month is younger than a day"))
+    yield Difference("sms.spend", spent(account_counts.texts_spent(since, now), tallies.spend()))
+
+
+def _receipts(now: datetime) -> Iterator[Difference]:
+    _skip_where_not_logged()
+    window = _periods(now)
+    counted = account_counts.texts(window.start, window.end)
+    delivered = tallies.receipts(EventKind.DELIVERED, window)
+    yield Difference("sms.delivered", receipts(counted.delivered, delivered))
+    failed = tallies.receipts(EventKind.BOUNCED, window)
+    yield Difference("sms.failed", receipts(counted.failed, failed))
+
+
+def _texts(now: datetime) -> Iterator[Difference]:
+    _skip_where_not_logged()
+    lately = Window(now - DAY - MATCH_WITHIN, now - MATCH_WITHIN)
+    lost = _rows(tallies.unreported(Channel.SMS, Window(now - DAY - RECEIPT, now - RECEIPT)))
+    taken, silent = tallies.taken_texts(lately), tallies.unreported(Channel.SMS, lately)
+    yield Difference("sms.receipts", lost_receipts(lost, taken, len(silent)), lost)
+    others = tallies.messages(tallies.unmatched("sns", lately))
+    yield Difference("sms.foreign", foreign_texts(others))
+
+
+def _books(now: datetime) -> Iterator[Difference]:
+    found = ledger.ledger(now - BOOKS).discrepancies
+    yield Difference("ledger.balance", balance([f"{each.row} {each.problem}" for each in found]))
+
+
+def sent(counted: int, ours: Range, foreign: int) -> Finding:
+    """`foreign`: messages that SES has reported to us and that are no delivery."""
+    found = f"SES counts {counted:,} sent in 24 hours, we {ours}"
+    if foreign:
+        found += f" and {foreign:,} that are no delivery"
+    missing, others = ours.least - counted, counted - ours.most - foreign
+    if missing > SHARE * ours.least:
+        return fail(
+            f"{found}: {missing:,} that we take for accepted are not among them",
+            "Check that AWS_SES_REGION is the Region of AWS_SES_HOST, that it is AWS that answers "
+            "there, and that the credentials are this account's.",
+        )
+    if others > OWN_EMAILS + SHARE * ours.most:
+        return warn(f"{found}: {others:,} are not ours", _WHO_SENDS)
+    return ok(found)
+
+
+def delivered_emails(counted: int, reported: Range, others: int) -> Finding:
+    """`others`: those of foreign senders, and those of ours whose end nobody reported."""
+    found = f"CloudWatch counts {counted:,} deliveries, {reported} were reported to us"
+    if counted - reported.most - others > SHARE * reported.most:
+        return warn(f"{found}: {counted - reported.most - others:,} were not", _FOLLOW_EVENTS)
+    return _not_fewer(found, counted, reported)
+
+
+def bad_news(counted: int, reported: Range, others: int) -> Finding:
+    """Bounces or complaints: an address of which we do not hear is written to again."""
+    found = f"CloudWatch counts {counted:,}, {reported} were reported to us"
+    if counted - reported.most - others > SHARE * reported.most:
+        return fail(
+            f"{found}: {counted - reported.most - others:,} were not, so those addresses are not "
+            "left alone",
+            _FOLLOW_EVENTS,
+        )
+    return _not_fewer(found, counted, reported)
+
+
+def receipts(counted: int, read: Range) -> Finding:
+    """Of texts, delivered or failed."""
+    found = f"CloudWatch counts {counted:,}, SNS's log has {read}"
+    if counted - read.most > max(FEW, SHARE * read.most):
+        return warn(
+            f"{found}: {counted - read.most:,} are missing in it",
+            "See sms.delivery_log and sms.log_group of `manage.py aws status`.",
+        )
+    return _not_fewer(found, counted, read)
+
+
+def _not_fewer(found: str, counted: int, reported: Range) -> Finding:
+    if reported.least - counted > max(FEW, SHARE * reported.least):
+        return warn(
+            f"{found}: more than CloudWatch knows of",
+            "Look again tomorrow, when CloudWatch has caught up; then check the Region.",
+        )
+    return ok(found)
+
+
+def lost_events(silent: int, unended: int, rows: tuple[str, ...]) -> Finding:
+    """`silent`: SES took them and reported nothing. `unended`: it reported no end."""
+    if not rows:
+        return ok("every e-mail that SES took was reported on")
+    said = [
+        f"nothing of {silent:,} that it took" if silent else "",
+        f"no end of {unended:,} that it took more than a day ago" if unended else "",
+    ]
+    found = f"SES has reported {' and '.join(filter(None, said))}: {_named(rows)}"
+    return fail(found, _FOLLOW_EVENTS)
+
+
+def foreign_events(*, named: int, nameless: int) -> Finding:
+    """Messages through our configuration set that are no delivery, with and without our mark."""
+    if named:
+        return warn(
+            f"messages that SES reported on, that carry our mark and are no delivery: {named:,}",
+            "Another environment sends through this configuration set, or rows were deleted: give "
+            "each environment a set of its own.",
+        )
+    found = f"messages that SES reported on and that are no delivery: {nameless:,}"
+    return warn(found, _WHO_SENDS) if nameless > OWN_EMAILS else ok(found)
+
+
+def spent(counted: Decimal | None, ours: Spend) -> Finding:
+    """`counted`: US dollars of the month; None where CloudWatch has no value yet."""
+    slack = max(SPEND_USD, SPEND_SHARE * ours.committed)
+    amount = counted or Decimal(0)
+    found = f"SNS has charged {amount:.2f} USD this month, our books have {ours.committed:.2f}"
+    if ours.foreign:
+        found += f" and {ours.foreign:.2f} for texts that are no delivery"
+    if amount > ours.committed + ours.foreign + slack:
+        return fail(
+            f"{found}: our budget stops later than it should",
+            "Set SMS_PRICES_USD to what AWS charges, carriers' fees and all; see sms.foreign for "
+            "others who text on this account.",
+        )
+    if amount < ours.committed - ours.unconfirmed - slack:
+        return warn(
+            f"{found}: our budget stops texts too early",
+            "Set SMS_PRICES_USD to what AWS charges. An amount that CloudWatch has not yet is "
+            "there tomorrow.",
+        )
+    return ok(found)
+
+
+def lost_receipts(lost: tuple[str, ...], taken: int, silent: int) -> Finding:
+    """`lost`: without a receipt after 72 hours. `taken`, `silent`: of the last day."""
+    if lost:
+        return warn(
+            f"texts without a receipt after 72 hours: {len(lost):,} ({_named(lost)})",
+            "See sms.delivery_log and sms.log_group of `manage.py aws status`.",
+        )
+    if taken == silent >= MANY_TEXTS:
+        return warn(
+            f"not one of a day's {taken:,} texts has a receipt",
+            "See sms.delivery_log and sms.log_group of `manage.py aws status`.",
+        )
+    return ok(f"{silent:,} of a day's {taken:,} texts have no receipt yet")
+
+
+def foreign_texts(others: int) -> Finding:
+    """Texts in SNS's log that are no delivery."""
+    found = f"texts in SNS's log that are no delivery: {others:,}"
+    if others > OWN_TEXTS:
+        return warn(
+            found,
+            "Others text on this account, or it was `test_sns`. See in IAM when each access key "
+            "was last used; one that is not ours is to be deleted.",
+        )
+    return ok(found)
+
+
+def balance(discrepancies: list[str]) -> Finding:
+    """Of our books with themselves."""
+    if discrepancies:
+        return fail(
+            f"{len(discrepancies):,} rows of the last 7 days do not balance, as {discrepancies[0]}",
+            "`manage.py ledger` lists them.",
+        )
+    return ok("our own books of the last 7 days balance")
+
+
+def _periods(now: datetime) -> Window:
+    """The last 24 hours for which CloudWatch has whole periods."""
+    counted = int((now - LAG).timestamp())
+    end = datetime.fromtimestamp(counted - counted % account_counts.PERIOD_S, UTC)
+    return Window(end - DAY, end)
+
+
+def _skip_where_not_ses() -> None:
+    name = email_provider().name
+    if not name.startswith("ses"):
+        raise Unseen(ok(f"e-mail does not go by SES ({name})"))
+
+
+def _skip_where_not_reported() -> None:
+    _skip_where_not_ses()
+    if not (settings.AWS_SES_CONFIGURATION_SET and settings.AWS_EVENT_TOPIC_ARNS):
+        raise Unseen(ok("SES's events do not come here"))
+
+
+def _skip_where_not_sns() -> None:
+    if not settings.SMS_ENABLED or settings.SMS_BACKEND != _SNS:
+        raise Unseen(ok("text messages do not go by SNS"))
+
+
+def _skip_where_not_logged() -> None:
+    _skip_where_not_sns()
+    if not settings.SMS_DELIVERY_LOG_GROUP:
+        raise Unseen(ok("SNS's log is not read"))
+
+
+def _rows(lines: dict[int, UUID]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(map(str, lines.values())))
+
+
+def _named(rows: tuple[str, ...]) -> str:
+    more = len(rows) - NAMED
+    return ", ".join(rows[:NAMED]) + (f" and {more:,} more" if more > 0 else "")

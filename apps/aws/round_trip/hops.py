@@ -1,0 +1,130 @@
+"""Where the way of a message broke: at which hop, by what, and which lines of the doctor tell."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from apps.aws.doctor import examination
+from apps.aws.findings import Status
+from apps.core.models import Delivery, NotificationDeliveryLog, ProviderEvent
+from apps.core.states import SOURCES, Channel, DeliveryState, LogEvent
+
+
+class Hop(StrEnum):
+    """The way of one message, in its order."""
+
+    #: A worker takes the delivery.
+    WORKER = "worker"
+    #: The provider takes the message.
+    PROVIDER = "provider"
+    #: What the provider reports of it arrives, is believed and kept.
+    EVENT = "event"
+    #: The report finds the delivery and moves it to where it should be.
+    DELIVERY = "delivery"
+
+
+@dataclass(frozen=True)
+class Broken:
+    """The hop that broke; `likely` are the doctor's lines about it that are not well."""
+
+    hop: Hop
+    why: str
+    likely: list[examination.Line] = field(default_factory=list)
+    do: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        likely = [line.as_dict() for line in self.likely]
+        return {"hop": self.hop.value, "why": self.why, "do": self.do, "likely": likely}
+
+
+#: By their ids, or what those begin with.
+_LINES: dict[tuple[Hop, Channel], tuple[str, ...]] = {
+    (Hop.WORKER, Channel.EMAIL): ("workers.", "redis.reachable"),
+    (Hop.WORKER, Channel.SMS): ("workers.", "redis.reachable"),
+    (Hop.PROVIDER, Channel.EMAIL): ("email.", "events.configuration_set", "workers.channels"),
+    (Hop.PROVIDER, Channel.SMS): ("credentials.", "sms.", "workers.channels"),
+    (Hop.EVENT, Channel.EMAIL): ("events.", "settings.contradictions"),
+    # A log that nobody reads, or that nobody writes.
+    (Hop.EVENT, Channel.SMS): (
+        "workers.online",
+        "workers.beat",
+        "sms.delivery_log",
+        "sms.log_group",
+    ),
+    (Hop.DELIVERY, Channel.EMAIL): ("workers.online", "workers.beat"),
+    (Hop.DELIVERY, Channel.SMS): ("workers.online", "workers.beat"),
+}
+_REFUSALS = {LogEvent.TRANSIENT, LogEvent.PERMANENT, LogEvent.AMBIGUOUS, LogEvent.LEASE_EXPIRED}
+_WELL = "The doctor finds nothing about it."
+_ELSEWHERE = {
+    Hop.WORKER: f"{_WELL} Give it more time, with --timeout.",
+    Hop.PROVIDER: "It is the provider's word.",
+    Hop.EVENT: f"{_WELL} The site's log says what it refused or could not store.",
+    Hop.DELIVERY: f"{_WELL} The delivery's page in the admin has its story.",
+}
+
+
+def broken(row: Delivery, ends: DeliveryState) -> Broken:
+    """Where a delivery stands that should be in the state `ends` and is not."""
+    hop, why = _place(row, ends)
+    if row.state == DeliveryState.SKIPPED:
+        return Broken(hop, why)
+    wanted = _LINES[hop, Channel(row.channel)]
+    report = examination.examine(
+        [check for check in examination.CHECKS if check.id.startswith(wanted)]
+    )
+    likely = [line for line in report.lines if line.finding.status != Status.OK]
+    return Broken(hop, why, likely, "" if likely else _ELSEWHERE[hop])
+
+
+def is_report(line: NotificationDeliveryLog) -> bool:
+    """Whether the line is a report's, rather than of a call or its answer."""
+    return bool(line.provider and line.detail)
+
+
+def _place(row: Delivery, ends: DeliveryState) -> tuple[Hop, str]:
+    lines = [line for line in row.log.all() if not is_report(line)]
+    reported = [event.kind for event in row.provider_events.all()]
+    if row.state == DeliveryState.SKIPPED:
+        return Hop.WORKER, f"it was not sent: {row.reason}"
+    if not reported and all(line.event != LogEvent.ACCEPTED for line in lines):
+        return _not_accepted(row, lines)
+    if not reported:
+        return _not_reported(row)
+    if ends in reported or row.state not in SOURCES[ends]:
+        return Hop.DELIVERY, f"it is {row.state}, and should be {ends}: {row.reason}".rstrip(": ")
+    return Hop.EVENT, f"{', '.join(reported)} was reported of it, and {ends} was not"
+
+
+def _not_accepted(row: Delivery, lines: list[NotificationDeliveryLog]) -> tuple[Hop, str]:
+    if refusals := [line for line in lines if line.event in _REFUSALS]:
+        return Hop.PROVIDER, words(refusals[-1])
+    if row.attempts:
+        return Hop.PROVIDER, "a worker has it, and the provider has not answered yet"
+    before = Delivery.objects.filter(
+        state=DeliveryState.DUE, priority__lte=row.priority, next_attempt_at__lte=Now()
+    ).exclude(notification__kind=row.notification.kind)
+    waiting = f"; due beside it: {count:,}" if (count := before.count()) else ""
+    return Hop.WORKER, f"it is due, and no worker took it{waiting}"
+
+
+def _not_reported(row: Delivery) -> tuple[Hop, str]:
+    its = Q(delivery_ref=row.pk)
+    if row.provider_message_id:
+        its |= Q(provider_message_id=row.provider_message_id)
+    stray = ProviderEvent.objects.filter(its, delivery=None).values_list("kind", flat=True)
+    if kinds := list(stray):
+        return Hop.DELIVERY, f"{', '.join(kinds)} was reported, and not matched with its delivery"
+    if row.channel == Channel.SMS and not settings.SMS_DELIVERY_LOG_GROUP:
+        return Hop.EVENT, "nobody reads what became of it: SMS_DELIVERY_LOG_GROUP is empty"
+    return Hop.EVENT, "the provider took it, and nothing was reported of it"
+
+
+def words(line: NotificationDeliveryLog) -> str:
+    """What the line says, in one line."""
+    said = " ".join(f"{line.code} {line.detail}".split())
+    return f"{line.get_event_display().lower()}: {said}" if said else line.get_event_display()

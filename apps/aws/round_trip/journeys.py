@@ -1,0 +1,194 @@
+"""Messages sent round to ourselves: to recipients whom AWS plays, by the way of every message.
+
+Nothing here is a shortcut. The rows are written as for anybody, the running workers send them, and
+what AWS reports comes home as it always does; this process looks on, from the database.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.db import transaction
+
+from apps.aws.kinds import LOOPBACK
+from apps.core.delivery import transitions
+from apps.core.models import Delivery, NotificationDeliveryLog, ProviderEvent
+from apps.core.services.notification import NotificationService
+from apps.core.states import (
+    FINISHED,
+    SOURCES,
+    TAKEN,
+    Channel,
+    DeliveryState,
+    LogEvent,
+    Priority,
+    Via,
+)
+
+from . import simulated_recipients
+from .hops import Broken, Hop, broken, is_report, words
+from .simulated_recipients import Recipient
+
+#: Seconds until a message should be home. SES's events come within seconds; SNS's receipts take
+#: minutes, and now and then hours.
+PATIENCE_S = {Channel.EMAIL: 120.0, Channel.SMS: 900.0}
+_LOOK_S = 0.25
+
+
+class Step(NamedTuple):
+    """One hop that was made, and when: seconds after the delivery's row was written."""
+
+    hop: Hop
+    at_s: float
+    said: str
+
+
+@dataclass
+class Journey:
+    """One message on its way."""
+
+    recipient: Recipient
+    delivery_id: UUID
+    deadline: float
+    steps: list[Step] = field(default_factory=list)
+    is_home: bool = False
+    broken: Broken | None = None
+    #: The rows that were told of already.
+    seen: set[tuple[type, int]] = field(default_factory=set)
+
+    @property
+    def is_over(self) -> bool:
+        return self.is_home or self.broken is not None
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "to": self.recipient.name,
+            "address": self.recipient.address,
+            "expected": self.recipient.ends.value,
+            "ok": self.is_home,
+            "delivery": str(self.delivery_id),
+            "steps": [step._asdict() for step in self.steps],
+            "broken": self.broken.as_dict() if self.broken else None,
+        }
+
+
+#: Hears of each step as it is made, and of a hop that broke.
+Tell = Callable[[Journey, Step | Broken], None]
+
+
+def send_round(
+    recipients: list[Recipient], run: str, tell: Tell, *, timeout_s: float | None = None
+) -> list[Journey]:
+    """Send a message to each, and follow it until it is home or is not to be waited for any more.
+
+    `timeout_s`: seconds for each, in the place of PATIENCE_S. At the end nothing of the run is left
+    to be sent, nor of what it has suppressed. Raises CannotStart.
+    """
+    patience = [timeout_s or PATIENCE_S[each.channel] for each in recipients]
+    with simulated_recipients.alone(timedelta(seconds=max(patience, default=0.0))):
+        simulated_recipients.forget_suppressions(recipients)
+        journeys: list[Journey] = []
+        try:
+            for recipient, seconds in zip(recipients, patience, strict=True):
+                journeys.append(_begin(recipient, run, seconds))
+            _follow(journeys, tell)
+        finally:
+            _withdraw(journeys)
+            simulated_recipients.forget_suppressions(recipients)
+    return journeys
+
+
+def _begin(recipient: Recipient, run: str, patience_s: float) -> Journey:
+    # The priority of which each message has a delivery on its channel, and no other that is sent.
+    priority = Priority.URGENT if recipient.channel == Channel.SMS else Priority.MEDIUM
+    with transaction.atomic():
+        [notification] = NotificationService().notify(
+            LOOPBACK.name,
+            simulated_recipients.account(recipient),
+            {"simulates": recipient.name, "run": run},
+            priority=priority,
+            action_url="/",
+        )
+        delivery = notification.deliveries.get(channel=recipient.channel)
+    return Journey(recipient, delivery.pk, time.monotonic() + patience_s)
+
+
+def _follow(journeys: list[Journey], tell: Tell) -> None:
+    while waiting := [journey for journey in journeys if not journey.is_over]:
+        rows = _rows(waiting)
+        for journey in waiting:
+            _look(journey, rows[journey.delivery_id], tell)
+        if not all(journey.is_over for journey in waiting):
+            time.sleep(_LOOK_S)
+
+
+def _rows(journeys: list[Journey]) -> dict[UUID, Delivery]:
+    deliveries = Delivery.objects.select_related("notification")
+    return deliveries.prefetch_related("log", "provider_events").in_bulk(
+        [journey.delivery_id for journey in journeys]
+    )
+
+
+def _look(journey: Journey, row: Delivery, tell: Tell) -> None:
+    for step in sorted(_news(journey, row), key=lambda step: step.at_s):
+        journey.steps.append(step)
+        tell(journey, step)
+    ends = journey.recipient.ends
+    if row.state == ends:
+        journey.is_home = True
+        last = Step(Hop.DELIVERY, _since(row, row.finished_at), f"is {ends}, as it should be")
+        journey.steps.append(last)
+        tell(journey, last)
+    elif _is_lost(row, ends) or time.monotonic() > journey.deadline:
+        journey.broken = broken(row, ends)
+        tell(journey, journey.broken)
+
+
+def _is_lost(row: Delivery, ends: DeliveryState) -> bool:
+    """Whether nothing that may still come brings it to where it should be."""
+    return row.state in FINISHED and (row.state not in TAKEN or row.state not in SOURCES[ends])
+
+
+def _news(journey: Journey, row: Delivery) -> Iterator[Step]:
+    """What was written since the last look."""
+    for line in row.log.all():
+        # A report's line says what its event does.
+        if _is_new(journey, line) and not is_report(line):
+            yield Step(*_of_line(line, _since(row, line.at)))
+    for event in row.provider_events.all():
+        if _is_new(journey, event):
+            yield Step(Hop.EVENT, _since(row, event.received_at), _of_event(event))
+
+
+def _is_new(journey: Journey, told: NotificationDeliveryLog | ProviderEvent) -> bool:
+    key = (type(told), told.pk)
+    is_new = key not in journey.seen
+    journey.seen.add(key)
+    return is_new
+
+
+def _of_line(line: NotificationDeliveryLog, at_s: float) -> tuple[Hop, float, str]:
+    if line.event == LogEvent.CALLING:
+        return Hop.WORKER, at_s, "taken by a worker"
+    if line.event == LogEvent.ACCEPTED:
+        return Hop.PROVIDER, at_s, f"accepted by {line.provider}: {line.provider_message_id}"
+    hop = Hop.WORKER if line.event == LogEvent.SKIPPED else Hop.PROVIDER
+    return hop, at_s, words(line)
+
+
+def _of_event(event: ProviderEvent) -> str:
+    said = event.detail if event.via == Via.LOG else event.code
+    return f"reported {event.kind}, by the {event.via}{f' ({said})' if said else ''}"
+
+
+def _since(row: Delivery, moment: datetime | None) -> float:
+    return round((moment - row.created_at).total_seconds(), 2) if moment else 0.0
+
+
+def _withdraw(journeys: list[Journey]) -> None:
+    """What no worker has taken by now is not to be sent when nobody looks on any more."""
+    for row in _rows([journey for journey in journeys if not journey.is_home]).values():
+        transitions.withdrawn(row, "the loopback that it belonged to is over")

@@ -1,0 +1,136 @@
+"""The request for SES's production access, which people at AWS read and answer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+
+from apps.aws.operator import Operator, Stopped
+
+#: What SES takes (https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_PutAccountDetails.html).
+MOST_CHARACTERS, MOST_CONTACTS = 5000, 4
+#: The specification's estimate to begin with.
+EMAILS_A_DAY = 1000
+
+
+class Standing(StrEnum):
+    GRANTED = "granted"
+    REVIEW = "under review"
+    DENIED = "denied"
+    #: AWS granted it, and the account is in the sandbox all the same.
+    UNCLEAR = "granted, and not in effect"
+    NOT_REQUESTED = "not requested"
+
+
+#: Where a request can be made at all: with the second, AWS has answered one already.
+OPEN = {Standing.NOT_REQUESTED, Standing.DENIED}
+
+_ADVICE = {
+    Standing.NOT_REQUESTED: "; --request-production-access does it",
+    Standing.REVIEW: "; answer in that case what AWS may ask",
+    Standing.DENIED: (
+        "; answer in that case, or ask anew with --request-production-access --request-again"
+    ),
+    Standing.UNCLEAR: "; ask in that case",
+}
+#: "FAILED" is left out: SES says of it that the request never arrived.
+_REVIEWS = {
+    "PENDING": Standing.REVIEW,
+    "DENIED": Standing.DENIED,
+    "GRANTED": Standing.UNCLEAR,
+}
+
+
+@dataclass(frozen=True)
+class Access:
+    """How the account stands, and the case at AWS where there is one."""
+
+    standing: Standing
+    case: str
+
+    def __str__(self) -> str:
+        case = f", case {self.case}" if self.case else ""
+        return f"{self.standing}{case}{_ADVICE.get(self.standing, '')}"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What AWS is told."""
+
+    website: str
+    use_case: str
+    contacts: list[str]
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"website": self.website, "use_case": self.use_case, "contacts": self.contacts}
+
+
+def access(account: Mapping[str, Any]) -> Access:
+    """How it stands, of what GetAccount answers."""
+    review = account.get("Details", {}).get("ReviewDetails", {})
+    if account.get("ProductionAccessEnabled"):
+        return Access(Standing.GRANTED, "")
+    standing = _REVIEWS.get(review.get("Status", ""), Standing.NOT_REQUESTED)
+    return Access(standing, review.get("CaseId", ""))
+
+
+def request(
+    website: str = "", use_case: str = "", contacts: list[str] | None = None, emails_a_day: int = 0
+) -> Request:
+    """What AWS would be told; made of the settings where it is not given. Raises Stopped."""
+    made = Request(
+        website or settings.SITE_URL,
+        use_case.strip() or _use_case(emails_a_day or EMAILS_A_DAY),
+        contacts or [settings.ADMIN_EMAIL],
+    )
+    site = urlsplit(made.website)
+    if site.scheme != "https" or "." not in (site.hostname or ""):
+        raise Stopped(
+            f"{made.website} is no address that AWS can look at",
+            "Set SITE_URL, or give --website https://….",
+        )
+    if len(made.use_case) > MOST_CHARACTERS:
+        raise Stopped(
+            f"the use case has {len(made.use_case):,} characters, and SES takes "
+            f"{MOST_CHARACTERS:,}",
+            "Shorten it.",
+        )
+    if len(made.contacts) > MOST_CONTACTS:
+        raise Stopped(f"SES takes {MOST_CONTACTS} contacts", "Leave some of --contact out.")
+    return made
+
+
+def _use_case(emails_a_day: int) -> str:
+    brand = settings.BRAND_NAME
+    return (
+        f"{brand} repairs windshields for fleets of vehicles. This account sends the notifications "
+        "of its repair system to two groups, who all have an account in it: the managers of the "
+        "fleets, and our own technicians. Each message follows from something that happened to a "
+        "repair: it was requested, approved, denied, assigned, started or completed. There are no "
+        "newsletters and no advertising, and no list was bought or collected elsewhere.\n\n"
+        f"We expect about {emails_a_day:,} e-mails a day to begin with.\n\n"
+        "A person is written to only after the address was verified. Bounces and complaints come "
+        "back to us by an event destination of our configuration set: an address that bounces for "
+        "good, or whose owner complains, is suppressed at once, and sending stops by itself where "
+        "the rates rise. Whoever wants no more of these e-mails tells us at "
+        f"{settings.ADMIN_EMAIL}, and the address is taken out. Addresses are used for these "
+        "notifications alone, and are passed on to nobody but AWS, which delivers them."
+    )
+
+
+def ask_for(operator: Operator, region: str, made: Request) -> None:
+    """Open the case; raises Refused, Stopped or Unseen."""
+    operator.change(
+        "sesv2",
+        "PutAccountDetails",
+        region,
+        MailType="TRANSACTIONAL",
+        WebsiteURL=made.website,
+        ContactLanguage="EN",
+        UseCaseDescription=made.use_case,
+        AdditionalContactEmailAddresses=made.contacts,
+        ProductionAccessEnabled=True,
+    )

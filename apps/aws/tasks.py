@@ -1,0 +1,15 @@
+"""The Celery tasks that look at the AWS account."""
+
+from celery import shared_task
+from django.conf import settings
+
+from apps.core.audit import alerts
+
+from .reconciliation import differences
+
+
+@shared_task(name="apps.aws.tasks.reconcile_with_aws")
+def reconcile_with_aws() -> None:
+    # The sandbox forgets all that it has counted when it stops.
+    if settings.ENVIRONMENT != "development":
+        alerts.send_differences(differences.differences())

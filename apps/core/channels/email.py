@@ -1,0 +1,33 @@
+"""E-mail: from a delivery to a message, and from a message to the provider."""
+
+from collections.abc import Mapping
+
+from django.conf import settings
+
+from apps.core.message import rendering
+from apps.core.models import Delivery
+from apps.core.providers import email_provider
+from apps.core.providers.base import EmailMessage, Provider
+
+from .base import ChannelService, address_of, permit
+
+
+class EmailService(ChannelService[EmailMessage]):
+    def __init__(self, provider: Provider[EmailMessage] | None = None) -> None:
+        super().__init__(provider or email_provider())
+
+    def compose(self, delivery: Delivery) -> EmailMessage:
+        return self.message(
+            address_of(delivery),
+            rendering.email(delivery.notification),
+            # By these SES's events find the delivery, whatever became of the call's answer.
+            tags={"delivery": str(delivery.id), "attempt": str(delivery.attempts)},
+        )
+
+    def message(
+        self, to: str, content: rendering.EmailContent, *, tags: Mapping[str, str]
+    ) -> EmailMessage:
+        """A message to an address that this environment may reach; raises NotSendable."""
+        permit(to)
+        mark = "[staging] " if settings.ENVIRONMENT == "staging" else ""
+        return EmailMessage(to, mark + content.subject, content.text, content.html, tags)

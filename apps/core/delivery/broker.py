@@ -1,0 +1,35 @@
+"""What the broker holds, and who listens to it: waiting wake-ups, and workers that answer."""
+
+from typing import Any
+
+from celery import current_app
+
+from apps.core.states import Priority
+
+QUEUE = "notifications"
+#: Seconds that workers are given to answer. All of it passes: nobody knows how many there are.
+PING_S = 1.0
+
+
+def waiting() -> dict[Priority, int]:
+    """The number of tasks that wait in the queue, by priority.
+
+    The Redis transport keeps one list for each priority step, so the length of the queue's own
+    list counts the first step only.
+    """
+    with current_app.connection_for_read() as connection:
+        channel: Any = connection.default_channel
+        return {
+            priority: channel.client.llen(channel._q_for_pri(QUEUE, priority))
+            for priority in Priority
+        }
+
+
+def workers_online() -> int:
+    """How many workers answer within PING_S; asked by a worker, it is one of them.
+
+    It is the worker's main process that answers, whatever its pool is busy with.
+    """
+    with current_app.connection_for_read() as connection:
+        inspect = current_app.control.inspect(timeout=PING_S, connection=connection)
+        return len(inspect.ping() or {})

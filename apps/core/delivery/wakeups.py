@@ -1,0 +1,111 @@
+"""Wake-ups: the only module that asks Celery to run a task.
+
+A wake-up is a hint. The delivery's row is due in the database, so the sweep finds it if the broker
+loses the hint or cannot be reached.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from celery import current_app
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from apps.core.models import Delivery
+from apps.core.states import Channel, DeliveryState, Priority
+
+from . import sweeps, waiting_slots
+from .waiting_slots import Line, Place
+
+logger = logging.getLogger(__name__)
+
+SEND_TASKS = {
+    Channel.EMAIL: "apps.core.tasks.send_notification_email",
+    Channel.SMS: "apps.core.tasks.send_notification_sms",
+}
+DISPATCH_TASK = "apps.core.tasks.dispatch_due_notifications"
+UNLIST_TASK = "apps.core.tasks.take_off_lists"
+
+#: Seconds for which a process leaves a broker alone that just failed.
+BROKER_REST_S = 5.0
+_broker_rests_until = 0.0
+
+
+def wake(deliveries: Sequence[Delivery]) -> None:
+    """Wake workers for these deliveries, most urgent first. Never raises for a broker.
+
+    If the broker fails, the rows stay due and the sweep finds them. The process then leaves the
+    broker alone for BROKER_REST_S, so that a request waits for it once at most.
+    """
+    by_line: dict[Line, list[Delivery]] = {}
+    for row in deliveries:
+        line = waiting_slots.line_of(Channel(row.channel), Priority(row.priority))
+        by_line.setdefault(line, []).append(row)
+    lost = [row.pk for line, rows in by_line.items() if not _wake(line, rows) for row in rows]
+    if lost:
+        Delivery.objects.filter(pk__in=lost, state=DeliveryState.DUE).update(enqueued_at=None)
+
+
+def wake_next(place: Place) -> None:
+    """Give up a waiting slot, and wake workers for the deliveries that take it over."""
+    if rows := sweeps.next_in(place.line, place.leave()):
+        _reach_broker(partial(_wake_these, place.line, rows))
+
+
+def wake_dispatch() -> None:
+    """Look for due deliveries now instead of at the next run of the sweep."""
+    _reach_broker(partial(_publish, DISPATCH_TASK, priority=Priority.URGENT))
+
+
+def wake_unlisting() -> None:
+    """Remove lifted suppressions from AWS's own lists now instead of tonight."""
+    _reach_broker(partial(_publish, UNLIST_TASK))
+
+
+def _wake(line: Line, rows: Sequence[Delivery]) -> bool:
+    """Return False if the broker is down.
+
+    At most as many workers are woken as the line has slots, because each wakes the next; and none
+    if a worker that waits in the line will do so anyway.
+    """
+
+    def publish() -> None:
+        if line.look().is_moving:
+            return
+        if len(rows) > line.places:
+            _wake_these(line, rows[: line.places])
+        else:
+            _send_wake_ups(rows)
+
+    return _reach_broker(publish)
+
+
+def _wake_these(line: Line, rows: Sequence[Delivery]) -> None:
+    line.keep(row.pk for row in rows)
+    _send_wake_ups(rows)
+
+
+def _send_wake_ups(rows: Sequence[Delivery]) -> None:
+    for row in rows:
+        _publish(SEND_TASKS[Channel(row.channel)], str(row.pk), priority=row.priority)
+
+
+def _publish(task: str, *arguments: str, **options: Any) -> None:
+    current_app.tasks[task].apply_async(args=arguments, **options)
+
+
+def _reach_broker(publish: Callable[[], object]) -> bool:
+    """Return whether the broker took what `publish` gave it."""
+    global _broker_rests_until
+    if time.monotonic() < _broker_rests_until:
+        return False
+    try:
+        publish()
+    except (OperationalError, RedisError) as error:
+        logger.warning("broker unreachable, the sweep will find the row: %s", error)
+        _broker_rests_until = time.monotonic() + BROKER_REST_S
+        return False
+    return True

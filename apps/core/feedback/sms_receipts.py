@@ -1,0 +1,151 @@
+"""What became of the text messages: SNS's delivery-status log, read and told as reports.
+
+The shape is that of https://docs.aws.amazon.com/sns/latest/dg/sms_stats_cloudwatch.html. The log
+names the message by the id that the call was answered with, and by nothing of ours: a text whose
+call was never answered cannot be found in it.
+"""
+
+import logging
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Annotated
+
+from django.conf import settings
+from django.db import DataError, IntegrityError
+from django.utils import timezone
+from pydantic import BaseModel, Field, StringConstraints, ValidationError
+
+from apps.core.guards import suppressions
+from apps.core.models import Delivery, Mark, ProviderEvent
+from apps.core.providers import delivery_logs
+from apps.core.states import EventKind, Via
+
+from . import provider_events
+from .provider_events import fingerprint
+
+logger = logging.getLogger(__name__)
+
+PROVIDER = "sns"
+#: What is read at the first time, and read again at each next: entries may come into a log group
+#: late and out of order.
+FIRST_READ = timedelta(hours=72)
+OVERLAP = timedelta(minutes=30)
+#: Seconds after which a turn ends though there is more: the next one goes on.
+TURN_S = 20.0
+BATCH = 200
+#: The answers that say that another message to the number would fare no better.
+_FOR_GOOD = (suppressions.OPTED_OUT, "invalid phone number", "blocked list", "blocked sms")
+#: Undocumented, and seen: the account's own monthly limit at AWS.
+_NO_QUOTA = "no quota left"
+
+Word = Annotated[str, StringConstraints(min_length=1, max_length=500)]
+
+
+class _Notification(BaseModel):
+    message_id: Annotated[str, StringConstraints(min_length=1, max_length=128)] = Field(
+        alias="messageId"
+    )
+    #: As in 2016-06-28 00:40:34.558, in UTC.
+    timestamp: datetime
+
+
+class _Delivery(BaseModel):
+    destination: Annotated[str, StringConstraints(min_length=1, max_length=320)]
+    answer: Word = Field(alias="providerResponse")
+    carrier: str = Field("", alias="phoneCarrier")
+    parts: Annotated[int, Field(ge=0, le=255)] | None = Field(None, alias="numberOfMessageParts")
+    price: Annotated[Decimal, Field(ge=0, lt=1000)] | None = Field(None, alias="priceInUSD")
+
+
+class _Line(BaseModel):
+    notification: _Notification
+    delivery: _Delivery
+    status: Word
+
+
+def read() -> list[Delivery]:
+    """Read what is new in both log groups and apply it.
+
+    Returns the deliveries that stand in for those which ended. Raises ChannelUnavailableError
+    where AWS cannot be asked; the next call reads on from where this one came to.
+    """
+    group = settings.SMS_DELIVERY_LOG_GROUP
+    return [*_read(group), *_read(f"{group}/Failure")]
+
+
+def _read(group: str) -> list[Delivery]:
+    mark = Mark.objects.filter(name=group).first()
+    since = mark.at - OVERLAP if mark else timezone.now() - FIRST_READ
+    until = time.monotonic() + TURN_S
+    stand_ins: list[Delivery] = []
+    for batch in _batches(delivery_logs.read(group, since)):
+        for report in _new(batch):
+            stand_ins += _applied(report)
+        newest = min(max(entry.at for entry in batch), timezone.now())
+        Mark.objects.update_or_create(name=group, defaults={"at": max(newest, since)})
+        if time.monotonic() > until:
+            break
+    return stand_ins
+
+
+def _batches(entries: Iterator[delivery_logs.Entry]) -> Iterator[list[delivery_logs.Entry]]:
+    batch: list[delivery_logs.Entry] = []
+    for entry in entries:
+        batch.append(entry)
+        if len(batch) == BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _new(entries: list[delivery_logs.Entry]) -> list[ProviderEvent]:
+    reports = {report.fingerprint: report for entry in entries if (report := parsed(entry.text))}
+    known = ProviderEvent.objects.filter(fingerprint__in=reports)
+    for each in known.values_list("fingerprint", flat=True):
+        del reports[each]
+    return list(reports.values())
+
+
+def _applied(report: ProviderEvent) -> list[Delivery]:
+    try:
+        return provider_events.receive([report])
+    except (DataError, IntegrityError):
+        # It must not stop those after it, now and at each later turn.
+        logger.exception("line of the SMS log cannot be stored")
+        return []
+
+
+def parsed(text: str) -> ProviderEvent | None:
+    """One line of the log as a report, not saved; None for a line that is none."""
+    try:
+        line = _Line.model_validate_json(text)
+    except ValidationError as error:
+        where = ".".join(map(str, error.errors()[0]["loc"]))
+        logger.error("line of the SMS log is not understood: %s", where or "no JSON object")
+        return None
+    return _report(line.notification, line.delivery, failed=line.status != "SUCCESS")
+
+
+def _report(notification: _Notification, delivery: _Delivery, *, failed: bool) -> ProviderEvent:
+    answer = delivery.answer.lower()
+    if _NO_QUOTA in answer:
+        logger.error("SNS sends no more texts this month: its own spending limit is reached")
+    kind = EventKind.BOUNCED if failed else EventKind.DELIVERED
+    at = notification.timestamp
+    return ProviderEvent(
+        fingerprint=fingerprint(PROVIDER, notification.message_id, kind, delivery.answer),
+        kind=kind,
+        permanent=failed and any(words in answer for words in _FOR_GOOD),
+        provider=PROVIDER,
+        provider_message_id=notification.message_id,
+        recipient=delivery.destination,
+        code=delivery.carrier[:64],
+        detail=delivery.answer,
+        price_usd=None if delivery.price is None else round(delivery.price, 5),
+        parts=delivery.parts,
+        occurred_at=at if at.tzinfo else at.replace(tzinfo=UTC),
+        via=Via.LOG,
+    )

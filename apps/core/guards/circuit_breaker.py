@@ -1,0 +1,95 @@
+"""The breaker of each channel: what concerns the account stops the channel, not the message.
+
+Wrong credentials or a paused account would refuse every delivery alike. The first refusal stops
+the channel for all workers; the deliveries stay due, and no attempt is made with them. Now and
+then one is let through. Once the provider answers about the message itself, the channel runs
+again and the sweep finds the others.
+"""
+
+import logging
+from datetime import timedelta
+from uuid import UUID
+
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models.functions import Now
+
+from apps.core.exceptions import ChannelUnavailableError
+from apps.core.models import ChannelStop, Delivery
+from apps.core.models.channel_stop import StopCause
+from apps.core.models.delivery import DeliveryQuerySet
+from apps.core.redaction import storable
+from apps.core.states import Channel, Priority
+
+from .signals import channel_refused
+
+logger = logging.getLogger(__name__)
+
+FIRST_PROBE = timedelta(seconds=15)
+LONGEST_PROBE = timedelta(minutes=5)
+
+
+def running(deliveries: DeliveryQuerySet) -> DeliveryQuerySet:
+    """Those of the deliveries whose channel is not stopped for them."""
+    return spared(deliveries).filter(~Exists(_stops(StopCause.PROVIDER)))
+
+
+def spared(deliveries: DeliveryQuerySet) -> DeliveryQuerySet:
+    """Those of the deliveries that are not held back for the reputation's sake."""
+    return deliveries.filter(Q(priority=Priority.URGENT) | ~Exists(_stops(StopCause.REPUTATION)))
+
+
+def _stops(cause: StopCause) -> QuerySet[ChannelStop]:
+    return ChannelStop.objects.filter(channel=OuterRef("channel"), cause=cause)
+
+
+def stop(channel: Channel, error: ChannelUnavailableError) -> None:
+    """Stop the channel, or where it is stopped already, note what the provider says now.
+
+    Not where the refusal turns out to be about old credentials, and new ones are in place.
+    """
+    if any(renewed for _, renewed in channel_refused.send(sender=ChannelStop, channel=channel)):
+        logger.warning("channel goes on with new credentials channel=%s: %s", channel, error)
+        return
+    words = {"code": storable(error.code, 64), "reason": storable(error.detail, 500)}
+    row, stopped = ChannelStop.objects.get_or_create(
+        channel=channel,
+        cause=StopCause.PROVIDER,
+        defaults={**words, "probe_at": Now() + FIRST_PROBE},
+    )
+    if stopped:
+        logger.error("channel stopped channel=%s: %s", channel, error)
+    else:
+        ChannelStop.objects.filter(pk=row.pk).update(**words)
+
+
+def hold_back(channel: Channel, reason: str) -> None:
+    """Stop what is not urgent on the channel, until `resume` is told that the cause is over."""
+    _, stopped = ChannelStop.objects.update_or_create(
+        channel=channel, cause=StopCause.REPUTATION, defaults={"reason": reason}
+    )
+    if stopped:
+        logger.error("channel held back channel=%s: %s", channel, reason)
+
+
+def probe(delivery_id: UUID) -> bool:
+    """Whether this delivery may be let through a stopped channel; one may, each time it is time."""
+    channel = Delivery.objects.filter(pk=delivery_id).values("channel")
+    due = ChannelStop.objects.filter(channel__in=channel, probe_at__lte=Now()).first()
+    if due is None:
+        return False
+    wait = min(LONGEST_PROBE, FIRST_PROBE * 2 ** min(due.probes + 1, 10))
+    this_one = ChannelStop.objects.filter(pk=due.pk, probes=due.probes)
+    return bool(this_one.update(probes=F("probes") + 1, probe_at=Now() + wait))
+
+
+def resume(channel: Channel, why: str, *, cause: StopCause = StopCause.PROVIDER) -> bool:
+    """Let the channel run again; False where it was not stopped for that cause."""
+    resumed, _ = ChannelStop.objects.filter(channel=channel, cause=cause).delete()
+    if resumed:
+        logger.warning("channel resumed channel=%s: %s", channel, why)
+    return bool(resumed)
+
+
+def probe_now(channels: QuerySet[ChannelStop]) -> int:
+    """Let one delivery of each of these channels through as soon as there is one."""
+    return channels.filter(cause=StopCause.PROVIDER).update(probe_at=Now())

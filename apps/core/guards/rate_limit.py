@@ -1,0 +1,219 @@
+"""The account-wide pace: one limiter for each channel, shared by all workers of all hosts.
+
+The generic cell rate algorithm (ITU-T I.371, annex A), kept in Redis as one number, the
+theoretical arrival time of the next message, and moved by one script on Redis's own clock. Idle
+time does not pile up. A message is given its slot a moment ahead: whoever has it writes what must
+be written before the call and then calls at the slot's own time, so that neither a worker that
+wakes late nor a slow database moves the calls together. Nobody holds a place for longer than that
+moment: whoever waits asks again, and a waiting urgent message keeps the others back.
+"""
+
+import logging
+import math
+import time
+from functools import cache
+from typing import Any, NamedTuple
+
+import redis
+from django.conf import settings
+
+from apps.core.states import Channel, Priority
+
+logger = logging.getLogger(__name__)
+
+#: Seconds that one message waits for its turn before it is given back.
+PATIENCE_S = 8.0
+#: The share of the limit that slots are given at. From its slot to the provider one message takes
+#: longer than the next: without some room, a second would now and then hold one too many.
+USED = 0.98
+#: Seconds that a slot is given ahead.
+LEAD_S = 0.1
+#: Seconds after its slot's time by which a call may still begin.
+LATE_S = 0.02
+#: Seconds at most between two questions, so that a waiting message notices a faster pace.
+LONGEST_NAP_S = 0.25
+#: Milliseconds that a waiting urgent message keeps the others back after it last asked.
+URGENT_HOLDS_MS = 250
+#: After a throttle answer the pace is halved, down to an eighth, and restored after so long.
+SLOW_FOR_S = 60
+SLOWEST = 8
+#: Seconds for which a Redis that fails is asked again, and nothing sent, before a process goes by
+#: itself: after what the account sent last, there must be a second between.
+GRACE_S = 2.0
+#: Seconds for which a Redis that still fails is then left alone.
+REST_S = 1.0
+#: Seconds for which the first one that is back holds the channel: others may not be back yet, and
+#: what they send in that time Redis has not counted.
+RETURN_S = 1.0
+#: Milliseconds after a throttle answer in which others say the same thing of the same moment.
+ONE_ANSWER_MS = 1000
+
+_TAKE = """
+local clock = redis.call('TIME')
+local now = clock[1] * 1000000 + clock[2]
+local interval = tonumber(ARGV[1]) * (tonumber(redis.call('GET', KEYS[3])) or 1)
+local weight, urgent = tonumber(ARGV[2]), ARGV[3] == '1'
+local arrival = tonumber(redis.call('GET', KEYS[1])) or 0
+local hold = tonumber(ARGV[6])
+if hold > 0 and redis.call('SET', KEYS[4], '1', 'PX', 5000, 'NX') then
+  arrival = math.max(arrival, now + hold)
+  redis.call('SET', KEYS[1], string.format('%.0f', arrival), 'PX', math.ceil(hold / 1000) + 1000)
+end
+-- A clock that was set back must not stop the channel for as long.
+if arrival - now > interval * 200 then arrival = now end
+local early = math.ceil(arrival - tonumber(ARGV[5]) - now)
+if early > 0 then
+  if urgent then redis.call('SET', KEYS[2], '1', 'PX', ARGV[4]) end
+  return -early
+end
+if not urgent and redis.call('EXISTS', KEYS[2]) == 1 then return -interval end
+local slot = math.max(arrival, now)
+arrival = slot + interval * weight
+local life = math.ceil((arrival - now) / 1000) + 1000
+redis.call('SET', KEYS[1], string.format('%.0f', arrival), 'PX', life)
+if urgent then redis.call('DEL', KEYS[2]) end
+return slot - now
+"""
+
+_SLOW_DOWN = """
+local factor = tonumber(redis.call('GET', KEYS[3])) or 1
+if redis.call('SET', KEYS[5], '1', 'PX', ARGV[3], 'NX') then
+  factor = math.min(factor * 2, tonumber(ARGV[2]))
+end
+redis.call('SET', KEYS[3], factor, 'EX', ARGV[1])
+return factor
+"""
+
+
+class Slot(NamedTuple):
+    """When a message may go, on this process's monotonic clock, in seconds."""
+
+    at: float
+
+    def kept(self) -> bool:
+        """Return when the time has come; False, at once, where it has passed by too much.
+
+        Whoever comes late goes in somebody else's time: it must ask for another slot.
+        """
+        early = self.at - time.monotonic()
+        time.sleep(max(0.0, early))
+        return early > -LATE_S
+
+
+def turn(channel: Channel, priority: Priority, *, weight: int = 1) -> Slot | None:
+    """Wait until the account's pace gives this message its slot; None where that takes too long.
+
+    The slot begins LEAD_S later at most. `weight` is what the channel's limit counts: 1 for an
+    e-mail, the parts of a text message. Urgent and high priorities go before the others, whoever
+    came first.
+    """
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        answer = _ask(channel, goes_first(priority), weight)
+        if answer.given:
+            return Slot(time.monotonic() + answer.seconds)
+        if time.monotonic() + answer.seconds > deadline:
+            return None
+        time.sleep(min(answer.seconds, LONGEST_NAP_S))
+
+
+def goes_first(priority: Priority) -> bool:
+    """Whether a message of this priority goes before the others, whoever came first."""
+    return priority < Priority.MEDIUM
+
+
+def slow_down(channel: Channel) -> None:
+    """The provider throttled us: halve the pace for a while, and again at a later answer."""
+    keys = _keys(channel)
+    try:
+        factor = client().eval(_SLOW_DOWN, len(keys), *keys, SLOW_FOR_S, SLOWEST, ONE_ANSWER_MS)
+    except redis.RedisError as error:
+        logger.warning("pace not slowed channel=%s: %s", channel, error)
+    else:
+        logger.warning("pace slowed channel=%s factor=1/%d", channel, factor)
+
+
+def rate(channel: Channel) -> float:
+    """The account's limit: e-mails, or parts of text messages, per second."""
+    limits = {Channel.EMAIL: settings.EMAIL_RATE_LIMIT, Channel.SMS: settings.SMS_RATE_LIMIT}
+    return float(limits[channel])
+
+
+class _Answer(NamedTuple):
+    """Whether a slot was given, and the seconds until it, or else until it is worth asking."""
+
+    given: bool
+    seconds: float
+
+
+def _ask(channel: Channel, urgent: bool, weight: int) -> _Answer:
+    if not _alone.asks_redis():
+        return _alone.ask(channel, weight)
+    interval, lead = 1_000_000 / (rate(channel) * USED), LEAD_S * 1_000_000
+    hold = RETURN_S * 1_000_000 if channel in _alone.has_sent else 0
+    keys = _keys(channel)
+    try:
+        microseconds = client().eval(
+            _TAKE, len(keys), *keys, interval, weight, int(urgent), URGENT_HOLDS_MS, lead, hold
+        )
+    except redis.RedisError as error:
+        return _alone.after_failure(channel, weight, error)
+    _alone.end(channel)
+    return _Answer(given=microseconds >= 0, seconds=abs(microseconds) / 1_000_000)
+
+
+def _keys(channel: Channel) -> tuple[str, ...]:
+    return tuple(
+        f"rs:pace:{channel}:{name}" for name in ("arrival", "urgent", "slow", "back", "throttled")
+    )
+
+
+@cache
+def client() -> Any:
+    """The Redis that keeps the pace; it answers soon or raises RedisError."""
+    return redis.Redis.from_url(
+        settings.CELERY_BROKER_URL, socket_timeout=0.5, socket_connect_timeout=0.5
+    )
+
+
+class _Alone:
+    """The pace of one process that cannot ask Redis: its conservative share of the account's."""
+
+    def __init__(self) -> None:
+        #: The channels by which it has sent since Redis last answered about them.
+        self.has_sent: set[Channel] = set()
+        self._failing_since = self._failed_at = -math.inf
+        self._redis_rests_until = 0.0
+        self._next_at: dict[Channel, float] = {}
+
+    def asks_redis(self) -> bool:
+        return time.monotonic() >= self._redis_rests_until
+
+    def after_failure(self, channel: Channel, weight: int, error: redis.RedisError) -> _Answer:
+        now = time.monotonic()
+        if now - self._failed_at > REST_S + GRACE_S:
+            logger.warning("pace cannot be asked for, Redis failed: %s", error)
+            self._failing_since = now
+        self._failed_at = now
+        if now - self._failing_since < GRACE_S:
+            return _Answer(given=False, seconds=LONGEST_NAP_S)
+        logger.warning("pace kept by this process alone, Redis fails: %s", error)
+        self._redis_rests_until = now + REST_S
+        return self.ask(channel, weight)
+
+    def ask(self, channel: Channel, weight: int) -> _Answer:
+        now = time.monotonic()
+        wait = self._next_at.get(channel, 0.0) - now
+        if wait <= 0:
+            interval = settings.RATE_LIMIT_SHARES / rate(channel)
+            self._next_at[channel] = now + interval * weight
+            self.has_sent.add(channel)
+        return _Answer(given=wait <= 0, seconds=max(0.0, wait))
+
+    def end(self, channel: Channel) -> None:
+        """Redis has answered about the channel."""
+        self.has_sent.discard(channel)
+        self._failed_at = -math.inf
+
+
+_alone = _Alone()

@@ -1,0 +1,113 @@
+"""The month's money for text messages: reserved before the call, given back where none was spent.
+
+A reservation is one conditional UPDATE of the month's row, so that no number of workers exceeds
+the limit. Both directions write the delivery first and the month last: two transactions never
+wait for each other, and the month, which all workers share, is locked for a moment only.
+"""
+
+from datetime import UTC, date
+from decimal import ROUND_UP, Decimal
+
+import phonenumbers
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Now, Round
+from django.utils import timezone
+
+from apps.core.exceptions import BudgetExhausted
+from apps.core.models import Delivery, SMSSpend
+from apps.core.states import DeliveryState
+
+#: The decimal places of an amount in the database.
+PLACES = 5
+
+
+def price(number: str, parts: int) -> Decimal:
+    """What a message of so many parts to this E.164 number costs at most, in US dollars."""
+    each = settings.SMS_PRICES_USD.get(_country(number), settings.SMS_MAX_PRICE_USD)
+    return (each * parts).quantize(Decimal(1).scaleb(-PLACES), ROUND_UP)
+
+
+def this_month() -> date:
+    """The first day of the present month, in UTC."""
+    return timezone.now().astimezone(UTC).date().replace(day=1)
+
+
+def reserve(delivery: Delivery, cost: Decimal) -> bool:
+    """Set so many US dollars of this month aside for the delivery's present attempt.
+
+    False where this worker has lost the delivery meanwhile; raises BudgetExhausted where the
+    amount does not fit.
+    """
+    month = this_month()
+    holder = Delivery.objects.filter(
+        pk=delivery.pk,
+        attempts=delivery.attempts,
+        state=DeliveryState.SENDING,
+        lease_until__gt=Now(),
+    )
+    try:
+        with transaction.atomic():
+            if not holder.update(cost_usd=cost, cost_month=month):
+                return False
+            if not _commit(month, cost):
+                raise BudgetExhausted("the month's text message budget is spent")
+    except BudgetExhausted:
+        SMSSpend.objects.filter(month=month, refused_at=None).update(refused_at=Now())
+        raise
+    delivery.cost_usd, delivery.cost_month = cost, month
+    return True
+
+
+def release(delivery: Delivery) -> None:
+    """Give back what the attempt reserved, once; in the transaction that records its outcome.
+
+    Only for an outcome that is certain: the provider does not have the message.
+    """
+    if delivery.cost_usd is None or delivery.cost_month is None:
+        return
+    released = Delivery.objects.filter(
+        pk=delivery.pk, attempts=delivery.attempts, cost_usd__isnull=False
+    ).update(cost_usd=None, cost_month=None)
+    if released:
+        SMSSpend.objects.filter(month=delivery.cost_month).update(
+            committed_usd=_sum(-delivery.cost_usd)
+        )
+
+
+def settle(delivery: Delivery, price: Decimal) -> None:
+    """Put what the present attempt cost, in US dollars, in the place of what it reserved.
+
+    In the transaction that holds the delivery's row locked. What the provider has taken is taken,
+    whether or not the month's limit had room for it.
+    """
+    if delivery.cost_usd is None or delivery.cost_month is None:
+        return
+    Delivery.objects.filter(pk=delivery.pk).update(cost_usd=price)
+    SMSSpend.objects.filter(month=delivery.cost_month).update(
+        committed_usd=_sum(price - delivery.cost_usd)
+    )
+
+
+def _commit(month: date, cost: Decimal) -> bool:
+    room = SMSSpend.objects.filter(
+        month=month, committed_usd__lte=settings.SMS_MONTHLY_SPEND_LIMIT_USD - cost
+    )
+    if room.update(committed_usd=_sum(cost)):
+        return True
+    # No room, or the first message of its month.
+    SMSSpend.objects.get_or_create(month=month)
+    return bool(room.update(committed_usd=_sum(cost)))
+
+
+def _sum(amount: Decimal) -> Round:
+    # SQLite adds in binary: what it is off by must not add up.
+    return Round(F("committed_usd") + amount, precision=PLACES)
+
+
+def _country(number: str) -> str:
+    try:
+        return phonenumbers.region_code_for_number(phonenumbers.parse(number)) or ""
+    except phonenumbers.NumberParseException:
+        return ""

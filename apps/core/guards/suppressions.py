@@ -1,0 +1,247 @@
+"""Which addresses are left alone: what bounces for good, and whoever complained.
+
+To go on writing to them costs the sender's reputation, and with it everybody else's mail.
+"""
+
+import logging
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Case, F, OuterRef, Subquery, When
+from django.db.models.functions import Lower
+from django.utils import timezone
+
+from apps.core import conf
+from apps.core.models import Contact, Delivery, ProviderEvent, Suppression
+from apps.core.models.suppression import Listed, SuppressionReason
+from apps.core.states import Channel, EventKind
+
+logger = logging.getLogger(__name__)
+
+#: So many bounces that are said to pass (a full mailbox), within so long, and the address is left
+#: alone for a while.
+SOFT_BOUNCES = 3
+SOFT_WINDOW = timedelta(days=30)
+SOFT_PAUSE = timedelta(days=14)
+#: The owner's own word, which withdraws their consent as well.
+OBJECTION = {
+    Channel.EMAIL: SuppressionReason.COMPLAINT,
+    Channel.SMS: SuppressionReason.OPT_OUT,
+}
+#: How SNS says that the owner of a number answered STOP.
+OPTED_OUT = "opted out"
+#: How SES says that an address is on its own list.
+OWN_LIST = "SuppressionList"
+#: How long a provider's list may still show what was just taken off it.
+SETTLES = timedelta(hours=1)
+#: What is said of an address that a provider's own list had first.
+FROM_LIST = {Channel.EMAIL: "on SES's suppression list", Channel.SMS: "on SNS's list of opt-outs"}
+
+
+def for_attempt(delivery_id: UUID) -> Delivery:
+    """The delivery with what its attempt needs, in one query.
+
+    Its `suppressed` is the reason why its address is left alone, or None.
+    """
+    address = Case(
+        When(channel=Channel.EMAIL, then=Lower("notification__recipient__contact__email")),
+        default=F("notification__recipient__contact__phone"),
+    )
+    against = Suppression.objects.in_force().filter(
+        channel=OuterRef("channel"), address=OuterRef("to_address")
+    )
+    rows = Delivery.objects.select_related("notification__recipient__contact")
+    return rows.annotate(to_address=address, suppressed=Subquery(against.values("reason")[:1])).get(
+        pk=delivery_id
+    )
+
+
+def after(report: ProviderEvent, channel: Channel) -> None:
+    """Suppress the address that a report speaks of, where it gives reason to."""
+    if not report.recipient or _is_forgiven(report, channel):
+        return
+    if report.kind == EventKind.COMPLAINED:
+        suppress(channel, report.recipient, SuppressionReason.COMPLAINT, report.code)
+    elif report.kind == EventKind.BOUNCED and report.permanent:
+        stopped = OPTED_OUT in report.detail.lower()
+        reason = SuppressionReason.OPT_OUT if stopped else SuppressionReason.BOUNCE
+        suppress(channel, report.recipient, reason, report.detail)
+    elif channel == Channel.SMS:
+        # A phone that is off says nothing of the number.
+        return
+    elif report.kind == EventKind.BOUNCED and _bounces_of_late(report) >= SOFT_BOUNCES:
+        until = timezone.now() + SOFT_PAUSE
+        suppress(channel, report.recipient, SuppressionReason.BOUNCE, report.detail, until=until)
+
+
+def suppress(
+    channel: Channel,
+    address: str,
+    reason: SuppressionReason,
+    detail: str = "",
+    *,
+    until: datetime | None = None,
+) -> None:
+    """Leave the address alone, until then or, without `until`, until somebody lifts it.
+
+    One that is left alone for ever already stays so.
+    """
+    values = {"reason": reason, "detail": detail, "until": until}
+    row, created = Suppression.objects.get_or_create(
+        channel=channel, address=canonical(address), lifted_at=None, defaults=values
+    )
+    if created:
+        logger.warning("address suppressed id=%s channel=%s reason=%s", row.pk, channel, reason)
+    elif row.until is not None:
+        Suppression.objects.filter(pk=row.pk).update(**values)
+    if reason == OBJECTION[channel]:
+        _withdraw_consent(channel, [row.address])
+
+
+def take_over(channel: Channel, entries: Sequence[Listed]) -> int:
+    """Leave alone what a provider's own list has; returns how many addresses are new here.
+
+    An entry that is older than the word of somebody who lifted it here is to be taken off there.
+    """
+    by_address = {canonical(entry.address): entry for entry in entries}
+    rows = Suppression.objects.filter(channel=channel, address__in=by_address)
+    standing = rows.filter(lifted_at=None)
+    standing.update(listed_at=timezone.now())
+    known = {row.address: row for row in standing}
+    lifted = {row.address: row for row in rows.exclude(lifted_at=None).order_by("lifted_at")}
+    new = []
+    for address, entry in by_address.items():
+        if row := known.get(address):
+            _confirm(row, entry)
+        elif (before := lifted.get(address)) and _is_outlived(entry, before):
+            _leave_to_be_taken_off(before, entry)
+        else:
+            new.append(_taken_over(channel, address, entry))
+    # What a report suppresses meanwhile stays as it is.
+    Suppression.objects.bulk_create(new, ignore_conflicts=True)
+    _withdraw_consent(channel, [row.address for row in new if row.reason == OBJECTION[channel]])
+    return len(new)
+
+
+def _taken_over(channel: Channel, address: str, entry: Listed) -> Suppression:
+    return Suppression(
+        channel=channel,
+        address=address,
+        reason=entry.reason,
+        detail=FROM_LIST[channel],
+        since=entry.since or timezone.now(),
+        listed_as=entry.address,
+        listed_at=timezone.now(),
+    )
+
+
+def _confirm(row: Suppression, entry: Listed) -> None:
+    """A pause that would end by itself does not, where the provider goes on for ever."""
+    values: dict[str, Any] = {"listed_as": entry.address}
+    if row.until is not None:
+        detail = FROM_LIST[Channel(row.channel)]
+        values |= {"until": None, "reason": entry.reason, "detail": detail}
+    elif row.listed_as == entry.address:
+        return
+    Suppression.objects.filter(pk=row.pk).update(**values)
+
+
+def _is_outlived(entry: Listed, lifted: Suppression) -> bool:
+    """Whether the entry is from before it was lifted here."""
+    assert lifted.lifted_at is not None
+    if entry.since is not None:
+        return entry.since < lifted.lifted_at
+    return lifted.unlist or _is_settling(lifted)
+
+
+def _leave_to_be_taken_off(lifted: Suppression, entry: Listed) -> None:
+    if entry.since is not None:
+        rows = Suppression.objects.filter(pk=lifted.pk)
+        rows.update(unlist=True, listed_as=entry.address, listed_at=timezone.now())
+
+
+def _withdraw_consent(channel: Channel, addresses: Collection[str]) -> None:
+    """It is the owner's word, and holds for the address that they have next as well."""
+    if not addresses:
+        return
+    consent = Contact.consent(channel)
+    of_contact = Lower("email") if channel == Channel.EMAIL else F("phone")
+    owners = Contact.objects.alias(reached_at=of_contact).filter(reached_at__in=addresses)
+    if count := owners.filter(**{consent: True}).update(**{consent: False}):
+        logger.warning("consent withdrawn channel=%s contacts=%d", channel, count)
+
+
+def canonical(address: str) -> str:
+    """The address as contacts have it: in lower case, its domain not in Punycode."""
+    local, at, domain = address.lower().rpartition("@")
+    try:
+        return local + at + domain.encode("ascii").decode("idna")
+    except UnicodeError:
+        return address.lower()
+
+
+def lift(row: Suppression, by: str, *, is_listed: bool = True) -> bool:
+    """Write to the address again; False where somebody lifted it before.
+
+    It is then to be taken off the list that the provider itself keeps, unless it is known that it
+    is not on that (`is_listed`).
+    """
+    still = Suppression.objects.filter(pk=row.pk, lifted_at=None)
+    unlist = is_listed and _has_list(row)
+    return bool(still.update(lifted_at=timezone.now(), lifted_by=by, unlist=unlist))
+
+
+def agreed_again(channel: Channel, address: str, by: str) -> bool:
+    """The owner of an address wants messages after all; False where they had not objected."""
+    standing = Suppression.objects.in_force().filter(channel=channel, address=address.lower())
+    row = standing.filter(reason=OBJECTION[channel]).first()
+    return row is not None and lift(row, by)
+
+
+def _has_list(row: Suppression) -> bool:
+    if row.channel == Channel.EMAIL:
+        return conf.ses_keeps_a_list()
+    return row.reason == SuppressionReason.OPT_OUT and conf.sns_sends_texts()
+
+
+def _last_lifted(report: ProviderEvent, channel: Channel) -> Suppression | None:
+    lifted = Suppression.objects.filter(channel=channel, address=canonical(report.recipient))
+    return lifted.exclude(lifted_at=None).order_by("-lifted_at").first()
+
+
+def _is_forgiven(report: ProviderEvent, channel: Channel) -> bool:
+    """Whether it happened before somebody in the office lifted a suppression of its address.
+
+    So did what only says that the provider's own list still has the address.
+    """
+    lifted = _last_lifted(report, channel)
+    if lifted is None:
+        return False
+    assert lifted.lifted_at is not None
+    if report.occurred_at < lifted.lifted_at:
+        return True
+    if OWN_LIST in report.code:
+        # However long it takes to have SES take it off.
+        return lifted.unlist or _is_settling(lifted)
+    return OPTED_OUT in report.detail.lower() and _is_settling(lifted)
+
+
+def _is_settling(lifted: Suppression) -> bool:
+    """Whether the provider's own list may not know yet that it was lifted."""
+    if not lifted.unlist and lifted.unlisted_at is None:
+        return False
+    moments = filter(None, (lifted.lifted_at, lifted.unlisted_at))
+    return max(moments) > timezone.now() - SETTLES
+
+
+def _bounces_of_late(report: ProviderEvent) -> int:
+    since = report.occurred_at - SOFT_WINDOW
+    lifted = _last_lifted(report, Channel.EMAIL)
+    if lifted and lifted.lifted_at:
+        since = max(since, lifted.lifted_at)
+    bounces = ProviderEvent.objects.filter(
+        kind=EventKind.BOUNCED, recipient=report.recipient, occurred_at__gt=since
+    )
+    return bounces.exclude(delivery=None).count()

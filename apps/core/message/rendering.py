@@ -1,0 +1,134 @@
+"""From a kind and its context to the words: in-app, e-mail, text message."""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, NoReturn
+from urllib.parse import urljoin
+
+from django.conf import settings
+from django.template.backends.django import DjangoTemplates
+from django.utils.text import Truncator
+
+from apps.core.models import Notification
+from apps.core.models.notification import LONGEST_TITLE
+
+from . import kinds, segments
+
+
+@dataclass(frozen=True)
+class Brand:
+    name: str
+    accent: str
+
+
+@dataclass(frozen=True)
+class InAppContent:
+    title: str
+    text: str
+
+
+@dataclass(frozen=True)
+class EmailContent:
+    subject: str
+    text: str
+    html: str
+
+
+@dataclass(frozen=True)
+class SMSContent:
+    text: str
+
+
+class BlankVariable(Exception):
+    """A message template names a variable that its kind's context does not have."""
+
+
+class _Refusing(str):
+    """Stands in for Django's `string_if_invalid`: an unknown variable raises, never prints."""
+
+    __slots__ = ()
+
+    def __contains__(self, _: object) -> bool:
+        return True
+
+    def __mod__(self, variable: object) -> NoReturn:
+        raise BlankVariable(f"a message template uses the unknown variable {variable}")
+
+
+def in_app(kind: kinds.NotificationKind, context: kinds.Context, action_url: str) -> InAppContent:
+    """The title (one line) and text that the bell shows."""
+    values = _values(context, action_url)
+    return InAppContent(
+        title=Truncator(_line(_text(kind.name, "title.txt", values))).chars(LONGEST_TITLE),
+        text=_text(kind.name, "text.txt", values).strip(),
+    )
+
+
+def email(notification: Notification) -> EmailContent:
+    """Subject (one line), plain text and HTML of the notification's e-mail."""
+    name, values = notification.kind, _values_of(notification)
+    return EmailContent(
+        subject=_line(_text(name, "subject.txt", values)),
+        text=_text(name, "email.txt", values).strip() + "\n",
+        html=_engine(autoescape=True).get_template(_path(name, "email.html")).render(values),
+    )
+
+
+def sms(notification: Notification) -> SMSContent:
+    """The notification's text message, on one line."""
+    text = _text(notification.kind, "sms.txt", _values_of(notification))
+    return SMSContent(_line(segments.plainer(text)))
+
+
+def absolute(url: str) -> str:
+    """The URL with SITE_URL before it, so that it works outside the site."""
+    return urljoin(settings.SITE_URL.rstrip("/") + "/", url)
+
+
+def brand() -> Brand:
+    return Brand(settings.BRAND_NAME, settings.BRAND_ACCENT)
+
+
+def _values_of(notification: Notification) -> dict[str, Any]:
+    context = kinds.get(notification.kind).validate(notification.context)
+    recipient = notification.recipient
+    name = recipient.get_full_name() or recipient.get_username()
+    return _values(context, notification.action_url) | {"recipient_name": name}
+
+
+def _values(context: kinds.Context, action_url: str) -> dict[str, Any]:
+    return {
+        **{field: getattr(context, field) for field in type(context).model_fields},
+        "action_url": absolute(action_url),
+        "site_url": absolute("/"),
+        "brand": brand(),
+    }
+
+
+def _text(kind: str, name: str, values: dict[str, Any]) -> str:
+    return str(_engine(autoescape=False).get_template(_path(kind, name)).render(values))
+
+
+def _path(kind: str, name: str) -> str:
+    return f"notifications/{kind}/{name}"
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
+
+
+@cache
+def _engine(*, autoescape: bool) -> DjangoTemplates:
+    # Plain text must not carry HTML's escapes, and HTML must: two engines, alike but for that.
+    return DjangoTemplates(
+        {
+            "NAME": "notification-html" if autoescape else "notification-text",
+            "DIRS": [],
+            "APP_DIRS": True,
+            "OPTIONS": {
+                "autoescape": autoescape,
+                "string_if_invalid": _Refusing("%s"),
+                "builtins": ["apps.core.message.template_filters"],
+            },
+        }
+    )

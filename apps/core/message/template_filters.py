@@ -1,0 +1,25 @@
+"""What the message templates may use beside Django's own tags; loaded for them by `messages`."""
+
+from django import template
+from django.utils.html import format_html
+
+from .kinds import format_money
+
+register = template.Library()
+
+
+register.filter("money", format_money)
+
+
+@register.simple_tag(takes_context=True)
+def fact(context: template.Context, label: str, value: object) -> str:
+    """One labelled value: a row of the e-mail's table, or a line of its plain text."""
+    if not context.autoescape:
+        return f"{label}: {value}\n"
+    return format_html(
+        '<tr><td class="muted" style="padding:6px 16px 6px 0;color:#5b6673;white-space:nowrap;'
+        'vertical-align:top">{}</td>'
+        '<td class="ink" style="padding:6px 0;color:#17202a;font-weight:600">{}</td></tr>',
+        label,
+        value,
+    )

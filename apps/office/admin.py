@@ -1,0 +1,277 @@
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin, messages
+from django.db import models, transaction
+from django.db.models import F, QuerySet
+from django.http import HttpRequest
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
+
+from apps.core.delivery import transitions
+from apps.core.delivery.wakeups import wake_dispatch, wake_unlisting
+from apps.core.guards import circuit_breaker, reputation, suppressions
+from apps.core.models import (
+    ChannelStop,
+    Contact,
+    Delivery,
+    Notification,
+    NotificationDeliveryLog,
+    ProviderEvent,
+    SMSSpend,
+    Suppression,
+)
+from apps.core.models.channel_stop import StopCause
+from apps.core.models.suppression import SuppressionReason
+from apps.core.states import Channel
+from apps.site.read_only_admin import ReadOnlyMixin
+
+admin.site.site_header = admin.site.site_title = settings.BRAND_NAME
+
+
+class DeliveryInline(ReadOnlyMixin, admin.TabularInline):
+    model = Delivery
+    fields = ["channel", "state", "reason", "attempts", "next_attempt_at", "finished_at"]
+    show_change_link = True
+
+
+class LogInline(ReadOnlyMixin, admin.TabularInline):
+    model = NotificationDeliveryLog
+    fields = ["when", "attempt", "event", "provider", "provider_message_id", "code", "detail"]
+    readonly_fields = ["when"]
+
+    @admin.display(description="at")
+    def when(self, row: NotificationDeliveryLog) -> str:
+        # To the second, with its zone: the order is the story.
+        return date_format(localtime(row.at), "M j, H:i:s T")
+
+
+@admin.register(Notification)
+class NotificationAdmin(ReadOnlyMixin, admin.ModelAdmin):
+    list_display = ["created_at", "kind", "recipient", "priority", "title", "read_at"]
+    list_filter = ["kind", "priority", "created_at"]
+    ordering = ["-created_at"]
+    list_select_related = ["recipient"]
+    search_fields = ["recipient__username", "recipient__email", "title"]
+    date_hierarchy = "created_at"
+    inlines = [DeliveryInline]
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(ReadOnlyMixin, admin.ModelAdmin):
+    list_display = [
+        "created_at",
+        "title",
+        "recipient",
+        "channel",
+        "state",
+        "reason",
+        "attempts",
+        "next_attempt_at",
+    ]
+    list_filter = ["state", "channel", "priority", "created_at"]
+    ordering = ["-created_at"]
+    list_select_related = ["notification__recipient"]
+    search_fields = [
+        "=id",
+        "=provider_message_id",
+        "notification__recipient__username",
+        "notification__title",
+    ]
+    inlines = [LogInline]
+    actions = ["send_again", "mark_as_arrived"]
+
+    def has_settle_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("core.change_delivery")
+
+    @admin.action(
+        description="Send again (unknown, exhausted, rejected, bounced, skipped)",
+        permissions=["settle"],
+    )
+    def send_again(self, request: HttpRequest, chosen: QuerySet[Delivery]) -> None:
+        again = sum(transitions.sent_again(row, request.user.get_username()) for row in chosen)
+        transaction.on_commit(wake_dispatch)
+        messages.success(
+            request,
+            f"{again} of {len(chosen)} deliveries are to be sent again. What stood against them "
+            "must be mended first: an address that is still suppressed is skipped again.",
+        )
+
+    @admin.action(description="Mark as arrived (unknown)", permissions=["settle"])
+    def mark_as_arrived(self, request: HttpRequest, chosen: QuerySet[Delivery]) -> None:
+        known = sum(transitions.found_arrived(row, request.user.get_username()) for row in chosen)
+        messages.success(request, f"{known} of {len(chosen)} deliveries are marked as arrived.")
+
+    @admin.display(ordering="notification__title", description="what it says")
+    def title(self, row: Delivery) -> str:
+        return row.notification.title
+
+    @admin.display(ordering="notification__recipient")
+    def recipient(self, row: Delivery) -> str:
+        return str(row.notification.recipient)
+
+
+@admin.register(ProviderEvent)
+class ProviderEventAdmin(ReadOnlyMixin, admin.ModelAdmin):
+    list_display = ["received_at", "kind", "provider", "recipient", "code", "via", "is_matched"]
+    list_filter = ["kind", "permanent", "received_at"]
+    ordering = ["-received_at"]
+    search_fields = ["=provider_message_id", "=recipient"]
+    raw_id_fields = ["delivery"]
+
+    @admin.display(boolean=True, description="fits a delivery")
+    def is_matched(self, row: ProviderEvent) -> bool:
+        return row.delivery_id is not None
+
+
+@admin.register(Suppression)
+class SuppressionAdmin(ReadOnlyMixin, admin.ModelAdmin):
+    list_display = [
+        "address",
+        "channel",
+        "reason",
+        "since",
+        "until",
+        "lifted_at",
+        "lifted_by",
+        "at_provider",
+    ]
+    list_filter = ["channel", "reason", ("lifted_at", admin.EmptyFieldListFilter), "unlist"]
+    ordering = ["-since"]
+    search_fields = ["address"]
+    actions = ["lift"]
+
+    def has_settle_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("core.change_suppression")
+
+    @admin.display(description="AWS's own list")
+    def at_provider(self, row: Suppression) -> str:
+        if row.unlist:
+            why = f": {row.unlist_problem}" if row.unlist_problem else ""
+            return f"still to be taken off{why}"
+        if row.unlisted_at:
+            return "taken off"
+        return "on it" if row.listed_at and not row.lifted_at else ""
+
+    @admin.action(description="Lift: write to the address again", permissions=["settle"])
+    def lift(self, request: HttpRequest, chosen: QuerySet[Suppression]) -> None:
+        rows = list(chosen)
+        lifted = sum(suppressions.lift(row, request.user.get_username()) for row in rows)
+        messages.success(request, f"{lifted} of {len(rows)} suppressions are lifted.")
+        transaction.on_commit(wake_unlisting)
+        if chosen.filter(unlist=True).exists():
+            messages.info(
+                request,
+                "AWS keeps a list of its own and drops what goes there: a worker takes them off it "
+                'now. In a minute the last column says "taken off", or what stood in the way; that '
+                "is tried again each night, and whenever you lift one.",
+            )
+        if any(row.reason == SuppressionReason.OPT_OUT for row in rows):
+            messages.warning(
+                request,
+                "STOP has withdrawn the consent as well: text messages go out again when the "
+                'contact says "agreed to text messages", with the word of its owner.',
+            )
+        if any(row.reason == SuppressionReason.COMPLAINT for row in rows):
+            messages.warning(
+                request,
+                "The complaint has withdrawn the consent as well: e-mail goes out again when the "
+                'contact says "wants e-mail", with the word of its owner.',
+            )
+
+
+@admin.register(ChannelStop)
+class ChannelStopAdmin(ReadOnlyMixin, admin.ModelAdmin):
+    list_display = ["channel", "cause", "since", "code", "reason", "probes", "probe_at"]
+    actions = ["try_now"]
+
+    def has_settle_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("core.change_channelstop")
+
+    @admin.action(
+        description="Try now (provider), or let it run and count anew (reputation)",
+        permissions=["settle"],
+    )
+    def try_now(self, request: HttpRequest, chosen: QuerySet[ChannelStop]) -> None:
+        tried = circuit_breaker.probe_now(chosen)
+        lifted = chosen.filter(cause=StopCause.REPUTATION).exists() and reputation.lift()
+        transaction.on_commit(wake_dispatch)
+        if tried:
+            messages.success(request, f"{tried} channels are tried with the next delivery.")
+        if lifted:
+            messages.success(request, "E-mail runs again; its bounces are counted from now.")
+
+
+@admin.register(SMSSpend)
+class SMSSpendAdmin(ReadOnlyMixin, admin.ModelAdmin):
+    list_display = ["month", "committed_usd", "refused_at", "warned_at", "stopped_at"]
+    ordering = ["-month"]
+
+
+#: What is said to whoever has entered that the owner of an address agrees again.
+_LIFTED = {
+    Channel.EMAIL: (
+        "The owner of the address had complained, which is lifted. SES is told; the list of "
+        "suppressions says whether it took it."
+    ),
+    Channel.SMS: (
+        "The owner of the number had answered STOP, which is lifted. SNS is told; the list of "
+        "suppressions says whether it took it, which it does once in 30 days."
+    ),
+}
+
+
+@admin.register(Contact)
+class ContactAdmin(admin.ModelAdmin):
+    list_display = [
+        "user",
+        "email",
+        "email_verified",
+        "wants_email",
+        "phone",
+        "phone_verified",
+        "sms_opt_in",
+    ]
+    list_select_related = ["user"]
+    search_fields = ["user__username", "email", "phone"]
+    autocomplete_fields = ["user"]
+    actions = ["confirm_email", "confirm_phone"]
+    # A tick is new where it is against what the page showed, not against what has become of it.
+    formfield_overrides = {models.BooleanField: {"show_hidden_initial": True}}
+
+    def save_model(self, request: HttpRequest, obj: Contact, form: Any, change: bool) -> None:
+        agreed = []
+        for channel in Channel:
+            consent = Contact.consent(channel)
+            if not getattr(obj, consent):
+                continue
+            if consent in form.changed_data:
+                agreed.append(channel)
+            elif change:
+                # The owner may have objected since the page was opened: nobody gave that back.
+                still = Contact.objects.filter(pk=obj.pk, **{consent: True}).exists()
+                setattr(obj, consent, still)
+        super().save_model(request, obj, form, change)
+        by = request.user.get_username()
+        for channel in agreed:
+            if suppressions.agreed_again(channel, obj.address(channel), by):
+                transaction.on_commit(wake_unlisting)
+                messages.info(request, _LIFTED[channel])
+
+    @admin.display(boolean=True, description="verified")
+    def email_verified(self, row: Contact) -> bool:
+        return bool(row.email) and row.email == row.verified_email
+
+    @admin.display(boolean=True, description="verified")
+    def phone_verified(self, row: Contact) -> bool:
+        return bool(row.phone) and row.phone == row.verified_phone
+
+    @admin.action(description="Confirm the e-mail address (checked with the person)")
+    def confirm_email(self, request: HttpRequest, chosen: QuerySet[Contact]) -> None:
+        confirmed = chosen.exclude(email="").update(verified_email=F("email"))
+        messages.success(request, f"{confirmed} e-mail addresses confirmed.")
+
+    @admin.action(description="Confirm the mobile number (checked with the person)")
+    def confirm_phone(self, request: HttpRequest, chosen: QuerySet[Contact]) -> None:
+        confirmed = chosen.exclude(phone="").update(verified_phone=F("phone"))
+        messages.success(request, f"{confirmed} mobile numbers confirmed.")

@@ -1,0 +1,72 @@
+"""The bell, and the in-app messages behind it."""
+
+import uuid
+from urllib.parse import urlsplit, urlunsplit
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.db.models import F
+from django.db.models.functions import Now
+from django.db.models.lookups import IsNull
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from apps.core.models import Notification
+
+from .bell import unread_count
+
+PER_PAGE = 20
+
+
+@login_required
+@require_safe
+def inbox(request: HttpRequest) -> HttpResponse:
+    """This person's messages, the unread ones first."""
+    messages = Notification.objects.visible_to(request.user).order_by(
+        IsNull(F("read_at"), False), "-visible_from"
+    )
+    page = Paginator(messages, PER_PAGE).get_page(request.GET.get("page"))
+    return render(request, "people/inbox.html", {"page": page})
+
+
+@never_cache
+@require_safe
+def bell(request: HttpRequest) -> HttpResponse:
+    """The bell for htmx to swap in; 204, which swaps nothing, where `shown` is the count still."""
+    if not request.user.is_authenticated:
+        return HttpResponse(status=401)
+    unread = unread_count(request.user)
+    if request.GET.get("shown") == str(unread):
+        return HttpResponse(status=204)
+    return render(request, "people/_bell.html", {"unread": unread, "announce": True})
+
+
+@login_required
+@require_POST
+def open_notification(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """Mark one message as read, and go where it points."""
+    visible = Notification.objects.visible_to(request.user)
+    notification = get_object_or_404(visible, pk=pk)
+    visible.unread().filter(pk=pk).update(read_at=Now())
+    return redirect(path_here(notification.action_url) or "notifications:inbox")
+
+
+@login_required
+@require_POST
+def read_all(request: HttpRequest) -> HttpResponse:
+    Notification.objects.visible_to(request.user).unread().update(read_at=Now())
+    return redirect("notifications:inbox")
+
+
+def path_here(url: str) -> str:
+    """The path, with query and fragment, of a URL of this site; empty for any other."""
+    parts, site = urlsplit(url), urlsplit(settings.SITE_URL)
+    if (parts.scheme, parts.netloc) == (site.scheme, site.netloc):
+        url = urlunsplit(parts._replace(scheme="", netloc=""))
+    if not url.startswith("/"):
+        return ""
+    return url if url_has_allowed_host_and_scheme(url, allowed_hosts=None) else ""

@@ -1,0 +1,257 @@
+"""What our own books count, at the ends of a window and within it."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import count
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from apps.aws.reconciliation import tallies
+from apps.aws.reconciliation.tallies import Range, Spend, Window
+from apps.core.delivery import transitions
+from apps.core.exceptions import AmbiguousError, TransientError
+from apps.core.guards import sms_budget
+from apps.core.models import Delivery, NotificationDeliveryLog, ProviderEvent, SMSSpend
+from apps.core.providers.base import Receipt
+from apps.core.states import Channel, DeliveryState, EventKind, LogEvent
+
+Make = Callable[..., Delivery]
+NOW = datetime(2025, 6, 15, 12, tzinfo=UTC)
+WINDOW = Window(NOW - timedelta(hours=25), NOW - timedelta(hours=1))
+INSIDE, OUTSIDE = NOW - timedelta(hours=10), NOW - timedelta(minutes=40)
+AT_ITS_END, AT_ITS_START = WINDOW.end + timedelta(minutes=5), WINDOW.start + timedelta(minutes=5)
+_numbers = count(1)
+
+
+@pytest.fixture
+def called(delivery: Make) -> Callable[..., Delivery]:
+    """A call at this time whose outcome is written down as the engine does it."""
+
+    def call(
+        at: Any = INSIDE,
+        outcome: Callable[[Delivery, str], Any] | None = None,
+        *,
+        channel: Channel = Channel.EMAIL,
+        provider: str = "ses-smtp",
+        **values: Any,
+    ) -> Delivery:
+        row = delivery(channel, state=DeliveryState.SENDING, attempts=1, **values)
+        transitions.log(row, LogEvent.CALLING, provider=provider)
+        (outcome or taken)(row, provider)
+        NotificationDeliveryLog.objects.filter(delivery=row).update(at=at)
+        row.refresh_from_db()
+        return row
+
+    return call
+
+
+def taken(row: Delivery, provider: str) -> None:
+    transitions.accepted(row, Receipt(provider, f"message-{next(_numbers)}"))
+
+
+def unanswered(row: Delivery, provider: str) -> None:
+    transitions.unknown(row, AmbiguousError("no answer"))
+
+
+def refused(row: Delivery, provider: str) -> None:
+    transitions.postponed(row, TransientError("busy"))
+
+
+def lost(row: Delivery, provider: str) -> None:
+    transitions.abandoned(row, called=True)
+
+
+def report(kind: EventKind, row: Delivery | None, at: Any = INSIDE, **values: Any) -> ProviderEvent:
+    number = next(_numbers)
+    event = ProviderEvent.objects.create(
+        **{
+            "fingerprint": str(number),
+            "kind": kind,
+            "provider": "ses",
+            "provider_message_id": row.provider_message_id if row else f"foreign-{number}",
+            "delivery": row,
+            "recipient": "jane@fleet.example",
+            "occurred_at": at,
+            **values,
+        }
+    )
+    ProviderEvent.objects.filter(pk=event.pk).update(received_at=at)
+    return event
+
+
+def test_what_was_taken_within_the_window_is_counted_and_at_its_ends_it_may_be(
+    called: Callable[..., Delivery],
+) -> None:
+    called()
+    for at in (AT_ITS_END, AT_ITS_START, OUTSIDE):
+        called(at)
+    assert tallies.taken_emails(WINDOW) == Range(1, 3)
+
+
+def test_a_call_without_an_answer_may_be_counted_and_one_that_was_refused_is_not(
+    called: Callable[..., Delivery],
+) -> None:
+    for outcome in (unanswered, lost, refused):
+        called(INSIDE, outcome)
+    assert tallies.taken_emails(WINDOW) == Range(0, 2)
+
+
+def test_each_attempt_that_was_taken_counts_once_though_a_report_said_so_before_its_answer(
+    called: Callable[..., Delivery],
+) -> None:
+    row = called()
+    transitions.log(row, LogEvent.ACCEPTED, provider="ses", provider_message_id="same")
+    row.attempts = 2
+    transitions.log(row, LogEvent.CALLING, provider="ses-smtp")
+    transitions.log(row, LogEvent.ACCEPTED, provider="ses-smtp", provider_message_id="second")
+    NotificationDeliveryLog.objects.update(at=INSIDE)
+    assert tallies.taken_emails(WINDOW) == Range(2, 2)
+
+
+def test_texts_the_console_s_and_what_a_person_says_arrived_are_not_ses_s(
+    called: Callable[..., Delivery],
+) -> None:
+    called(channel=Channel.SMS, provider="sns")
+    called(provider="console")
+    row = called(INSIDE, refused)
+    transitions.log(row, LogEvent.ACCEPTED, detail="by the word of jane")
+    assert tallies.taken_emails(WINDOW) == Range(0, 0)
+    assert tallies.taken_texts(WINDOW) == 1
+
+
+def test_mail_to_ses_s_simulator_may_be_counted_or_not(called: Callable[..., Delivery]) -> None:
+    called()
+    simulated = called()
+    report(EventKind.SENT, simulated, recipient="bounce@simulator.amazonses.com")
+    report(EventKind.BOUNCED, simulated, recipient="bounce@simulator.amazonses.com")
+    assert tallies.taken_emails(WINDOW) == Range(1, 2)
+    assert tallies.reported_emails(EventKind.BOUNCED, WINDOW) == Range(0, 1)
+
+
+def test_reports_are_counted_by_their_messages_once_each(called: Callable[..., Delivery]) -> None:
+    row = called()
+    for _ in range(2):
+        report(EventKind.DELIVERED, row)
+    report(EventKind.DELIVERED, called(), AT_ITS_END)
+    report(EventKind.DELIVERED, called(), OUTSIDE)
+    report(EventKind.DELIVERED, None)
+    report(EventKind.BOUNCED, row)
+    assert tallies.reported_emails(EventKind.DELIVERED, WINDOW) == Range(1, 3)
+
+
+def test_bounces_of_a_suppression_list_may_be_counted_or_not(
+    called: Callable[..., Delivery],
+) -> None:
+    report(EventKind.BOUNCED, called(), code="Permanent OnAccountSuppressionList")
+    report(EventKind.BOUNCED, called(), code="Permanent General")
+    assert tallies.reported_emails(EventKind.BOUNCED, WINDOW) == Range(1, 2)
+
+
+def test_messages_that_ses_took_and_that_are_no_delivery_are_counted_by_its_word_alone(
+    called: Callable[..., Delivery],
+) -> None:
+    report(EventKind.SENT, called())
+    report(EventKind.SENT, None)
+    report(EventKind.DELIVERED, None)
+    report(EventKind.SENT, None, OUTSIDE)
+    assert tallies.foreign_emails(WINDOW) == 1
+
+
+def test_what_has_no_end_may_have_any(called: Callable[..., Delivery]) -> None:
+    report(EventKind.DELIVERED, called())
+    report(EventKind.SENT, called())
+    called()
+    called(INSIDE, unanswered)
+    assert tallies.open_emails(WINDOW) == 3
+
+
+def test_messages_of_which_nothing_or_no_end_was_reported_are_named_the_oldest_first(
+    called: Callable[..., Delivery],
+) -> None:
+    younger, older = called(), called(INSIDE - timedelta(hours=1))
+    sent = called()
+    report(EventKind.SENT, sent)
+    report(EventKind.DELIVERED, called())
+    called(OUTSIDE)
+    silent = tallies.unreported(Channel.EMAIL, WINDOW)
+    assert list(silent.values()) == [older.pk, younger.pk]
+    endless = tallies.unreported(Channel.EMAIL, WINDOW, *tallies.ENDS)
+    assert set(endless.values()) == {older.pk, younger.pk, sent.pk}
+
+
+def test_a_report_counts_also_before_it_has_found_its_delivery(
+    called: Callable[..., Delivery],
+) -> None:
+    report(EventKind.SENT, None, provider_message_id=called().provider_message_id)
+    assert tallies.unreported(Channel.EMAIL, WINDOW) == {}
+
+
+def test_a_provider_that_gives_no_ids_is_not_missed_anything_of(
+    called: Callable[..., Delivery],
+) -> None:
+    def nameless(row: Delivery, provider: str) -> None:
+        transitions.accepted(row, Receipt(provider))
+
+    called(INSIDE, nameless)
+    assert tallies.unreported(Channel.EMAIL, WINDOW) == {}
+
+
+def test_a_receipt_counts_surely_where_both_its_call_and_its_coming_lie_in_the_window(
+    called: Callable[..., Delivery],
+) -> None:
+    def receipt(occurred: Any, received: Any, row: Delivery | None) -> None:
+        event = report(EventKind.DELIVERED, row, occurred, provider="sns")
+        ProviderEvent.objects.filter(pk=event.pk).update(received_at=received)
+
+    def text() -> Delivery:
+        return called(channel=Channel.SMS, provider="sns")
+
+    receipt(INSIDE, INSIDE, text())
+    receipt(WINDOW.start - timedelta(hours=5), INSIDE, text())
+    receipt(INSIDE, OUTSIDE, text())
+    receipt(INSIDE, INSIDE, None)
+    receipt(OUTSIDE, OUTSIDE, text())
+    assert tallies.receipts(EventKind.DELIVERED, WINDOW) == Range(1, 4)
+
+
+def test_reports_that_no_delivery_claimed_are_counted_by_messages(
+    called: Callable[..., Delivery],
+) -> None:
+    for kind in (EventKind.SENT, EventKind.DELIVERED):
+        report(kind, None, provider_message_id="one")
+    report(EventKind.SENT, None, provider_message_id="two")
+    report(EventKind.SENT, called())
+    report(EventKind.DELIVERED, None, provider="sns")
+    assert tallies.messages(tallies.unmatched("ses", WINDOW)) == 2
+    assert tallies.messages(tallies.unmatched("sns", WINDOW)) == 1
+
+
+def test_of_the_month_s_money_is_told_what_no_receipt_has_confirmed_and_what_is_not_ours(
+    called: Callable[..., Delivery],
+) -> None:
+    month = sms_budget.this_month()
+    SMSSpend.objects.create(month=month, committed_usd=Decimal("0.03"))
+    paid, owed = (
+        called(channel=Channel.SMS, provider="sns", cost_usd=Decimal("0.00645"), cost_month=month)
+        for _ in range(2)
+    )
+    price = {"provider": "sns", "price_usd": Decimal("0.00645")}
+    report(EventKind.DELIVERED, paid, timezone.now(), **price)
+    report(EventKind.DELIVERED, None, timezone.now(), **price)
+    report(EventKind.DELIVERED, owed, timezone.now(), provider="sns")
+    found = tallies.spend()
+    assert found == Spend(Decimal("0.03"), Decimal("0.00645"), Decimal("0.00645"))
+
+
+def test_a_month_without_a_text_has_no_money(db: None) -> None:
+    assert tallies.spend() == Spend(Decimal(0), Decimal(0), Decimal(0))
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(Range(3, 3), "3"), (Range(1_000, 1_004), "1,000 to 1,004")]
+)
+def test_a_range_reads_as_a_number_where_it_is_one(count: Range, text: str) -> None:
+    assert str(count) == text

@@ -1,0 +1,55 @@
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import redis
+
+from apps.core import tasks
+from apps.core.audit import heartbeat
+from tests.support.services import Redis, Worker, wait_until
+
+
+@pytest.fixture(autouse=True)
+def empty(redis_url: str) -> None:
+    redis.Redis.from_url(redis_url).flushall()
+
+
+def test_before_the_first_turn_there_is_none() -> None:
+    assert heartbeat.age() is None
+
+
+def test_a_turn_of_the_sweep_stamps_it(db: None) -> None:
+    began = time.monotonic()
+    tasks.dispatch_due_notifications()
+    age = heartbeat.age()
+    assert age is not None
+    assert timedelta(0) <= age <= since(began)
+
+
+def test_an_old_turn_is_as_old_as_redis_s_clock_says(redis_url: str) -> None:
+    heartbeat.stamp()
+    began, ago = time.monotonic(), timedelta(minutes=5)
+    redis.Redis.from_url(redis_url).pexpire(heartbeat.KEY, heartbeat.LIFE - ago)
+    age = heartbeat.age()
+    assert age is not None
+    assert ago <= age <= ago + since(began)
+
+
+def since(moment: float) -> timedelta:
+    """At most the time since then; Redis counts whole milliseconds."""
+    return timedelta(seconds=time.monotonic() - moment, milliseconds=1)
+
+
+@pytest.mark.services
+def test_a_redis_that_is_away_is_told_and_raises_nothing(redis_server: Redis, caplog: Any) -> None:
+    redis_server.stop()
+    heartbeat.stamp()
+    assert "heartbeat not written" in caplog.text
+
+
+@pytest.mark.services
+def test_a_worker_stamps_it_when_it_has_connected(worker: Callable[..., Worker]) -> None:
+    worker()
+    wait_until(heartbeat.age, "the sweep has come round")

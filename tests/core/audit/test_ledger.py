@@ -1,0 +1,319 @@
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.utils import timezone
+
+from apps.core.audit.ledger import EVIDENCE, ledger
+from apps.core.delivery.attempt import attempt, claim
+from apps.core.delivery.transitions import abandoned, log, settled_by_policy
+from apps.core.exceptions import AmbiguousError, PermanentError, TransientError
+from apps.core.models import Delivery, Notification, SMSSpend
+from apps.core.providers import memory
+from apps.core.states import Channel, DeliveryState, LogEvent, Priority
+
+Make = Callable[..., Delivery]
+
+
+def problems() -> list[str]:
+    return [each.problem for each in ledger().discrepancies]
+
+
+def update(row: Delivery, **values: Any) -> Delivery:
+    Delivery.objects.filter(pk=row.pk).update(**values)
+    return Delivery.objects.get(pk=row.pk)
+
+
+def test_the_books_balance_over_every_way_a_delivery_can_go(
+    delivery: Make, notify: Any, person: Any
+) -> None:
+    for failure in (None, PermanentError("no"), TransientError("busy"), AmbiguousError("silence")):
+        if failure:
+            memory.failures.append(failure)
+        attempt(delivery().pk)
+    memory.failures.append(TransientError("busy"))
+    attempt(delivery(due_at=timezone.now() - timedelta(days=2), failures=3).pk)
+    claim(delivery().pk)
+    delivery()
+    notify(person(sms_opt_in=False))
+    books = ledger()
+    assert books.discrepancies == []
+    assert books.deliveries == sum(books.states.values()) == 9
+    assert books.states == {
+        "due": 3,
+        "sending": 1,
+        "retrying": 0,
+        "unknown": 1,
+        "accepted": 1,
+        "delivered": 0,
+        "bounced": 0,
+        "complained": 0,
+        "rejected": 1,
+        "exhausted": 1,
+        "skipped": 1,
+    }
+    assert books.taken == 1
+
+
+@pytest.mark.parametrize(
+    ("state", "problem"),
+    [
+        (DeliveryState.ACCEPTED, "is accepted, and no line of its log says so"),
+        (DeliveryState.SKIPPED, "is skipped, and no line of its log says so"),
+        (DeliveryState.UNKNOWN, "is unknown, and no line of its log says so"),
+    ],
+)
+def test_a_state_without_a_line_of_the_log_is_named(
+    delivery: Make, state: DeliveryState, problem: str
+) -> None:
+    delivery(state=state, finished_at=timezone.now())
+    assert problems() == [problem]
+
+
+def test_what_outlived_its_log_is_no_discrepancy(delivery: Make) -> None:
+    delivery(state=DeliveryState.ACCEPTED, finished_at=timezone.now() - timedelta(days=91))
+    assert problems() == []
+
+
+def test_an_acceptance_that_the_row_does_not_show_is_named(delivery: Make) -> None:
+    log(delivery(), LogEvent.ACCEPTED)
+    assert problems() == ["was accepted according to its log, and is due"]
+
+
+@pytest.mark.parametrize(
+    "state", [DeliveryState.SKIPPED, DeliveryState.EXHAUSTED, DeliveryState.REJECTED]
+)
+@pytest.mark.parametrize("taken", [LogEvent.ACCEPTED, LogEvent.DELIVERED, LogEvent.COMPLAINED])
+def test_that_it_was_sent_again_excuses_an_acceptance_only_while_it_is_on_its_way(
+    delivery: Make, taken: LogEvent, state: DeliveryState
+) -> None:
+    row = delivery(attempts=1)
+    log(row, taken)
+    log(row, LogEvent.RESEND)
+    assert problems() == []
+    row = update(row, state=state, attempts=2, finished_at=timezone.now())
+    for event in EVIDENCE[state]:
+        log(row, event)
+    assert problems() == [f"was accepted according to its log, and is {state}"]
+
+
+@pytest.mark.parametrize("failed", [LogEvent.BOUNCED, LogEvent.PERMANENT])
+@pytest.mark.parametrize("state", [DeliveryState.SKIPPED, DeliveryState.EXHAUSTED])
+def test_what_failed_before_it_was_sent_again_in_vain_is_no_discrepancy(
+    delivery: Make, state: DeliveryState, failed: LogEvent
+) -> None:
+    row = delivery(attempts=1)
+    for event in (LogEvent.ACCEPTED, failed, LogEvent.RESEND):
+        log(row, event)
+    row = update(row, state=state, attempts=2, finished_at=timezone.now())
+    for event in EVIDENCE[state]:
+        log(row, event)
+    assert problems() == []
+
+
+def test_a_row_that_nothing_will_ever_move_is_named(delivery: Make) -> None:
+    delivery(next_attempt_at=None)
+    delivery(state=DeliveryState.SENDING, lease_until=timezone.now() - timedelta(minutes=5))
+    assert problems() == [
+        "waits, and nothing says until when",
+        "is held by a worker whose lease is over; is beat alive?",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("state", "event"),
+    [
+        (DeliveryState.RETRYING, LogEvent.TRANSIENT),
+        (DeliveryState.UNKNOWN, LogEvent.AMBIGUOUS),
+    ],
+)
+def test_what_the_sweeps_have_left_behind_is_named(
+    delivery: Make, state: DeliveryState, event: LogEvent
+) -> None:
+    now = timezone.now()
+    times = [now - timedelta(minutes=11), now - timedelta(minutes=9), now + timedelta(hours=1)]
+    for at in times:
+        log(delivery(state=state, next_attempt_at=at), event)
+    assert problems() == [
+        f"is {state}, and its time was over 10 minutes ago; is beat alive?",
+    ]
+
+
+def test_what_waits_for_a_person_or_in_a_backlog_is_no_discrepancy(delivery: Make) -> None:
+    log(delivery(state=DeliveryState.UNKNOWN, next_attempt_at=None), LogEvent.AMBIGUOUS)
+    delivery(next_attempt_at=timezone.now() - timedelta(hours=3))
+    assert problems() == []
+
+
+@pytest.mark.parametrize(
+    ("priority", "channel", "missing"),
+    [
+        (Priority.URGENT, Channel.EMAIL, "e-mail"),
+        (Priority.URGENT, Channel.SMS, "text message"),
+        (Priority.HIGH, Channel.SMS, "text message"),
+        (Priority.MEDIUM, Channel.EMAIL, "e-mail"),
+    ],
+)
+def test_a_notification_that_lacks_one_of_its_deliveries_is_named(
+    notify: Any, person: Any, priority: Priority, channel: Channel, missing: str
+) -> None:
+    [told] = notify(person(), priority=priority)
+    [unreachable] = notify(person(contact=False), priority=priority)
+    notify(person(), priority=Priority.LOW)
+    assert problems() == []
+    for each in (told, unreachable):
+        each.deliveries.get(channel=channel).delete()
+    problem = f"has no delivery by {missing}, and its priority asks for one"
+    assert problems() == [problem] * 2
+
+
+def test_a_text_that_failed_and_for_which_nothing_stands_in_is_named(
+    notify: Any, person: Any
+) -> None:
+    [told] = notify(person(sms_opt_in=False), priority=Priority.HIGH)
+    assert problems() == []
+    told.deliveries.get(channel=Channel.EMAIL).delete()
+    assert problems() == ["is skipped, and no e-mail stands in for it"]
+
+
+def test_twice_is_counted_and_is_a_discrepancy_without_a_policy(delivery: Make) -> None:
+    row = delivery(attempts=1)
+    attempt(row.pk)
+    log(row, LogEvent.ACCEPTED)
+    assert problems() == ["was accepted twice, and no policy said to send again"]
+    unknown = delivery(Channel.EMAIL, state=DeliveryState.UNKNOWN, attempts=1)
+    log(unknown, LogEvent.ACCEPTED)
+    settled_by_policy(unknown)
+    attempt(unknown.pk)
+    assert problems() == ["was accepted twice, and no policy said to send again"]
+    assert ledger().resent == 2
+
+
+SENT, RESEND = LogEvent.ACCEPTED, LogEvent.RESEND
+
+
+@pytest.mark.parametrize(
+    ("lines", "balances"),
+    [
+        ([(1, SENT), (1, SENT), (1, LogEvent.DELIVERED)], True),
+        ([(1, RESEND), (2, SENT), (1, SENT), (2, SENT)], True),
+        # In between it was given back, or refused.
+        ([(2, RESEND), (4, SENT), (1, SENT)], True),
+        ([(1, RESEND), (2, SENT), (2, RESEND), (3, SENT), (1, SENT)], True),
+        ([(1, RESEND), (2, SENT), (3, SENT), (1, SENT)], False),
+        ([(1, RESEND), (1, RESEND), (2, SENT), (3, SENT), (1, SENT)], False),
+        ([(1, SENT), (2, SENT), (2, RESEND)], False),
+        ([(1, RESEND), (2, SENT), (3, SENT)], False),
+    ],
+)
+def test_each_further_acceptance_wants_a_word_of_its_own_before_it(
+    delivery: Make, lines: list[tuple[int, LogEvent]], balances: bool
+) -> None:
+    row = delivery(state=DeliveryState.ACCEPTED, attempts=4, finished_at=timezone.now())
+    for attempt_number, event in lines:
+        row.attempts = attempt_number
+        log(row, event)
+    found = [] if balances else ["was accepted twice, and no policy said to send again"]
+    assert problems() == found
+
+
+def test_the_month_s_budget_knows_of_all_that_its_deliveries_hold(
+    delivery: Make, capsys: Any
+) -> None:
+    for _ in range(3):
+        attempt(delivery(Channel.SMS, Priority.HIGH).pk)
+    call_command("ledger")
+    assert "US dollars committed for the text messages of " in capsys.readouterr().out
+    [month] = ledger().money
+    assert month.committed_usd == month.deliveries_usd > 0
+    SMSSpend.objects.update(committed_usd=month.committed_usd + 1)
+    assert problems() == []
+    short = month.committed_usd - Decimal("0.00001")
+    SMSSpend.objects.update(committed_usd=short)
+    held = f"and its deliveries hold {month.deliveries_usd}"
+    assert problems() == [f"has {short} USD committed, {held}"]
+    SMSSpend.objects.all().delete()
+    assert problems() == [f"has 0 USD committed, {held}"]
+    with pytest.raises(SystemExit, match="1"):
+        call_command("ledger", "--json")
+    [told] = json.loads(capsys.readouterr().out)["money"]
+    assert (told["committed_usd"], told["deliveries_usd"]) == ("0", str(month.deliveries_usd))
+
+
+def test_the_money_is_that_of_the_months_since_then(delivery: Make) -> None:
+    attempt(delivery(Channel.SMS, Priority.HIGH).pk)
+    Delivery.objects.update(cost_month="2026-10-01")
+    since = [datetime(2026, 10, 20, tzinfo=UTC), datetime(2026, 11, 1, tzinfo=UTC)]
+    assert [len(ledger(moment).money) for moment in since] == [1, 0]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_money_balances_at_every_moment(delivery: Make) -> None:
+    rows = [delivery(Channel.SMS, Priority.HIGH) for _ in range(40)]
+    memory.failures.extend([TransientError("busy"), PermanentError("no")] * 5)
+
+    def work(share: list[Delivery]) -> None:
+        for row in share:
+            attempt(row.pk)
+        connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        working = [pool.submit(work, rows[n::4]) for n in range(4)]
+        while not all(each.done() for each in working):
+            assert ledger().discrepancies == []
+    for each in working:
+        each.result()
+    assert ledger().discrepancies == []
+
+
+def test_what_was_called_for_again_after_an_unknown_attempt_may_have_arrived_twice(
+    delivery: Make,
+) -> None:
+    memory.failures.append(AmbiguousError("silence"))
+    again, lost, once = delivery(), delivery(), delivery()
+    attempt(again.pk)
+    settled_by_policy(Delivery.objects.get(pk=again.pk))
+    assert ledger().perhaps_twice == 0, "not called for again yet"
+    claimed = claim(lost.pk)
+    assert claimed
+    log(claimed, LogEvent.CALLING)
+    abandoned(claimed, called=True)
+    settled_by_policy(Delivery.objects.get(pk=lost.pk))
+    for row in (again, lost, once):
+        attempt(row.pk)
+    assert ledger().perhaps_twice == 2
+    assert ledger().resent == 0
+    assert again.log.filter(event=LogEvent.RESEND).get().detail.endswith("it may arrive twice")
+
+
+def test_the_command_s_exit_status_tells_the_truth(delivery: Make, capsys: Any) -> None:
+    attempt(delivery().pk)
+    call_command("ledger")
+    output = capsys.readouterr().out
+    assert "1  Accepted by the provider" in output
+    assert output.endswith("The books balance.\n")
+    delivery(next_attempt_at=None)
+    with pytest.raises(SystemExit, match="1"):
+        call_command("ledger", "--json")
+    books = json.loads(capsys.readouterr().out)
+    assert books["balances"] is False
+    assert len(books["discrepancies"]) == 1
+
+
+def test_since_leaves_out_what_is_older(delivery: Make, capsys: Any) -> None:
+    old = delivery(next_attempt_at=None)
+    Notification.objects.filter(pk=old.notification_id).update(created_at="2026-01-01T00:00Z")
+    call_command("ledger", "--since", "2026-01-02", "--json")
+    assert json.loads(capsys.readouterr().out)["deliveries"] == 0
+
+
+@pytest.mark.parametrize("text", ["yesterday", "2026-13-01"])
+def test_a_since_that_is_no_date_is_refused_with_an_example(db: None, text: str) -> None:
+    with pytest.raises(CommandError, match="--since"):
+        call_command("ledger", "--since", text)

@@ -1,0 +1,405 @@
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.db.models.functions import Now
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from apps.core.delivery import transitions
+from apps.core.delivery.attempt import attempt, claim
+from apps.core.exceptions import (
+    AmbiguousError,
+    DeliveryError,
+    NotSendable,
+    PermanentError,
+    ThrottledError,
+    TransientError,
+)
+from apps.core.guards import rate_limit
+from apps.core.models import Contact, Delivery
+from apps.core.providers import memory
+from apps.core.providers.base import Receipt
+from apps.core.states import Channel, DeliveryState, LogEvent, Priority
+from tests.core.services.test_notification import statements
+
+Make = Callable[..., Delivery]
+Story = Callable[[Delivery], list[str]]
+
+
+def fresh(row: Delivery) -> Delivery:
+    return Delivery.objects.get(pk=row.pk)
+
+
+@pytest.mark.parametrize("channel", Channel)
+def test_a_due_delivery_is_sent_once_and_the_provider_s_id_is_kept(
+    delivery: Make, story: Story, channel: Channel
+) -> None:
+    row = delivery(channel)
+    attempt(row.pk)
+    after = fresh(row)
+    assert after.state == DeliveryState.ACCEPTED
+    assert after.provider_message_id == "memory-1"
+    assert after.finished_at
+    assert (after.next_attempt_at, after.lease_until) == (None, None)
+    assert story(row) == [LogEvent.CALLING, LogEvent.ACCEPTED]
+    assert len(memory.emails) + len(memory.texts) == 1
+
+
+def test_an_email_carries_the_delivery_s_id_and_the_attempt_s_number(delivery: Make) -> None:
+    row = delivery()
+    attempt(row.pk)
+    (mail,) = memory.emails
+    assert mail.to == [row.notification.recipient.contact.email]
+    assert mail.extra_headers["X-SES-MESSAGE-TAGS"] == f"delivery={row.pk}, attempt=1"
+
+
+def test_the_same_task_again_sends_nothing(delivery: Make) -> None:
+    row = delivery()
+    attempt(row.pk)
+    attempt(row.pk)
+    assert len(memory.emails) == 1
+
+
+def test_a_delivery_that_is_not_due_yet_is_left_alone(delivery: Make) -> None:
+    row = delivery(next_attempt_at=timezone.now() + timedelta(minutes=1))
+    attempt(row.pk)
+    assert memory.emails == []
+    assert fresh(row).state == DeliveryState.DUE
+
+
+def test_a_delivery_that_is_gone_is_no_error(db: None) -> None:
+    import uuid
+
+    assert attempt(uuid.uuid4()) is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_workers_at_once_make_one_call(delivery: Make) -> None:
+    rows = [delivery() for _ in range(5)]
+    barrier = threading.Barrier(2, timeout=60)
+
+    def work() -> None:
+        for row in rows:
+            barrier.wait()
+            attempt(row.pk)
+        connection.close()
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(memory.emails) == len(rows)
+
+
+def test_one_attempt_costs_at_most_five_statements(delivery: Make) -> None:
+    row = delivery()
+    with CaptureQueriesContext(connection) as captured:
+        attempt(row.pk)
+    assert len(statements(captured)) <= 5, statements(captured)
+
+
+def test_a_transient_refusal_is_due_again_after_its_back_off(delivery: Make, story: Story) -> None:
+    row = delivery()
+    memory.failures.append(TransientError("Temporary service failure", code="451"))
+    attempt(row.pk)
+    after = fresh(row)
+    assert after.state == DeliveryState.DUE
+    assert after.enqueued_at is None
+    assert after.next_attempt_at is not None
+    assert after.next_attempt_at <= timezone.now() + timedelta(seconds=5)
+    assert story(row) == [LogEvent.CALLING, LogEvent.TRANSIENT]
+    line = row.log.last()
+    assert line is not None
+    assert (line.code, line.detail) == ("451", "Temporary service failure")
+
+
+def test_a_long_back_off_waits_for_the_slow_sweep(
+    delivery: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("apps.core.delivery.retry.random.random", lambda: 1.0)
+    row = delivery(failures=9, due_at=timezone.now())
+    memory.failures.append(TransientError("busy"))
+    attempt(row.pk)
+    assert fresh(row).state == DeliveryState.RETRYING
+
+
+def test_the_second_attempt_of_a_retried_delivery_really_sends(
+    delivery: Make, story: Story
+) -> None:
+    row = delivery()
+    memory.failures.append(TransientError("busy"))
+    attempt(row.pk)
+    Delivery.objects.filter(pk=row.pk).update(next_attempt_at=Now())
+    attempt(row.pk)
+    assert fresh(row).state == DeliveryState.ACCEPTED
+    assert fresh(row).attempts == 2
+    assert story(row) == ["calling", "transient", "calling", "accepted"]
+
+
+def test_a_permanent_refusal_stops_at_once_and_says_why_without_the_address(
+    delivery: Make, story: Story
+) -> None:
+    row = delivery()
+    memory.failures.append(PermanentError("no such user jane@fleet.example", code="550"))
+    attempt(row.pk)
+    after = fresh(row)
+    assert after.state == DeliveryState.REJECTED
+    assert after.reason == "no such user j***@fleet.example"
+    assert story(row) == [LogEvent.CALLING, LogEvent.PERMANENT]
+
+
+@pytest.mark.parametrize(
+    ("priority", "hours", "state"),
+    [
+        (Priority.URGENT, 3, DeliveryState.DUE),
+        (Priority.URGENT, 5, DeliveryState.EXHAUSTED),
+        (Priority.MEDIUM, 23, DeliveryState.DUE),
+        (Priority.MEDIUM, 25, DeliveryState.EXHAUSTED),
+    ],
+)
+def test_retries_end_with_the_horizon_of_the_priority(
+    delivery: Make, priority: Priority, hours: int, state: DeliveryState
+) -> None:
+    row = delivery(priority=priority, due_at=timezone.now() - timedelta(hours=hours), failures=3)
+    memory.failures.append(TransientError("busy"))
+    attempt(row.pk)
+    assert fresh(row).state == state
+
+
+def test_no_answer_leaves_it_unknown_until_its_deadline(delivery: Make, story: Story) -> None:
+    row = delivery()
+    memory.failures.append(AmbiguousError("timed out"))
+    attempt(row.pk)
+    after = fresh(row)
+    assert after.state == DeliveryState.UNKNOWN
+    assert after.next_attempt_at is not None
+    assert after.next_attempt_at > timezone.now() + timedelta(seconds=110), "that of urgent ones"
+    assert story(row) == [LogEvent.CALLING, LogEvent.AMBIGUOUS]
+
+
+@pytest.mark.parametrize("decided", [DeliveryState.EXHAUSTED, DeliveryState.BOUNCED])
+def test_what_was_decided_meanwhile_is_not_undone_by_a_late_refusal_or_a_turn_that_never_came(
+    delivery: Make, decided: DeliveryState
+) -> None:
+    row = claim(delivery().pk)
+    assert row
+    Delivery.objects.update(state=decided, next_attempt_at=None)
+    transitions.given_back(row)
+    transitions.postponed(row, TransientError("busy"))
+    assert fresh(row).state == decided
+
+
+@pytest.mark.parametrize("end", [PermanentError("no such user"), NotSendable("suppressed")])
+def test_an_end_does_not_hide_that_an_earlier_attempt_may_have_arrived(
+    delivery: Make, end: DeliveryError
+) -> None:
+    row = delivery()
+    memory.failures.extend([AmbiguousError("timed out"), end])
+    attempt(row.pk)
+    transitions.settled_by_policy(fresh(row))
+    attempt(row.pk)
+    assert fresh(row).reason == f"{end.detail} (an earlier attempt may have arrived)"
+
+
+def test_what_waits_says_why_until_it_is_taken(delivery: Make) -> None:
+    row = delivery()
+    memory.failures.append(TransientError("451 busy"))
+    attempt(row.pk)
+    assert fresh(row).reason == "451 busy"
+    Delivery.objects.update(next_attempt_at=Now())
+    attempt(row.pk)
+    assert (fresh(row).state, fresh(row).reason) == (DeliveryState.ACCEPTED, "")
+
+
+def test_an_address_that_became_unusable_meanwhile_is_skipped_with_the_reason(
+    delivery: Make, story: Story
+) -> None:
+    row = delivery()
+    contact = row.notification.recipient.contact
+    contact.email = "new@fleet.example"
+    contact.save()
+    attempt(row.pk)
+    after = fresh(row)
+    assert (after.state, after.reason) == (
+        DeliveryState.SKIPPED,
+        "e-mail address is not verified",
+    )
+    assert story(row) == [LogEvent.SKIPPED]
+    assert memory.emails == []
+
+
+def test_staging_skips_a_stranger_and_marks_the_subject_for_the_others(
+    delivery: Make, person: Callable[..., User], settings: Any
+) -> None:
+    settings.ENVIRONMENT = "staging"
+    listed = person()
+    settings.STAGING_ALLOWED_RECIPIENTS = [listed.contact.email]
+    stranger, allowed = delivery(), delivery(recipient=listed)
+    attempt(stranger.pk)
+    attempt(allowed.pk)
+    assert fresh(stranger).state == DeliveryState.SKIPPED
+    assert fresh(stranger).reason == "not among the recipients that staging may reach"
+    (mail,) = memory.emails
+    assert mail.to == [listed.contact.email]
+    assert mail.subject.startswith("[staging] ")
+
+
+@pytest.mark.parametrize("ending", [PermanentError("invalid number"), None])
+def test_where_sms_was_the_only_way_and_fails_email_stands_in(
+    delivery: Make, story: Story, ending: PermanentError | None
+) -> None:
+    row = delivery(Channel.SMS, Priority.HIGH)
+    if ending:
+        memory.failures.append(ending)
+    else:
+        row.notification.recipient.contact.sms_opt_in = False
+        row.notification.recipient.contact.save()
+    stand_in = attempt(row.pk)
+    assert stand_in is not None
+    assert (stand_in.channel, stand_in.notification_id) == (Channel.EMAIL, row.notification_id)
+    assert story(row)[-1] == LogEvent.FALLBACK
+    attempt(stand_in.pk)
+    assert fresh(stand_in).state == DeliveryState.ACCEPTED
+
+
+def test_no_second_email_stands_in_where_an_email_went_already(delivery: Make) -> None:
+    row = delivery(Channel.SMS, Priority.URGENT)
+    memory.failures.append(PermanentError("invalid number"))
+    assert attempt(row.pk) is None
+
+
+def test_an_acceptance_that_comes_after_the_lease_still_settles_the_delivery(
+    delivery: Make,
+) -> None:
+    row = delivery()
+    slow = claim(row.pk)
+    assert slow is not None
+    transitions.abandoned(slow, called=True)
+    transitions.accepted(slow, Receipt("memory", "late-1"))
+    assert fresh(row).state == DeliveryState.ACCEPTED
+    assert fresh(row).provider_message_id == "late-1"
+
+
+def test_a_worker_that_was_overtaken_leaves_a_line_and_moves_nothing(
+    delivery: Make, story: Story
+) -> None:
+    row = delivery()
+    slow = claim(row.pk)
+    assert slow is not None
+    transitions.abandoned(slow, called=False)
+    Delivery.objects.filter(pk=row.pk).update(next_attempt_at=Now())
+    assert claim(row.pk) is not None
+    transitions.refused(slow, PermanentError("too late"))
+    assert fresh(row).state == DeliveryState.SENDING
+    assert story(row) == [LogEvent.LEASE_EXPIRED, LogEvent.PERMANENT]
+
+
+def overtaken(row: Delivery) -> Delivery:
+    """Its first attempt, as its worker has it: it hung, and the policy sends again."""
+    slow = claim(row.pk)
+    assert slow is not None
+    transitions.log(slow, LogEvent.CALLING)
+    transitions.abandoned(slow, called=True)
+    transitions.settled_by_policy(slow)
+    return slow
+
+
+def test_an_acceptance_that_comes_late_spares_the_call_of_whoever_claimed_it_since(
+    delivery: Make, story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = delivery()
+    slow = overtaken(row)
+
+    def turn(*_: Any, **__: Any) -> rate_limit.Slot:
+        transitions.accepted(slow, Receipt("memory", "late-1"))
+        return rate_limit.Slot(0)
+
+    monkeypatch.setattr(rate_limit, "turn", turn)
+    attempt(row.pk)
+    after = fresh(row)
+    assert (after.state, after.attempts) == (DeliveryState.ACCEPTED, 2)
+    assert after.provider_message_id == "late-1"
+    assert story(row) == ["calling", "lease_expired", "resend", "accepted"]
+    assert memory.emails == []
+
+
+def test_an_acceptance_that_comes_late_counts_where_the_next_attempt_was_skipped(
+    delivery: Make,
+) -> None:
+    row = delivery()
+    slow = overtaken(row)
+    Contact.objects.update(verified_email="")
+    attempt(row.pk)
+    assert fresh(row).state == DeliveryState.SKIPPED
+    transitions.accepted(slow, Receipt("memory", "late-1"))
+    assert (fresh(row).state, fresh(row).reason) == (DeliveryState.ACCEPTED, "")
+
+
+def test_a_bug_crashes_loudly_and_leaves_the_row_to_the_sweep(
+    delivery: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: Any) -> None:
+        raise KeyError("bug")
+
+    monkeypatch.setattr("apps.core.message.rendering.email", broken)
+    row = delivery()
+    with pytest.raises(KeyError):
+        attempt(row.pk)
+    assert fresh(row).state == DeliveryState.SENDING
+
+
+def test_what_was_due_long_before_anybody_could_try_gets_its_tries(delivery: Make) -> None:
+    row = delivery(due_at=timezone.now() - timedelta(days=3))
+    memory.failures.append(ThrottledError("Maximum sending rate exceeded", code="454"))
+    attempt(row.pk)
+    assert fresh(row).state == DeliveryState.DUE
+
+
+def test_an_answer_that_no_column_can_hold_is_still_recorded(delivery: Make) -> None:
+    row = delivery()
+    claimed = claim(row.pk)
+    assert claimed is not None
+    transitions.accepted(claimed, Receipt("p" * 50, "x" * 300 + "\0"))
+    assert fresh(row).state == DeliveryState.ACCEPTED
+    refused = delivery()
+    memory.failures.append(PermanentError("no\0 " + "y" * 900, code="5" * 99))
+    attempt(refused.pk)
+    assert fresh(refused).state == DeliveryState.REJECTED
+
+
+def test_a_worker_that_wakes_after_its_lease_does_not_call(
+    delivery: Make, story: Story, settings: Any
+) -> None:
+    settings.DELIVERY_LEASE_S = 0
+    row = delivery()
+    attempt(row.pk)
+    assert memory.emails == []
+    assert story(row) == []
+
+
+def test_a_host_that_was_suspended_for_longer_than_the_lease_does_not_call(
+    delivery: Make, story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock_gettime = time.clock_gettime
+    counts_on = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+    def suspended(*_: Any, **__: Any) -> rate_limit.Slot:
+        monkeypatch.setattr(
+            time,
+            "clock_gettime",
+            lambda clock: clock_gettime(clock) + (3600 if clock == counts_on else 0),
+        )
+        return rate_limit.Slot(time.monotonic())
+
+    monkeypatch.setattr(rate_limit, "turn", suspended)
+    row = delivery()
+    attempt(row.pk)
+    assert memory.emails == []
+    assert story(row) == []

@@ -1,0 +1,207 @@
+"""The event queue, on moto's SQS, below a real boto3 client."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from apps.core import tasks
+from apps.core.delivery.attempt import attempt
+from apps.core.feedback import event_queue, provider_events, sns_envelope
+from apps.core.models import Delivery, ProviderEvent
+from apps.core.providers import sqs
+from apps.core.states import Channel, DeliveryState, EventKind, Priority, Via
+from tests.support.signing import Signer
+
+from .test_ses_events import BOUNCE, DELIVERY, mail
+
+pytestmark = pytest.mark.usefixtures("fetched")
+
+Make = Callable[..., Delivery]
+
+
+class Queue:
+    def __init__(self) -> None:
+        self._client: Any = boto3.client("sqs")
+        self.url = self._client.create_queue(QueueName="events")["QueueUrl"]
+
+    def put(self, body: str) -> None:
+        self._client.send_message(QueueUrl=self.url, MessageBody=body)
+
+    def left(self) -> int:
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        answer = self._client.get_queue_attributes(QueueUrl=self.url, AttributeNames=names)
+        return sum(map(int, answer["Attributes"].values()))
+
+
+@pytest.fixture
+def queued(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Queue]:
+    """A queue of the test's own."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setattr(sqs, "_RECEIVE", {**sqs._RECEIVE, "WaitTimeSeconds": 0})
+    sqs._client.cache_clear()
+    with mock_aws():
+        there = Queue()
+        settings.AWS_SES_EVENT_QUEUE_URL = there.url
+        yield there
+    sqs._client.cache_clear()
+
+
+def event(row: Delivery, name: str, key: str, said: dict[str, Any]) -> str:
+    tags = {"delivery": [str(row.pk)], "attempt": ["1"]}
+    return json.dumps(
+        {"eventType": name, "mail": mail(messageId=f"ses-{row.pk}", tags=tags), key: said}
+    )
+
+
+def state(row: Delivery) -> str:
+    return Delivery.objects.get(pk=row.pk).state
+
+
+def test_what_waits_in_the_queue_is_applied_and_deleted_however_old_it_is(
+    delivery: Make, signer: Signer, queued: Queue
+) -> None:
+    rows = [delivery() for _ in range(12)]
+    for row in rows:
+        attempt(row.pk)
+        text = event(row, "Delivery", "delivery", DELIVERY | {"timestamp": "2026-11-25T10:00:01Z"})
+        queued.put(signer.notification(text, age=timedelta(days=3)))
+    tasks.read_event_queue()
+    assert {state(row) for row in rows} == {DeliveryState.DELIVERED}
+    assert queued.left() == 0
+
+
+def test_a_message_is_deleted_only_once_it_is_committed(
+    delivery: Make, signer: Signer, queued: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from django.db import OperationalError
+
+    row = delivery()
+    attempt(row.pk)
+    queued.put(signer.notification(event(row, "Delivery", "delivery", DELIVERY)))
+
+    def broken(_: Any) -> None:
+        raise OperationalError("the database went away")
+
+    monkeypatch.setattr(provider_events, "_apply", broken)
+    with pytest.raises(OperationalError):
+        tasks.read_event_queue()
+    assert queued.left() == 1
+
+
+def test_a_message_that_cannot_be_stored_stops_no_other(
+    delivery: Make, signer: Signer, queued: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from django.db import DataError
+
+    rows = [delivery() for _ in range(2)]
+    for row in rows:
+        attempt(row.pk)
+        queued.put(signer.notification(event(row, "Delivery", "delivery", DELIVERY)))
+    apply = provider_events._apply
+
+    def sometimes(report: ProviderEvent) -> Delivery | None:
+        if report.delivery_ref == rows[0].pk:
+            raise DataError("poison")
+        return apply(report)
+
+    monkeypatch.setattr(provider_events, "_apply", sometimes)
+    tasks.read_event_queue()
+    assert state(rows[1]) == DeliveryState.DELIVERED
+    assert queued.left() == 1
+
+
+def test_without_a_database_nothing_is_taken_from_the_queue(
+    queued: Queue, db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from django.db import OperationalError, connection
+
+    def away() -> None:
+        raise OperationalError("no route to host")
+
+    monkeypatch.setattr(sqs, "receive", None)
+    with monkeypatch.context() as patch:
+        patch.setattr(connection, "cursor", away)
+        with pytest.raises(OperationalError):
+            tasks.read_event_queue()
+
+
+def test_what_came_by_the_webhook_too_is_deleted_and_applied_once_and_the_way_is_known(
+    delivery: Make, signer: Signer, queued: Queue, post: Callable[..., Any]
+) -> None:
+    row = delivery()
+    attempt(row.pk)
+    body = signer.notification(event(row, "Delivery", "delivery", DELIVERY))
+    assert post(body).status_code == 200
+    queued.put(body)
+    tasks.read_event_queue()
+    assert queued.left() == 0
+    assert ProviderEvent.objects.get().via == Via.WEBHOOK
+    queued.put(signer.notification(event(row, "Bounce", "bounce", BOUNCE)))
+    tasks.read_event_queue()
+    assert ProviderEvent.objects.get(kind=EventKind.BOUNCED).via == Via.QUEUE
+
+
+def test_what_is_not_to_be_believed_or_cannot_be_checked_stays_for_the_dead_letters(
+    signer: Signer, queued: Queue, db: None, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    queued.put("hello")
+    queued.put(signer.notification("x", TopicArn="arn:aws:sns:us-east-1:999999999999:theirs"))
+    tasks.read_event_queue()
+
+    def unreachable(_: str) -> bytes:
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(sns_envelope, "_fetched", unreachable)
+    for _ in range(20):
+        queued.put(signer.notification("x"))
+    tasks.read_event_queue()
+    assert queued.left() == 22
+    assert caplog.text.count("message of the event queue refused") == 2
+    assert caplog.text.count("event queue not read on, the next turn tries again") == 1
+    assert not ProviderEvent.objects.exists()
+
+
+def test_a_turn_ends_though_the_queue_has_more(
+    signer: Signer, queued: Queue, db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_queue, "TURN_S", -1.0)
+    for _ in range(3):
+        queued.put(signer.notification("no report"))
+    tasks.read_event_queue()
+    assert queued.left() == 2
+
+
+def test_the_stand_in_of_what_bounced_has_its_worker_woken(
+    delivery: Make, signer: Signer, queued: Queue, woken: list[Any]
+) -> None:
+    row = delivery(Channel.SMS, Priority.HIGH)
+    attempt(row.pk)
+    queued.put(signer.notification(event(row, "Bounce", "bounce", BOUNCE)))
+    tasks.read_event_queue()
+    assert [name for name, _ in woken] == ["apps.core.tasks.send_notification_email"]
+
+
+def test_a_queue_that_is_not_there_is_told_and_tried_again(
+    queued: Queue, settings: Any, db: None, caplog: Any
+) -> None:
+    settings.AWS_SES_EVENT_QUEUE_URL += "-gone"
+    tasks.read_event_queue()
+    assert "event queue not read on, the next turn tries again" in caplog.text
+
+
+def test_without_a_queue_nobody_is_asked(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.AWS_SES_EVENT_QUEUE_URL = ""
+    monkeypatch.setattr(sqs, "receive", None)
+    tasks.read_event_queue()
+
+
+def test_the_region_is_that_of_the_queue(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    sqs._client.cache_clear()
+    client = sqs._client("https://sqs.eu-west-1.amazonaws.com/123456789012/events")
+    assert client.meta.region_name == "eu-west-1"

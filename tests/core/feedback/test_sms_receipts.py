@@ -1,0 +1,310 @@
+"""Text messages to the sandbox, and what its CloudWatch Logs say of them: real boto3 clients."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import DataError
+from django.utils import timezone
+
+from apps.core import providers, tasks
+from apps.core.audit.ledger import ledger
+from apps.core.delivery.attempt import attempt
+from apps.core.feedback import provider_events, sms_receipts
+from apps.core.guards import sms_budget
+from apps.core.models import Delivery, Mark, ProviderEvent, SMSSpend, Suppression
+from apps.core.providers import delivery_logs
+from apps.core.states import Channel, DeliveryState, EventKind, Priority, Via
+from sandbox.testing import RunningSandbox
+from tools.processes import wait_until
+
+GROUP = "sns/us-east-1/000000000000/DirectPublishToPhoneNumber"
+Make = Callable[..., Delivery]
+
+
+@pytest.fixture
+def sandbox(
+    running: RunningSandbox, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[RunningSandbox]:
+    settings.SMS_BACKEND = "apps.core.providers.sns.SNS"
+    settings.SMS_DELIVERY_LOG_GROUP = GROUP
+    for service in ("SNS", "CLOUDWATCH_LOGS"):
+        monkeypatch.setenv(f"AWS_ENDPOINT_URL_{service}", running.aws_url)
+    providers.forget()
+    yield running
+    running.clear_rules()
+
+
+@pytest.fixture
+def texted(delivery: Make, person: Callable[..., User]) -> Callable[..., Delivery]:
+    """A text of this priority that the sandbox took."""
+
+    def call(priority: Priority = Priority.URGENT, **values: Any) -> Delivery:
+        row = delivery(Channel.SMS, priority, **values)
+        attempt(row.pk)
+        return row
+
+    return call
+
+
+def fresh(row: Delivery) -> Delivery:
+    return Delivery.objects.get(pk=row.pk)
+
+
+def reported(row: Delivery, state: DeliveryState = DeliveryState.DELIVERED) -> bool:
+    """Read until the log says so: SNS writes it some time after the call."""
+
+    def is_there() -> bool:
+        tasks.read_sms_receipts()
+        return fresh(row).state == state
+
+    wait_until(is_there, f"the receipt says {state}")
+    return True
+
+
+def committed() -> Decimal:
+    return SMSSpend.objects.get().committed_usd
+
+
+def test_a_text_that_its_carrier_took_is_delivered_and_the_log_says_by_whom(
+    sandbox: RunningSandbox, texted: Callable[..., Delivery]
+) -> None:
+    row = texted(Priority.HIGH)
+    assert reported(row)
+    line = row.log.last()
+    assert line
+    assert (line.event, line.detail) == (
+        "delivered",
+        "Message has been accepted by phone carrier",
+    )
+    report = ProviderEvent.objects.get(delivery=row)
+    assert (report.parts, report.price_usd, report.code) == (1, Decimal("0.00645"), "Sandbox")
+    assert report.via == Via.LOG
+    assert ledger().discrepancies == []
+
+
+def test_what_was_read_is_not_applied_again(
+    sandbox: RunningSandbox, texted: Callable[..., Delivery]
+) -> None:
+    row = texted()
+    assert reported(row)
+    assert sms_receipts.read() == []
+    assert [line.event for line in row.log.all()] == ["calling", "accepted", "delivered"]
+    assert Mark.objects.get(name=GROUP).at <= datetime.now(UTC)
+
+
+def test_the_price_that_was_charged_takes_the_place_of_the_one_reserved(
+    sandbox: RunningSandbox, texted: Callable[..., Delivery], settings: Any
+) -> None:
+    settings.SMS_PRICES_USD = {"US": Decimal("0.02")}
+    row = texted()
+    assert committed() == Decimal("0.02")
+    assert reported(row)
+    assert committed() == fresh(row).cost_usd == Decimal("0.00645")
+
+
+def test_money_of_another_attempt_is_left_alone(db: None, delivery: Make) -> None:
+    row = delivery(Channel.SMS)
+    sms_budget.settle(row, Decimal("0.01"))
+    assert not SMSSpend.objects.exists()
+
+
+def test_an_email_stands_in_for_a_text_that_did_not_reach_its_phone(
+    sandbox: RunningSandbox, texted: Callable[..., Delivery], woken: list[Any]
+) -> None:
+    sandbox.rule(channel="sms", events={"outcome": "bounce"})
+    row = texted(Priority.HIGH)
+    assert reported(row, DeliveryState.BOUNCED)
+    assert fresh(row).reason == "Phone is currently unreachable/unavailable"
+    assert [name for name, _ in woken] == ["apps.core.tasks.send_notification_email"]
+    assert not Suppression.objects.exists(), "the phone may be on tomorrow"
+
+
+def test_who_answered_stop_is_left_alone(
+    sandbox: RunningSandbox, texted: Callable[..., Delivery], person: Callable[..., User]
+) -> None:
+    number = "+12025559999"
+    stopped = person(phone=number, verified_phone=number)
+    sandbox.rule(channel="sms", to=stopped.contact.phone, events={"outcome": "opt_out"})
+    texted(recipient=stopped)
+    sandbox.clear_rules()
+    assert reported(texted(recipient=stopped), DeliveryState.BOUNCED)
+    suppression = Suppression.objects.get()
+    assert (suppression.address, suppression.reason) == (stopped.contact.phone, "opt_out")
+    last = texted(recipient=stopped)
+    assert fresh(last).reason == "address is suppressed: its owner answered STOP"
+
+
+def test_a_receipt_that_came_before_the_answer_of_the_call_is_matched_afterwards(
+    sandbox: RunningSandbox, texted: Callable[..., Delivery]
+) -> None:
+    row = texted()
+    message_id = fresh(row).provider_message_id
+    Delivery.objects.update(provider_message_id="")
+    wait_until(
+        lambda: sms_receipts.read() or ProviderEvent.objects.filter(provider_message_id=message_id),
+        "the receipt is there",
+    )
+    assert fresh(row).state == DeliveryState.ACCEPTED
+    Delivery.objects.update(provider_message_id=message_id)
+    provider_events.match_waiting()
+    assert fresh(row).state == DeliveryState.DELIVERED
+
+
+def test_logs_that_are_not_there_yet_say_nothing_and_a_refusal_is_tried_again(
+    sandbox: RunningSandbox, db: None, settings: Any, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    settings.SMS_DELIVERY_LOG_GROUP = "sns/us-east-1/1/nowhere"
+    tasks.read_sms_receipts()
+    assert caplog.text == ""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDWATCH_LOGS", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    tasks.read_sms_receipts()
+    assert "SMS receipts not read, the next run tries again" in caplog.text
+
+
+def test_without_a_log_group_nobody_is_asked(db: None, settings: Any) -> None:
+    settings.SMS_DELIVERY_LOG_GROUP = ""
+    tasks.read_sms_receipts()
+    assert not Mark.objects.exists()
+
+
+def document(answer: str, status: str = "FAILURE", **delivery: Any) -> str:
+    return json.dumps(
+        {
+            "notification": {"messageId": "m-1", "timestamp": "2026-11-25 00:40:34.559"},
+            "delivery": {
+                "destination": "+12025550123",
+                "priceInUSD": 0.01,
+                "smsType": "Transactional",
+                "providerResponse": answer,
+                "dwellTimeMs": 599,
+                **delivery,
+            },
+            "status": status,
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "for_good"),
+    [
+        ("Phone number is opted out", True),
+        ("Invalid phone number", True),
+        ("Destination is on a blocked list", True),
+        ("Phone is on a blocked list", True),
+        ("Phone has blocked SMS", True),
+        ("Blocked as spam by phone carrier", False),
+        ("Message body is invalid", False),
+        ("Phone carrier has blocked this message", False),
+        ("Phone carrier is currently unreachable/unavailable", False),
+        ("Phone is currently unreachable/unavailable", False),
+        ("This delivery would exceed max price", False),
+        ("Unknown error attempting to reach phone", False),
+        ("No quota left for account", False),
+    ],
+)
+def test_each_answer_that_sns_documents_is_a_bounce_for_good_or_for_now(
+    answer: str, for_good: bool
+) -> None:
+    report = sms_receipts.parsed(document(answer))
+    assert report
+    assert (report.kind, report.permanent, report.detail) == (EventKind.BOUNCED, for_good, answer)
+    assert report.occurred_at == datetime(2026, 11, 25, 0, 40, 34, 559_000, tzinfo=UTC)
+
+
+def test_the_account_s_own_limit_at_aws_is_told_as_an_error(caplog: Any) -> None:
+    sms_receipts.parsed(document("No quota left for account"))
+    assert "its own spending limit is reached" in caplog.text
+
+
+def test_what_a_failure_leaves_out_is_not_missed() -> None:
+    bare = json.loads(document("Message has been accepted by phone", "SUCCESS"))
+    del bare["delivery"]["priceInUSD"]
+    report = sms_receipts.parsed(json.dumps(bare))
+    assert report
+    assert (report.kind, report.price_usd, report.parts) == (EventKind.DELIVERED, None, None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "null",
+        "{}",
+        "START",
+        document("x", priceInUSD="much"),
+        document("x", providerResponse=None),
+        document("x", numberOfMessageParts="x"),
+        document("x", destination=""),
+    ],
+)
+def test_a_line_that_is_none_is_passed_over_with_an_error(text: str, caplog: Any) -> None:
+    assert sms_receipts.parsed(text) is None
+    assert "not understood" in caplog.text
+
+
+def entries(monkeypatch: pytest.MonkeyPatch, **groups: list[delivery_logs.Entry]) -> list[Any]:
+    """Log groups that hold these; gives the times from which they are asked."""
+    asked: list[Any] = []
+
+    def read(group: str, since: datetime) -> Iterator[delivery_logs.Entry]:
+        asked.append(since)
+        return iter(groups.get("failures" if group.endswith("/Failure") else "successes", []))
+
+    monkeypatch.setattr(delivery_logs, "read", read)
+    return asked
+
+
+def line(number: int, at: datetime) -> delivery_logs.Entry:
+    text = document("Message has been accepted by phone", "SUCCESS").replace("m-1", f"m-{number}")
+    return delivery_logs.Entry(at, text)
+
+
+def test_a_line_that_cannot_be_stored_stops_no_other(
+    db: None, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.SMS_DELIVERY_LOG_GROUP = GROUP
+    now = timezone.now()
+    entries(monkeypatch, successes=[line(1, now), line(2, now)])
+    receive = provider_events.receive
+
+    def sometimes(reports: list[ProviderEvent]) -> list[Delivery]:
+        if reports[0].provider_message_id == "m-1":
+            raise DataError("poison")
+        return receive(reports)
+
+    monkeypatch.setattr(provider_events, "receive", sometimes)
+    sms_receipts.read()
+    assert [each.provider_message_id for each in ProviderEvent.objects.all()] == ["m-2"]
+
+
+def test_a_turn_that_ends_early_goes_on_where_it_came_to(
+    db: None, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.SMS_DELIVERY_LOG_GROUP = GROUP
+    monkeypatch.setattr(sms_receipts, "BATCH", 2)
+    monkeypatch.setattr(sms_receipts, "TURN_S", -1)
+    now = timezone.now()
+    ages = [timedelta(hours=9 - n) for n in range(6)]
+    asked = entries(monkeypatch, successes=[line(n, now - age) for n, age in enumerate(ages)])
+    sms_receipts.read()
+    assert ProviderEvent.objects.count() == 2
+    sms_receipts.read()
+    assert asked[2] == now - ages[1] - sms_receipts.OVERLAP
+
+
+def test_a_line_that_came_late_is_still_read(
+    db: None, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.SMS_DELIVERY_LOG_GROUP = GROUP
+    now = timezone.now()
+    ahead = line(1, now + timedelta(hours=1))
+    asked = entries(monkeypatch, successes=[ahead])
+    sms_receipts.read()
+    sms_receipts.read()
+    assert asked[2] < now - timedelta(minutes=29), "not from the future on"

@@ -1,0 +1,662 @@
+"""AWS's own lists and ours: read from the real sandbox by boto3, and taken off it."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
+
+from apps.core import tasks
+from apps.core.delivery import wakeups
+from apps.core.delivery.attempt import attempt
+from apps.core.exceptions import ThrottledError
+from apps.core.feedback import provider_events, suppression_sync
+from apps.core.guards import suppressions
+from apps.core.models import Contact, Delivery, Mark, ProviderEvent, Suppression
+from apps.core.models.suppression import Listed, SuppressionReason
+from apps.core.providers import suppression_lists
+from apps.core.states import Channel, DeliveryState, EventKind, Priority
+from sandbox.testing import RunningSandbox
+from tests.support.services import Worker, wait_with_beat
+
+Make = Callable[..., Delivery]
+GONE, NUMBER = "gone@customer.example", "+12025550142"
+REGION = "us-east-1"
+#: For the tests that put another in its place.
+_opted_out = suppression_lists.opted_out
+
+
+@pytest.fixture
+def sandbox(
+    running: RunningSandbox, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[RunningSandbox]:
+    """Its list is empty, and nobody has answered STOP."""
+    for service in ("SESV2", "SNS"):
+        monkeypatch.setenv(f"AWS_ENDPOINT_URL_{service}", running.aws_url)
+    settings.SMS_BACKEND = settings.SNS_BACKEND
+    settings.AWS_SES_SUPPRESSION_LIST = True
+    yield running
+    running.reset_account()
+    for each in [each for page in _opted_out() for each in page]:
+        running.opt_in(each.address)
+
+
+def read() -> None:
+    tasks.read_suppression_list()
+
+
+def ago(**time: float) -> datetime:
+    return timezone.now() - timedelta(**time)
+
+
+def on_list(sandbox: RunningSandbox, *entries: Any) -> None:
+    sandbox.account(suppressed=list(entries))
+
+
+def entry(at: datetime, address: str = GONE, reason: str = "BOUNCE") -> dict[str, str]:
+    return {"address": address, "reason": reason, "at": at.isoformat()}
+
+
+def left(sandbox: RunningSandbox) -> list[str]:
+    return [each["address"] for each in sandbox.account()["suppressed"]]
+
+
+def pages(monkeypatch: pytest.MonkeyPatch, *parts: list[Listed] | Exception) -> list[datetime]:
+    """What SES's list gives, an exception where it is cut; the times from which it is asked."""
+    asked: list[datetime] = []
+
+    def suppressed(client: Any, since: datetime, until: datetime) -> Iterator[list[Listed]]:
+        asked.append(since)
+        for part in parts:
+            if isinstance(part, Exception):
+                raise part
+            yield part
+
+    monkeypatch.setattr(suppression_lists, "suppressed", suppressed)
+    return asked
+
+
+# --- SES's suppression list ---------------------------------------------------------------------
+
+
+def test_every_page_of_ses_s_list_is_taken_over_once(sandbox: RunningSandbox, db: None) -> None:
+    on_list(sandbox, *(f"person{n}@customer.example" for n in range(2_500)))
+    read()
+    assert Suppression.objects.in_force().filter(channel=Channel.EMAIL).count() == 2_500
+    Mark.objects.all().delete()
+    read()
+    assert Suppression.objects.count() == 2_500
+
+
+def test_an_entry_keeps_its_reason_and_its_time(sandbox: RunningSandbox, db: None) -> None:
+    at = datetime(2024, 2, 29, 12, tzinfo=UTC)
+    on_list(sandbox, entry(at, "Gone@Customer.example"), entry(at, "angry@x.example", "COMPLAINT"))
+    read()
+    bounced, angry = Suppression.objects.order_by("reason")
+    assert (bounced.address, bounced.listed_as) == (GONE, "Gone@Customer.example")
+    assert (bounced.reason, angry.reason) == ("bounce", "complaint")
+    assert bounced.since == at
+    assert bounced.detail == "on SES's suppression list"
+
+
+def test_what_ses_leaves_alone_is_not_written_to(
+    sandbox: RunningSandbox, delivery: Make, person: Callable[..., User]
+) -> None:
+    on_list(sandbox, "Gone@Customer.example")
+    read()
+    row = delivery(recipient=person(email=GONE, verified_email=GONE))
+    attempt(row.pk)
+    row.refresh_from_db()
+    assert row.reason == "address is suppressed: messages to it bounce"
+
+
+def test_the_next_reading_begins_a_day_before_the_last_one_ended(
+    sandbox: RunningSandbox, db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read()
+    ended = Mark.objects.get(name=f"ses suppression list {REGION}").at
+    assert ended > ago(minutes=1)
+    on_list(sandbox, entry(ago(hours=20), "late@x.example"), entry(ago(days=3), "old@x.example"))
+    read()
+    assert [row.address for row in Suppression.objects.all()] == ["late@x.example"]
+    asked = pages(monkeypatch)
+    Mark.objects.update(at=ended)
+    read()
+    assert asked == [ended - timedelta(days=1)]
+
+
+def test_another_region_has_another_list(
+    sandbox: RunningSandbox, db: None, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read()
+    settings.AWS_SES_REGION_NAME = "eu-west-1"
+    asked = pages(monkeypatch)
+    read()
+    assert asked[0] < datetime(2019, 11, 2, tzinfo=UTC)
+
+
+def test_a_reading_that_is_cut_keeps_what_it_has_and_the_mark_where_it_was(
+    db: None, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    mark = Mark.objects.create(name=f"ses suppression list {REGION}", at=ago(days=2))
+    listed = [Listed(GONE, SuppressionReason.BOUNCE, ago(days=1))]
+    error = ThrottledError("slow down", code="TooManyRequestsException")
+    asked = pages(monkeypatch, listed, error)
+    read()
+    assert "SES's suppression list not read to its end, the next run tries again" in caplog.text
+    assert GONE not in caplog.text
+    assert Suppression.objects.get().address == GONE
+    assert Mark.objects.get().at == mark.at
+    read()
+    assert asked == [mark.at - timedelta(days=1)] * 2
+    assert Suppression.objects.count() == 1
+
+
+def test_a_long_first_reading_goes_on_at_the_next_turn(
+    db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(suppression_sync, "TURN_S", -1)
+    asked = pages(monkeypatch)
+    read()
+    read()
+    assert asked[1] - asked[0] == suppression_sync.WINDOW
+
+
+def test_a_right_that_is_missing_is_named(sandbox: RunningSandbox, db: None, caplog: Any) -> None:
+    sandbox.account(denied=["ses:ListSuppressedDestinations"])
+    read()
+    assert "not allowed, needs ses:ListSuppressedDestinations" in caplog.text
+
+
+def test_a_pause_does_not_end_where_ses_goes_on(sandbox: RunningSandbox, db: None) -> None:
+    suppressions.suppress(Channel.EMAIL, GONE, SuppressionReason.BOUNCE, until=ago(days=-1))
+    on_list(sandbox, entry(ago(hours=1), reason="COMPLAINT"))
+    read()
+    row = Suppression.objects.get()
+    assert (row.until, row.reason) == (None, "complaint")
+
+
+def test_one_of_ours_stays_as_it_is_and_is_seen_on_the_list(
+    sandbox: RunningSandbox, db: None
+) -> None:
+    suppressions.suppress(Channel.EMAIL, GONE, SuppressionReason.COMPLAINT, "abuse")
+    on_list(sandbox, "Gone@customer.example")
+    read()
+    row = Suppression.objects.get()
+    assert (row.reason, row.detail, row.listed_as) == (
+        "complaint",
+        "abuse",
+        "Gone@customer.example",
+    )
+    assert row.listed_at
+
+
+def test_what_a_report_suppresses_meanwhile_stays_as_it_is(
+    sandbox: RunningSandbox, db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken_over = suppressions._taken_over
+
+    def reported(channel: Channel, address: str, entry: Listed) -> Suppression:
+        suppressions.suppress(channel, address, SuppressionReason.COMPLAINT, "abuse")
+        return taken_over(channel, address, entry)
+
+    monkeypatch.setattr(suppressions, "_taken_over", reported)
+    on_list(sandbox, GONE)
+    read()
+    assert Suppression.objects.get().detail == "abuse"
+
+
+def test_nobody_is_asked_where_e_mail_does_not_go_by_ses(
+    db: None, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.AWS_SES_SUPPRESSION_LIST = False
+    asked = pages(monkeypatch)
+    read()
+    suppressions.suppress(Channel.EMAIL, GONE, SuppressionReason.BOUNCE)
+    suppressions.lift(Suppression.objects.get(), "office")
+    assert asked == []
+    assert not Suppression.objects.get().unlist
+
+
+# --- What is lifted here ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def lifted(sandbox: RunningSandbox, db: None) -> Suppression:
+    """One that came from SES's list, and was lifted here."""
+    on_list(sandbox, entry(ago(days=1), "Gone@Customer.example"))
+    read()
+    row = Suppression.objects.get()
+    assert suppressions.lift(row, "office")
+    return row
+
+
+def test_what_is_lifted_is_taken_off_ses_s_list_spelled_as_it_is_there(
+    sandbox: RunningSandbox, lifted: Suppression
+) -> None:
+    tasks.take_off_lists()
+    lifted.refresh_from_db()
+    assert (lifted.unlist, lifted.unlist_problem) == (False, "")
+    assert lifted.unlisted_at
+    assert left(sandbox) == []
+
+
+def test_what_is_lifted_stays_so_unless_ses_lists_it_anew(
+    sandbox: RunningSandbox, lifted: Suppression
+) -> None:
+    tasks.take_off_lists()
+    Mark.objects.all().delete()
+    on_list(sandbox, entry(ago(days=1), "GONE@customer.example"))
+    read()
+    assert not Suppression.objects.in_force().exists()
+    assert left(sandbox) == []
+    on_list(sandbox, GONE)
+    read()
+    assert Suppression.objects.in_force().get().address == GONE
+
+
+def test_where_ses_does_not_let_it_go_the_admin_says_so_and_the_night_tries_again(
+    sandbox: RunningSandbox, lifted: Suppression, admin_client: Client, caplog: Any
+) -> None:
+    sandbox.account(denied=["ses:DeleteSuppressedDestination"])
+    tasks.take_off_lists()
+    assert "nothing taken off the list of email" in caplog.text
+    shown = admin_client.get("/admin/core/suppression/").content.decode()
+    words = "not allowed, needs ses:DeleteSuppressedDestination"
+    assert f"still to be taken off: AccessDeniedException {words}" in shown
+    sandbox.account(denied=[])
+    read()
+    assert left(sandbox) == []
+    assert ">taken off<" in admin_client.get("/admin/core/suppression/").content.decode()
+
+
+def test_a_refusal_of_the_account_is_not_asked_for_again_with_each_address(
+    sandbox: RunningSandbox, db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        suppressions.suppress(Channel.EMAIL, f"{number}@x.example", SuppressionReason.BOUNCE)
+    for row in Suppression.objects.all():
+        suppressions.lift(row, "office")
+    calls: list[str] = []
+
+    def throttled(address: str) -> None:
+        calls.append(address)
+        raise ThrottledError("slow down")
+
+    monkeypatch.setattr(suppression_lists, "unsuppress", throttled)
+    tasks.take_off_lists()
+    assert len(calls) == 1
+    assert set(Suppression.objects.values_list("unlist_problem", flat=True)) == {"slow down"}
+
+
+def test_what_is_suppressed_again_meanwhile_stays_on_the_list(
+    sandbox: RunningSandbox, lifted: Suppression
+) -> None:
+    suppressions.suppress(Channel.EMAIL, GONE, SuppressionReason.COMPLAINT)
+    tasks.take_off_lists()
+    assert left(sandbox) == ["Gone@Customer.example"]
+    assert not Suppression.objects.filter(unlist=True).exists()
+
+
+@pytest.mark.parametrize(
+    ("code", "detail", "hours", "again"),
+    [
+        ("Permanent OnAccountSuppressionList", "on the list", 0, False),
+        ("Permanent OnAccountSuppressionList", "on the list", 50, False),
+        ("Permanent General", "550 5.1.1 unknown", 0, True),
+        ("", "Phone number is opted out", 0, False),
+    ],
+)
+def test_what_the_list_still_bounces_until_the_lift_has_come_there_does_not_undo_it(
+    lifted: Suppression, delivery: Make, code: str, detail: str, hours: int, again: bool
+) -> None:
+    Suppression.objects.update(lifted_at=ago(hours=hours, minutes=1))
+    bounced(delivery(), code, detail)
+    assert Suppression.objects.in_force().exists() is again
+
+
+def test_what_the_list_bounces_long_after_it_was_taken_off_counts_again(
+    lifted: Suppression, delivery: Make
+) -> None:
+    Suppression.objects.update(lifted_at=ago(hours=3), unlist=False, unlisted_at=ago(hours=2))
+    bounced(delivery(), "Permanent OnAccountSuppressionList", "on the list")
+    assert Suppression.objects.in_force().exists()
+
+
+def bounced(row: Delivery, code: str, detail: str) -> None:
+    report = ProviderEvent(
+        fingerprint="1",
+        kind=EventKind.BOUNCED,
+        permanent=True,
+        provider="ses",
+        delivery_ref=row.pk,
+        attempt=1,
+        recipient=GONE,
+        code=code,
+        detail=detail,
+        occurred_at=timezone.now(),
+    )
+    provider_events.receive([report])
+
+
+def test_the_office_lifts_and_a_worker_is_woken_after_the_commit(
+    sandbox: RunningSandbox,
+    db: None,
+    admin_client: Client,
+    woken: list[Any],
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    suppressions.suppress(Channel.EMAIL, GONE, SuppressionReason.BOUNCE)
+    chosen = {"action": "lift", "_selected_action": [Suppression.objects.get().pk]}
+    with django_capture_on_commit_callbacks(execute=True):
+        answer = admin_client.post("/admin/core/suppression/", chosen, follow=True)
+        assert woken == []
+    assert [name for name, _ in woken] == ["apps.core.tasks.take_off_lists"]
+    assert "a worker takes them off it now" in answer.content.decode()
+
+
+@pytest.mark.services
+def test_a_real_worker_takes_it_off(sandbox: RunningSandbox, worker: Callable[..., Worker]) -> None:
+    on_list(sandbox, GONE)
+    worker(
+        AWS_ENDPOINT_URL_SESV2=sandbox.aws_url,
+        AWS_ENDPOINT_URL_SNS=sandbox.aws_url,
+        AWS_SES_SUPPRESSION_LIST="true",
+    )
+    read = Suppression.objects.in_force()
+    tasks.read_suppression_list.apply_async()
+    wait_with_beat(read.exists, "the list was read", tasks.read_suppression_list.apply_async)
+    suppressions.lift(Suppression.objects.get(), "office")
+    wakeups.wake_unlisting()
+    wait_with_beat(lambda: left(sandbox) == [], "it was taken off", wakeups.wake_unlisting)
+
+
+# --- SNS's opt-outs -----------------------------------------------------------------------------
+
+
+def stop(sandbox: RunningSandbox, *numbers: str) -> None:
+    for number in numbers:
+        sandbox.opt_out(number)
+    tasks.read_opt_outs()
+
+
+def stopped(number: str = NUMBER) -> bool:
+    return Suppression.objects.in_force().filter(channel=Channel.SMS, address=number).exists()
+
+
+def test_every_number_that_answered_stop_is_left_alone_and_once(
+    sandbox: RunningSandbox, db: None
+) -> None:
+    numbers = [f"+1202555{number:04d}" for number in range(150)]
+    stop(sandbox, *numbers)
+    tasks.read_opt_outs()
+    rows = Suppression.objects.filter(channel=Channel.SMS, reason=SuppressionReason.OPT_OUT)
+    assert sorted(rows.values_list("address", flat=True)) == numbers
+
+
+def test_who_answers_start_is_texted_again_when_they_agree(
+    sandbox: RunningSandbox, delivery: Make, person: Callable[..., User]
+) -> None:
+    owner = person(phone=NUMBER, verified_phone=NUMBER)
+    stop(sandbox, NUMBER)
+    sandbox.opt_in(NUMBER)
+    tasks.read_opt_outs()
+    row = Suppression.objects.get()
+    assert (row.lifted_by, row.unlist) == ("SNS: the owner answered START", False)
+    assert not Contact.objects.get(user=owner).sms_opt_in
+
+
+def test_a_stop_that_a_receipt_told_of_is_lifted_when_it_has_been_seen_on_the_list_and_left_it(
+    sandbox: RunningSandbox, db: None
+) -> None:
+    tasks.read_opt_outs()
+    suppressions.suppress(Channel.SMS, NUMBER, SuppressionReason.OPT_OUT)
+    tasks.read_opt_outs()
+    assert stopped(), "the list may be late"
+    stop(sandbox, NUMBER)
+    sandbox.opt_in(NUMBER)
+    tasks.read_opt_outs()
+    assert not stopped()
+
+
+def test_a_number_that_does_not_exist_is_not_let_go_by_start(
+    sandbox: RunningSandbox, db: None
+) -> None:
+    suppressions.suppress(Channel.SMS, NUMBER, SuppressionReason.BOUNCE)
+    stop(sandbox, NUMBER)
+    sandbox.opt_in(NUMBER)
+    tasks.read_opt_outs()
+    assert stopped()
+
+
+def opt_outs(monkeypatch: pytest.MonkeyPatch, *parts: list[str] | Exception) -> None:
+    """What SNS's list gives, an exception where it is cut."""
+
+    def opted_out() -> Iterator[list[Listed]]:
+        for part in parts:
+            if isinstance(part, Exception):
+                raise part
+            yield [Listed(number, SuppressionReason.OPT_OUT) for number in part]
+
+    monkeypatch.setattr(suppression_lists, "opted_out", opted_out)
+
+
+def test_a_list_that_is_cut_lets_nobody_go(
+    sandbox: RunningSandbox, db: None, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    stop(sandbox, NUMBER)
+    sandbox.opt_in(NUMBER)
+    with monkeypatch.context() as patched:
+        opt_outs(patched, ["+12025550143"], ThrottledError("Rate exceeded", code="Throttled"))
+        tasks.read_opt_outs()
+    assert stopped()
+    assert stopped("+12025550143"), "what was read is kept"
+    assert "SNS's list of opt-outs not read to its end, the next run tries again" in caplog.text
+    tasks.read_opt_outs()
+    assert not stopped()
+
+
+def test_a_number_that_a_page_missed_stays_stopped(
+    sandbox: RunningSandbox, db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop(sandbox, NUMBER)
+    opt_outs(monkeypatch, ["+12025550143"])
+    tasks.read_opt_outs()
+    assert stopped()
+
+
+def test_a_list_that_most_have_left_at_once_is_not_believed(
+    sandbox: RunningSandbox, db: None, caplog: Any
+) -> None:
+    numbers = [f"+1202555{number:04d}" for number in range(12)]
+    stop(sandbox, *numbers)
+    for number in numbers:
+        sandbox.opt_in(number)
+    tasks.read_opt_outs()
+    assert "not believed: of 12 opt-outs 12 left SNS's list at once" in caplog.text
+    assert all(map(stopped, numbers))
+
+
+def test_the_list_of_another_region_lets_nobody_go(
+    sandbox: RunningSandbox, db: None, settings: Any
+) -> None:
+    stop(sandbox, NUMBER)
+    sandbox.opt_in(NUMBER)
+    settings.AWS_SNS_REGION_NAME = "eu-west-1"
+    tasks.read_opt_outs()
+    tasks.read_opt_outs()
+    assert stopped()
+
+
+def test_nobody_is_asked_where_texts_do_not_go_by_sns(
+    sandbox: RunningSandbox, db: None, settings: Any
+) -> None:
+    settings.SMS_BACKEND = "apps.core.providers.memory.SMS"
+    stop(sandbox, NUMBER)
+    assert not Suppression.objects.exists()
+    settings.SMS_BACKEND, settings.SMS_ENABLED = settings.SNS_BACKEND, False
+    tasks.read_opt_outs()
+    assert not Suppression.objects.exists()
+
+
+# --- Consent ------------------------------------------------------------------------------------
+
+
+def test_stop_withdraws_the_consent_and_the_next_message_goes_by_email(
+    sandbox: RunningSandbox, person: Callable[..., User], notify: Any, delivery: Make
+) -> None:
+    owner = person(phone=NUMBER, verified_phone=NUMBER)
+    other = person()
+    waiting = delivery(Channel.SMS, Priority.HIGH, recipient=owner)
+    stop(sandbox, NUMBER)
+    assert not Contact.objects.get(user=owner).sms_opt_in
+    assert Contact.objects.get(user=other).sms_opt_in
+    stand_in = attempt(waiting.pk)
+    assert stand_in
+    assert stand_in.channel == Channel.EMAIL
+    waiting.refresh_from_db()
+    assert waiting.reason == "address is suppressed: its owner answered STOP"
+
+
+def test_stop_holds_for_the_next_number_of_its_owner(
+    sandbox: RunningSandbox, person: Callable[..., User], delivery: Make
+) -> None:
+    owner = person(phone=NUMBER, verified_phone=NUMBER)
+    stop(sandbox, NUMBER)
+    Contact.objects.update(phone="+12025550199", verified_phone="+12025550199")
+    row = delivery(Channel.SMS, recipient=owner)
+    attempt(row.pk)
+    row.refresh_from_db()
+    assert (row.state, row.reason) == (DeliveryState.SKIPPED, "has not agreed to text messages")
+
+
+def agree(admin_client: Client, contact: Contact, *, shown: bool = False) -> str:
+    """The office ticks both, with the word of the owner; what the page says.
+
+    `shown`: whether they were ticked when the page was opened.
+    """
+    form = {
+        "initial-sms_opt_in": str(shown),
+        "initial-wants_email": str(shown),
+        "user": contact.user_id,
+        "email": contact.email,
+        "phone": contact.phone,
+        "sms_opt_in": "on",
+        "wants_email": "on",
+        "time_zone": contact.time_zone,
+    }
+    answer = admin_client.post(f"/admin/core/contact/{contact.pk}/change/", form, follow=True)
+    return str(answer.content.decode())
+
+
+def test_whoever_agrees_again_is_opted_in_at_sns(
+    sandbox: RunningSandbox, person: Callable[..., User], admin_client: Client, delivery: Make
+) -> None:
+    owner = person(phone=NUMBER, verified_phone=NUMBER)
+    stop(sandbox, NUMBER)
+    assert "had answered STOP, which is lifted" in agree(
+        admin_client, Contact.objects.get(user=owner)
+    )
+    assert Suppression.objects.get().lifted_by == "admin"
+    tasks.take_off_lists()
+    assert not suppression_lists.is_opted_out(NUMBER)
+    assert Contact.objects.get(user=owner).sms_opt_in
+    assert not stopped()
+
+
+def test_a_page_that_was_open_while_the_owner_answered_stop_gives_no_consent_back(
+    sandbox: RunningSandbox, person: Callable[..., User], admin_client: Client
+) -> None:
+    owner = person(phone=NUMBER, verified_phone=NUMBER)
+    page = admin_client.get(f"/admin/core/contact/{owner.contact.pk}/change/").content.decode()
+    assert '<input type="hidden" name="initial-sms_opt_in" value="True"' in page
+    stop(sandbox, NUMBER)
+    contact = Contact.objects.get(user=owner)
+    contact.time_zone = "America/Chicago"
+    assert "STOP" not in agree(admin_client, contact, shown=True)
+    contact.refresh_from_db()
+    assert (contact.time_zone, contact.sms_opt_in) == ("America/Chicago", False)
+    assert stopped()
+
+
+def test_a_complaint_on_ses_s_list_withdraws_the_consent_and_a_bounce_does_not(
+    sandbox: RunningSandbox, person: Callable[..., User]
+) -> None:
+    angry, gone = person(email="angry@x.example"), person(email=GONE)
+    on_list(sandbox, entry(ago(days=1)), entry(ago(days=1), "Angry@x.example", "COMPLAINT"))
+    read()
+    assert not Contact.objects.get(user=angry).wants_email
+    assert Contact.objects.get(user=gone).wants_email
+
+
+def test_whoever_wants_email_again_after_a_complaint_is_taken_off_ses_s_list(
+    sandbox: RunningSandbox, person: Callable[..., User], admin_client: Client, delivery: Make
+) -> None:
+    owner = person(email=GONE, verified_email=GONE)
+    on_list(sandbox, entry(ago(days=1), "Gone@Customer.example", "COMPLAINT"))
+    read()
+    said = agree(admin_client, Contact.objects.get(user=owner))
+    assert "had complained, which is lifted" in said
+    assert "STOP" not in said
+    assert Suppression.objects.get().lifted_by == "admin"
+    tasks.take_off_lists()
+    assert left(sandbox) == []
+    row = delivery(recipient=owner)
+    attempt(row.pk)
+    row.refresh_from_db()
+    assert row.state == DeliveryState.ACCEPTED
+
+
+def test_a_page_that_was_open_while_the_owner_complained_gives_no_consent_back(
+    sandbox: RunningSandbox, person: Callable[..., User], admin_client: Client
+) -> None:
+    contact = person(email=GONE, verified_email=GONE).contact
+    suppressions.suppress(Channel.EMAIL, GONE, SuppressionReason.COMPLAINT)
+    assert "complained" not in agree(admin_client, contact, shown=True)
+    contact.refresh_from_db()
+    assert (contact.wants_email, contact.sms_opt_in) == (False, True)
+    assert Suppression.objects.in_force().exists()
+
+
+def test_to_agree_without_a_stop_says_nothing_of_it(
+    sandbox: RunningSandbox, person: Callable[..., User], admin_client: Client
+) -> None:
+    contact = person(sms_opt_in=False).contact
+    assert "STOP" not in agree(admin_client, contact)
+    assert Contact.objects.get(pk=contact.pk).sms_opt_in
+
+
+def test_a_list_that_is_late_does_not_undo_what_was_just_opted_in(
+    sandbox: RunningSandbox, db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = "+12025550144"
+    stop(sandbox, number)
+    suppressions.lift(Suppression.objects.get(), "office")
+    tasks.read_opt_outs()
+    assert not stopped(number), "still to be taken off"
+    tasks.take_off_lists()
+    opt_outs(monkeypatch, [number])
+    tasks.read_opt_outs()
+    assert not stopped(number)
+    Suppression.objects.update(lifted_at=ago(hours=2), unlisted_at=ago(hours=2))
+    tasks.read_opt_outs()
+    assert stopped(number), "that is another STOP"
+
+
+def test_sns_opts_in_once_in_30_days_and_the_admin_says_what_it_said(
+    sandbox: RunningSandbox, db: None, admin_client: Client
+) -> None:
+    number = "+12025550145"
+    for _ in range(2):
+        stop(sandbox, number)
+        suppressions.lift(Suppression.objects.in_force().get(), "office")
+        tasks.take_off_lists()
+        taken_off = Suppression.objects.filter(unlist=False)
+        taken_off.update(lifted_at=ago(hours=2), unlisted_at=ago(hours=2))
+    assert suppression_lists.is_opted_out(number)
+    shown = admin_client.get("/admin/core/suppression/").content.decode()
+    assert "still to be taken off: InvalidParameter" in shown
+    assert "within 30 days" in shown

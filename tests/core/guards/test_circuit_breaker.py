@@ -1,0 +1,266 @@
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.urls import reverse
+from django.utils import timezone
+
+from apps.core import tasks
+from apps.core.audit.ledger import ledger
+from apps.core.delivery import broker, sweeps, transitions
+from apps.core.delivery.attempt import attempt, claim
+from apps.core.exceptions import (
+    AmbiguousError,
+    ChannelUnavailableError,
+    DeliveryError,
+    PermanentError,
+    ThrottledError,
+    TransientError,
+)
+from apps.core.guards import circuit_breaker
+from apps.core.models import ChannelStop, Delivery
+from apps.core.providers import memory
+from apps.core.states import Channel, DeliveryState, LogEvent, Priority
+
+Make = Callable[..., Delivery]
+REFUSED = ChannelUnavailableError("credentials invalid for j@fleet.example", code="535")
+
+
+@pytest.fixture(autouse=True)
+def broker_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(broker, "waiting", lambda: dict.fromkeys(Priority, 0))
+
+
+def fresh(row: Delivery) -> Delivery:
+    return Delivery.objects.get(pk=row.pk)
+
+
+def stop(channel: Channel = Channel.EMAIL, **values: Any) -> None:
+    circuit_breaker.stop(channel, REFUSED)
+    ChannelStop.objects.filter(channel=channel).update(**values)
+
+
+def probe_is_due() -> None:
+    ChannelStop.objects.update(probe_at=timezone.now() - timedelta(seconds=1))
+
+
+def test_a_refusal_of_the_account_stops_the_channel_and_costs_the_delivery_nothing(
+    delivery: Make, story: Callable[[Delivery], list[str]]
+) -> None:
+    row = delivery()
+    memory.failures.append(REFUSED)
+    attempt(row.pk)
+    after, stopped = fresh(row), ChannelStop.objects.get()
+    assert (after.state, after.failures) == (DeliveryState.DUE, 0)
+    assert story(row) == [LogEvent.CALLING, LogEvent.TRANSIENT]
+    assert (stopped.channel, stopped.code) == (Channel.EMAIL, "535")
+    assert stopped.reason == "credentials invalid for j***@fleet.example"
+
+
+def test_on_a_stopped_channel_nothing_is_claimed_and_nobody_is_woken(delivery: Make) -> None:
+    stop()
+    rows = [delivery() for _ in range(5)]
+    for row in rows:
+        attempt(row.pk)
+    assert {fresh(row).attempts for row in rows} == {0}
+    assert memory.emails == []
+    assert sweeps.due() == []
+
+
+def test_the_other_channel_goes_on(delivery: Make) -> None:
+    stop(Channel.EMAIL)
+    row = delivery(Channel.SMS)
+    assert sweeps.due() == [row]
+    attempt(row.pk)
+    assert fresh(row).state == DeliveryState.ACCEPTED
+
+
+def test_when_it_is_time_one_delivery_is_let_through_and_no_second(delivery: Make) -> None:
+    stop()
+    older, newer = delivery(), delivery()
+    probe_is_due()
+    assert sweeps.due() == [older]
+    assert claim(older.pk) is not None
+    assert claim(newer.pk) is None
+
+
+@pytest.mark.parametrize("answer", [None, PermanentError("no such user", code="550")])
+def test_an_answer_about_the_message_lets_the_channel_run_again(
+    delivery: Make, answer: DeliveryError | None
+) -> None:
+    stop()
+    row, waiting = delivery(), delivery()
+    probe_is_due()
+    memory.failures.extend([answer] if answer else [])
+    attempt(row.pk)
+    assert not ChannelStop.objects.exists()
+    assert sweeps.due() == [waiting]
+
+
+@pytest.mark.parametrize(
+    "answer", [REFUSED, TransientError("no route"), AmbiguousError("silence"), ThrottledError("")]
+)
+def test_what_is_no_answer_about_the_message_leaves_it_stopped_for_longer(
+    delivery: Make, answer: DeliveryError
+) -> None:
+    stop()
+    row = delivery()
+    probe_is_due()
+    memory.failures.append(answer)
+    attempt(row.pk)
+    stopped = ChannelStop.objects.get()
+    assert stopped.probes == 1
+    assert stopped.probe_at
+    assert stopped.probe_at > timezone.now() + timedelta(seconds=25)
+    assert fresh(row).state in (DeliveryState.DUE, DeliveryState.UNKNOWN)
+
+
+def test_the_tries_become_rarer_up_to_five_minutes(delivery: Make) -> None:
+    stop(probes=50)
+    row = delivery()
+    probe_is_due()
+    assert circuit_breaker.probe(row.pk)
+    probe_at = ChannelStop.objects.get().probe_at
+    assert probe_at
+    wait = probe_at - timezone.now()
+    assert timedelta(minutes=4, seconds=55) < wait <= timedelta(minutes=5)
+
+
+def test_ten_thousand_deliveries_do_not_burn_their_attempts_while_the_channel_is_stopped(
+    delivery: Make,
+) -> None:
+    rows = [delivery() for _ in range(30)]
+    memory.failures.extend([REFUSED] * 6)
+    for _ in range(6):
+        for row in rows:
+            attempt(row.pk)
+        probe_is_due()
+        attempt(sweeps.due()[0].pk)
+    assert not ChannelStop.objects.exists(), "the provider took the seventh"
+    for row in rows:
+        attempt(row.pk)
+    assert {fresh(row).state for row in rows} == {DeliveryState.ACCEPTED}
+    assert {fresh(row).failures for row in rows} == {0}
+    assert sum(fresh(row).attempts for row in rows) == 30 + 6
+    assert len(memory.emails) == 30
+
+
+def test_a_text_that_rests_on_a_channel_stopped_for_long_goes_by_email(
+    delivery: Make, notify: Any, person: Any
+) -> None:
+    stop(Channel.SMS)
+    text = delivery(Channel.SMS, Priority.HIGH)
+    [told] = notify(person(), priority=Priority.URGENT)
+    urgent = told.deliveries.get(channel=Channel.SMS)
+    assert sweeps.due() == []
+    ChannelStop.objects.update(since=timezone.now() - timedelta(minutes=3))
+    (instead,) = sweeps.due()
+    assert (instead.channel, instead.notification_id) == (Channel.EMAIL, text.notification_id)
+    assert fresh(text).state == DeliveryState.SKIPPED
+    assert fresh(text).reason.startswith("text messages are stopped: credentials invalid")
+    assert fresh(urgent).state == DeliveryState.DUE, "its e-mail is out already"
+    assert ledger().discrepancies == []
+
+
+def test_where_high_texts_alone_wait_one_of_them_still_tries_the_channel(delivery: Make) -> None:
+    stop(Channel.SMS, since=timezone.now() - timedelta(minutes=3))
+    probe_is_due()
+    older, newer = (delivery(Channel.SMS, Priority.HIGH) for _ in range(2))
+    found = sweeps.due()
+    assert older in found
+    assert fresh(newer).state == DeliveryState.SKIPPED
+    attempt(older.pk)
+    assert not ChannelStop.objects.exists()
+
+
+def test_a_try_is_not_used_up_by_a_wake_up_for_a_delivery_that_is_not_due(delivery: Make) -> None:
+    stop()
+    probe_is_due()
+    assert claim(delivery(state=DeliveryState.ACCEPTED).pk) is None
+    assert ChannelStop.objects.get().probes == 0
+    assert claim(delivery().pk) is not None
+
+
+def test_what_is_held_back_for_the_reputation_does_not_try_a_stopped_channel(
+    delivery: Make,
+) -> None:
+    stop()
+    circuit_breaker.hold_back(Channel.EMAIL, "too many bounces")
+    probe_is_due()
+    row = delivery()
+    assert sweeps.due() == []
+    assert claim(row.pk) is None
+    assert claim(delivery(priority=Priority.URGENT).pk) is not None
+
+
+def test_a_held_delivery_that_a_worker_took_meanwhile_stays_with_it(delivery: Make) -> None:
+    row = delivery(Channel.SMS, Priority.HIGH)
+    claim(row.pk)
+    assert transitions.held_too_long(row, "stopped") is None
+    assert fresh(row).state == DeliveryState.SENDING
+    assert not row.log.exists()
+
+
+def test_the_administrator_hears_once_that_texts_are_stopped_and_of_email_by_the_log_alone(
+    caplog: pytest.LogCaptureFixture, db: None
+) -> None:
+    stop(Channel.SMS)
+    stop(Channel.EMAIL)
+    assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
+    tasks.send_alerts()
+    assert memory.emails == [], "while e-mail is stopped"
+    circuit_breaker.resume(Channel.EMAIL, "a delivery was let through")
+    tasks.send_alerts()
+    tasks.send_alerts()
+    (mail,) = memory.emails
+    assert mail.subject == "RS Systems: text messages are stopped"
+    assert "535 credentials invalid" in mail.body
+
+
+def test_an_alert_that_could_not_be_sent_is_sent_by_the_next_turn(db: None) -> None:
+    stop(Channel.SMS)
+    memory.failures.append(TransientError("busy"))
+    tasks.send_alerts()
+    assert memory.emails == []
+    tasks.send_alerts()
+    assert len(memory.emails) == 1
+
+
+def test_the_ledger_says_which_channel_is_stopped_and_why(db: None) -> None:
+    stop()
+    why = "the provider refuses everything: credentials invalid for j***@fleet.example"
+    assert ledger().stopped == {"email": [why]}
+    assert ledger().balances
+
+
+def test_in_the_admin_the_next_try_is_made_at_once(
+    admin_client: Any, woken: list[Any], delivery: Make, django_capture_on_commit_callbacks: Any
+) -> None:
+    stop()
+    row = delivery()
+    with django_capture_on_commit_callbacks(execute=True):
+        answer = admin_client.post(
+            reverse("admin:core_channelstop_changelist"),
+            {"action": "try_now", "_selected_action": [ChannelStop.objects.get().pk]},
+            follow=True,
+        )
+    assert "1 channels are tried" in answer.content.decode()
+    assert [name for name, _ in woken] == ["apps.core.tasks.dispatch_due_notifications"]
+    assert sweeps.due() == [row]
+
+
+def test_who_may_only_look_tries_nothing(client: Any, db: None) -> None:
+    from django.contrib.auth.models import Permission
+
+    looker = User.objects.create_user("looker", is_staff=True)
+    looker.user_permissions.add(Permission.objects.get(codename="view_channelstop"))
+    client.force_login(looker)
+    stop()
+    before = ChannelStop.objects.get().probe_at
+    client.post(
+        reverse("admin:core_channelstop_changelist"),
+        {"action": "try_now", "_selected_action": [ChannelStop.objects.get().pk]},
+    )
+    assert ChannelStop.objects.get().probe_at == before

@@ -1,0 +1,231 @@
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import redis
+
+from apps.core.delivery.attempt import attempt
+from apps.core.exceptions import ThrottledError
+from apps.core.guards import rate_limit
+from apps.core.guards.rate_limit import _ask
+from apps.core.models import Delivery
+from apps.core.providers import memory
+from apps.core.states import Channel, DeliveryState, Priority
+
+EMAIL, SMS = Channel.EMAIL, Channel.SMS
+
+
+@pytest.fixture(autouse=True)
+def pace(redis_url: str, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[redis.Redis]:
+    """An empty Redis, a limit of one message in ten seconds, and no memory of an outage."""
+    client = redis.Redis.from_url(redis_url)
+    client.flushall()
+    settings.EMAIL_RATE_LIMIT = settings.SMS_RATE_LIMIT = 0.1
+    monkeypatch.setattr(rate_limit, "_alone", rate_limit._Alone())
+    monkeypatch.setattr(rate_limit, "PATIENCE_S", 0.2)
+    monkeypatch.setattr(rate_limit, "USED", 1)
+    yield client
+    client.flushall()
+
+
+def ask(channel: Channel = EMAIL, *, urgent: bool = False, weight: int = 1) -> float:
+    """0 where a slot was given for now; else the seconds until it is worth asking again."""
+    answer = _ask(channel, urgent, weight)
+    assert answer.given is (answer.seconds == 0)
+    return answer.seconds
+
+
+def test_after_idle_time_one_passes_and_the_next_waits_its_interval() -> None:
+    assert ask() == 0
+    assert 9 < ask() <= 9.9
+
+
+def test_a_slot_is_given_a_moment_ahead_and_kept_for_its_own_time(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.EMAIL_RATE_LIMIT = 0.001
+    monkeypatch.setattr(rate_limit, "LEAD_S", 1500)
+    given = [_ask(EMAIL, urgent=False, weight=1) for _ in range(4)]
+    assert [answer.given for answer in given] == [True, True, False, False]
+    assert given[0].seconds == 0
+    assert 900 < given[1].seconds <= 1000
+    assert 400 < given[2].seconds <= 500, "until the third slot is less than the lead away"
+
+
+def test_a_slot_is_waited_for_and_one_that_has_passed_is_lost() -> None:
+    slot = rate_limit.Slot(time.monotonic() + 0.1)
+    assert slot.kept()
+    assert time.monotonic() >= slot.at
+    assert not rate_limit.Slot(time.monotonic() - 1).kept()
+
+
+def test_a_call_that_missed_its_slot_takes_another_and_is_made_once(
+    delivery: Callable[..., Delivery],
+    story: Callable[[Delivery], list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    slots = [rate_limit.Slot(time.monotonic() + 3600), *[rate_limit.Slot(time.monotonic() - 1)] * 2]
+    monkeypatch.setattr(rate_limit, "turn", lambda *_, **__: slots.pop())
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    row = delivery()
+    attempt(row.pk)
+    assert story(row) == ["calling", "accepted"]
+    assert len(memory.emails) == 1
+
+
+def test_a_call_that_finds_no_other_slot_is_given_back(
+    delivery: Callable[..., Delivery], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slots = [rate_limit.Slot(time.monotonic() - 1)]
+    monkeypatch.setattr(rate_limit, "turn", lambda *_, **__: slots.pop() if slots else None)
+    row = delivery()
+    attempt(row.pk)
+    after = Delivery.objects.get(pk=row.pk)
+    assert (after.state, after.failures) == (DeliveryState.DUE, 0)
+    assert memory.emails == []
+
+
+def test_slots_are_given_a_little_below_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rate_limit, "USED", 0.5)
+    assert ask() == 0
+    assert 19 < ask() <= 19.9
+
+
+def test_each_channel_has_a_pace_of_its_own() -> None:
+    assert ask(EMAIL) == 0
+    assert ask(SMS) == 0
+    assert ask(EMAIL) > 0
+
+
+def test_a_text_of_three_parts_counts_for_three() -> None:
+    assert ask(SMS, weight=3) == 0
+    assert 29 < ask(SMS) <= 29.9
+
+
+def test_workers_at_once_never_go_faster_than_the_limit(
+    settings: Any, pace: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.EMAIL_RATE_LIMIT = 100
+    monkeypatch.setattr(rate_limit, "PATIENCE_S", 60)
+    seconds, microseconds = pace.time()
+
+    def work() -> None:
+        for _ in range(10):
+            assert rate_limit.turn(EMAIL, Priority.MEDIUM)
+
+    with ThreadPoolExecutor(5) as workers:
+        for done in [workers.submit(work) for _ in range(5)]:
+            done.result()
+    after_fifty = int(pace.get("rs:pace:email:arrival") or 0)
+    assert after_fifty >= seconds * 1_000_000 + microseconds + 50 * 10_000
+
+
+def test_a_waiting_urgent_message_keeps_the_others_back(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rate_limit, "URGENT_HOLDS_MS", 60_000)
+    assert ask() == 0
+    assert ask(urgent=True) > 0
+    settings.EMAIL_RATE_LIMIT = 1_000_000  # the turn has come, for whoever may take it
+    rate_limit.client().delete("rs:pace:email:arrival")
+    assert ask() > 0
+    assert ask(urgent=True) == 0
+    assert ask() == 0
+
+
+def test_a_message_whose_turn_does_not_come_gives_up_waiting() -> None:
+    assert rate_limit.turn(EMAIL, Priority.MEDIUM)
+    assert not rate_limit.turn(EMAIL, Priority.MEDIUM)
+
+
+def test_throttle_answers_halve_the_pace_one_after_another_down_to_an_eighth(
+    pace: redis.Redis,
+) -> None:
+    for _ in range(5):
+        rate_limit.slow_down(EMAIL)
+        pace.delete("rs:pace:email:throttled")
+    assert ask() == 0
+    assert 79 < ask() <= 79.9
+
+
+def test_throttle_answers_of_one_moment_halve_it_once(pace: redis.Redis) -> None:
+    with ThreadPoolExecutor(8) as workers:
+        for done in [workers.submit(rate_limit.slow_down, EMAIL) for _ in range(8)]:
+            done.result()
+    assert pace.get("rs:pace:email:slow") == b"2"
+    assert 0 < pace.pttl("rs:pace:email:throttled") <= rate_limit.ONE_ANSWER_MS
+
+
+def test_a_slower_pace_is_not_for_ever(pace: redis.Redis) -> None:
+    rate_limit.slow_down(EMAIL)
+    assert 0 < pace.ttl("rs:pace:email:slow") <= rate_limit.SLOW_FOR_S
+
+
+def test_a_redis_that_fails_for_a_moment_is_asked_again_and_nothing_is_sent_without_it(
+    redis_server: Any,
+) -> None:
+    redis_server.stop()
+    assert ask() > 0
+    assert ask() > 0
+    redis_server.start()
+    assert ask() == 0
+    assert 9 < ask() <= 9.9
+
+
+def test_without_redis_a_process_keeps_to_its_share_of_the_limit(
+    settings: Any, redis_server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.RATE_LIMIT_SHARES = 4
+    monkeypatch.setattr(rate_limit, "GRACE_S", 0)
+    redis_server.stop()
+    assert ask() == 0
+    assert 39 < ask() <= 40
+    assert ask(SMS) == 0
+    rate_limit.slow_down(EMAIL)
+
+
+def test_the_first_that_is_back_holds_the_channel_for_those_who_are_not(
+    redis_server: Any, pace: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rate_limit, "GRACE_S", 0)
+    monkeypatch.setattr(rate_limit, "RETURN_S", 100)
+    monkeypatch.setattr(rate_limit, "REST_S", 0)
+    redis_server.stop()
+    assert ask(EMAIL) == ask(SMS) == 0
+    redis_server.start()
+    assert 99 < ask(EMAIL) <= 100
+    assert 99 < ask(SMS) <= 100
+    pace.delete("rs:pace:email:arrival")
+    monkeypatch.setattr(rate_limit, "_alone", rate_limit._Alone())
+    rate_limit._alone.has_sent.add(EMAIL)
+    assert ask() == 0, "the second that is back does not hold it again"
+
+
+def test_a_delivery_whose_turn_does_not_come_is_given_back_as_if_nobody_had_taken_it(
+    delivery: Callable[..., Delivery], story: Callable[[Delivery], list[str]]
+) -> None:
+    rows = [delivery() for _ in range(2)]
+    for row in rows:
+        attempt(row.pk)
+    last = Delivery.objects.get(pk=rows[1].pk)
+    assert (last.state, last.failures, last.enqueued_at) == (DeliveryState.DUE, 0, None)
+    assert story(last) == []
+    assert len(memory.emails) == 1
+
+
+def test_a_throttled_attempt_slows_the_pace_and_counts_as_no_failure(
+    delivery: Callable[..., Delivery], pace: redis.Redis
+) -> None:
+    row = delivery()
+    memory.failures.append(ThrottledError("Maximum sending rate exceeded", code="454"))
+    attempt(row.pk)
+    assert Delivery.objects.get(pk=row.pk).failures == 0
+    assert pace.get("rs:pace:email:slow") == b"2"
+
+
+def test_a_clock_that_is_set_back_does_not_stop_the_channel(pace: redis.Redis) -> None:
+    ahead = (time.time() + 3 * 24 * 3600) * 1_000_000
+    pace.set("rs:pace:email:arrival", f"{ahead:.0f}")
+    assert ask() == 0

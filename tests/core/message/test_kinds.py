@@ -1,0 +1,86 @@
+from decimal import Decimal
+from typing import Annotated
+
+import pytest
+from pydantic import Field
+
+from apps.core.exceptions import InvalidContext, UnknownKind
+from apps.core.message import kinds
+from apps.core.states import Priority
+
+
+class Invoice(kinds.Context):
+    number: kinds.Text
+    total: kinds.Money
+    lines: kinds.Count
+    note: Annotated[str | None, Field(max_length=20)] = None
+
+
+KIND = kinds.NotificationKind(
+    "invoice_sent",
+    "Invoice sent",
+    kinds.Category("billing", "Billing"),
+    Priority.LOW,
+    Invoice(number="I-1", total=Decimal("10.50"), lines=1),
+)
+GOOD = {"number": "I-1", "total": "10.50", "lines": 2}
+
+
+def test_a_context_that_fits_comes_back_as_its_type() -> None:
+    context = KIND.validate(GOOD)
+    assert isinstance(context, Invoice)
+    assert context.total == Decimal("10.50")
+
+
+def test_a_context_survives_the_way_through_json() -> None:
+    stored = KIND.validate(GOOD).model_dump(mode="json")
+    assert KIND.validate(stored) == KIND.validate(GOOD)
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"number": None}, "number"),
+        ({"number": "   "}, "number"),
+        ({"number": 7}, "number"),
+        ({"total": "12.345"}, "total"),
+        ({"total": "-1"}, "total"),
+        ({"total": "a lot"}, "total"),
+        ({"lines": 0}, "lines"),
+        ({"lines": "2"}, "lines"),
+        ({"colour": "red"}, "colour"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_the_field_s_name(
+    change: dict[str, object], field: str
+) -> None:
+    with pytest.raises(InvalidContext, match=rf"'invoice_sent': {field}: "):
+        KIND.validate(GOOD | change)
+
+
+@pytest.mark.parametrize("missing", ["number", "total", "lines"])
+def test_a_missing_value_is_refused_with_the_field_s_name(missing: str) -> None:
+    context = {name: value for name, value in GOOD.items() if name != missing}
+    with pytest.raises(InvalidContext, match=rf"{missing}: Field required"):
+        KIND.validate(context)
+
+
+def test_every_problem_is_named_at_once() -> None:
+    with pytest.raises(InvalidContext) as caught:
+        KIND.validate({"number": "", "lines": 2})
+    assert "number: " in str(caught.value)
+    assert "total: " in str(caught.value)
+
+
+def test_an_unknown_kind_is_refused_with_the_names_there_are() -> None:
+    with pytest.raises(UnknownKind, match=r"no notification kind 'repair_lost'.*repair_approved"):
+        kinds.get("repair_lost")
+
+
+def test_a_name_can_be_taken_once_only() -> None:
+    taken = next(kinds.every())
+    other = kinds.NotificationKind(
+        taken.name, "Other", taken.category, taken.priority, taken.sample
+    )
+    with pytest.raises(ValueError, match="registered twice"):
+        kinds.register(other)

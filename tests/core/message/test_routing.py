@@ -1,0 +1,100 @@
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+
+from apps.core.message.routing import plan
+from apps.core.models import Contact
+from apps.core.states import Channel, Priority
+
+EMAIL, SMS = Channel.EMAIL, Channel.SMS
+
+
+def contact(**changes: Any) -> Contact:
+    values = {
+        "email": "jane@fleet.example",
+        "verified_email": "jane@fleet.example",
+        "phone": "+12025550123",
+        "verified_phone": "+12025550123",
+        "sms_opt_in": True,
+    }
+    return Contact(user=User(username="jane"), **{**values, **changes})
+
+
+def taken(priority: Priority, who: Contact | None, *, sms_enabled: bool = True) -> list[Channel]:
+    routes = plan(priority, who, sms_enabled=sms_enabled)
+    return [route.channel for route in routes if not route.skip]
+
+
+def reasons(priority: Priority, who: Contact | None) -> dict[Channel, str]:
+    return {r.channel: r.skip for r in plan(priority, who, sms_enabled=True) if r.skip}
+
+
+@pytest.mark.parametrize(
+    ("priority", "channels"),
+    [
+        (Priority.URGENT, [EMAIL, SMS]),
+        (Priority.HIGH, [SMS]),
+        (Priority.MEDIUM, [EMAIL]),
+        (Priority.LOW, []),
+    ],
+)
+def test_the_priority_picks_the_channels(priority: Priority, channels: list[Channel]) -> None:
+    assert taken(priority, contact()) == channels
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"phone": ""}, "has no mobile number"),
+        ({"verified_phone": "+12025550199"}, "mobile number is not verified"),
+        ({"sms_opt_in": False}, "has not agreed to text messages"),
+    ],
+)
+def test_high_falls_back_to_email_where_sms_cannot_be_used_and_says_why(
+    change: dict[str, Any], reason: str
+) -> None:
+    assert taken(Priority.HIGH, contact(**change)) == [EMAIL]
+    assert reasons(Priority.HIGH, contact(**change)) == {SMS: reason}
+
+
+def test_urgent_goes_by_email_alone_where_sms_is_switched_off() -> None:
+    assert taken(Priority.URGENT, contact(), sms_enabled=False) == [EMAIL]
+
+
+def test_who_wants_no_email_gets_none() -> None:
+    nobody = contact(wants_email=False)
+    assert taken(Priority.URGENT, nobody) == [SMS]
+    assert reasons(Priority.MEDIUM, nobody) == {EMAIL: "wants no e-mail"}
+    assert reasons(Priority.HIGH, contact(wants_email=False, sms_opt_in=False)) == {
+        SMS: "has not agreed to text messages",
+        EMAIL: "wants no e-mail",
+    }
+
+
+def test_an_address_that_nobody_verified_gets_nothing() -> None:
+    unverified = contact(verified_email="", verified_phone="")
+    assert taken(Priority.URGENT, unverified) == []
+    assert reasons(Priority.URGENT, unverified) == {
+        EMAIL: "e-mail address is not verified",
+        SMS: "mobile number is not verified",
+    }
+
+
+def test_a_verification_does_not_outlive_a_change_of_the_address() -> None:
+    who = contact()
+    who.email = "jane@elsewhere.example"
+    assert taken(Priority.MEDIUM, who) == []
+
+
+def test_a_person_without_contact_details_is_skipped_with_that_reason() -> None:
+    assert reasons(Priority.MEDIUM, None) == {EMAIL: "has no contact details"}
+
+
+def test_a_deactivated_account_gets_nothing() -> None:
+    who = contact()
+    who.user.is_active = False
+    assert reasons(Priority.HIGH, who) == {
+        SMS: "account is deactivated",
+        EMAIL: "account is deactivated",
+    }

@@ -1,0 +1,68 @@
+"""All that the application ever tells anybody, once: run by processes of a test's own."""
+
+import logging
+from contextlib import suppress
+from decimal import Decimal
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.mail import mail_admins
+
+from apps.core.audit import alerts
+from apps.core.exceptions import NotSendable
+from apps.core.guards import sms_budget
+from apps.core.message import kinds
+from apps.core.models import SMSSpend
+from apps.core.services.notification import NotificationService
+from apps.core.states import Priority
+from apps.repairs import services
+from apps.repairs.models import Damage, FleetUnit, Position, Profile, Repair
+
+PRICE = Decimal("95.00")
+BREAK: dict[str, Any] = {"damage": Damage.CHIP, "position": Position.CENTER}
+
+
+def drive_repairs() -> None:
+    """Take repairs of the demo through every event that somebody hears of."""
+    people = {profile.user.username: profile for profile in Profile.objects.select_related("user")}
+    jane, tom, priya, maria, sam = (people[n] for n in ("jane", "tom", "priya", "maria", "sam"))
+    unit = FleetUnit.objects.select_related("company").get(number="204")
+
+    whole = services.request_repair(by=maria, unit=unit, **BREAK)
+    services.assign(whole, jane, by=sam)
+    services.assign(whole, priya, by=sam)
+    services.submit_estimate(whole, PRICE, by=priya)
+    services.approve(whole, by=maria)
+    services.start(whole, by=priya)
+    services.complete(whole, PRICE, by=priya)
+
+    denied = services.request_repair(by=tom, unit=unit, estimate=PRICE, **BREAK)
+    services.deny(denied, "The truck is sold.", by=maria)
+
+    breaks = [services.Break(estimate=PRICE, **BREAK)] * 2
+    batch = services.request_batch(by=tom, unit=unit, breaks=breaks)
+    services.approve_batch(batch, by=maria)
+    assert Repair.objects.filter(batch=batch).count() == 2
+
+
+def tell_everybody() -> None:
+    """Each kind of notification to each person, by e-mail and by text message."""
+    for kind in kinds.every():
+        NotificationService().notify(
+            kind.name,
+            User.objects.all(),
+            kind.sample.model_dump(),
+            priority=Priority.URGENT,
+            action_url="/repairs/1/",
+        )
+
+
+def tell_the_administrator() -> None:
+    """By each of the ways in which ADMIN_EMAIL hears of something."""
+    spent = settings.SMS_MONTHLY_SPEND_LIMIT_USD * alerts.WARN_AT
+    SMSSpend.objects.get_or_create(month=sms_budget.this_month(), defaults={"committed_usd": spent})
+    alerts.send_budget_alerts()
+    logging.getLogger("django.request").error("An error of a page")
+    with suppress(NotSendable):
+        mail_admins("To the administrators", "By Django itself.")

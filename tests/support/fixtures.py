@@ -1,0 +1,168 @@
+"""The fixtures of every test of an app, registered in tests/conftest.py."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from celery import Task
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import User
+
+from apps.core import providers
+from apps.core.feedback import sns_envelope
+from apps.core.message import kinds
+from apps.core.models import Contact, Delivery, Notification
+from apps.core.providers import memory
+from apps.core.services.notification import NotificationService
+from apps.core.states import Channel, DeliveryState, Priority
+from sandbox.testing import RunningSandbox, running_sandbox
+from tests.support import signing
+from tests.support.signing import Signer
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[RunningSandbox]:
+    """A sandbox of the module's own, without a subscriber to its events."""
+    with running_sandbox() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def memory_providers(settings: Any) -> Iterator[None]:
+    settings.EMAIL_BACKEND = "apps.core.providers.memory.EmailBackend"
+    settings.SMS_BACKEND = "apps.core.providers.memory.SMS"
+    settings.SMS_ENABLED = True
+    providers.forget()
+    memory.clear()
+    yield
+    providers.forget()
+
+
+@pytest.fixture
+def person(db: None) -> Callable[..., User]:
+    """Makes users who can be reached everywhere; keywords change their contact, None removes it."""
+    made = 0
+
+    def make(contact: bool = True, **changes: Any) -> User:
+        nonlocal made
+        made += 1
+        user = get_user_model().objects.create_user(f"person{made}", first_name=f"Person {made}")
+        if contact:
+            address, number = f"person{made}@fleet.example", f"+1202555{made:04d}"
+            values = {
+                "email": address,
+                "verified_email": address,
+                "phone": number,
+                "verified_phone": number,
+                "sms_opt_in": True,
+            }
+            Contact.objects.create(user=user, **{**values, **changes})
+        return user
+
+    return make
+
+
+def sample(kind: str) -> dict[str, Any]:
+    return kinds.get(kind).sample.model_dump()
+
+
+@pytest.fixture
+def delivery(person: Callable[..., User]) -> Callable[..., Delivery]:
+    """Makes one due delivery that no worker was woken for.
+
+    An e-mail is by default all that its notification asks for.
+    """
+
+    def make(
+        channel: Channel = Channel.EMAIL,
+        priority: Priority | None = None,
+        *,
+        recipient: User | None = None,
+        **values: Any,
+    ) -> Delivery:
+        if priority is None:
+            priority = Priority.MEDIUM if channel == Channel.EMAIL else Priority.URGENT
+        kind = kinds.get("repair_approved")
+        notification = Notification.objects.create(
+            recipient=recipient or person(),
+            kind=kind.name,
+            category=kind.category.name,
+            priority=priority,
+            context=kind.sample.model_dump(mode="json"),
+            title="Approved",
+            text="Approved",
+            action_url="/repairs/1/",
+        )
+        return Delivery.objects.create(
+            notification=notification,
+            channel=channel,
+            priority=priority,
+            **{"state": DeliveryState.DUE, **values},
+        )
+
+    return make
+
+
+@pytest.fixture
+def story() -> Callable[[Delivery], list[str]]:
+    """The events of a delivery's log, in order."""
+    return lambda row: list(row.log.values_list("event", flat=True))
+
+
+@pytest.fixture
+def notify() -> Callable[..., list[Notification]]:
+    def call(recipients: Any, kind: str = "repair_approved", **options: Any) -> list[Notification]:
+        return NotificationService().notify(
+            kind, recipients, sample(kind), action_url="/repairs/1/", **options
+        )
+
+    return call
+
+
+@pytest.fixture
+def woken(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
+    """What the broker was asked for, instead of the broker."""
+    calls: list[tuple[str, dict[str, Any]]] = []
+
+    def publish(task: Task[..., Any], **options: Any) -> None:
+        calls.append((task.name, options))
+
+    monkeypatch.setattr(Task, "apply_async", publish)
+    return calls
+
+
+@pytest.fixture(scope="session")
+def signer() -> Signer:
+    """Signs as SNS does; its certificate is at an address of SNS."""
+    return Signer()
+
+
+@pytest.fixture
+def fetched(signer: Signer, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """The addresses from which a certificate was asked for; nothing is asked for in truth."""
+    settings.AWS_EVENT_TOPIC_ARNS = [signing.TOPIC]
+    addresses: list[str] = []
+
+    def fetch(url: str) -> bytes:
+        addresses.append(url)
+        return signer.certificate
+
+    monkeypatch.setattr(sns_envelope, "_fetched", fetch)
+    sns_envelope._certificate.cache_clear()
+    yield addresses
+    sns_envelope._certificate.cache_clear()
+
+
+@pytest.fixture
+def post(client: Any, db: None) -> Callable[..., Any]:
+    """Posts a body to the endpoint as SNS does."""
+
+    def call(body: str | bytes, **headers: str) -> Any:
+        return client.post(
+            "/webhooks/aws/sns",
+            body,
+            content_type="text/plain; charset=UTF-8",
+            headers={"x-amz-sns-message-type": "Notification", **headers},
+        )
+
+    return call
