@@ -45,9 +45,9 @@ def install_with_uv(lock: Path) -> bool:
     """Install uv, then the lock file with it. Return False if either fails."""
     if subprocess.run([*INSTALL, "--quiet", UV], check=False).returncode:
         return False
-    command = [sys.executable, "-m", "uv", "pip", "install", "--python", sys.executable, "-r", lock]
+    command = [sys.executable, "-m", "uv", "pip", "install", "--python", sys.executable]
     with subprocess.Popen(
-        command,
+        [*command, "-r", str(lock)],
         env=uv_settings(pip_settings()) | os.environ,
         stderr=subprocess.PIPE,
         text=True,
