@@ -18,9 +18,9 @@ from rs_systems.refusal import CANNOT_START
 from tools.processes import LOOPBACK, wait_until
 from tools.supervisor import ROOT
 
+from .support.fresh_python import PRODUCTION, run
 from .support.secrets_manager import NAME, REGION, SecretsManager
 from .support.services import CLOSED_PORT
-from .test_settings import PRODUCTION, run
 
 HIDDEN = "a-value-that-nobody-is-to-see"
 

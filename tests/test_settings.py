@@ -1,12 +1,10 @@
 """That each environment variable does what docs/configuration.md says, in a process of its own."""
 
 import json
-import os
 import re
 import socketserver
 import ssl
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -21,38 +19,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from rs_systems.refusal import CANNOT_START
+from tests.support.fresh_python import PRODUCTION, run
 
 ROOT = Path(__file__).parent.parent
-PRODUCTION = {
-    "ENVIRONMENT": "production",
-    "SECRET_KEY": "k9$Zp2-vX7qLw4mT8rB1nC6yH3sJ5dF0gAeUiOoPzQxWcVbNmMlKkJhGfDs",
-    "ALLOWED_HOSTS": "app.rssystems.com",
-    "SITE_URL": "https://app.rssystems.com",
-    "DATABASE_URL": "postgres://rs:secret@db.example:5432/rs",
-    "CELERY_BROKER_URL": "rediss://cache.example:6379/0",
-    "AWS_SES_SMTP_USER": "user",
-    "AWS_SES_SMTP_PASSWORD": "password",
-}
 PRINT = """
 import json, sys
 from django.conf import settings
 print(json.dumps([getattr(settings, name) for name in sys.argv[1:]], default=str))
 """
-
-
-def run(code: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run Python with these variables alone, in a folder that has no .env."""
-    names = ("PATH", "HOME", "LANG", "VIRTUAL_ENV")
-    inherited = {name: os.environ[name] for name in names if name in os.environ}
-    prefix = "from rs_systems import environment; environment.configure()\n"
-    return subprocess.run(
-        [sys.executable, "-c", prefix + code, *arguments],
-        env=inherited | {"ENV_FILE": os.devnull} | variables,
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 def setting(name: str, **variables: str) -> object:

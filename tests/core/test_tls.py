@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.support.fresh_python import PRODUCTION, run
 from tests.support.tls import Authority, tls_front
-from tests.test_settings import PRODUCTION, run
 from tools.processes import LOOPBACK
 
 pytestmark = pytest.mark.services

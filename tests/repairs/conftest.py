@@ -1,12 +1,11 @@
 from collections.abc import Callable
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
 
-from apps.core.models import Contact, Notification
+from apps.core.models import Contact
 from apps.repairs import services
 from apps.repairs.models import (
     Company,
@@ -20,30 +19,12 @@ from apps.repairs.models import (
     Status,
 )
 from apps.repairs.services import Break
-
-ESTIMATE = Decimal("412.50")
-FINAL_COST = Decimal("398.00")
-REASON = "We sell this unit at the end of the month."
+from tests.support.repairs import ESTIMATE, FINAL_COST, REASON, Cast
 
 
 @pytest.fixture(autouse=True)
 def text_messages_are_on(settings: Any) -> None:
     settings.SMS_ENABLED = True
-
-
-@dataclass(frozen=True)
-class Cast:
-    """Two fleets with a unit each, and the people of this package's tests."""
-
-    redwood: Company
-    unit: FleetUnit
-    maria: Profile
-    luis: Profile
-    lakeshore_unit: FleetUnit
-    helen: Profile
-    jane: Profile
-    tom: Profile
-    sam: Profile
 
 
 @pytest.fixture
@@ -135,16 +116,3 @@ def request_batch(cast: Cast) -> Callable[..., RepairBatch]:
         )
 
     return request
-
-
-def told(kind: str = "") -> list[tuple[str, str]]:
-    """Who was told what, in order: (username, kind), or of one kind only."""
-    rows = Notification.objects.order_by("created_at", "kind", "recipient__username")
-    if kind:
-        rows = rows.filter(kind=kind)
-    return list(rows.values_list("recipient__username", "kind"))
-
-
-def history(repair: Repair) -> list[tuple[str, str, str]]:
-    """The lines of the history: (action, username, note)."""
-    return list(repair.events.values_list("action", "actor__user__username", "note"))

@@ -10,8 +10,7 @@ from django.db import connection, transaction
 from apps.repairs import services
 from apps.repairs.exceptions import AlreadyDone
 from apps.repairs.models import Repair, RepairBatch, Status
-
-from .conftest import ESTIMATE, REASON, Cast, told
+from tests.support.repairs import ESTIMATE, REASON, Cast, told
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

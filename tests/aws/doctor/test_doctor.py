@@ -22,7 +22,7 @@ from apps.core.states import Channel, DeliveryState, EventKind, LogEvent
 from sandbox.account import EVERY_OUTCOME
 from sandbox.testing import RunningSandbox
 from sandbox.topic import ARN
-from tests.aws.conftest import Lines
+from tests.support.doctor import Lines
 from tests.support.services import Worker, wait_until
 from tools.endpoints import endpoints
 

@@ -26,7 +26,7 @@ from apps.core.models import Contact, Delivery
 from apps.core.providers import memory
 from apps.core.providers.base import Receipt
 from apps.core.states import Channel, DeliveryState, LogEvent, Priority
-from tests.core.services.test_notification import statements
+from tests.support.queries import statements
 
 Make = Callable[..., Delivery]
 Story = Callable[[Delivery], list[str]]

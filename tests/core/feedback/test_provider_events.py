@@ -21,9 +21,8 @@ from apps.core.models import Contact, Delivery, ProviderEvent
 from apps.core.providers import memory
 from apps.core.providers.base import Receipt
 from apps.core.states import Channel, DeliveryState, EventKind, LogEvent, Priority
+from tests.support.ses_events import BOUNCE, COMPLAINT, DELIVERY, mail
 from tests.support.signing import Signer
-
-from .test_ses_events import BOUNCE, COMPLAINT, DELIVERY, mail
 
 pytestmark = pytest.mark.usefixtures("fetched")
 

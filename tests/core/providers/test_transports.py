@@ -16,8 +16,7 @@ from apps.core.exceptions import (
 )
 from apps.core.providers.django_mail import DjangoMail
 from sandbox.testing import HOST, RunningSandbox, running_sandbox
-
-from .test_ses_smtp import MESSAGE
+from tests.support.emails import MESSAGE
 
 TRANSPORTS = ["smtp", "ses-api"]
 
