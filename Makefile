@@ -8,9 +8,9 @@ BIN := .venv/bin
 VENV := .venv/.made
 RUN := .venv/.run
 DEV := .venv/.dev
-# Each process has its own Redis, database and ports; the tests of one file stay together.
+# Each process has its own Redis, database and ports; one that has finished takes over from the other.
 JOBS ?= 2
-PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
+PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:

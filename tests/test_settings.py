@@ -21,6 +21,8 @@ from cryptography.x509.oid import NameOID
 from rs_systems.refusal import CANNOT_START
 from tests.support.fresh_python import PRODUCTION, run
 
+pytestmark = pytest.mark.services
+
 ROOT = Path(__file__).parent.parent
 PRINT = """
 import json, sys

@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 from django.contrib.auth import get_user_model
 
-from apps.core.models import Contact
 from apps.repairs import services
 from apps.repairs.models import (
     Company,
@@ -19,6 +18,7 @@ from apps.repairs.models import (
     Status,
 )
 from apps.repairs.services import Break
+from tests.support.people import create_contact
 from tests.support.repairs import ESTIMATE, FINAL_COST, REASON, Cast
 
 
@@ -53,15 +53,7 @@ def _unit(company: Company, number: str) -> FleetUnit:
 def _person(name: str, role: Role, company: Company | None = None) -> Profile:
     first, last = name.split()
     user = get_user_model().objects.create_user(first.lower(), first_name=first, last_name=last)
-    address, number = f"{first.lower()}@fleet.example", f"+1202555{user.pk % 10000:04d}"
-    Contact.objects.create(
-        user=user,
-        email=address,
-        verified_email=address,
-        phone=number,
-        verified_phone=number,
-        sms_opt_in=True,
-    )
+    create_contact(user, f"+1202555{user.pk % 10000:04d}")
     return Profile.objects.create(user=user, role=role, company=company)
 
 

@@ -12,7 +12,7 @@ from apps.repairs.exceptions import AlreadyDone
 from apps.repairs.models import Repair, RepairBatch, Status
 from tests.support.repairs import ESTIMATE, REASON, Cast, told
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
 
 
 def at_once(*acts: Callable[[], object]) -> list[object]:

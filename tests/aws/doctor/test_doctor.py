@@ -410,6 +410,7 @@ def test_an_account_in_the_sandboxes_fails_in_production(
     assert after["redis.tls"].finding.status == Status.WARN
 
 
+@pytest.mark.sqlite
 def test_a_database_of_one_host_fails_outside_development(
     healthy: RunningSandbox, examine: Examine, settings: Any
 ) -> None:

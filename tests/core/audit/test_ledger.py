@@ -18,6 +18,8 @@ from apps.core.models import Delivery, Notification, SMSSpend
 from apps.core.providers import memory
 from apps.core.states import Channel, DeliveryState, LogEvent, Priority
 
+pytestmark = pytest.mark.sqlite
+
 Make = Callable[..., Delivery]
 
 

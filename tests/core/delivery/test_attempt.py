@@ -28,6 +28,8 @@ from apps.core.providers.base import Receipt
 from apps.core.states import Channel, DeliveryState, LogEvent, Priority
 from tests.support.queries import statements
 
+pytestmark = pytest.mark.sqlite
+
 Make = Callable[..., Delivery]
 Story = Callable[[Delivery], list[str]]
 

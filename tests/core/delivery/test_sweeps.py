@@ -13,6 +13,8 @@ from apps.core.delivery.transitions import log
 from apps.core.models import Delivery, NotificationDeliveryLog
 from apps.core.states import FINISHED, Channel, DeliveryState, LogEvent, Priority
 
+pytestmark = pytest.mark.sqlite
+
 Make = Callable[..., Delivery]
 Story = Callable[[Delivery], list[str]]
 

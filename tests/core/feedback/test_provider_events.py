@@ -24,7 +24,7 @@ from apps.core.states import Channel, DeliveryState, EventKind, LogEvent, Priori
 from tests.support.ses_events import BOUNCE, COMPLAINT, DELIVERY, mail
 from tests.support.signing import Signer
 
-pytestmark = pytest.mark.usefixtures("fetched")
+pytestmark = [pytest.mark.usefixtures("fetched"), pytest.mark.sqlite]
 
 Make = Callable[..., Delivery]
 Story = Callable[[Delivery], list[str]]

@@ -32,6 +32,8 @@ from apps.core.providers import memory
 from apps.core.states import Channel, DeliveryState, LogEvent, Priority
 from tests.support.queries import statements
 
+pytestmark = pytest.mark.sqlite
+
 Make = Callable[..., Delivery]
 ONE = Decimal("0.00645")
 NOVEMBER = date(2026, 11, 1)

@@ -16,6 +16,8 @@ from apps.core.services.notification import FAN_OUT, NotificationService
 from apps.core.states import Channel, DeliveryState, LogEvent, Priority
 from tests.support.queries import statements
 
+pytestmark = pytest.mark.sqlite
+
 Notify = Callable[..., list[Notification]]
 Person = Callable[..., User]
 
