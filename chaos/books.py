@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from apps.core.models import Delivery, NotificationDeliveryLog
-from apps.core.states import Channel, DeliveryState, LogEvent, Priority
+from apps.core.states import UNKNOWN_EVENTS, Channel, DeliveryState, LogEvent, Priority
 from chaos.producer import Order
 from sandbox.testing import RunningSandbox
 
@@ -120,15 +120,10 @@ def stories(orders: Iterable[Order]) -> dict[Key, Story]:
 
 
 def _story(lines: Iterable[tuple[int, str]], state: str) -> Story:
-    called: set[int] = set()
     unknown, resent = False, 0
-    for attempt, event in lines:
-        if event == LogEvent.CALLING:
-            called.add(attempt)
-        elif event == LogEvent.AMBIGUOUS:
+    for _, event in lines:
+        if event in UNKNOWN_EVENTS:
             unknown = True
-        elif event == LogEvent.LEASE_EXPIRED:
-            unknown |= attempt in called
         elif event == LogEvent.RESEND:
             resent += unknown
     return Story(unknown or state == DeliveryState.UNKNOWN, resent)

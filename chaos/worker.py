@@ -53,7 +53,7 @@ def _after_claim(delivery: Any, *_: Any) -> Point | None:
     return Point.CLAIMED if delivery else None
 
 
-def _after_line(_: Any, __: Any, event: LogEvent) -> Point | None:
+def _after_entry(_: Any, __: Any, event: LogEvent) -> Point | None:
     return {LogEvent.CALLING: Point.CALLING, LogEvent.ACCEPTED: Point.RECORDING}.get(event)
 
 
@@ -62,5 +62,5 @@ def _after_send(*_: Any) -> Point:
 
 
 attempt.claim = _dying(attempt.claim, _after_claim)
-transitions.log = _dying(transitions.log, _after_line)
+transitions.record = _dying(transitions.record, _after_entry)
 ChannelService.send = _dying(ChannelService.send, _after_send)  # type: ignore[method-assign]

@@ -130,7 +130,7 @@ def sending() -> tuple[Order, Delivery]:
     delivery = Delivery.objects.get()
     Delivery.objects.move(DeliveryState.SENDING, attempts=1)
     delivery.refresh_from_db()
-    transitions.log(delivery, LogEvent.CALLING)
+    transitions.record(delivery, LogEvent.CALLING)
     return made, delivery
 
 
@@ -141,10 +141,10 @@ def test_a_duplicate_is_explained_by_as_many_resends_of_an_unknown_outcome(
     made, delivery = sending
     key = (made.mark, Channel.EMAIL.value)
     assert books.unexplained({key: 1}, books.stories([made])) == [key]
-    transitions.unknown(delivery, AmbiguousError("no answer"))
+    transitions.record_outcome(delivery, AmbiguousError("no answer"))
     assert books.stories([made])[key].unknown
     assert books.unexplained({key: 1}, books.stories([made])) == [key]
-    transitions.settled_by_policy(delivery)
+    transitions.settle_unknown(delivery)
     assert books.unexplained({key: 1}, books.stories([made])) == []
     assert books.unexplained({key: 2}, books.stories([made])) == [key]
 
@@ -155,7 +155,7 @@ def test_a_lease_that_ran_out_before_the_call_leaves_nothing_unknown(
 ) -> None:
     made, delivery = sending
     delivery.attempts = 2
-    transitions.log(delivery, LogEvent.LEASE_EXPIRED)
+    transitions.record(delivery, LogEvent.LOST_BEFORE_CALL)
     assert not books.stories([made])[made.mark, Channel.EMAIL.value].unknown
 
 

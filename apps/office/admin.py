@@ -89,7 +89,7 @@ class DeliveryAdmin(ReadOnlyMixin, admin.ModelAdmin):
         permissions=["settle"],
     )
     def send_again(self, request: HttpRequest, chosen: QuerySet[Delivery]) -> None:
-        again = sum(transitions.sent_again(row, request.user.get_username()) for row in chosen)
+        again = sum(transitions.resend(row, request.user.get_username()) for row in chosen)
         transaction.on_commit(wake_dispatch)
         messages.success(
             request,
@@ -99,7 +99,7 @@ class DeliveryAdmin(ReadOnlyMixin, admin.ModelAdmin):
 
     @admin.action(description="Mark as arrived (unknown)", permissions=["settle"])
     def mark_as_arrived(self, request: HttpRequest, chosen: QuerySet[Delivery]) -> None:
-        known = sum(transitions.found_arrived(row, request.user.get_username()) for row in chosen)
+        known = sum(transitions.confirm_arrival(row, request.user.get_username()) for row in chosen)
         messages.success(request, f"{known} of {len(chosen)} deliveries are marked as arrived.")
 
     @admin.display(ordering="notification__title", description="what it says")
@@ -114,7 +114,7 @@ class DeliveryAdmin(ReadOnlyMixin, admin.ModelAdmin):
 @admin.register(ProviderEvent)
 class ProviderEventAdmin(ReadOnlyMixin, admin.ModelAdmin):
     list_display = ["received_at", "kind", "provider", "recipient", "code", "via", "is_matched"]
-    list_filter = ["kind", "permanent", "received_at"]
+    list_filter = ["kind", "cause", "received_at"]
     ordering = ["-received_at"]
     search_fields = ["=provider_message_id", "=recipient"]
     raw_id_fields = ["delivery"]

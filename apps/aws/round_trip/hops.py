@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 from apps.aws.doctor import examination
 from apps.aws.findings import Status
 from apps.core.models import Delivery, NotificationDeliveryLog, ProviderEvent
-from apps.core.states import SOURCES, Channel, DeliveryState, LogEvent
+from apps.core.states import SOURCES, Channel, DeliveryState, LogEvent, LogSource
 
 
 class Hop(StrEnum):
@@ -58,7 +58,13 @@ _LINES: dict[tuple[Hop, Channel], tuple[str, ...]] = {
     (Hop.DELIVERY, Channel.EMAIL): ("workers.online", "workers.beat"),
     (Hop.DELIVERY, Channel.SMS): ("workers.online", "workers.beat"),
 }
-_REFUSALS = {LogEvent.TRANSIENT, LogEvent.PERMANENT, LogEvent.AMBIGUOUS, LogEvent.LEASE_EXPIRED}
+_REFUSALS = {
+    LogEvent.TRANSIENT,
+    LogEvent.PERMANENT,
+    LogEvent.AMBIGUOUS,
+    LogEvent.LOST_BEFORE_CALL,
+    LogEvent.LOST_AFTER_CALL,
+}
 _WELL = "The doctor finds nothing about it."
 _ELSEWHERE = {
     Hop.WORKER: f"{_WELL} Give it more time, with --timeout.",
@@ -83,7 +89,7 @@ def broken(row: Delivery, ends: DeliveryState) -> Broken:
 
 def is_report(line: NotificationDeliveryLog) -> bool:
     """Whether the line is a report's, rather than of a call or its answer."""
-    return bool(line.provider and line.detail)
+    return line.source == LogSource.EVENT
 
 
 def _place(row: Delivery, ends: DeliveryState) -> tuple[Hop, str]:
