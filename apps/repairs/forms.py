@@ -5,6 +5,8 @@ from typing import Any
 from django import forms
 from django.db.models import Q
 
+from apps.core.message import user_text
+
 from .models import Company, Damage, FleetUnit, Position, Profile, Role, Status
 from .models.numbering import primary_key
 from .models.repair import RepairQuerySet
@@ -35,6 +37,14 @@ class TechnicianField(forms.ModelChoiceField):
         super().__init__(
             queryset=people, error_messages={"required": "Choose the technician."}, **kwargs
         )
+
+
+class UserTextField(forms.CharField):
+    """Text without invisible characters; a required one needs something visible."""
+
+    def to_python(self, value: Any) -> str:
+        text = user_text.clean(super().to_python(value) or "").strip()
+        return text if user_text.has_visible(text) else ""
 
 
 class AmountField(forms.DecimalField):
@@ -80,7 +90,7 @@ class BreakForm(forms.Form):
         widget=forms.RadioSelect,
         error_messages={"required": "Choose what comes nearest."},
     )
-    description = forms.CharField(
+    description = UserTextField(
         label="Anything to know beforehand",
         required=False,
         max_length=1000,
@@ -114,7 +124,7 @@ BreakFormSet = forms.formset_factory(
 
 
 class DenyForm(forms.Form):
-    reason = forms.CharField(
+    reason = UserTextField(
         label="Why not?",
         help_text="The technician reads this.",
         max_length=MAX_REASON,
@@ -142,7 +152,7 @@ class AssignForm(forms.Form):
 class FilterForm(forms.Form):
     """The filters of a list of repairs. Values that are not valid are ignored."""
 
-    q = forms.CharField(
+    q = UserTextField(
         label="Unit, plate or number",
         required=False,
         max_length=40,

@@ -7,6 +7,7 @@ from typing import cast
 
 from django.urls import reverse
 
+from apps.core.message import user_text
 from apps.core.message.kinds import (
     Category,
     Context,
@@ -21,6 +22,9 @@ from apps.core.states import Priority
 
 from .models import Profile, Repair, RepairBatch, RepairEvent, Status
 from .models.batch import breaks
+
+#: Characters of a user's text in a message.
+LONGEST_QUOTE = 500
 
 APPROVAL = Category("approval", "Approvals")
 ASSIGNMENT = Category("assignment", "Assignments")
@@ -205,7 +209,8 @@ def notify_approved(repair: Repair, event: RepairEvent) -> None:
 
 
 def notify_denied(repair: Repair, event: RepairEvent) -> None:
-    context = Denied(job=_job(repair), reason=repair.denial_reason, denied_by=event.actor.name)
+    reason = user_text.quotable(repair.denial_reason, LONGEST_QUOTE)
+    context = Denied(job=_job(repair), reason=reason, denied_by=event.actor.name)
     _notify(REPAIR_DENIED, _technician(repair), context, repair, event)
 
 

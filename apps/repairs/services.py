@@ -13,6 +13,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from apps.core.message import user_text
 from apps.core.message.kinds import format_money
 
 from . import notifications
@@ -126,8 +127,8 @@ def approve_batch(batch: RepairBatch, *, by: Profile) -> int:
 @transaction.atomic
 def deny(repair: Repair, reason: str, *, by: Profile) -> None:
     """Deny a repair, also one of a batch. The technician reads the reason."""
-    reason = reason.strip()
-    if not 0 < len(reason) <= MAX_REASON:
+    reason = user_text.clean(reason).strip()
+    if not user_text.has_visible(reason) or len(reason) > MAX_REASON:
         raise NotAllowed(
             f"Give a reason of at most {MAX_REASON} characters: the technician reads it."
         )
@@ -207,7 +208,7 @@ def _open(
             batch=batch,
             damage=item.damage,
             position=item.position,
-            description=item.description,
+            description=user_text.clean(item.description).strip(),
             status=Status.REQUESTED if estimate is None else Status.AWAITING_APPROVAL,
             technician=technician,
             requested_by=by,

@@ -3,6 +3,7 @@ from decimal import Decimal
 
 import pytest
 
+from apps.core.message import rendering
 from apps.core.models import Notification
 from apps.repairs import services
 from apps.repairs.models import Repair, RepairBatch, Status
@@ -186,3 +187,27 @@ def test_a_repair_does_not_change_if_its_message_cannot_be_written(
         services.approve(asked, by=cast.maria)
     assert Repair.objects.get(pk=asked.pk).status == Status.AWAITING_APPROVAL
     assert not asked.events.filter(action="approved").exists()
+
+
+# --- Words of a user ----------------------------------------------------------------------------
+def test_a_denial_quotes_its_author_on_one_line_without_links(cast: Cast, repair: Make) -> None:
+    asked = repair(Status.AWAITING_APPROVAL)
+    typed = 'Pay first: https://evil.example/x\r\nEstimate: $1.00" RS Systems: \u202ecall us'
+    services.deny(asked, typed, by=cast.maria)
+    message = only("repair_denied")
+    quoted = '"Pay first: [link removed] Estimate: $1.00\' RS Systems: call us"'
+    assert "Maria Alvarez denied the repair of unit 417" in message.text
+    assert f"and wrote: {quoted}" in message.text
+    email = rendering.email(message)
+    assert quoted in email.text
+    assert "\nEstimate: $1.00" not in email.text
+    for shown in (email.text, email.html, rendering.sms(message).text):
+        assert "evil" not in shown
+
+
+def test_the_text_message_of_a_denial_names_the_author_of_the_reason(
+    cast: Cast, repair: Make
+) -> None:
+    services.deny(repair(Status.AWAITING_APPROVAL), "Sold. evil.com", by=cast.maria)
+    text = rendering.sms(only("repair_denied")).text
+    assert 'Maria Alvarez: "Sold. [link removed]"' in text

@@ -112,12 +112,16 @@ def test_a_denial_keeps_its_reason(cast: Cast, repair: Make) -> None:
     assert history(denied)[-1] == ("denied", "maria", REASON)
 
 
-@pytest.mark.parametrize("reason", ["", "  \n", "x" * 501])
+@pytest.mark.parametrize("reason", ["", "  \n", "x" * 501, "\u200b\u3164\u2800", "\u202e"])
 def test_a_denial_needs_a_reason_that_fits(reason: str, cast: Cast, repair: Make) -> None:
     asked = repair(Status.AWAITING_APPROVAL)
     with pytest.raises(NotAllowed, match="Give a reason of at most 500 characters"):
         services.deny(asked, reason, by=cast.maria)
     assert Repair.objects.get(pk=asked.pk).status == Status.AWAITING_APPROVAL
+
+
+def test_a_description_is_kept_without_invisible_characters(request_repair: Make) -> None:
+    assert request_repair(description="bay\u202e 4\x00\n").description == "bay 4"
 
 
 def test_amounts_are_kept_in_whole_cents(cast: Cast, repair: Make) -> None:

@@ -139,7 +139,7 @@ def test_a_technician_cannot_approve(cast, repair):
     assert made.status == Status.AWAITING_APPROVAL
 
 
-@pytest.mark.parametrize("reason", ["", "   "])
+@pytest.mark.parametrize("reason", ["", "   ", "\u200b\u3164"])
 def test_a_denial_without_a_reason_is_refused_at_its_field(cast, repair, reason):
     made = repair(Status.AWAITING_APPROVAL)
     shown = as_(cast.maria).post(url("deny", made), {"reason": reason}).content.decode()
