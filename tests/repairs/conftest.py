@@ -33,7 +33,7 @@ def text_messages_are_on(settings: Any) -> None:
 
 @dataclass(frozen=True)
 class Cast:
-    """Two fleets with a unit each, and the people of this package's tests."""
+    """Two fleets with a unit each, and the people of the tests."""
 
     redwood: Company
     unit: FleetUnit
@@ -100,7 +100,7 @@ def request_repair(cast: Cast) -> Callable[..., Repair]:
 
 @pytest.fixture
 def repair(cast: Cast, request_repair: Callable[..., Repair]) -> Callable[[Status], Repair]:
-    """Makes a repair of Redwood's unit, assigned to Jane, and brings it to a status."""
+    """Create a repair of Redwood's unit, assigned to Jane, with the given status."""
 
     def reach(status: Status) -> Repair:
         made = request_repair(estimate=None if status == Status.REQUESTED else ESTIMATE)
@@ -119,7 +119,7 @@ def repair(cast: Cast, request_repair: Callable[..., Repair]) -> Callable[[Statu
 
 @pytest.fixture
 def request_batch(cast: Cast) -> Callable[..., RepairBatch]:
-    """Makes a batch with a break for each estimate given."""
+    """Create a batch with a break for each estimate."""
 
     def request(*estimates: str | None, **options: Any) -> RepairBatch:
         breaks = [
@@ -138,7 +138,7 @@ def request_batch(cast: Cast) -> Callable[..., RepairBatch]:
 
 
 def told(kind: str = "") -> list[tuple[str, str]]:
-    """Who was told what, in order: (username, kind), or of one kind only."""
+    """Return (username, kind) of all notifications, or of one kind only, in order."""
     rows = Notification.objects.order_by("created_at", "kind", "recipient__username")
     if kind:
         rows = rows.filter(kind=kind)
@@ -146,5 +146,5 @@ def told(kind: str = "") -> list[tuple[str, str]]:
 
 
 def history(repair: Repair) -> list[tuple[str, str, str]]:
-    """The lines of the history: (action, username, note)."""
+    """Return the history as (action, username, note)."""
     return list(repair.events.values_list("action", "actor__user__username", "note"))
