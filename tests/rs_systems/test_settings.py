@@ -11,6 +11,8 @@ from rs_systems.refusal import CANNOT_START
 from tests.support.settings import PRINT, PRODUCTION, run, setting
 from tools.supervisor import ROOT
 
+pytestmark = pytest.mark.services
+
 #: Each variable with a value that is not its default, and the settings that must follow.
 VARIABLES: dict[str, tuple[str, dict[str, object]]] = {
     "SITE_URL": ("https://x.example", {"SITE_URL": "https://x.example"}),

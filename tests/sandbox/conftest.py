@@ -6,27 +6,17 @@ import pytest
 from django.contrib.auth.models import User
 
 from sandbox.inbox import feed
-from sandbox.testing import RunningSandbox, running_sandbox
+from sandbox.testing import RunningSandbox
 from tests.support.clients import DELIVERY, SendEmail, SendText, aws, smtp
 from tests.support.people import a_person
 from tools import chromium
-from tools.processes import wait_until
-
-
-@pytest.fixture(scope="session")
-def shared_sandbox() -> Iterator[RunningSandbox]:
-    with running_sandbox(0, "", None, "--events-delay=0") as running:
-        yield running
 
 
 @pytest.fixture
-def sandbox(shared_sandbox: RunningSandbox) -> RunningSandbox:
-    """A running sandbox that holds no messages, has no faults and nothing left to report."""
-    wait_until(lambda: shared_sandbox.health()["events"]["waiting"] == 0, "all was reported")
-    shared_sandbox.clear()
-    shared_sandbox.clear_rules()
-    shared_sandbox.account(suppressed=[])
-    return shared_sandbox
+def sandbox(running: RunningSandbox) -> RunningSandbox:
+    """A running sandbox without messages, faults and suppressed addresses."""
+    running.account(suppressed=[])
+    return running
 
 
 @pytest.fixture

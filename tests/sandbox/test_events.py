@@ -16,8 +16,16 @@ from botocore import UNSIGNED
 from botocore.exceptions import ClientError
 
 from sandbox.testing import HOST, RunningSandbox, running_sandbox
-from tests.sandbox.test_http import ask
-from tests.support.clients import ADDRESS, DELIVERY, aws, send_email, send_over, send_text, smtp
+from tests.support.clients import (
+    ADDRESS,
+    DELIVERY,
+    ask,
+    aws,
+    send_email,
+    send_over,
+    send_text,
+    smtp,
+)
 from tests.support.subscriber import Delivery, Subscriber, check_signature, running_subscriber
 from tools.processes import wait_until
 

@@ -1,33 +1,12 @@
-import json
 import smtplib
 from email.message import EmailMessage
-from http.client import HTTPConnection, HTTPResponse
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import pytest
 
 from sandbox.testing import HOST, SMTP_PASSWORD, SMTP_USER, RunningSandbox
-
-
-def ask(
-    sandbox: RunningSandbox, path: str, method: str = "GET", body: str = "", **headers: str
-) -> tuple[HTTPResponse, Any]:
-    return ask_port(sandbox.http_port, path, method, body, **headers)
-
-
-def ask_port(
-    port: int, path: str, method: str = "GET", body: str = "", **headers: str
-) -> tuple[HTTPResponse, Any]:
-    connection = HTTPConnection(HOST, port, timeout=60)
-    try:
-        connection.request(method, path, body=body, headers=headers)
-        answer = connection.getresponse()
-        content = answer.read()
-    finally:
-        connection.close()
-    is_json = answer.headers.get_content_type() == "application/json"
-    return answer, json.loads(content) if is_json else content
+from tests.support.clients import ask, ask_port
 
 
 def send_sms(sandbox: RunningSandbox, body: str, phone: str = "+15551234567") -> None:

@@ -27,9 +27,9 @@ from apps.core.states import Channel, Priority
 from sandbox.inbox import feed, views
 from sandbox.testing import HOST, RunningSandbox
 from tests.support.clients import DELIVERY, SendEmail, SendText
+from tests.support.inbox import INBOX, page
 from tests.support.people import a_person
 
-INBOX = "/sandbox/"
 HOSTILE = '<script>alert("planted")</script>'
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("endpoint")]
@@ -46,12 +46,6 @@ def ring(user: User, title: str = "R-1 approved", **values: Any) -> Notification
         text="Start when you are with the unit.",
         **values,
     )
-
-
-def page(client: Client, **query: str) -> str:
-    answer = client.get(INBOX, query)
-    assert answer.status_code == 200
-    return answer.content.decode()
 
 
 def rows(html: str) -> dict[str, str]:

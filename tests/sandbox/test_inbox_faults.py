@@ -16,8 +16,8 @@ from playwright.sync_api import expect
 from sandbox.inbox import feed
 from sandbox.inbox.faults import MORE, NEXT, SWITCHES
 from sandbox.testing import HOST, RunningSandbox, running_sandbox
-from tests.sandbox.test_inbox import INBOX, page
 from tests.support.clients import SendEmail, SendText, send_email, send_over, smtp
+from tests.support.inbox import INBOX, page
 from tests.support.subscriber import running_subscriber
 from tools.processes import wait_until
 

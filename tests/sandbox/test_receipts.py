@@ -9,8 +9,7 @@ from botocore.exceptions import ClientError
 
 from apps.core.providers.aws.simulator import NUMBERS
 from sandbox.testing import RunningSandbox
-from tests.sandbox.test_http import ask
-from tests.support.clients import PHONE, aws, send_text
+from tests.support.clients import PHONE, ask, aws, send_text
 from tools.processes import wait_until
 
 GROUP = "sns/us-east-1/000000000000/DirectPublishToPhoneNumber"

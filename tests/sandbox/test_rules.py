@@ -13,11 +13,11 @@ from botocore import exceptions as aws_errors
 from botocore.exceptions import ClientError
 
 from sandbox.testing import HOST, RunningSandbox, running_sandbox
-from tests.sandbox.test_http import ask
 from tests.support.clients import (
     ADDRESS,
     IMPATIENCE_S,
     PHONE,
+    ask,
     aws,
     send_email,
     send_over,

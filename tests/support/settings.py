@@ -7,6 +7,7 @@ import sys
 
 from tools.supervisor import ROOT
 
+#: The least that production starts with.
 PRODUCTION = {
     "ENVIRONMENT": "production",
     "SECRET_KEY": "k9$Zp2-vX7qLw4mT8rB1nC6yH3sJ5dF0gAeUiOoPzQxWcVbNmMlKkJhGfDs",

@@ -19,6 +19,7 @@ from apps.aws.account import Account
 from apps.aws.doctor import events, examination
 from apps.aws.findings import Status, Unseen
 from sandbox.testing import RunningSandbox
+from tests.support.documentation import table
 from tools.stack import running_stack
 from tools.supervisor import ROOT
 
@@ -62,13 +63,6 @@ Test SMS delivered successfully
 Celery Beat scheduling periodic tasks
 Monitoring configured (Flower or equivalent)
 """.splitlines()
-
-
-def table(heading: str) -> list[list[str]]:
-    """The cells of the table under a heading of docs/aws.md, without its own."""
-    section = DOCS.partition(f"## {heading}\n")[2].partition("\n## ")[0]
-    rows = [line.strip()[1:-1].split("|") for line in section.splitlines() if line[:1] == "|"]
-    return [[cell.strip() for cell in row] for row in rows[2:]]
 
 
 def test_every_line_is_explained_once_and_in_the_order_in_which_it_is_printed() -> None:

@@ -19,8 +19,8 @@ from apps.core.models import Delivery, ProviderEvent
 from apps.core.states import Channel, DeliveryState, Priority
 from sandbox.testing import HOST, SMTP_PASSWORD, SMTP_USER, RunningSandbox, running_sandbox
 from sandbox.topic import ARN
-from tests.aws.doctor.test_status import table
 from tests.support.clients import send_over, send_text, smtp
+from tests.support.documentation import table
 from tools.processes import wait_until
 
 #: Of the account that the application and the sandbox share.

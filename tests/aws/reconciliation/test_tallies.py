@@ -18,6 +18,8 @@ from apps.core.models import Delivery, NotificationDeliveryLog, ProviderEvent, S
 from apps.core.providers.base import Acceptance
 from apps.core.states import Channel, DeliveryState, EventCause, EventKind, LogEvent
 
+pytestmark = pytest.mark.sqlite
+
 Make = Callable[..., Delivery]
 NOW = datetime(2025, 6, 15, 12, tzinfo=UTC)
 WINDOW = Window(NOW - timedelta(hours=25), NOW - timedelta(hours=1))

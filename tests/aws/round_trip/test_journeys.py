@@ -24,7 +24,7 @@ from apps.core.models.suppression import SuppressionReason
 from apps.core.providers import memory
 from apps.core.providers.aws.simulator import NUMBERS
 from apps.core.states import Channel, DeliveryState, EventKind, LogEvent
-from tests.aws.doctor.test_status import table
+from tests.support.documentation import table
 
 pytestmark = pytest.mark.django_db
 

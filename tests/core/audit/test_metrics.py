@@ -80,6 +80,7 @@ def test_a_failed_attempt_is_one_that_was_refused_or_not_answered(
     assert failed_of_ended() == (3, 4)
 
 
+@pytest.mark.sqlite
 def test_each_attempt_counts_once_and_each_of_a_delivery_s(delivery: Make, alone: None) -> None:
     row = delivery()
     log(row, LogEvent.TRANSIENT)

@@ -27,8 +27,10 @@ from apps.core.models import Contact, Delivery
 from apps.core.providers import memory
 from apps.core.providers.base import Acceptance
 from apps.core.states import Channel, DeliveryState, LogEvent, Priority
-from tests.core.services.test_notification import statements
 from tests.support.attempts import claimed
+from tests.support.queries import statements
+
+pytestmark = pytest.mark.sqlite
 
 Make = Callable[..., Delivery]
 Story = Callable[[Delivery], list[str]]

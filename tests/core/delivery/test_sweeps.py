@@ -14,6 +14,8 @@ from apps.core.models import Delivery, NotificationDeliveryLog
 from apps.core.states import FINISHED, Channel, DeliveryState, LogEvent, LogSource, Priority
 from tests.support.attempts import claimed
 
+pytestmark = pytest.mark.sqlite
+
 Make = Callable[..., Delivery]
 Story = Callable[[Delivery], list[str]]
 

@@ -15,9 +15,8 @@ from apps.core.feedback import event_queue, provider_events, sns_envelope
 from apps.core.models import Delivery, ProviderEvent
 from apps.core.providers import sqs
 from apps.core.states import Channel, DeliveryState, EventKind, Priority, Via
+from tests.support.ses_events import BOUNCE, DELIVERY, mail
 from tests.support.signing import Signer
-
-from .test_ses_events import BOUNCE, DELIVERY, mail
 
 pytestmark = pytest.mark.usefixtures("fetched")
 

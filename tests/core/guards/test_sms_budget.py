@@ -30,8 +30,10 @@ from apps.core.guards import rate_limit, sms_budget
 from apps.core.models import Delivery, Mark, SMSSpend
 from apps.core.providers import memory
 from apps.core.states import Channel, DeliveryState, LogEvent, Priority
-from tests.core.services.test_notification import statements
 from tests.support.attempts import claimed
+from tests.support.queries import statements
+
+pytestmark = pytest.mark.sqlite
 
 Make = Callable[..., Delivery]
 ONE = Decimal("0.00645")

@@ -21,9 +21,8 @@ from apps.core.exceptions import (
 )
 from apps.core.providers.base import Acceptance
 from apps.core.providers.django_mail import DjangoMail
+from tests.support.emails import MESSAGE, NOT_VERIFIED
 from tests.support.endpoint import HANG_UP, SILENCE, Answer, Endpoint, running_endpoint
-
-from .test_ses_smtp import MESSAGE, NOT_VERIFIED
 
 BACKEND = "apps.core.providers.ses_api.EmailBackend"
 ACCEPTED = Answer(200, '{"MessageId": "id-1"}')

@@ -22,16 +22,9 @@ from apps.core.exceptions import (
     TransientError,
 )
 from apps.core.providers import ses_smtp
-from apps.core.providers.base import Acceptance, EmailMessage
+from apps.core.providers.base import Acceptance
 from apps.core.providers.django_mail import DjangoMail
-
-MESSAGE = EmailMessage(
-    "jane@fleet.example",
-    "Repair approved \u2013 unit 27",
-    "Hello Jané\n.\n",
-    "<p>Hello Jané</p>",
-    tags={"delivery": "0f8fad5b-d9cb-469f-a165-70867728950e", "attempt": "2"},
-)
+from tests.support.emails import MESSAGE, NOT_VERIFIED
 
 HANG_UP = "hang up"
 SILENCE = "silence"
@@ -175,12 +168,6 @@ def test_a_connection_is_replaced_after_its_lifetime(
     send()
     send()
     assert len(server.connections) == 2
-
-
-NOT_VERIFIED = (
-    "554 Message rejected: Email address is not verified. "
-    "The following identities failed the check in"
-)
 
 
 @pytest.mark.parametrize(

@@ -14,14 +14,12 @@ from apps.core.message import kinds
 from apps.core.models import Delivery, Notification, NotificationDeliveryLog
 from apps.core.services.notification import FAN_OUT, NotificationService
 from apps.core.states import Channel, DeliveryState, LogEvent, Priority
+from tests.support.queries import statements
+
+pytestmark = pytest.mark.sqlite
 
 Notify = Callable[..., list[Notification]]
 Person = Callable[..., User]
-
-
-def statements(captured: CaptureQueriesContext) -> list[str]:
-    control = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE", "ROLLBACK")
-    return [q["sql"] for q in captured.captured_queries if not q["sql"].startswith(control)]
 
 
 def channels(row: Notification) -> dict[str, str]:
