@@ -12,7 +12,7 @@ import pytest
 
 from apps.aws.account import Account
 from apps.aws.doctor import configuration
-from apps.aws.findings import Status
+from apps.core.audit.findings import Status
 from rs_systems import environment, secret
 from rs_systems.refusal import CANNOT_START
 from tests.support.secrets_manager import NAME, REGION, SecretsManager

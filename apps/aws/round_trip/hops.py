@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from apps.aws.doctor import examination
-from apps.aws.findings import Status
+from apps.core.audit.findings import Status
 from apps.core.models import Delivery, NotificationDeliveryLog, ProviderEvent
 from apps.core.states import SOURCES, Channel, DeliveryState, LogEvent, LogSource
 
@@ -33,7 +33,7 @@ class Broken:
 
     hop: Hop
     why: str
-    likely: list[examination.Line] = field(default_factory=list)
+    likely: list[examination.Examined] = field(default_factory=list)
     do: str = ""
 
     def as_dict(self) -> dict[str, Any]:
@@ -80,10 +80,7 @@ def broken(row: Delivery, ends: DeliveryState) -> Broken:
     if row.state == DeliveryState.SKIPPED:
         return Broken(hop, why)
     wanted = _LINES[hop, Channel(row.channel)]
-    report = examination.examine(
-        [check for check in examination.CHECKS if check.id.startswith(wanted)]
-    )
-    likely = [line for line in report.lines if line.finding.status != Status.OK]
+    likely = [each for each in examination.examine(*wanted) if each.finding.status != Status.OK]
     return Broken(hop, why, likely, "" if likely else _ELSEWHERE[hop])
 
 

@@ -69,7 +69,7 @@ class _Line(BaseModel):
 def read() -> list[Delivery]:
     """Read what is new in both log groups and apply it.
 
-    Returns the deliveries that stand in for those which ended. Raises ChannelUnavailableError
+    Returns the deliveries that stand in for those which ended. Raises DeliveryError
     where AWS cannot be asked; the next call reads on from where this one came to.
     """
     group = settings.SMS_DELIVERY_LOG_GROUP
