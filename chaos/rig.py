@@ -1,9 +1,8 @@
-"""The whole system on this machine, private to one process: what a scenario breaks.
+"""The rig: the whole system on this machine, for a scenario to break.
 
-PostgreSQL, Redis, the sandbox in place of SES and SNS, the web process that takes the providers'
-events, two workers and beat, in a folder and on ports of their own. Nothing of it outlives the
-process, and nothing in here needs Django, since the settings are read only once it is known where
-everything listens.
+It has PostgreSQL, Redis, the sandbox, a web process, two workers and beat, in a folder and on ports
+of its own. Nothing outlives the process. This module does not need Django, because the settings can
+be read only after the ports are chosen.
 """
 
 import os
@@ -16,15 +15,15 @@ from itertools import count
 from pathlib import Path
 from urllib.request import ProxyHandler, build_opener
 
-from chaos.points import KILLS
-from chaos.service import Service, tended
+from chaos.kill_points import KILL_FOLDER
+from chaos.service import Service, supervised
 from sandbox.testing import RunningSandbox, running_sandbox
 from tools.postgres import PostgreSQL
 from tools.processes import LOOPBACK, free_ports, redis_answers, redis_command, wait_until
 from tools.stack import committed_environment
 
 BIN = Path(sys.executable).parent
-#: The processes of one worker: as many calls may be in flight when it is killed.
+#: Processes of one worker, so also the most calls in flight when it is killed.
 PROCESSES = 4
 READY_S = 120.0
 WEBHOOK = "/webhooks/aws/sns"
@@ -33,7 +32,7 @@ _http = build_opener(ProxyHandler({}))
 
 
 class Rig:
-    """What runs, and what each of its processes has been told.
+    """The running services and their environment.
 
     `worker_app` and `beat_app` are the Celery applications of the workers and of beat.
     """
@@ -52,8 +51,8 @@ class Rig:
         self.postgres = PostgreSQL(_folder_in(folder, "postgres"), "--max_connections=300")
         [self.redis_port] = free_ports(1)
         self.site = f"http://{LOOPBACK}:{web_port}"
-        #: Where the workers of chaos.worker look for an order to die, by its point's name.
-        self.kills = _folder_in(folder, "kills")
+        #: Where the workers of chaos.worker look for kill requests.
+        self.kill_folder = _folder_in(folder, "kills")
         self.environment = {**_environment(self, folder), **settings}
         self._folder = folder
         self._worker_app, self._beat_app = worker_app, beat_app
@@ -67,7 +66,7 @@ class Rig:
         self.web = self._add("web", gunicorn)
 
     def start_stores(self) -> None:
-        """Start the database, which is empty, and Redis."""
+        """Start an empty database, and Redis."""
         self.postgres.start()
         self.postgres.create_database()
         self.start_redis()
@@ -77,23 +76,23 @@ class Rig:
         wait_until(lambda: redis_answers(self.redis_port), "Redis answers")
 
     def start(self) -> None:
-        """Start everything that works on the migrated database, and wait until it is up."""
-        waited_for = [*self.workers, self.beat, self.web]
-        for service in waited_for:
+        """Start what needs the migrated database, and wait until it is up."""
+        services = [*self.workers, self.beat, self.web]
+        for service in services:
             service.start()
-        for service in waited_for:
+        for service in services:
             self.wait_for(service)
 
     def wait_for(self, service: Service) -> None:
         """Wait until the present process of the service is up."""
-        ready = self._web_answers if service is self.web else service.is_ready
+        is_ready = self._web_answers if service is self.web else service.is_ready
         try:
-            wait_until(ready, f"{service.name} is ready", READY_S)
+            wait_until(is_ready, f"{service.name} is ready", READY_S)
         except AssertionError as error:
-            raise AssertionError(f"{error}\n{service.last_words()}") from None
+            raise AssertionError(f"{error}\n{service.log_tail()}") from None
 
     def add_worker(self) -> Service:
-        """One more worker, not started yet."""
+        """Add a worker, not started yet."""
         name = f"worker{next(self._numbers)}"
         options = [f"--hostname={name}@chaos", f"--concurrency={PROCESSES}"]
         return self._celery(
@@ -101,7 +100,7 @@ class Rig:
         )
 
     def add_beat(self, name: str) -> Service:
-        """One more beat, not started yet."""
+        """Add a beat, not started yet."""
         schedule = self._folder / f"{name}-schedule"
         return self._celery(name, self._beat_app, "beat", f"--schedule={schedule}", "--pidfile=")
 
@@ -109,8 +108,8 @@ class Rig:
         command = [str(BIN / "celery"), f"--app={application}", kind, *options]
         return self._add(name, command, {"worker": " ready.", "beat": " is starting."}[kind])
 
-    def _add(self, name: str, command: list[str], ready_words: str = "") -> Service:
-        service = Service(name, command, self.environment, self._folder, ready_words=ready_words)
+    def _add(self, name: str, command: list[str], ready_text: str = "") -> Service:
+        service = Service(name, command, self.environment, self._folder, ready_text=ready_text)
         self.services.append(service)
         return service
 
@@ -132,14 +131,13 @@ def running_rig(
     beat_app: str,
     keep: bool,
 ) -> Iterator[Rig]:
-    """The stores and the sandbox, running; the rest starts when the database is migrated.
+    """Start the stores and the sandbox; the caller migrates the database and starts the rest.
 
-    `events`: whether the sandbox tells of its e-mails' fates. `keep` leaves the folder with all
-    the logs behind; nothing else ever stays.
+    With `events` the sandbox posts SES's events. With `keep` the folder with the logs stays.
     """
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="rs-chaos-"))
-        folder.chmod(0o755)  # PostgreSQL may have to run as somebody else
+        folder.chmod(0o755)  # PostgreSQL may run as another user
         if keep:
             print(f"the logs are in {folder}", file=sys.stderr)
         else:
@@ -152,13 +150,13 @@ def running_rig(
         )
         rig = Rig(folder, sandbox, web_port, settings, worker_app=worker_app, beat_app=beat_app)
         stack.callback(rig.postgres.stop)
-        stack.enter_context(tended(rig.services))
+        stack.enter_context(supervised(rig.services))
         rig.start_stores()
         yield rig
 
 
 def _environment(rig: Rig, folder: Path) -> dict[str, str]:
-    """The whole environment of each process: the committed values, pointed to the rig."""
+    """Return the whole environment of each process: the committed values, pointed to the rig."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     return (
         kept
@@ -167,7 +165,7 @@ def _environment(rig: Rig, folder: Path) -> dict[str, str]:
             "DJANGO_SETTINGS_MODULE": "rs_systems.settings",
             "ENV_FILE": os.devnull,
             "VAR_DIR": str(folder),
-            KILLS: str(rig.kills),
+            KILL_FOLDER: str(rig.kill_folder),
             "PYTHONUNBUFFERED": "1",
             "SITE_URL": rig.site,
             "DATABASE_URL": rig.postgres.url,

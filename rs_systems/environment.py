@@ -1,7 +1,7 @@
-"""Which environment this process runs in, and with which variables.
+"""Read the environment's variables, and choose the settings module.
 
-The variables of the process win over `.env`, which wins over `.env.<environment>`, which wins over
-the secret that AWS_SECRETS_NAME names. ENV_FILE names another file in place of `.env`.
+First wins: the process's own variables, `.env` (or the file that ENV_FILE names),
+`.env.<environment>`, the secret that AWS_SECRETS_NAME names.
 """
 
 import os
@@ -22,7 +22,7 @@ env = Env()
 
 @env.parser_for("prices")
 def prices(value: str) -> dict[str, Decimal]:
-    """Prices by country, as in `US=0.00645,GB=0.04`; raises EnvError for what is not so."""
+    """Parse US dollars by country, as in `US=0.00645,GB=0.04`. Raise EnvError for anything else."""
     found: dict[str, Decimal] = {}
     for item in filter(None, value.split(",")):
         entry = re.fullmatch(r"\s*([A-Z]{2})\s*=\s*([0-9]+(?:\.[0-9]+)?)\s*", item)
@@ -34,33 +34,33 @@ def prices(value: str) -> dict[str, Decimal]:
 
 @env.parser_for("seconds")
 def seconds(value: str) -> dict[str, int]:
-    """Seconds by rule, as in `600,sms=300,sms:urgent=60`: the one without a name is for the rest.
+    """Parse seconds by rule, as in `600,sms=300,sms:urgent=60`. Raise EnvError for anything else.
 
-    Raises EnvError for what is not so.
+    The number without a name applies to every rule that is not named.
     """
     found: dict[str, int] = {}
     for item in value.split(","):
         entry = re.fullmatch(r"\s*(?:([a-z:]+)\s*=)?\s*([1-9][0-9]{0,7})\s*", item)
         name = (entry[1] or "") if entry else ""
         if entry is None or name in found:
-            raise EnvError(f"write each once, in seconds, as in 600,sms:urgent=60; not {item!r}.")
+            raise EnvError(f"write each rule once, as in 600,sms:urgent=60; not {item!r}.")
         found[name] = int(entry[2])
     if "" not in found:
-        raise EnvError("begin with the seconds for whatever is not named, as in 600,sms=300.")
+        raise EnvError("begin with the seconds for all other rules, as in 600,sms=300.")
     return found
 
 
 @env.parser_for("redis_url")
 def redis_url(value: str) -> str:
-    """The URL of a Redis as redis-py and Celery both read it.
+    """Return the URL in the form that both redis-py and Celery accept.
 
-    Celery's manual writes ssl_cert_reqs=CERT_REQUIRED, which redis-py refuses at each connection.
+    Celery's manual writes ssl_cert_reqs=CERT_REQUIRED, and redis-py refuses that.
     """
     return re.sub(r"(?<=ssl_cert_reqs=)CERT_\w+", lambda found: found[0][5:].lower(), value)
 
 
 def load() -> str:
-    """Read the environment's files and secret into `os.environ`; returns the environment's name."""
+    """Read the files and the secret into `os.environ`, and return the environment's name."""
     _read(os.environ.get("ENV_FILE", ".env"))
     name = os.environ.setdefault("ENVIRONMENT", _implied_environment())
     if name not in ENVIRONMENTS:
@@ -74,7 +74,7 @@ def load() -> str:
 
 
 def configure() -> None:
-    """Point Django at the settings of this environment, unless the process names its own."""
+    """Choose the settings module, unless DJANGO_SETTINGS_MODULE is set, and watch the secret."""
     aws = load() != "development"
     module = "rs_systems.settings_aws" if aws else "rs_systems.settings"
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", module)
@@ -94,5 +94,5 @@ def _implied_environment() -> str:
 
 
 def _read(name: str) -> None:
-    # Into the process's own environment, where boto3 looks for its variables too.
+    # Into os.environ, because boto3 reads its own variables there.
     load_dotenv(BASE_DIR / name, override=False)

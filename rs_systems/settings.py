@@ -1,4 +1,4 @@
-"""Development, and the base of every other environment. docs/configuration.md says it in words."""
+"""Settings of development, and the base of settings_aws. docs/configuration.md explains them."""
 
 import ssl
 from decimal import Decimal
@@ -13,8 +13,7 @@ DEBUG = True
 SECRET_KEY = env.str("SECRET_KEY", "development-only-not-a-secret-0123456789-abcdefghij")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"], subcast=str.strip)
 SITE_URL = env.str("SITE_URL", "http://localhost:8000")
-# The secret in AWS Secrets Manager that environment.py has read by now, and the seconds after which
-# it is asked again.
+# environment.py has read the secret by now. rotation.py reads it again after these seconds.
 AWS_SECRETS_NAME = env.str("AWS_SECRETS_NAME", "")
 AWS_SECRETS_REFRESH_S = env.int("AWS_SECRETS_REFRESH_S", 300)
 VAR_DIR = BASE_DIR / "var"
@@ -39,7 +38,7 @@ if ENVIRONMENT == "development":
     INSTALLED_APPS += ["apps.demo", "sandbox.inbox"]
 
 MIDDLEWARE = [
-    # First: a load balancer asks by address and over plain HTTP.
+    # First, because a load balancer sends an IP address as host, over plain HTTP.
     "apps.site.middleware.HealthCheckMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "apps.site.middleware.ContentSecurityPolicyMiddleware",
@@ -88,15 +87,15 @@ DATABASES = {
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     if DATABASES["default"]["NAME"] == str(VAR_DIR / "db.sqlite3"):
         VAR_DIR.mkdir(exist_ok=True)
-    # Several processes write to one file: readers must not block, and a transaction that means
-    # to write must queue at its start rather than fail in its middle.
+    # Several processes write to one file. WAL lets readers go on, and IMMEDIATE makes a writing
+    # transaction wait at its start instead of failing in its middle.
     DATABASES["default"]["OPTIONS"] = {
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
     }
 else:
-    # A database that went away without a word must not hold a request for minutes.
+    # A database host that disappears must not hold a request for minutes.
     DATABASES["default"]["OPTIONS"] = {
         **DATABASES["default"].get("OPTIONS", {}),
         "connect_timeout": 5,
@@ -126,21 +125,20 @@ TIME_ZONE = env.str("TIME_ZONE", "America/New_York")
 # --- Notifications ------------------------------------------------------------------------------
 BRAND_NAME = env.str("BRAND_NAME", "RS Systems")
 BRAND_ACCENT = env.str("BRAND_ACCENT", "#0b5cad")
-# Hears of errors in the site (Django's own mail to the administrators), and of the text messages'
-# budget.
+# Receives server errors, the SMS budget's warnings and reconciliation's findings.
 ADMIN_EMAIL = env.str("ADMIN_EMAIL", "admin@rssystems.com")
 ADMINS = [("Administrator", ADMIN_EMAIL)]
 # Staging sends to these only: addresses, @domains and E.164 numbers.
 STAGING_ALLOWED_RECIPIENTS: list[str] = env.list("STAGING_ALLOWED_RECIPIENTS", [])
 # Days that the delivery log of a finished delivery is kept.
 DELIVERY_LOG_RETENTION_DAYS = env.int("DELIVERY_LOG_RETENTION_DAYS", 90)
-# Seconds that a worker may hold a delivery; longer than the hard limit of a send task.
+# Seconds that a worker may hold a delivery. Longer than the hard limit of a send task.
 DELIVERY_LEASE_S = env.int("DELIVERY_LEASE_S", 60)
 # Hours after it was first due that a delivery is still retried.
 RETRY_HORIZON_URGENT_H = env.int("RETRY_HORIZON_URGENT_H", 4)
 RETRY_HORIZON_H = env.int("RETRY_HORIZON_H", 24)
-# Seconds that a delivery of unknown outcome waits for the provider's word, by "channel" or
-# "channel:priority", and those that are sent again after it; the others are left for a person.
+# Seconds that a delivery of unknown outcome waits for the provider's event, by "channel" or
+# "channel:priority", and the ones that are then sent again. The others are left for a person.
 UNKNOWN_DEADLINE_S: dict[str, int] = env.seconds(
     "UNKNOWN_DEADLINE_S", "600,email:urgent=120,sms:urgent=60"
 )
@@ -154,23 +152,23 @@ DEFAULT_FROM_NAME = env.str("DEFAULT_FROM_NAME", "RS Systems")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 AWS_SES_REGION_NAME = env.str("AWS_SES_REGION", "us-east-1")
 AWS_SES_CONFIGURATION_SET = env.str("AWS_SES_CONFIGURATION_SET", "")
-# Whether SES's own suppression list is read into ours, and what is lifted here taken off there.
+# Whether to synchronise our suppressions with SES's own list.
 AWS_SES_SUPPRESSION_LIST = env.bool("AWS_SES_SUPPRESSION_LIST", bool(AWS_SES_CONFIGURATION_SET))
 
-# The SNS topics whose messages about our e-mails are believed. The specification has one for
-# bounces and one for complaints; one for all events does as well.
+# The webhook accepts messages of these SNS topics only. The specification has one topic for bounces
+# and one for complaints; one topic for all events works too.
 AWS_EVENT_TOPIC_ARNS = [
     *env.list("AWS_SES_EVENT_TOPIC_ARNS", [], subcast=str.strip),
     *filter(None, [env.str("AWS_SES_BOUNCE_TOPIC_ARN", "")]),
     *filter(None, [env.str("AWS_SES_COMPLAINT_TOPIC_ARN", "")]),
 ]
-# The SQS queue that those topics are subscribed to, where events come by one.
+# The SQS queue that subscribes to those topics.
 AWS_SES_EVENT_QUEUE_URL = env.str("AWS_SES_EVENT_QUEUE_URL", "")
-# Where the sandbox is, and whether what it signs is believed: in development alone.
+# Development only: the sandbox's address, and whether the webhook accepts its signature.
 SANDBOX_URL = env.str("SANDBOX_URL", "")
 SNS_TRUST_SANDBOX = env.bool("SNS_TRUST_SANDBOX", False)
 
-# How SES is given e-mails: over SMTP, with a user and password of its own, or by its API, with the
+# SES takes e-mail over SMTP, with a user and password of its own, or by its API, with the
 # credentials that boto3 finds.
 EMAIL_TRANSPORTS = {
     "smtp": "apps.core.providers.ses_smtp.EmailBackend",
@@ -187,7 +185,7 @@ EMAIL_BACKEND = env.str("EMAIL_BACKEND", SES_BACKEND if _goes_to_ses else CONSOL
 EMAIL_PORT = env.int("AWS_SES_PORT", 587)
 EMAIL_HOST_USER = env.str("AWS_SES_SMTP_USER", "")
 EMAIL_HOST_PASSWORD = env.str("AWS_SES_SMTP_PASSWORD", "")
-# SES speaks TLS from the first byte on these two ports and STARTTLS on the others.
+# SES speaks TLS from the first byte on these two ports, and STARTTLS on the others.
 AWS_SES_TLS = env.str("AWS_SES_TLS", "implicit" if EMAIL_PORT in (465, 2465) else "starttls")
 EMAIL_USE_SSL = AWS_SES_TLS == "implicit"
 EMAIL_USE_TLS = AWS_SES_TLS == "starttls"
@@ -200,20 +198,20 @@ SNS_BACKEND = "apps.core.providers.sns.SNS"
 SMS_BACKEND = env.str("SMS_BACKEND", "apps.core.providers.console.SMSConsole")
 # SNS refuses a space, so the specification's "RS Systems" goes out as "RSSystems".
 SMS_SENDER_ID = env.str("SMS_SENDER_ID", "RSSystems").replace(" ", "")
-# Where SNS writes what became of each: its log group for successes; failures stand beside it.
+# The log group to which SNS writes SMS receipts. Failures are in a second group beside it.
 SMS_DELIVERY_LOG_GROUP = env.str("SMS_DELIVERY_LOG_GROUP", "")
-# US dollars: for all text messages of a month, for one part by country, and for a part to a country
-# that is not among them.
+# US dollars: all text messages of a month, one part by country, and the most that a part may cost,
+# which is also the price of a country that is not listed.
 SMS_MONTHLY_SPEND_LIMIT_USD = env.decimal("SMS_MONTHLY_SPEND_LIMIT_USD", Decimal(50))
 SMS_PRICES_USD: dict[str, Decimal] = env.prices("SMS_PRICES_USD", "US=0.00645")
 SMS_MAX_PRICE_USD = env.decimal("SMS_MAX_PRICE_USD", Decimal("0.50"))
 # Parts of text messages per second, for the whole account.
 SMS_RATE_LIMIT = env.float("SMS_RATE_LIMIT", 10.0)
-# Among how many processes a limit is divided while Redis, which keeps the account's pace, is away.
+# While Redis is away, each process uses this fraction of the account's rate.
 RATE_LIMIT_SHARES = env.int("RATE_LIMIT_SHARES", 16)
 
 # --- Metrics ------------------------------------------------------------------------------------
-# Whether our own metrics are published to CloudWatch, in the Region of SES.
+# Whether to publish our metrics to CloudWatch, in the Region of SES.
 CLOUDWATCH_METRICS = env.bool("CLOUDWATCH_METRICS", False)
 
 # --- Celery -------------------------------------------------------------------------------------
@@ -222,7 +220,7 @@ if CELERY_BROKER_URL.startswith("rediss://"):
     CELERY_BROKER_USE_SSL = {"ssl_cert_reqs": ssl.CERT_REQUIRED}
 CELERY_RESULT_BACKEND = env.redis_url("CELERY_RESULT_BACKEND", "") or None
 if CELERY_RESULT_BACKEND and CELERY_RESULT_BACKEND.startswith("rediss://"):
-    # Without it Celery refuses a rediss:// that does not say so itself.
+    # Celery refuses a rediss:// URL without this.
     CELERY_REDIS_BACKEND_USE_SSL = {"ssl_cert_reqs": ssl.CERT_REQUIRED}
 CELERY_TASK_IGNORE_RESULT = CELERY_RESULT_BACKEND is None
 CELERY_ACCEPT_CONTENT = ["json"]
@@ -248,11 +246,11 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_ALWAYS_EAGER = env.bool("CELERY_TASK_ALWAYS_EAGER", False)
 CELERY_TASK_EAGER_PROPAGATES = True
 
-# Publishing tries once and gives up within a second: the delivery's row is due, and the sweep
-# finds it.
+# A publisher tries once and gives up within a second. The delivery's row is due, so the sweep finds
+# it.
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 0}
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
-    # Above twice the hard time limit; the shortest among the applications on one Redis rules.
+    # Above twice the hard time limit. The shortest of all applications on one Redis counts.
     "visibility_timeout": 900,
     "queue_order_strategy": "priority",
     "socket_connect_timeout": 0.5,
@@ -269,7 +267,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_CONCURRENCY = env.int("CELERY_CONCURRENCY", 4)
 CELERY_WORKER_MAX_TASKS_PER_CHILD = env.int("CELERY_MAX_TASKS_PER_CHILD", 1000)
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-# What Flower shows.
+# For Flower.
 CELERY_WORKER_SEND_TASK_EVENTS = True
 CELERY_TASK_SEND_SENT_EVENT = True
 
@@ -279,7 +277,7 @@ DEFAULT_EXCEPTION_REPORTER_FILTER = "apps.core.redaction.URLHidingFilter"
 LOG_DIR = env.str("LOG_DIR", "")
 _console = {"class": "logging.StreamHandler"}
 _file = {
-    # Several processes share the file, which the standard rotating handler would garble.
+    # Several processes share the file, and the standard rotating handler would garble it.
     "class": "concurrent_log_handler.ConcurrentRotatingFileHandler",
     "filename": f"{LOG_DIR}/celery.log",
     "maxBytes": 10 * 1024 * 1024,
@@ -301,10 +299,10 @@ LOGGING: dict[str, Any] = {
     "root": {"handlers": ["main"], "level": "INFO"},
     "loggers": {
         "celery": {"level": "INFO"},
-        # Says at each new client where it found its credentials.
+        # It logs at each new client where it found its credentials.
         "botocore": {"level": "WARNING"},
         "django": {"handlers": ["mail_admins"], "level": "INFO"},
-        # What strangers send amiss must not fill the administrator's mailbox, nor use up the quota.
+        # Don't e-mail admins about malformed requests: anybody can send those.
         "django.security": {"handlers": ["main"], "propagate": False},
         "django.server": {"handlers": ["main"], "level": "INFO", "propagate": False},
     },

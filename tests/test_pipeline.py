@@ -184,7 +184,7 @@ def test_a_worker_killed_while_it_calls_leaves_the_delivery_unknown_and_sends_no
         unknown = Delivery.objects.filter(state=DeliveryState.UNKNOWN)
         wait_with_beat(unknown.exists, "the sweep has found it")
         events = NotificationDeliveryLog.objects.values_list("event", flat=True)
-        assert list(events) == [LogEvent.CALLING, LogEvent.LEASE_EXPIRED]
+        assert list(events) == [LogEvent.CALLING, LogEvent.LOST_AFTER_CALL]
         assert len(slow.messages(kind="email")) == 1
 
 

@@ -1,4 +1,4 @@
-"""What must hold before the system starts, and for `check --deploy`. Each says what to do."""
+"""System checks: settings that cannot work together. Each hint says what to do."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -31,13 +31,13 @@ _RULES = {c.value for c in Channel} | {f"{c}:{p.name.lower()}" for c in Channel 
 
 @register(Tags.compatibility)
 def check_values(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
-    """Settings that no environment can work with."""
+    """Find settings that cannot work in any environment."""
     return [*_email(), *_sms(), *_numbers(), *_names()]
 
 
 @register(Tags.security)
 def check_environment(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
-    """What staging and production must not do."""
+    """Find settings that staging and production must not have."""
     return [] if settings.ENVIRONMENT == "development" else list(_deployment())
 
 
@@ -69,7 +69,7 @@ def _sms() -> Iterator[CheckMessage]:
             f"SMS_SENDER_ID is {settings.SMS_SENDER_ID!r}, which SNS refuses.",
             "3 to 11 letters, digits and hyphens, at least one letter.",
         )
-    # What the month's row can hold.
+    # The month's column holds amounts below 10,000,000.
     if not 0 < settings.SMS_MONTHLY_SPEND_LIMIT_USD < 10_000_000:
         yield _error(
             9,
@@ -88,7 +88,7 @@ def _sms() -> Iterator[CheckMessage]:
 
 
 def _numbers() -> Iterator[CheckMessage]:
-    # A task of 45 s must end, by its limit, before another worker may take its delivery.
+    # A send task must reach its hard limit before another worker may claim its delivery.
     if settings.DELIVERY_LEASE_S <= 45:
         yield _error(
             3,
@@ -125,7 +125,7 @@ def _names() -> Iterator[CheckMessage]:
         if not _TOPIC_ARN.fullmatch(arn):
             yield _error(
                 17,
-                f"{arn!r} is no SNS topic.",
+                f"{arn!r} is not the ARN of an SNS topic.",
                 "Write AWS_SES_EVENT_TOPIC_ARNS as in arn:aws:sns:us-east-1:123456789012:name.",
             )
     for name in ("EMAIL_BACKEND", "SMS_BACKEND"):
@@ -147,7 +147,7 @@ def _deployment() -> Iterator[CheckMessage]:
     if settings.CELERY_TASK_ALWAYS_EAGER:
         yield _error(
             11,
-            "Celery runs tasks eagerly: inside the request, which waits for the provider.",
+            "Celery runs tasks inside the request, which waits for the provider.",
             "Unset CELERY_TASK_ALWAYS_EAGER.",
         )
     for name in ("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND"):
@@ -156,15 +156,15 @@ def _deployment() -> Iterator[CheckMessage]:
         ):
             yield _error(
                 19,
-                f"{name} does not have the certificate of Redis verified.",
-                "Take ssl_cert_reqs and ssl_check_hostname out; name an authority of your own by "
+                f"{name} turns off the verification of Redis's certificate.",
+                "Remove ssl_cert_reqs and ssl_check_hostname. For your own authority add "
                 "ssl_ca_certs=FILE.",
             )
     by_smtp = settings.EMAIL_TRANSPORT == "smtp"
     if by_smtp and settings.AWS_SES_TLS == "none":
         yield _error(
             12,
-            "E-mail and its password would travel unencrypted.",
+            "E-mail and its password would be sent unencrypted.",
             "Unset AWS_SES_TLS, or set it to starttls.",
         )
     if not settings.SITE_URL.startswith("https://"):
@@ -178,12 +178,12 @@ def _deployment() -> Iterator[CheckMessage]:
         yield _error(
             15,
             "SES has no credentials.",
-            "Set AWS_SES_SMTP_USER and AWS_SES_SMTP_PASSWORD, or EMAIL_TRANSPORT=ses-api where the "
+            "Set AWS_SES_SMTP_USER and AWS_SES_SMTP_PASSWORD, or EMAIL_TRANSPORT=ses-api if the "
             "machine has a role.",
         )
     if settings.ENVIRONMENT == "staging" and not settings.STAGING_ALLOWED_RECIPIENTS:
         yield Warning(
-            "Staging may reach nobody: every delivery will be skipped.",
+            "Staging may send to no one: every delivery will be skipped.",
             hint="Set STAGING_ALLOWED_RECIPIENTS to addresses, @domains and numbers.",
             id="notifications.W014",
         )

@@ -52,3 +52,14 @@ class NotSendable(DeliveryError):
 
 class BudgetExhausted(NotSendable):
     """The month's budget has no room for this text message."""
+
+
+class NotCalled(NotificationError):
+    """This attempt ends without a call: no rate slot came in time, or its lease is over.
+
+    `is_announced` says whether the log has a "calling" entry for it.
+    """
+
+    def __init__(self, reason: str, *, is_announced: bool) -> None:
+        super().__init__(reason)
+        self.is_announced = is_announced

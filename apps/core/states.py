@@ -80,6 +80,8 @@ class LogEvent(models.TextChoices):
 
     SKIPPED = "skipped", "Skipped"
     CALLING = "calling", "Calling the provider"
+    #: The call that was announced was not made.
+    NOT_CALLED = "not_called", "Call not made"
     ACCEPTED = "accepted", "Accepted by the provider"
     DELAYED = "delayed", "Delivery is delayed"
     DELIVERED = "delivered", "Delivered"
@@ -88,14 +90,33 @@ class LogEvent(models.TextChoices):
     TRANSIENT = "transient", "Refused for now"
     PERMANENT = "permanent", "Refused for good"
     AMBIGUOUS = "ambiguous", "No answer"
-    LEASE_EXPIRED = "lease_expired", "Worker lost"
+    #: The worker's lease ran out; the provider certainly has nothing.
+    LOST_BEFORE_CALL = "lost_before_call", "Worker lost before the call"
+    #: The same after the call was announced: the provider may have the message.
+    LOST_AFTER_CALL = "lost_after_call", "Worker lost after the call began"
     RESEND = "resend", "To be sent again"
     LEFT = "left", "Left for a person"
     FALLBACK = "fallback", "Handed to another channel"
 
 
+class LogSource(models.TextChoices):
+    """Who wrote an entry of the delivery log."""
+
+    NOTIFY = "notify", "notify()"
+    WORKER = "worker", "a worker"
+    #: A provider's event.
+    EVENT = "event", "the provider's event"
+    #: A sweep, by the written policy.
+    SWEEP = "sweep", "the policy"
+    PERSON = "person", "a person"
+
+
+#: What leaves open whether the provider has the message.
+UNKNOWN_EVENTS = (LogEvent.AMBIGUOUS, LogEvent.LOST_AFTER_CALL)
+
+
 class Via(models.TextChoices):
-    """The way by which a report came home."""
+    """How an event reached us."""
 
     WEBHOOK = "webhook", "Webhook"
     QUEUE = "queue", "Queue"
@@ -105,6 +126,24 @@ class Via(models.TextChoices):
 #: How an attempt that called the provider ends badly, and how it ends at all.
 FAILED_ATTEMPTS = (LogEvent.TRANSIENT, LogEvent.PERMANENT, LogEvent.AMBIGUOUS)
 ENDS_OF_ATTEMPTS = (LogEvent.ACCEPTED, *FAILED_ATTEMPTS)
+
+
+class EventCause(models.TextChoices):
+    """Why a message failed after the provider accepted it, whatever the provider calls it."""
+
+    NONE = "", "-"
+    #: Nothing will reach this address.
+    ADDRESS = "address", "the address does not work"
+    #: A full mailbox, a phone that is off: a later message may arrive.
+    TEMPORARY = "temporary", "it failed for now"
+    #: The provider did not try: the address is on its own suppression list.
+    OWN_LIST = "own_list", "on the provider's suppression list"
+    #: The owner of the number answered STOP.
+    OPTED_OUT = "opted_out", "the owner opted out"
+
+
+#: The causes for which a further message to the address would fail as well.
+LASTING_CAUSES = (EventCause.ADDRESS, EventCause.OWN_LIST, EventCause.OPTED_OUT)
 
 
 class EventKind(models.TextChoices):

@@ -12,7 +12,7 @@ from django.conf import settings
 from . import conf
 from .audit import alerts, heartbeat, metrics
 from .delivery import attempt, sweeps, waiting_slots, wakeups
-from .exceptions import ChannelUnavailableError, DeliveryError
+from .exceptions import DeliveryError
 from .feedback import event_queue, provider_events, sms_receipts, suppression_sync
 from .guards import reputation
 from .states import Channel, Priority
@@ -66,7 +66,7 @@ def read_sms_receipts() -> None:
         return
     try:
         wakeups.wake(sms_receipts.read())
-    except ChannelUnavailableError as error:
+    except DeliveryError as error:
         logger.warning("SMS receipts not read, the next run tries again: %s", error)
 
 

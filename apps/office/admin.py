@@ -42,7 +42,7 @@ class LogInline(ReadOnlyMixin, admin.TabularInline):
 
     @admin.display(description="at")
     def when(self, row: NotificationDeliveryLog) -> str:
-        # To the second, with its zone: the order is the story.
+        # To the second: log entries of one attempt are seconds apart.
         return date_format(localtime(row.at), "M j, H:i:s T")
 
 
@@ -89,20 +89,20 @@ class DeliveryAdmin(ReadOnlyMixin, admin.ModelAdmin):
         permissions=["settle"],
     )
     def send_again(self, request: HttpRequest, chosen: QuerySet[Delivery]) -> None:
-        again = sum(transitions.sent_again(row, request.user.get_username()) for row in chosen)
+        again = sum(transitions.resend(row, request.user.get_username()) for row in chosen)
         transaction.on_commit(wake_dispatch)
         messages.success(
             request,
-            f"{again} of {len(chosen)} deliveries are to be sent again. What stood against them "
-            "must be mended first: an address that is still suppressed is skipped again.",
+            f"{again} of {len(chosen)} deliveries will be sent again. Mend the cause first: a "
+            "delivery to an address that is still suppressed is skipped again.",
         )
 
     @admin.action(description="Mark as arrived (unknown)", permissions=["settle"])
     def mark_as_arrived(self, request: HttpRequest, chosen: QuerySet[Delivery]) -> None:
-        known = sum(transitions.found_arrived(row, request.user.get_username()) for row in chosen)
+        known = sum(transitions.confirm_arrival(row, request.user.get_username()) for row in chosen)
         messages.success(request, f"{known} of {len(chosen)} deliveries are marked as arrived.")
 
-    @admin.display(ordering="notification__title", description="what it says")
+    @admin.display(ordering="notification__title")
     def title(self, row: Delivery) -> str:
         return row.notification.title
 
@@ -114,12 +114,12 @@ class DeliveryAdmin(ReadOnlyMixin, admin.ModelAdmin):
 @admin.register(ProviderEvent)
 class ProviderEventAdmin(ReadOnlyMixin, admin.ModelAdmin):
     list_display = ["received_at", "kind", "provider", "recipient", "code", "via", "is_matched"]
-    list_filter = ["kind", "permanent", "received_at"]
+    list_filter = ["kind", "cause", "received_at"]
     ordering = ["-received_at"]
     search_fields = ["=provider_message_id", "=recipient"]
     raw_id_fields = ["delivery"]
 
-    @admin.display(boolean=True, description="fits a delivery")
+    @admin.display(boolean=True, description="matched a delivery")
     def is_matched(self, row: ProviderEvent) -> bool:
         return row.delivery_id is not None
 
@@ -148,12 +148,12 @@ class SuppressionAdmin(ReadOnlyMixin, admin.ModelAdmin):
     def at_provider(self, row: Suppression) -> str:
         if row.unlist:
             why = f": {row.unlist_problem}" if row.unlist_problem else ""
-            return f"still to be taken off{why}"
+            return f"to be removed{why}"
         if row.unlisted_at:
-            return "taken off"
-        return "on it" if row.listed_at and not row.lifted_at else ""
+            return "removed"
+        return "listed" if row.listed_at and not row.lifted_at else ""
 
-    @admin.action(description="Lift: write to the address again", permissions=["settle"])
+    @admin.action(description="Lift: send to the address again", permissions=["settle"])
     def lift(self, request: HttpRequest, chosen: QuerySet[Suppression]) -> None:
         rows = list(chosen)
         lifted = sum(suppressions.lift(row, request.user.get_username()) for row in rows)
@@ -162,21 +162,21 @@ class SuppressionAdmin(ReadOnlyMixin, admin.ModelAdmin):
         if chosen.filter(unlist=True).exists():
             messages.info(
                 request,
-                "AWS keeps a list of its own and drops what goes there: a worker takes them off it "
-                'now. In a minute the last column says "taken off", or what stood in the way; that '
-                "is tried again each night, and whenever you lift one.",
+                "AWS keeps its own list and drops messages to it. A worker now removes these "
+                'addresses there. In a minute the last column says "removed" or gives the '
+                "problem; the removal is tried again each night and at each lift.",
             )
         if any(row.reason == SuppressionReason.OPT_OUT for row in rows):
             messages.warning(
                 request,
-                "STOP has withdrawn the consent as well: text messages go out again when the "
-                'contact says "agreed to text messages", with the word of its owner.',
+                "STOP has also withdrawn the consent. Text messages go out again when you tick "
+                '"agreed to text messages" at the contact; ask its owner first.',
             )
         if any(row.reason == SuppressionReason.COMPLAINT for row in rows):
             messages.warning(
                 request,
-                "The complaint has withdrawn the consent as well: e-mail goes out again when the "
-                'contact says "wants e-mail", with the word of its owner.',
+                "The complaint has also withdrawn the consent. E-mail goes out again when you "
+                'tick "wants e-mail" at the contact; ask its owner first.',
             )
 
 
@@ -189,7 +189,7 @@ class ChannelStopAdmin(ReadOnlyMixin, admin.ModelAdmin):
         return request.user.has_perm("core.change_channelstop")
 
     @admin.action(
-        description="Try now (provider), or let it run and count anew (reputation)",
+        description="Try now (provider), or start again with new counts (reputation)",
         permissions=["settle"],
     )
     def try_now(self, request: HttpRequest, chosen: QuerySet[ChannelStop]) -> None:
@@ -197,9 +197,9 @@ class ChannelStopAdmin(ReadOnlyMixin, admin.ModelAdmin):
         lifted = chosen.filter(cause=StopCause.REPUTATION).exists() and reputation.lift()
         transaction.on_commit(wake_dispatch)
         if tried:
-            messages.success(request, f"{tried} channels are tried with the next delivery.")
+            messages.success(request, f"{tried} channels will be tried with the next delivery.")
         if lifted:
-            messages.success(request, "E-mail runs again; its bounces are counted from now.")
+            messages.success(request, "E-mail is sent again; bounces are counted from now on.")
 
 
 @admin.register(SMSSpend)
@@ -208,15 +208,15 @@ class SMSSpendAdmin(ReadOnlyMixin, admin.ModelAdmin):
     ordering = ["-month"]
 
 
-#: What is said to whoever has entered that the owner of an address agrees again.
+#: The message to a member of staff who has ticked a consent that a STOP or complaint withdrew.
 _LIFTED = {
     Channel.EMAIL: (
-        "The owner of the address had complained, which is lifted. SES is told; the list of "
-        "suppressions says whether it took it."
+        "The owner of the address had complained; that suppression is lifted. A worker tells "
+        "SES; the list of suppressions shows the result."
     ),
     Channel.SMS: (
-        "The owner of the number had answered STOP, which is lifted. SNS is told; the list of "
-        "suppressions says whether it took it, which it does once in 30 days."
+        "The owner of the number had answered STOP; that suppression is lifted. A worker tells "
+        "SNS, which accepts it once in 30 days; the list of suppressions shows the result."
     ),
 }
 
@@ -236,7 +236,7 @@ class ContactAdmin(admin.ModelAdmin):
     search_fields = ["user__username", "email", "phone"]
     autocomplete_fields = ["user"]
     actions = ["confirm_email", "confirm_phone"]
-    # A tick is new where it is against what the page showed, not against what has become of it.
+    # Compare a tick with what the page showed: the row may have changed since.
     formfield_overrides = {models.BooleanField: {"show_hidden_initial": True}}
 
     def save_model(self, request: HttpRequest, obj: Contact, form: Any, change: bool) -> None:
@@ -248,7 +248,7 @@ class ContactAdmin(admin.ModelAdmin):
             if consent in form.changed_data:
                 agreed.append(channel)
             elif change:
-                # The owner may have objected since the page was opened: nobody gave that back.
+                # The owner may have withdrawn it since the page was opened: keep that.
                 still = Contact.objects.filter(pk=obj.pk, **{consent: True}).exists()
                 setattr(obj, consent, still)
         super().save_model(request, obj, form, change)

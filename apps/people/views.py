@@ -1,4 +1,4 @@
-"""The bell, and the in-app messages behind it."""
+"""The notification centre: the bell and the in-app messages."""
 
 import uuid
 from urllib.parse import urlsplit, urlunsplit
@@ -25,7 +25,7 @@ PER_PAGE = 20
 @login_required
 @require_safe
 def inbox(request: HttpRequest) -> HttpResponse:
-    """This person's messages, the unread ones first."""
+    """Show the user's messages, unread first."""
     messages = Notification.objects.visible_to(request.user).order_by(
         IsNull(F("read_at"), False), "-visible_from"
     )
@@ -36,7 +36,7 @@ def inbox(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def bell(request: HttpRequest) -> HttpResponse:
-    """The bell for htmx to swap in; 204, which swaps nothing, where `shown` is the count still."""
+    """Return the bell for htmx, or 204 (no swap) if the count still equals `shown`."""
     if not request.user.is_authenticated:
         return HttpResponse(status=401)
     unread = unread_count(request.user)
@@ -48,11 +48,11 @@ def bell(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_POST
 def open_notification(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-    """Mark one message as read, and go where it points."""
+    """Mark one message as read and redirect to its link."""
     visible = Notification.objects.visible_to(request.user)
     notification = get_object_or_404(visible, pk=pk)
     visible.unread().filter(pk=pk).update(read_at=Now())
-    return redirect(path_here(notification.action_url) or "notifications:inbox")
+    return redirect(local_path(notification.action_url) or "notifications:inbox")
 
 
 @login_required
@@ -62,8 +62,8 @@ def read_all(request: HttpRequest) -> HttpResponse:
     return redirect("notifications:inbox")
 
 
-def path_here(url: str) -> str:
-    """The path, with query and fragment, of a URL of this site; empty for any other."""
+def local_path(url: str) -> str:
+    """Return the path, query and fragment of a URL of this site, or "" for any other URL."""
     parts, site = urlsplit(url), urlsplit(settings.SITE_URL)
     if (parts.scheme, parts.netloc) == (site.scheme, site.netloc):
         url = urlunsplit(parts._replace(scheme="", netloc=""))

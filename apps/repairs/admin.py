@@ -39,10 +39,10 @@ class RepairEventInline(ReadOnlyMixin, admin.TabularInline):
 
 
 class NumberedAdmin(ReadOnlyMixin, admin.ModelAdmin):
-    """Repairs change by what people do on the site: only so are history and messages written."""
+    """Read-only: a change here would write no history and send no messages."""
 
     search_fields = ["unit__number", "unit__plate"]
-    search_help_text = "The number, or the unit's number or plate"
+    search_help_text = "A number (R-1042), a unit or a plate"
     date_hierarchy = "created_at"
 
     def get_search_results(

@@ -1,4 +1,4 @@
-"""Whether this process is well, for a load balancer."""
+"""The health check of the load balancer."""
 
 from django.db import connection
 from django.http import HttpRequest, HttpResponse
@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 @never_cache
 @require_safe
 def healthz(request: HttpRequest) -> HttpResponse:
-    """200 "ok" where this process answers and reaches its database."""
+    """Return 200 "ok" if this process reaches its database."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
     return HttpResponse("ok", content_type="text/plain")

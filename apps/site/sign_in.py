@@ -1,5 +1,3 @@
-"""Signing in."""
-
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,15 +11,15 @@ class SignInView(LoginView):
     redirect_authenticated_user = True
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        # htmx follows the redirect of a session that has ended, and would put this whole page
-        # where a fragment belongs.
+        # When a session has expired, htmx follows the redirect and would swap this page into a
+        # fragment's place.
         if "HX-Request" in request.headers:
-            return HttpResponseClientRedirect(redirect_to_login(_page(request)).url)
+            return HttpResponseClientRedirect(redirect_to_login(_current_path(request)).url)
         return super().dispatch(request, *args, **kwargs)
 
 
-def _page(request: HttpRequest) -> str:
-    """The path of the page that htmx asked from."""
+def _current_path(request: HttpRequest) -> str:
+    """Return the path of the page that sent the htmx request."""
     try:
         return urlsplit(request.headers.get("HX-Current-URL", "")).path or "/"
     except ValueError:

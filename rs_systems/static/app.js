@@ -1,7 +1,7 @@
-// What HTML and htmx cannot say by themselves.
+// Behaviour that HTML and htmx do not offer.
 
-// A lost connection must not look like a button that does nothing. The bell's poll fails silently.
-function tellOfFailure(event) {
+// Show a message if a request fails, except for the bell's poll.
+function showFailure(event) {
   if (event.detail.elt.id === "bell") return;
   const words = document.createElement("span");
   words.textContent =
@@ -15,10 +15,10 @@ function tellOfFailure(event) {
   flashes.replaceChildren(flash);
   flashes.scrollIntoView({ block: "nearest" });
 }
-document.addEventListener("htmx:sendError", tellOfFailure);
-document.addEventListener("htmx:responseError", tellOfFailure);
+document.addEventListener("htmx:sendError", showFailure);
+document.addEventListener("htmx:responseError", showFailure);
 
-// A second tap must not send a form twice.
+// Ignore a second tap while a form is being sent.
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (event.defaultPrevented || form.method !== "post") return;
@@ -27,12 +27,12 @@ document.addEventListener("submit", (event) => {
   setTimeout(() => delete form.dataset.sent, 5000);
 });
 
-// A page that nobody looks at does not poll.
+// Do not poll from a hidden page.
 document.addEventListener("htmx:beforeRequest", (event) => {
   if (document.hidden && event.detail.elt.id === "bell") event.preventDefault();
 });
 
-// The user menu closes when the attention moves on.
+// Close the user menu on Escape or on a click elsewhere.
 const menu = document.querySelector("details.menu");
 if (menu) {
   document.addEventListener("click", (event) => {

@@ -1,4 +1,4 @@
-"""What docs/deploy.md asks people to run."""
+"""docs/deploy.md names commands, files and parameters that exist."""
 
 import json
 import re

@@ -25,7 +25,7 @@ def test_each_list_opens_and_is_searched(
         assert office.get(f"/admin/core/{model}/{query}").status_code == 200
 
 
-def test_a_delivery_s_page_tells_its_story_and_changes_nothing(
+def test_a_deliverys_page_shows_its_log_and_cannot_be_changed(
     office: Client, delivery: Callable[..., Delivery]
 ) -> None:
     row = delivery()
@@ -38,7 +38,7 @@ def test_a_delivery_s_page_tells_its_story_and_changes_nothing(
     assert office.post(f"/admin/core/delivery/{row.pk}/delete/").status_code == 403
 
 
-def test_a_notification_s_page_lists_its_deliveries(
+def test_a_notifications_page_lists_its_deliveries(
     office: Client, delivery: Callable[..., Delivery]
 ) -> None:
     row = delivery()
@@ -53,7 +53,7 @@ def test_a_notification_s_page_lists_its_deliveries(
         ("confirm_phone", "phone", "verified_phone"),
     ],
 )
-def test_the_office_confirms_an_address_that_it_checked(
+def test_the_office_confirms_an_address(
     office: Client, person: Callable[..., User], action: str, current: str, verified: str
 ) -> None:
     contact = person(**{verified: ""}).contact
@@ -69,7 +69,7 @@ def settle(office: Client, action: str, *rows: Delivery) -> None:
     office.post("/admin/core/delivery/", chosen, follow=True)
 
 
-def test_a_person_has_sent_again_what_was_left_or_given_up_and_nothing_else(
+def test_staff_send_again_unknown_and_exhausted_deliveries_only(
     office: Client, delivery: Callable[..., Delivery], story: Callable[[Delivery], list[str]]
 ) -> None:
     left = delivery(state="unknown", next_attempt_at=None)
@@ -87,7 +87,7 @@ def test_a_person_has_sent_again_what_was_left_or_given_up_and_nothing_else(
     assert line.detail == "by sam"
 
 
-def test_a_person_who_knows_that_it_arrived_settles_what_is_unknown(
+def test_staff_mark_an_unknown_delivery_as_arrived(
     office: Client, delivery: Callable[..., Delivery]
 ) -> None:
     unknown, due = delivery(state="unknown"), delivery()
@@ -96,7 +96,7 @@ def test_a_person_who_knows_that_it_arrived_settles_what_is_unknown(
     assert Delivery.objects.get(pk=due.pk).state == "due"
 
 
-def test_who_may_only_look_settles_nothing(
+def test_view_only_staff_cannot_settle_a_delivery(
     client: Client, delivery: Callable[..., Delivery]
 ) -> None:
     reader = User.objects.create_user("reader", is_staff=True)
@@ -107,5 +107,5 @@ def test_who_may_only_look_settles_nothing(
     assert Delivery.objects.get(pk=unknown.pk).state == "unknown"
 
 
-def test_the_administration_has_the_site_s_icon(office: Client) -> None:
+def test_the_admin_has_the_sites_icon(office: Client) -> None:
     assert '<link rel="icon" href="/static/favicon.svg"' in office.get("/admin/").content.decode()

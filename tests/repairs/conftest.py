@@ -73,7 +73,7 @@ def request_repair(cast: Cast) -> Callable[..., Repair]:
 
 @pytest.fixture
 def repair(cast: Cast, request_repair: Callable[..., Repair]) -> Callable[[Status], Repair]:
-    """Makes a repair of Redwood's unit, assigned to Jane, and brings it to a status."""
+    """Create a repair of Redwood's unit, assigned to Jane, with the given status."""
 
     def reach(status: Status) -> Repair:
         made = request_repair(estimate=None if status == Status.REQUESTED else ESTIMATE)
@@ -92,7 +92,7 @@ def repair(cast: Cast, request_repair: Callable[..., Repair]) -> Callable[[Statu
 
 @pytest.fixture
 def request_batch(cast: Cast) -> Callable[..., RepairBatch]:
-    """Makes a batch with a break for each estimate given."""
+    """Create a batch with a break for each estimate."""
 
     def request(*estimates: str | None, **options: Any) -> RepairBatch:
         breaks = [

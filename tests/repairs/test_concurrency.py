@@ -1,4 +1,4 @@
-"""Several people at the same moment, each with a database connection of their own."""
+"""Two people act at the same moment, each with their own database connection."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
 
 
 def at_once(*acts: Callable[[], object]) -> list[object]:
-    """Begin all at the same moment; what each returned, or the AlreadyDone it raised."""
+    """Run all at the same moment; return each result or AlreadyDone."""
     barrier = Barrier(len(acts), timeout=60)
 
     def run(act: Callable[[], object]) -> object:
@@ -34,14 +34,14 @@ def at_once(*acts: Callable[[], object]) -> list[object]:
 
 
 def overlapping(first: Callable[[], object], second: Callable[[], object]) -> None:
-    """Begin `second` while the transaction of `first` has done its work and is still open."""
+    """Run `second` while the transaction of `first` is still open."""
     first_is_done, second_is_done = Event(), Event()
 
     def hold_open() -> None:
         with transaction.atomic():
             first()
             first_is_done.set()
-            # For as long as `second` would take if it did not wait for our end.
+            # Long enough for `second` to finish if it did not wait for this transaction.
             second_is_done.wait(timeout=0.5)
 
     def follow() -> None:
@@ -82,7 +82,7 @@ def test_an_approval_and_a_denial_at_once_leave_one_of_them(
     assert len(told("repair_approved") + told("repair_denied")) == 1
 
 
-def test_a_batch_approved_by_two_at_once_is_told_once(
+def test_a_batch_approved_by_two_at_once_is_notified_once(
     cast: Cast, request_batch: Callable[..., RepairBatch]
 ) -> None:
     batch = request_batch("65.00", "95.00")
@@ -93,7 +93,7 @@ def test_a_batch_approved_by_two_at_once_is_told_once(
     assert told("batch_approved") == [("jane", "batch_approved")]
 
 
-def test_the_managers_hear_once_when_the_last_two_breaks_are_priced_at_once(
+def test_two_last_breaks_priced_at_once_notify_the_managers_once(
     cast: Cast, request_batch: Callable[..., RepairBatch]
 ) -> None:
     first, second = request_batch(None, None).repairs.order_by("pk")
@@ -107,7 +107,7 @@ def test_the_managers_hear_once_when_the_last_two_breaks_are_priced_at_once(
     ]
 
 
-def test_a_batch_approved_during_a_reassignment_is_told_to_the_new_technician(
+def test_a_batch_approved_during_a_reassignment_notifies_the_new_technician(
     cast: Cast, request_batch: Callable[..., RepairBatch]
 ) -> None:
     batch = request_batch("65.00")

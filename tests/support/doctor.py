@@ -3,4 +3,4 @@
 from apps.aws.doctor import examination
 
 #: Every line by its id.
-Lines = dict[str, examination.Line]
+Lines = dict[str, examination.Examined]

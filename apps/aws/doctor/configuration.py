@@ -7,16 +7,13 @@ from django.conf import settings
 from django.core import checks as django_checks
 
 from apps.aws.account import Account
-from apps.aws.findings import Area, Finding, fail, ok, warn
 from apps.aws.smtp_credentials import is_smtp_password
+from apps.core.audit.findings import Finding, fail, ok, warn
 from rs_systems import secret
-
-area = Area("Settings", "settings")
 
 _SMTP_HOST = re.compile(r"email-smtp(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?")
 
 
-@area.check
 def checks(account: Account) -> Finding:
     """What Django's `check` finds; outside development, `check --deploy`."""
     deploy = settings.ENVIRONMENT != "development"
@@ -31,7 +28,6 @@ def checks(account: Account) -> Finding:
     return fail(found_words, do) if worst.level >= django_checks.ERROR else warn(found_words, do)
 
 
-@area.check
 def secrets(account: Account) -> Finding:
     """What the secret gives. One that cannot be read has ended this command before."""
     given = secret.given()
@@ -53,7 +49,6 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(sorted(names)) or "nothing"
 
 
-@area.check
 def contradictions(account: Account) -> Finding:
     """Settings that cannot both be meant."""
     found = list(_contradictions())

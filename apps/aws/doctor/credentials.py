@@ -7,10 +7,8 @@ from django.conf import settings
 from django.utils import timezone
 
 from apps.aws.account import Account
-from apps.aws.findings import Area, Finding, Unseen, ok, warn
 from apps.aws.smtp_credentials import is_access_key_id
-
-area = Area("Credentials", "credentials")
+from apps.core.audit.findings import Finding, Unseen, ok, warn
 
 #: The specification's: "every 90 days".
 OLDEST_KEY = timedelta(days=90)
@@ -20,14 +18,12 @@ def _region() -> str:
     return str(settings.AWS_SNS_REGION_NAME)
 
 
-@area.check
 def caller(account: Account) -> Finding:
     """Who AWS takes us for."""
     who = account.ask("sts", "GetCallerIdentity", _region())
     return ok(f"AWS takes us for {who['Arn']}")
 
 
-@area.check
 def key_age(account: Account) -> Finding:
     """Whether the caller's access keys are to be replaced."""
     if _is_role(account):
@@ -38,7 +34,6 @@ def key_age(account: Account) -> Finding:
     )
 
 
-@area.check
 def smtp_key_age(account: Account) -> Finding:
     """Whether the access key that the SMTP password was made of is to be replaced."""
     backend, key_id = settings.EMAIL_BACKEND, settings.EMAIL_HOST_USER

@@ -7,10 +7,8 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from apps.aws.account import Account
-from apps.aws.findings import Area, Finding, fail, ok, warn
+from apps.core.audit.findings import Finding, fail, ok, warn
 from apps.core.redaction import redact
-
-area = Area("Database", "database")
 
 #: Of libpq's modes, those that never go on without TLS
 #: (https://www.postgresql.org/docs/current/libpq-ssl.html).
@@ -18,7 +16,6 @@ ENCRYPTING = ("require", "verify-ca", "verify-full")
 _HERE = ("localhost", "127.0.0.1", "::1")
 
 
-@area.check
 def reachable(account: Account) -> Finding:
     """Whether it answers."""
     try:
@@ -33,7 +30,6 @@ def reachable(account: Account) -> Finding:
     return ok(f"{connection.display_name} answers")
 
 
-@area.check
 def migrations(account: Account) -> Finding:
     """Whether its tables are those of this version."""
     executor = MigrationExecutor(connection)
@@ -44,7 +40,6 @@ def migrations(account: Account) -> Finding:
     return ok("all applied")
 
 
-@area.check
 def engine(account: Account) -> Finding:
     """Whether it is one for this environment."""
     name = connection.display_name
@@ -58,7 +53,6 @@ def engine(account: Account) -> Finding:
     )
 
 
-@area.check
 def tls(account: Account) -> Finding:
     """Whether it must be talked to over TLS."""
     options = connection.settings_dict["OPTIONS"]

@@ -8,14 +8,12 @@ from django.core.mail import get_connection
 from django.core.mail.backends.smtp import EmailBackend as SMTPBackend
 
 from apps.aws.account import Account, NotThere
-from apps.aws.findings import Area, Finding, fail, ok, warn
 from apps.core import conf
+from apps.core.audit.findings import Finding, fail, ok, warn
 from apps.core.guards import reputation as reputations
 from apps.core.models import Suppression
 from apps.core.redaction import redact
 from apps.core.states import Channel
-
-area = Area("E-mail", "email")
 
 #: The share of the day's quota from which somebody should look.
 QUOTA_WARNING = 0.8
@@ -46,7 +44,6 @@ def _account(account: Account) -> dict[str, Any]:
     return account.ask("sesv2", "GetAccount", settings.AWS_SES_REGION_NAME)
 
 
-@area.check
 def smtp(account: Account) -> Finding:
     """Whether SES lets us in, the way that EMAIL_TRANSPORT names. Nothing is sent."""
     backend = settings.EMAIL_BACKEND
@@ -96,7 +93,6 @@ def _other_backend() -> Finding:
     return warn(found, "Leave EMAIL_BACKEND out to send through SES.")
 
 
-@area.check
 def identity(account: Account) -> Finding:
     """Whether the sender is verified."""
     try:
@@ -120,7 +116,6 @@ def identity(account: Account) -> Finding:
     return ok(f"{domain()} is verified")
 
 
-@area.check
 def dkim(account: Account) -> Finding:
     """Whether messages are signed."""
     found = identity_of_sender(account).get("DkimAttributes", {})
@@ -136,7 +131,6 @@ def dkim(account: Account) -> Finding:
     )
 
 
-@area.check
 def mail_from(account: Account) -> Finding:
     """Whether bounces return to a subdomain of ours, as SPF's alignment wants it."""
     found = identity_of_sender(account).get("MailFromAttributes", {})
@@ -151,7 +145,6 @@ def mail_from(account: Account) -> Finding:
     return warn(f"{name} is {status}; SES uses a domain of its own meanwhile", records)
 
 
-@area.check
 def production_access(account: Account) -> Finding:
     """Whether SES sends to addresses that nobody verified."""
     if _account(account).get("ProductionAccessEnabled"):
@@ -163,7 +156,6 @@ def production_access(account: Account) -> Finding:
     return fail(found, do) if settings.ENVIRONMENT == "production" else warn(found, do)
 
 
-@area.check
 def sending(account: Account) -> Finding:
     """Whether SES sends at all."""
     if _account(account).get("SendingEnabled"):
@@ -171,7 +163,6 @@ def sending(account: Account) -> Finding:
     return fail("SES sends nothing: sending is paused", "See the e-mails from AWS and its console.")
 
 
-@area.check
 def enforcement(account: Account) -> Finding:
     """What SES thinks of the account."""
     status = _account(account).get("EnforcementStatus", "")
@@ -183,7 +174,6 @@ def enforcement(account: Account) -> Finding:
     return fail(f"the account is stopped: {status}", do)
 
 
-@area.check
 def quota(account: Account) -> Finding:
     """How much of the day's quota is used."""
     limits = _account(account)["SendQuota"]
@@ -198,7 +188,6 @@ def quota(account: Account) -> Finding:
     return ok(found)
 
 
-@area.check
 def rate(account: Account) -> Finding:
     """Whether our own pace keeps within SES's."""
     granted, ours = _account(account)["SendQuota"]["MaxSendRate"], settings.EMAIL_RATE_LIMIT
@@ -210,7 +199,6 @@ def rate(account: Account) -> Finding:
     return ok(f"EMAIL_RATE_LIMIT is {ours:g} a second of the {granted:g} that SES grants")
 
 
-@area.check
 def suppression(account: Account) -> Finding:
     """Whether SES leaves addresses alone that we still write to."""
     region = settings.AWS_SES_REGION_NAME
@@ -237,7 +225,6 @@ def _how_they_come_over() -> str:
     )
 
 
-@area.check
 def reputation(account: Account) -> Finding:
     """The shares that bounce and are complained about, of what SES reported to us."""
     present = reputations.present()

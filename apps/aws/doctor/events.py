@@ -10,11 +10,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.aws.account import Account, NotThere
-from apps.aws.findings import Area, Finding, Unseen, fail, ok, warn
+from apps.core.audit.findings import Finding, Unseen, fail, ok, warn
 from apps.core.models import NotificationDeliveryLog, ProviderEvent
 from apps.core.states import Channel, LogEvent
-
-area = Area("Events of SES", "events")
 
 #: What apps.core.feedback.ses_events understands, in the words of SES's API.
 EVENT_TYPES = {
@@ -50,7 +48,6 @@ def _ses(account: Account, action: str) -> dict[str, Any]:
     )
 
 
-@area.check
 def configuration_set(account: Account) -> Finding:
     """Whether the configuration set is there; SES refuses e-mails that name another."""
     name = settings.AWS_SES_CONFIGURATION_SET
@@ -66,7 +63,6 @@ def configuration_set(account: Account) -> Finding:
     return ok(f"{name} is there")
 
 
-@area.check
 def destination(account: Account) -> Finding:
     """Whether every type of event that we use goes to a topic that we believe."""
     destinations = _ses(account, "GetConfigurationSetEventDestinations")["EventDestinations"]
@@ -94,7 +90,6 @@ def destination(account: Account) -> Finding:
     return ok(f"all {len(EVENT_TYPES)} types go to {_names(believed)}")
 
 
-@area.check
 def topic(account: Account) -> Finding:
     """Whether the topics that we believe are there, and how they sign."""
     old = []
@@ -115,7 +110,6 @@ def topic(account: Account) -> Finding:
     return ok(f"{_names(_topics())} is there, and signs by version 2")
 
 
-@area.check
 def subscription(account: Account) -> Finding:
     """Whether the topics' messages come to us, in an envelope that is signed."""
     ways: set[str] = set()
@@ -147,7 +141,6 @@ def subscription(account: Account) -> Finding:
     return ok(f"confirmed, by {' and '.join(sorted(ways))}")
 
 
-@area.check
 def queue(account: Account) -> Finding:
     """Whether the queue is read."""
     attributes = _queue(account, _queue_url())
@@ -158,7 +151,6 @@ def queue(account: Account) -> Finding:
     return ok(found)
 
 
-@area.check
 def dead_letters(account: Account) -> Finding:
     """Whether messages were given up."""
     policy = json.loads(_queue(account, _queue_url()).get("RedrivePolicy", "{}"))
@@ -175,7 +167,6 @@ def dead_letters(account: Account) -> Finding:
     return ok("no dead letters")
 
 
-@area.check
 def last(account: Account) -> Finding:
     """Whether an event has come since the last e-mail that SES took."""
     newest = ProviderEvent.objects.filter(provider="ses").order_by("-received_at").first()

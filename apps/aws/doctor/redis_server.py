@@ -9,10 +9,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from apps.aws.account import Account
-from apps.aws.findings import Area, Finding, fail, ok, warn
+from apps.core.audit.findings import Finding, fail, ok, warn
 from apps.core.redaction import redact
-
-area = Area("Redis", "redis")
 
 #: The specification's.
 OLDEST_VERSION = 7
@@ -29,7 +27,6 @@ def client() -> Any:
     )
 
 
-@area.check
 def reachable(account: Account) -> Finding:
     """Whether it answers, and its version."""
     url = urlsplit(settings.CELERY_BROKER_URL)
@@ -47,7 +44,6 @@ def reachable(account: Account) -> Finding:
     return ok(f"{where} answers, version {version}")
 
 
-@area.check
 def eviction(account: Account) -> Finding:
     """What it does when it is full: anything but refusing loses tasks in silence."""
     policy = client().info("memory").get("maxmemory_policy", "")
@@ -59,7 +55,6 @@ def eviction(account: Account) -> Finding:
     )
 
 
-@area.check
 def memory(account: Account) -> Finding:
     """How full it is."""
     info = client().info("memory")
@@ -70,7 +65,6 @@ def memory(account: Account) -> Finding:
     return ok(found)
 
 
-@area.check
 def persistence(account: Account) -> Finding:
     """Whether it fails to write to disk, upon which it takes no more tasks."""
     info = client().info("persistence")
@@ -88,7 +82,6 @@ def persistence(account: Account) -> Finding:
     return ok(f"{how}; nothing depends on it, the database is the queue of record")
 
 
-@area.check
 def tls(account: Account) -> Finding:
     """Whether it is talked to over TLS."""
     if settings.CELERY_BROKER_URL.startswith("rediss://"):

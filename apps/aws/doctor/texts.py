@@ -7,12 +7,10 @@ from django.conf import settings
 from django.utils import timezone
 
 from apps.aws.account import Account, NotThere
-from apps.aws.findings import Area, Finding, Unseen, fail, ok, warn
+from apps.core.audit.findings import Finding, Unseen, fail, ok, warn
 from apps.core.guards import sms_budget as budgets
 from apps.core.models import Contact, SMSSpend, Suppression
 from apps.core.states import Channel
-
-area = Area("Text messages", "sms")
 
 #: What an account may spend in a month until AWS is asked for more
 #: (https://docs.aws.amazon.com/sns/latest/dg/channels-sms-awssupport-spend-threshold.html).
@@ -35,7 +33,6 @@ def _attributes(account: Account) -> dict[str, str]:
     return dict(_sns(account, "GetSMSAttributes").get("attributes", {}))
 
 
-@area.check
 def enabled(account: Account) -> Finding:
     """Whether text messages are sent at all."""
     if not settings.SMS_ENABLED:
@@ -46,7 +43,6 @@ def enabled(account: Account) -> Finding:
     return ok("SMS_ENABLED is true")
 
 
-@area.check
 def production_access(account: Account) -> Finding:
     """Whether SNS texts numbers that nobody verified."""
     if not _sns(account, "GetSMSSandboxAccountStatus")["IsInSandbox"]:
@@ -58,7 +54,6 @@ def production_access(account: Account) -> Finding:
     return fail(found, do) if settings.ENVIRONMENT == "production" else warn(found, do)
 
 
-@area.check
 def spend_limit(account: Account) -> Finding:
     """Whether AWS's own limit of the month stands behind ours."""
     theirs = Decimal(_attributes(account).get("MonthlySpendLimit", FIRST_SPEND_LIMIT))
@@ -77,7 +72,6 @@ def spend_limit(account: Account) -> Finding:
     return ok(f"both limits are {ours:.2f} USD a month")
 
 
-@area.check
 def budget(account: Account) -> Finding:
     """How much of our own budget of the month is used."""
     month = SMSSpend.objects.filter(month=budgets.this_month()).first()
@@ -93,7 +87,6 @@ def budget(account: Account) -> Finding:
     return ok(found)
 
 
-@area.check
 def message_type(account: Account) -> Finding:
     """The account's default; ours are sent as transactional in any case."""
     kind = _attributes(account).get("DefaultSMSType", "Promotional")
@@ -102,7 +95,6 @@ def message_type(account: Account) -> Finding:
     return warn(f"DefaultSMSType is {kind}", "Run `manage.py aws setup`, which sets it.")
 
 
-@area.check
 def delivery_log(account: Account) -> Finding:
     """Whether SNS writes down what became of every text."""
     attributes = _attributes(account)
@@ -120,7 +112,6 @@ def delivery_log(account: Account) -> Finding:
     return ok("every text is logged")
 
 
-@area.check
 def log_group(account: Account) -> Finding:
     """Whether that log can be read."""
     _skip_where_off()
@@ -146,7 +137,6 @@ def _logs(account: Account, parameters: dict[str, Any]) -> None:
     account.ask("logs", "FilterLogEvents", settings.AWS_SNS_REGION_NAME, **parameters)
 
 
-@area.check
 def opted_out(account: Account) -> Finding:
     """Whether people answered STOP whom we still text."""
     page = _sns(account, "ListPhoneNumbersOptedOut")

@@ -9,9 +9,9 @@ from django.db import connection
 from django.db.models.functions import Now
 
 from apps.aws.account import Account
-from apps.aws.findings import Area, Finding, fail, ok, warn
 from apps.core.audit import heartbeat
 from apps.core.audit import metrics as published
+from apps.core.audit.findings import Finding, fail, ok, warn
 from apps.core.delivery import broker
 from apps.core.models import ChannelStop, Delivery
 from apps.core.models.channel_stop import StopCause
@@ -19,8 +19,6 @@ from apps.core.redaction import redact
 from apps.core.states import DeliveryState
 
 from . import redis_server
-
-area = Area("Workers", "workers")
 
 #: The specification's: "queue depth > 1000".
 MANY_WAIT = 1000
@@ -40,7 +38,6 @@ _CLOCK_OF = {
 }
 
 
-@area.check
 def online(account: Account) -> Finding:
     """Whether a worker answers."""
     count = broker.workers_online()
@@ -49,7 +46,6 @@ def online(account: Account) -> Finding:
     return ok(f"{count} {'worker answers' if count == 1 else 'workers answer'}")
 
 
-@area.check
 def beat(account: Account) -> Finding:
     """Whether the sweep comes round: beat sends it, and a worker runs it."""
     age = heartbeat.age()
@@ -60,7 +56,6 @@ def beat(account: Account) -> Finding:
     return ok(found) if age <= OLDEST_SWEEP else fail(found, do)
 
 
-@area.check
 def metrics(account: Account) -> Finding:
     """Whether our own metrics reach CloudWatch, whose alarms take their silence for a failure."""
     if not settings.CLOUDWATCH_METRICS:
@@ -81,7 +76,6 @@ def metrics(account: Account) -> Finding:
     return ok(found) if age <= OLDEST_METRICS else warn(found, do)
 
 
-@area.check
 def queue(account: Account) -> Finding:
     """How many tasks wait."""
     waiting = sum(broker.waiting().values())
@@ -90,7 +84,6 @@ def queue(account: Account) -> Finding:
     return ok(f"{waiting:,} tasks wait")
 
 
-@area.check
 def overdue(account: Account) -> Finding:
     """Whether deliveries are due that nobody takes."""
     stopped = ChannelStop.objects.filter(cause=StopCause.PROVIDER).values("channel")
@@ -105,7 +98,6 @@ def overdue(account: Account) -> Finding:
     return ok("no delivery has been due for long")
 
 
-@area.check
 def channels(account: Account) -> Finding:
     """Whether a channel stands still."""
     stops = list(ChannelStop.objects.order_by("channel", "cause"))
@@ -119,7 +111,6 @@ def channels(account: Account) -> Finding:
     return fail(said, 'Mend the cause; then "Try now" in the admin, among the stopped channels.')
 
 
-@area.check
 def clocks(account: Account) -> Finding:
     """How far the clocks of this host, of Redis and of the database are apart."""
     skews = dict(_skews())

@@ -12,11 +12,13 @@ from uuid import UUID
 from django.conf import settings
 from django.utils import timezone
 
+from apps.aws.account import Account
 from apps.core.audit import ledger
 from apps.core.audit.findings import Difference, Finding, Status, Unseen, fail, ok, warn
 from apps.core.feedback.provider_events import MATCH_WITHIN
 from apps.core.guards import sms_budget
 from apps.core.providers import email_provider
+from apps.core.providers.aws.client import READING
 from apps.core.states import Channel, EventKind
 
 from . import account_counts, tallies
@@ -56,7 +58,7 @@ RECEIPT_LINES = ("sms.delivered", "sms.failed")
 TEXT_LINES = ("sms.receipts", "sms.foreign")
 BOOK_LINES = ("ledger.balance",)
 
-Look = Callable[[datetime], Iterator[Difference]]
+Compare = Callable[[Account, datetime], Iterator[Difference]]
 
 _SNS = "apps.core.providers.sns.SNS"
 _WHO_SENDS = (
@@ -71,7 +73,7 @@ _FOLLOW_EVENTS = (
 def compare(now: datetime | None = None) -> list[Difference]:
     """Every line, in its order. Asks AWS, changes nothing, and raises for the database alone."""
     now = now or timezone.now()
-    groups: list[tuple[tuple[str, ...], Look]] = [
+    groups: list[tuple[tuple[str, ...], Compare]] = [
         (EMAIL_LINES, _emails),
         (OUTCOME_LINES, _outcomes),
         (EVENT_LINES, _events),
@@ -80,7 +82,8 @@ def compare(now: datetime | None = None) -> list[Difference]:
         (TEXT_LINES, _texts),
         (BOOK_LINES, _books),
     ]
-    return [line for ids, look in groups for line in _seen(ids, look, now)]
+    account = Account(READING, retry=True)
+    return [line for ids, compare in groups for line in _compared(ids, compare, account, now)]
 
 
 def differences() -> list[Difference]:
@@ -91,24 +94,26 @@ def differences() -> list[Difference]:
     return found
 
 
-def _seen(ids: tuple[str, ...], look: Look, now: datetime) -> list[Difference]:
+def _compared(
+    ids: tuple[str, ...], compare: Compare, account: Account, now: datetime
+) -> list[Difference]:
     try:
-        return list(look(now))
+        return list(compare(account, now))
     except Unseen as unseen:
         return [Difference(each, unseen.finding) for each in ids]
 
 
-def _emails(now: datetime) -> Iterator[Difference]:
+def _emails(account: Account, now: datetime) -> Iterator[Difference]:
     _skip_where_not_ses()
     window = Window(now - DAY, now)
-    counted, ours = account_counts.sent_in_24_hours(), tallies.taken_emails(window)
+    counted, ours = account_counts.sent_in_24_hours(account), tallies.taken_emails(window)
     yield Difference("email.sent", sent(counted, ours, tallies.foreign_emails(window)))
 
 
-def _outcomes(now: datetime) -> Iterator[Difference]:
+def _outcomes(account: Account, now: datetime) -> Iterator[Difference]:
     _skip_where_not_reported()
     window = _periods(now)
-    counted = account_counts.emails(window.start, window.end)
+    counted = account_counts.emails(account, window.start, window.end)
     others = max(0, counted.sent - tallies.taken_emails(window).least)
     still_open = tallies.open_emails(window)
     delivered = tallies.reported_emails(EventKind.DELIVERED, window)
@@ -121,7 +126,7 @@ def _outcomes(now: datetime) -> Iterator[Difference]:
     yield Difference("email.complained", bad_news(counted.complained, complained, others))
 
 
-def _events(now: datetime) -> Iterator[Difference]:
+def _events(account: Account, now: datetime) -> Iterator[Difference]:
     _skip_where_not_reported()
     late = Window(now - DAY - MATCH_WITHIN, now - MATCH_WITHIN)
     silent = tallies.unreported(Channel.EMAIL, late)
@@ -141,27 +146,28 @@ def _events(now: datetime) -> Iterator[Difference]:
     )
 
 
-def _spend(now: datetime) -> Iterator[Difference]:
+def _spend(account: Account, now: datetime) -> Iterator[Difference]:
     _skip_where_not_sns()
     month = sms_budget.this_month()
     since = datetime(month.year, month.month, month.day, tzinfo=UTC)
     if now - since < DAY:
         # When AWS begins a month anew is not written anywhere.
         raise Unseen(ok("the month is younger than a day"))
-    yield Difference("sms.spend", spent(account_counts.texts_spent(since, now), tallies.spend()))
+    counted = account_counts.texts_spent(account, since, now)
+    yield Difference("sms.spend", spent(counted, tallies.spend()))
 
 
-def _receipts(now: datetime) -> Iterator[Difference]:
+def _receipts(account: Account, now: datetime) -> Iterator[Difference]:
     _skip_where_not_logged()
     window = _periods(now)
-    counted = account_counts.texts(window.start, window.end)
+    counted = account_counts.texts(account, window.start, window.end)
     delivered = tallies.receipts(EventKind.DELIVERED, window)
     yield Difference("sms.delivered", receipts(counted.delivered, delivered))
     failed = tallies.receipts(EventKind.BOUNCED, window)
     yield Difference("sms.failed", receipts(counted.failed, failed))
 
 
-def _texts(now: datetime) -> Iterator[Difference]:
+def _texts(account: Account, now: datetime) -> Iterator[Difference]:
     _skip_where_not_logged()
     lately = Window(now - DAY - MATCH_WITHIN, now - MATCH_WITHIN)
     lost = _rows(tallies.unreported(Channel.SMS, Window(now - DAY - RECEIPT, now - RECEIPT)))
@@ -171,7 +177,7 @@ def _texts(now: datetime) -> Iterator[Difference]:
     yield Difference("sms.foreign", foreign_texts(others))
 
 
-def _books(now: datetime) -> Iterator[Difference]:
+def _books(account: Account, now: datetime) -> Iterator[Difference]:
     found = ledger.ledger(now - BOOKS).discrepancies
     yield Difference("ledger.balance", balance([f"{each.row} {each.problem}" for each in found]))
 

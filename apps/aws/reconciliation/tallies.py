@@ -14,7 +14,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 
 from apps.core.guards.sms_budget import this_month
 from apps.core.models import Delivery, NotificationDeliveryLog, ProviderEvent, SMSSpend
-from apps.core.states import Channel, EventKind, LogEvent
+from apps.core.states import Channel, EventCause, EventKind, LogEvent
 
 #: What happened within so much of either end of a window may be counted or not: clocks differ, and
 #: AWS counts when it has come to it.
@@ -23,9 +23,13 @@ EDGE = timedelta(minutes=15)
 ENDS = (EventKind.DELIVERED, EventKind.BOUNCED, EventKind.COMPLAINED, EventKind.REJECTED)
 
 #: Log lines that end a call: it was taken, or certainly not.
-_ANSWERED = (LogEvent.ACCEPTED, LogEvent.TRANSIENT, LogEvent.PERMANENT, LogEvent.SKIPPED)
-_SIMULATOR = "@simulator.amazonses.com"
-_SUPPRESSED = "SuppressionList"
+_ANSWERED = (
+    LogEvent.ACCEPTED,
+    LogEvent.TRANSIENT,
+    LogEvent.PERMANENT,
+    LogEvent.SKIPPED,
+    LogEvent.NOT_CALLED,
+)
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,7 @@ def reported_emails(kind: EventKind, window: Window) -> Range:
     reports = _reports("ses", kind)
     sure = reports.filter(window.narrow.of("occurred_at")).exclude(delivery=None)
     # Whether SES's metrics count these is not written anywhere.
-    sure = sure.exclude(Q(recipient__endswith=_SIMULATOR) | Q(code__contains=_SUPPRESSED))
+    sure = sure.exclude(Q(is_simulated=True) | Q(cause=EventCause.OWN_LIST))
     return Range(messages(sure), messages(reports.filter(window.wide.of("occurred_at"))))
 
 
@@ -174,7 +178,7 @@ def _attempts(lines: QuerySet[NotificationDeliveryLog]) -> int:
 
 def _simulated(window: Window) -> int:
     reports = _reports("ses").filter(window.of("occurred_at"))
-    ours = reports.filter(recipient__endswith=_SIMULATOR).exclude(delivery=None)
+    ours = reports.filter(is_simulated=True).exclude(delivery=None)
     return messages(ours)
 
 

@@ -9,9 +9,9 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from apps.aws.doctor import examination
-from apps.aws.findings import Status
+from apps.core.audit.findings import Status
 from apps.core.models import Delivery, NotificationDeliveryLog, ProviderEvent
-from apps.core.states import SOURCES, Channel, DeliveryState, LogEvent
+from apps.core.states import SOURCES, Channel, DeliveryState, LogEvent, LogSource
 
 
 class Hop(StrEnum):
@@ -33,7 +33,7 @@ class Broken:
 
     hop: Hop
     why: str
-    likely: list[examination.Line] = field(default_factory=list)
+    likely: list[examination.Examined] = field(default_factory=list)
     do: str = ""
 
     def as_dict(self) -> dict[str, Any]:
@@ -58,7 +58,13 @@ _LINES: dict[tuple[Hop, Channel], tuple[str, ...]] = {
     (Hop.DELIVERY, Channel.EMAIL): ("workers.online", "workers.beat"),
     (Hop.DELIVERY, Channel.SMS): ("workers.online", "workers.beat"),
 }
-_REFUSALS = {LogEvent.TRANSIENT, LogEvent.PERMANENT, LogEvent.AMBIGUOUS, LogEvent.LEASE_EXPIRED}
+_REFUSALS = {
+    LogEvent.TRANSIENT,
+    LogEvent.PERMANENT,
+    LogEvent.AMBIGUOUS,
+    LogEvent.LOST_BEFORE_CALL,
+    LogEvent.LOST_AFTER_CALL,
+}
 _WELL = "The doctor finds nothing about it."
 _ELSEWHERE = {
     Hop.WORKER: f"{_WELL} Give it more time, with --timeout.",
@@ -74,16 +80,13 @@ def broken(row: Delivery, ends: DeliveryState) -> Broken:
     if row.state == DeliveryState.SKIPPED:
         return Broken(hop, why)
     wanted = _LINES[hop, Channel(row.channel)]
-    report = examination.examine(
-        [check for check in examination.CHECKS if check.id.startswith(wanted)]
-    )
-    likely = [line for line in report.lines if line.finding.status != Status.OK]
+    likely = [each for each in examination.examine(*wanted) if each.finding.status != Status.OK]
     return Broken(hop, why, likely, "" if likely else _ELSEWHERE[hop])
 
 
 def is_report(line: NotificationDeliveryLog) -> bool:
     """Whether the line is a report's, rather than of a call or its answer."""
-    return bool(line.provider and line.detail)
+    return line.source == LogSource.EVENT
 
 
 def _place(row: Delivery, ends: DeliveryState) -> tuple[Hop, str]:

@@ -191,4 +191,4 @@ def _since(row: Delivery, moment: datetime | None) -> float:
 def _withdraw(journeys: list[Journey]) -> None:
     """What no worker has taken by now is not to be sent when nobody looks on any more."""
     for row in _rows([journey for journey in journeys if not journey.is_home]).values():
-        transitions.withdrawn(row, "the loopback that it belonged to is over")
+        transitions.skip_due(row, "the loopback that it belonged to is over")

@@ -5,8 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from apps.aws.account import Refused
-from apps.aws.operator import Operator, Stopped
+from apps.aws.account import CallRefused, Operator, Stopped
 
 #: Seconds between two looks at what moves on, and after which it is said that nothing did.
 POLL_S = 3.0
@@ -139,7 +138,7 @@ class ChangeSet:
                 # Said, since the documentation has it both ways: a failure is undone.
                 DisableRollback=False,
             )
-        except (Refused, Stopped):
+        except (CallRefused, Stopped):
             self.is_executed = False
             raise
 

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
+from apps.aws.account import Stopped
 from apps.aws.doctor import email
-from apps.aws.operator import Stopped
 
 from . import template
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from apps.aws.operator import Operator, Stopped
+from apps.aws.account import Operator, Stopped
 
 #: What SES takes (https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_PutAccountDetails.html).
 MOST_CHARACTERS, MOST_CONTACTS = 5000, 4
@@ -122,7 +122,7 @@ def _use_case(emails_a_day: int) -> str:
 
 
 def ask_for(operator: Operator, region: str, made: Request) -> None:
-    """Open the case; raises Refused, Stopped or Unseen."""
+    """Open the case; raises CallRefused, Stopped or Unseen."""
     operator.change(
         "sesv2",
         "PutAccountDetails",

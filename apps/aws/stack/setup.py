@@ -7,8 +7,8 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any, TypeVar
 
-from apps.aws.findings import Unseen
-from apps.aws.operator import Operator, Stopped
+from apps.aws.account import Operator, Stopped
+from apps.core.audit.findings import Unseen
 
 from . import parameters, production_access, sms_setup, template
 from .change_set import ChangeSet, Tell

@@ -6,8 +6,7 @@ from decimal import Decimal, InvalidOperation
 
 from django.conf import settings
 
-from apps.aws.account import Refused
-from apps.aws.operator import Operator, Stopped
+from apps.aws.account import CallRefused, Operator, Stopped
 
 from .parameters import plain
 
@@ -70,7 +69,7 @@ def _is_same(now: str, wanted: str) -> bool:
 
 
 def set_attributes(operator: Operator, region: str, wanted: list[Difference]) -> None:
-    """Set all of them in one call; raises Refused, Stopped or Unseen."""
+    """Set all of them in one call; raises CallRefused, Stopped or Unseen."""
     operator.change(
         "sns", "SetSMSAttributes", region, attributes={each.name: each.wanted for each in wanted}
     )
@@ -80,7 +79,7 @@ def set_limit(operator: Operator, region: str, limit: Difference) -> None:
     """Set the month's limit, in a call of its own since SNS may refuse it; raises NotGranted."""
     try:
         set_attributes(operator, region, [limit])
-    except Refused as refused:
+    except CallRefused as refused:
         if refused.code not in ("InvalidParameter", "InvalidParameterValue"):
             raise
         raise NotGranted(

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from apps.aws.account import Refused
-from apps.aws.findings import Unseen
-from apps.aws.operator import Operator, Stopped
+from apps.aws.account import CallRefused, Operator, Stopped
+from apps.core.audit.findings import Unseen
 
 from .change_set import POLL_S, SILENCE_S, ChangeSet, Tell
 
@@ -156,7 +155,7 @@ class Stack:
     def _described(self, name: str) -> dict[str, Any] | None:
         try:
             found: dict[str, Any] = self._look("DescribeStacks", StackName=name)["Stacks"][0]
-        except Refused as refused:
+        except CallRefused as refused:
             if "does not exist" in refused.words:
                 return None
             raise

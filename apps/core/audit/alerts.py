@@ -120,8 +120,8 @@ def _wait_for_turn(service: EmailService) -> None:
     if ChannelStop.objects.filter(channel=Channel.EMAIL, cause=StopCause.PROVIDER).exists():
         raise ChannelUnavailableError("e-mails are stopped")
     service.provider.prepare()
-    while slot := rate_limit.turn(Channel.EMAIL, Priority.URGENT):
-        if slot.kept():
+    while slot := rate_limit.wait_for_slot(Channel.EMAIL, Priority.URGENT):
+        if slot.wait():
             return
     raise TransientError("the account's pace has no slot soon enough")
 

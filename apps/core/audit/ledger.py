@@ -10,11 +10,17 @@ from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q, QuerySet, 
 from django.db.models.functions import Now
 
 from apps.core import conf
-from apps.core.delivery import transitions
 from apps.core.guards import sms_budget
 from apps.core.message import routing
 from apps.core.models import ChannelStop, Delivery, Notification, NotificationDeliveryLog, SMSSpend
-from apps.core.states import FINISHED, TAKEN, DeliveryState, LogEvent, Priority
+from apps.core.states import (
+    FINISHED,
+    TAKEN,
+    UNKNOWN_EVENTS,
+    DeliveryState,
+    LogEvent,
+    Priority,
+)
 
 #: The lines of the log of which a delivery in this state must have one.
 EVIDENCE: dict[DeliveryState, tuple[LogEvent, ...]] = {
@@ -24,9 +30,9 @@ EVIDENCE: dict[DeliveryState, tuple[LogEvent, ...]] = {
     DeliveryState.COMPLAINED: (LogEvent.COMPLAINED,),
     DeliveryState.REJECTED: (LogEvent.PERMANENT,),
     DeliveryState.SKIPPED: (LogEvent.SKIPPED,),
-    DeliveryState.EXHAUSTED: (LogEvent.TRANSIENT, LogEvent.LEASE_EXPIRED),
-    DeliveryState.UNKNOWN: (LogEvent.AMBIGUOUS, LogEvent.LEASE_EXPIRED),
-    DeliveryState.RETRYING: (LogEvent.TRANSIENT, LogEvent.LEASE_EXPIRED),
+    DeliveryState.EXHAUSTED: (LogEvent.TRANSIENT, LogEvent.LOST_BEFORE_CALL),
+    DeliveryState.UNKNOWN: UNKNOWN_EVENTS,
+    DeliveryState.RETRYING: (LogEvent.TRANSIENT, LogEvent.LOST_BEFORE_CALL),
 }
 #: The lines that say that the provider had the message.
 TAKEN_LINES = (LogEvent.ACCEPTED, LogEvent.DELIVERED, LogEvent.BOUNCED, LogEvent.COMPLAINED)
@@ -218,8 +224,7 @@ def _taken_twice(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
 
 
 def _perhaps_twice(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
-    lost = Q(log__event=LogEvent.LEASE_EXPIRED, log__detail=transitions.AFTER_CALL)
-    unknown = Min("log__attempt", filter=Q(log__event=LogEvent.AMBIGUOUS) | lost)
+    unknown = Min("log__attempt", filter=Q(log__event__in=UNKNOWN_EVENTS))
     called = Max("log__attempt", filter=Q(log__event=LogEvent.CALLING))
     return (
         _claimed_again(deliveries)

@@ -10,7 +10,7 @@ from apps.core.exceptions import NotSendable
 from apps.core.message import routing
 from apps.core.models import Contact, Delivery
 from apps.core.models.suppression import SuppressionReason
-from apps.core.providers.base import Provider, Receipt
+from apps.core.providers.base import Acceptance, Provider
 from apps.core.states import Channel
 
 Message = TypeVar("Message")
@@ -25,8 +25,8 @@ class ChannelService(Generic[Message]):
     def __init__(self, provider: Provider[Message]) -> None:
         self.provider = provider
 
-    def compose(self, delivery: Delivery) -> Message:
-        """The delivery's message, ready to send; raises NotSendable where it must not be sent."""
+    def compose(self, delivery: Delivery, suppression: SuppressionReason | None) -> Message:
+        """Return the delivery's message; raise NotSendable if it must not be sent."""
         raise NotImplementedError
 
     def weight(self, message: Message) -> int:
@@ -37,19 +37,19 @@ class ChannelService(Generic[Message]):
         """What the message costs at most, in US dollars; None where no budget counts it."""
         return None
 
-    def send(self, message: Message) -> Receipt:
+    def send(self, message: Message) -> Acceptance:
         """Hand it to the provider, once; raises DeliveryError, which carries the decision."""
         return self.provider.send(message)
 
 
-def address_of(delivery: Delivery) -> str:
+def address_of(delivery: Delivery, suppression: SuppressionReason | None) -> str:
     """The recipient's present address: it may have changed while the delivery waited."""
     contact: Contact | None = getattr(delivery.notification.recipient, "contact", None)
     channel = Channel(delivery.channel)
     reason = routing.why_not(channel, contact, sms_enabled=settings.SMS_ENABLED)
     # First: who answered STOP has withdrawn the consent as well, and this says why.
-    if suppressed := getattr(delivery, "suppressed", None):
-        raise NotSendable(f"address is suppressed: {SuppressionReason(suppressed).label}")
+    if suppression:
+        raise NotSendable(f"address is suppressed: {suppression.label}")
     if reason or contact is None:
         raise NotSendable(reason)
     return contact.address(channel)

@@ -6,6 +6,7 @@ from django.conf import settings
 
 from apps.core.message import rendering
 from apps.core.models import Delivery
+from apps.core.models.suppression import SuppressionReason
 from apps.core.providers import email_provider
 from apps.core.providers.base import EmailMessage, Provider
 
@@ -16,9 +17,9 @@ class EmailService(ChannelService[EmailMessage]):
     def __init__(self, provider: Provider[EmailMessage] | None = None) -> None:
         super().__init__(provider or email_provider())
 
-    def compose(self, delivery: Delivery) -> EmailMessage:
+    def compose(self, delivery: Delivery, suppression: SuppressionReason | None) -> EmailMessage:
         return self.message(
-            address_of(delivery),
+            address_of(delivery, suppression),
             rendering.email(delivery.notification),
             # By these SES's events find the delivery, whatever became of the call's answer.
             tags={"delivery": str(delivery.id), "attempt": str(delivery.attempts)},

@@ -111,13 +111,13 @@ def _expire_leases() -> Iterator[Delivery]:
     )
     expired = Delivery.objects.filter(state=DeliveryState.SENDING, lease_until__lt=Now())
     for delivery in expired.annotate(called=Exists(called)).order_by("lease_until")[:WINDOW]:
-        yield from _each(delivery, partial(transitions.abandoned, called=delivery.called))
+        yield from _each(delivery, partial(transitions.record_lost_worker, called=delivery.called))
 
 
 def _settle_unknown() -> Iterator[Delivery]:
     overdue = Delivery.objects.filter(state=DeliveryState.UNKNOWN, next_attempt_at__lte=Now())
     for delivery in overdue.order_by("next_attempt_at")[:WINDOW]:
-        yield from _each(delivery, transitions.settled_by_policy)
+        yield from _each(delivery, transitions.settle_unknown)
 
 
 def _each(delivery: Delivery, settle: Callable[[Delivery], Delivery | None]) -> Iterator[Delivery]:
@@ -175,7 +175,7 @@ def _hand_over(probes: list[Delivery]) -> Iterator[Delivery]:
         reason = f"{stop.get_channel_display().lower()}s are stopped: {stop.reason}"[:300]
         held = _ready().filter(channel=stop.channel, priority__in=resting)
         for delivery in held.exclude(pk__in=[row.pk for row in probes])[:WINDOW]:
-            yield from _each(delivery, partial(transitions.held_too_long, reason=reason))
+            yield from _each(delivery, partial(transitions.hand_over, reason=reason))
 
 
 def _mark_enqueued(rows: list[Delivery]) -> None:

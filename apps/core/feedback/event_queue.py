@@ -5,7 +5,7 @@ import time
 
 from django.db import DataError, IntegrityError, connection
 
-from apps.core.exceptions import ChannelUnavailableError
+from apps.core.exceptions import DeliveryError
 from apps.core.models import Delivery
 from apps.core.providers import sqs
 from apps.core.states import Via
@@ -37,7 +37,7 @@ def drain(queue_url: str) -> list[Delivery]:
                 sqs.delete(queue_url, message)
             if time.monotonic() > until:
                 break
-    except (ChannelUnavailableError, Unavailable) as error:
+    except (DeliveryError, Unavailable) as error:
         logger.warning("event queue not read on, the next turn tries again: %s", error)
     return stand_ins
 

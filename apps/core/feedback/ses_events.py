@@ -16,7 +16,8 @@ from uuid import UUID
 from django.utils.dateparse import parse_datetime
 
 from apps.core.models import ProviderEvent
-from apps.core.states import EventKind
+from apps.core.providers.aws.simulator import MAILBOX_DOMAIN
+from apps.core.states import EventCause, EventKind
 
 from .provider_events import fingerprint
 
@@ -79,7 +80,8 @@ def _report(
         fingerprint=fingerprint(PROVIDER, mail["messageId"], kind, address, identity),
         envelope_id=envelope_id,
         kind=kind,
-        permanent=said.get("bounceType") == "Permanent",
+        cause=_cause(said, kind),
+        is_simulated=address.lower().endswith(MAILBOX_DOMAIN),
         provider=PROVIDER,
         provider_message_id=str(mail["messageId"])[:128],
         delivery_ref=_first(tags, "delivery", UUID),
@@ -108,6 +110,18 @@ def _recipients(said: dict[str, Any], mail: dict[str, Any]) -> list[dict[str, An
     return [
         {**by_address.get(one.casefold(), {}), "emailAddress": one} for one in meant or destination
     ]
+
+
+def _cause(said: dict[str, Any], kind: EventKind) -> EventCause:
+    """Return SES's bounce types and subtypes in our words."""
+    subtype = str(said.get("bounceSubType") or said.get("complaintSubType") or "")
+    # The account's own list, or the one that all accounts share.
+    if subtype in ("OnAccountSuppressionList", "Suppressed"):
+        return EventCause.OWN_LIST
+    if kind != EventKind.BOUNCED:
+        return EventCause.NONE
+    is_lasting = said.get("bounceType") == "Permanent"
+    return EventCause.ADDRESS if is_lasting else EventCause.TEMPORARY
 
 
 def _code(said: dict[str, Any]) -> str:

@@ -17,10 +17,10 @@ from django.db import DataError, IntegrityError
 from django.utils import timezone
 from pydantic import BaseModel, Field, StringConstraints, ValidationError
 
-from apps.core.guards import suppressions
 from apps.core.models import Delivery, Mark, ProviderEvent
 from apps.core.providers import delivery_logs
-from apps.core.states import EventKind, Via
+from apps.core.providers.aws.simulator import SIMULATED
+from apps.core.states import EventCause, EventKind, Via
 
 from . import provider_events
 from .provider_events import fingerprint
@@ -35,8 +35,9 @@ OVERLAP = timedelta(minutes=30)
 #: Seconds after which a turn ends though there is more: the next one goes on.
 TURN_S = 20.0
 BATCH = 200
-#: The answers that say that another message to the number would fare no better.
-_FOR_GOOD = (suppressions.OPTED_OUT, "invalid phone number", "blocked list", "blocked sms")
+#: SNS's words, in lower case, for a number that no text will reach.
+_FOR_GOOD = ("invalid phone number", "blocked list", "blocked sms")
+_OPTED_OUT = "opted out"
 #: Undocumented, and seen: the account's own monthly limit at AWS.
 _NO_QUOTA = "no quota left"
 
@@ -68,7 +69,7 @@ class _Line(BaseModel):
 def read() -> list[Delivery]:
     """Read what is new in both log groups and apply it.
 
-    Returns the deliveries that stand in for those which ended. Raises ChannelUnavailableError
+    Returns the deliveries that stand in for those which ended. Raises DeliveryError
     where AWS cannot be asked; the next call reads on from where this one came to.
     """
     group = settings.SMS_DELIVERY_LOG_GROUP
@@ -129,6 +130,14 @@ def parsed(text: str) -> ProviderEvent | None:
     return _report(line.notification, line.delivery, failed=line.status != "SUCCESS")
 
 
+def _cause(answer: str) -> EventCause:
+    """Return SNS's words for a failure, in lower case, in ours."""
+    if _OPTED_OUT in answer:
+        return EventCause.OPTED_OUT
+    is_lasting = any(words in answer for words in _FOR_GOOD)
+    return EventCause.ADDRESS if is_lasting else EventCause.TEMPORARY
+
+
 def _report(notification: _Notification, delivery: _Delivery, *, failed: bool) -> ProviderEvent:
     answer = delivery.answer.lower()
     if _NO_QUOTA in answer:
@@ -138,7 +147,8 @@ def _report(notification: _Notification, delivery: _Delivery, *, failed: bool) -
     return ProviderEvent(
         fingerprint=fingerprint(PROVIDER, notification.message_id, kind, delivery.answer),
         kind=kind,
-        permanent=failed and any(words in answer for words in _FOR_GOOD),
+        cause=_cause(answer) if failed else EventCause.NONE,
+        is_simulated=delivery.destination in SIMULATED,
         provider=PROVIDER,
         provider_message_id=notification.message_id,
         recipient=delivery.destination,

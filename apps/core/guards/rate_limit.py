@@ -90,17 +90,16 @@ class Slot(NamedTuple):
 
     at: float
 
-    def kept(self) -> bool:
-        """Return when the time has come; False, at once, where it has passed by too much.
+    def wait(self) -> bool:
+        """Sleep until the slot's time. Return False if the process is too late for it.
 
-        Whoever comes late goes in somebody else's time: it must ask for another slot.
+        A late call would use another message's slot, so the caller must request a new one.
         """
-        early = self.at - time.monotonic()
-        time.sleep(max(0.0, early))
-        return early > -LATE_S
+        time.sleep(max(0.0, self.at - time.monotonic()))
+        return time.monotonic() <= self.at + LATE_S
 
 
-def turn(channel: Channel, priority: Priority, *, weight: int = 1) -> Slot | None:
+def wait_for_slot(channel: Channel, priority: Priority, *, weight: int = 1) -> Slot | None:
     """Wait until the account's pace gives this message its slot; None where that takes too long.
 
     The slot begins LEAD_S later at most. `weight` is what the channel's limit counts: 1 for an

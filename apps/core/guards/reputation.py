@@ -13,10 +13,9 @@ from django.utils import timezone
 
 from apps.core.models import Mark, ProviderEvent
 from apps.core.models.channel_stop import StopCause
-from apps.core.providers.aws import simulator
-from apps.core.states import Channel, EventKind
+from apps.core.states import Channel, EventCause, EventKind
 
-from . import circuit_breaker, suppressions
+from . import circuit_breaker
 
 WINDOW = timedelta(hours=24)
 #: Messages within the window below which a share says nothing.
@@ -70,10 +69,9 @@ class Reputation:
 def present() -> Reputation:
     """Over the last 24 hours, or since somebody let a stopped channel run again."""
     ours = ProviderEvent.objects.filter(received_at__gt=_since()).exclude(delivery=None)
-    # Nor does it count what its own simulator makes of a message.
-    ours = ours.exclude(recipient__endswith=simulator.MAILBOX_DOMAIN)
-    # What SES refuses for its own suppression list reached nobody, and SES does not count it.
-    hard = Q(kind=EventKind.BOUNCED, permanent=True) & ~Q(code__contains=suppressions.OWN_LIST)
+    # SES counts neither what its simulator bounces nor what its own suppression list stops.
+    ours = ours.exclude(is_simulated=True)
+    hard = Q(kind=EventKind.BOUNCED, cause=EventCause.ADDRESS)
     counts = ours.filter(provider="ses").aggregate(
         sent=Count("pk", filter=Q(kind=EventKind.SENT)),
         ended=Count("pk", filter=Q(kind=EventKind.DELIVERED) | hard),

@@ -10,13 +10,13 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Case, F, OuterRef, Subquery, When
-from django.db.models.functions import Lower
+from django.db.models.functions import Lower, Now
 from django.utils import timezone
 
 from apps.core import conf
 from apps.core.models import Contact, Delivery, ProviderEvent, Suppression
 from apps.core.models.suppression import Listed, SuppressionReason
-from apps.core.states import Channel, EventKind
+from apps.core.states import LASTING_CAUSES, Channel, DeliveryState, EventCause, EventKind
 
 logger = logging.getLogger(__name__)
 
@@ -30,20 +30,16 @@ OBJECTION = {
     Channel.EMAIL: SuppressionReason.COMPLAINT,
     Channel.SMS: SuppressionReason.OPT_OUT,
 }
-#: How SNS says that the owner of a number answered STOP.
-OPTED_OUT = "opted out"
-#: How SES says that an address is on its own list.
-OWN_LIST = "SuppressionList"
 #: How long a provider's list may still show what was just taken off it.
 SETTLES = timedelta(hours=1)
 #: What is said of an address that a provider's own list had first.
 FROM_LIST = {Channel.EMAIL: "on SES's suppression list", Channel.SMS: "on SNS's list of opt-outs"}
 
 
-def for_attempt(delivery_id: UUID) -> Delivery:
-    """The delivery with what its attempt needs, in one query.
+def load_due(delivery_id: UUID) -> tuple[Delivery | None, SuppressionReason | None]:
+    """Return a due delivery with all that its attempt needs, in one query, else None.
 
-    Its `suppressed` is the reason why its address is left alone, or None.
+    With it comes the reason why its address is suppressed, or None.
     """
     address = Case(
         When(channel=Channel.EMAIL, then=Lower("notification__recipient__contact__email")),
@@ -52,28 +48,33 @@ def for_attempt(delivery_id: UUID) -> Delivery:
     against = Suppression.objects.in_force().filter(
         channel=OuterRef("channel"), address=OuterRef("to_address")
     )
-    rows = Delivery.objects.select_related("notification__recipient__contact")
-    return rows.annotate(to_address=address, suppressed=Subquery(against.values("reason")[:1])).get(
-        pk=delivery_id
+    rows = Delivery.objects.select_related("notification__recipient__contact").filter(
+        pk=delivery_id, state=DeliveryState.DUE, next_attempt_at__lte=Now()
     )
+    delivery = rows.annotate(
+        to_address=address, suppressed=Subquery(against.values("reason")[:1])
+    ).first()
+    if delivery is None or delivery.suppressed is None:
+        return delivery, None
+    return delivery, SuppressionReason(delivery.suppressed)
 
 
-def after(report: ProviderEvent, channel: Channel) -> None:
-    """Suppress the address that a report speaks of, where it gives reason to."""
-    if not report.recipient or _is_forgiven(report, channel):
+def suppress_after(event: ProviderEvent, channel: Channel) -> None:
+    """Suppress the address that a provider's event speaks of, if it gives reason to."""
+    if not event.recipient or _is_forgiven(event, channel):
         return
-    if report.kind == EventKind.COMPLAINED:
-        suppress(channel, report.recipient, SuppressionReason.COMPLAINT, report.code)
-    elif report.kind == EventKind.BOUNCED and report.permanent:
-        stopped = OPTED_OUT in report.detail.lower()
-        reason = SuppressionReason.OPT_OUT if stopped else SuppressionReason.BOUNCE
-        suppress(channel, report.recipient, reason, report.detail)
+    if event.kind == EventKind.COMPLAINED:
+        suppress(channel, event.recipient, SuppressionReason.COMPLAINT, event.code)
+    elif event.kind == EventKind.BOUNCED and event.cause in LASTING_CAUSES:
+        opted_out = event.cause == EventCause.OPTED_OUT
+        reason = SuppressionReason.OPT_OUT if opted_out else SuppressionReason.BOUNCE
+        suppress(channel, event.recipient, reason, event.detail)
     elif channel == Channel.SMS:
         # A phone that is off says nothing of the number.
         return
-    elif report.kind == EventKind.BOUNCED and _bounces_of_late(report) >= SOFT_BOUNCES:
+    elif event.kind == EventKind.BOUNCED and _recent_bounces(event) >= SOFT_BOUNCES:
         until = timezone.now() + SOFT_PAUSE
-        suppress(channel, report.recipient, SuppressionReason.BOUNCE, report.detail, until=until)
+        suppress(channel, event.recipient, SuppressionReason.BOUNCE, event.detail, until=until)
 
 
 def suppress(
@@ -206,26 +207,26 @@ def _has_list(row: Suppression) -> bool:
     return row.reason == SuppressionReason.OPT_OUT and conf.sns_sends_texts()
 
 
-def _last_lifted(report: ProviderEvent, channel: Channel) -> Suppression | None:
-    lifted = Suppression.objects.filter(channel=channel, address=canonical(report.recipient))
+def _last_lifted(event: ProviderEvent, channel: Channel) -> Suppression | None:
+    lifted = Suppression.objects.filter(channel=channel, address=canonical(event.recipient))
     return lifted.exclude(lifted_at=None).order_by("-lifted_at").first()
 
 
-def _is_forgiven(report: ProviderEvent, channel: Channel) -> bool:
+def _is_forgiven(event: ProviderEvent, channel: Channel) -> bool:
     """Whether it happened before somebody in the office lifted a suppression of its address.
 
     So did what only says that the provider's own list still has the address.
     """
-    lifted = _last_lifted(report, channel)
+    lifted = _last_lifted(event, channel)
     if lifted is None:
         return False
     assert lifted.lifted_at is not None
-    if report.occurred_at < lifted.lifted_at:
+    if event.occurred_at < lifted.lifted_at:
         return True
-    if OWN_LIST in report.code:
+    if event.cause == EventCause.OWN_LIST:
         # However long it takes to have SES take it off.
         return lifted.unlist or _is_settling(lifted)
-    return OPTED_OUT in report.detail.lower() and _is_settling(lifted)
+    return event.cause == EventCause.OPTED_OUT and _is_settling(lifted)
 
 
 def _is_settling(lifted: Suppression) -> bool:
@@ -236,12 +237,12 @@ def _is_settling(lifted: Suppression) -> bool:
     return max(moments) > timezone.now() - SETTLES
 
 
-def _bounces_of_late(report: ProviderEvent) -> int:
-    since = report.occurred_at - SOFT_WINDOW
-    lifted = _last_lifted(report, Channel.EMAIL)
+def _recent_bounces(event: ProviderEvent) -> int:
+    since = event.occurred_at - SOFT_WINDOW
+    lifted = _last_lifted(event, Channel.EMAIL)
     if lifted and lifted.lifted_at:
         since = max(since, lifted.lifted_at)
     bounces = ProviderEvent.objects.filter(
-        kind=EventKind.BOUNCED, recipient=report.recipient, occurred_at__gt=since
+        kind=EventKind.BOUNCED, recipient=event.recipient, occurred_at__gt=since
     )
     return bounces.exclude(delivery=None).count()

@@ -3,7 +3,7 @@
 from django.db import models
 from django.db.models.functions import Now
 
-from ..states import EventKind, Via
+from ..states import EventCause, EventKind, Via
 from .delivery import Delivery
 
 
@@ -15,8 +15,11 @@ class ProviderEvent(models.Model):
     #: The id of the envelope that it came in, by which a replay is known.
     envelope_id = models.CharField(max_length=64, blank=True)
     kind = models.CharField(max_length=16, choices=EventKind.choices)
-    #: For a bounce: whether the address itself is the reason.
-    permanent = models.BooleanField(default=False)
+    cause = models.CharField(
+        max_length=12, choices=EventCause.choices, blank=True, default="", db_default=""
+    )
+    #: The recipient is one of the provider's simulator, which counts for nobody's reputation.
+    is_simulated = models.BooleanField(default=False, db_default=False)
     provider = models.CharField(max_length=32)
     provider_message_id = models.CharField(max_length=128)
     #: Our own ids, where the report carries them.
@@ -45,7 +48,10 @@ class ProviderEvent(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(kind__in=EventKind.values), name="provider_event_kind_known"
-            )
+            ),
+            models.CheckConstraint(
+                condition=models.Q(cause__in=EventCause.values), name="provider_event_cause_known"
+            ),
         ]
         indexes = [
             models.Index(fields=["-received_at"], name="provider_event_newest"),

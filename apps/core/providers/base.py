@@ -25,7 +25,7 @@ class SMSMessage:
 
 
 @dataclass(frozen=True)
-class Receipt:
+class Acceptance:
     """The provider took the message. `message_id` is its own id, empty where it gives none."""
 
     provider: str
@@ -46,7 +46,7 @@ class Provider(Protocol[Message_contra]):
         Nothing is sent yet. Implementations must raise TransientError where it cannot be opened.
         """
 
-    def send(self, message: Message_contra) -> Receipt:
+    def send(self, message: Message_contra) -> Acceptance:
         """Hand the message over, once, with no retry of its own.
 
         Implementations must raise TransientError where the message was certainly not taken,

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.mail import EmailMultiAlternatives, get_connection
 
 from . import ses_headers, smtp_errors
-from .base import EmailMessage, Receipt
+from .base import Acceptance, EmailMessage
 
 
 class DjangoMail:
@@ -28,7 +28,7 @@ class DjangoMail:
         except (OSError, smtplib.SMTPException) as error:
             raise smtp_errors.from_exception(error, data_sent=False) from error
 
-    def send(self, message: EmailMessage) -> Receipt:
+    def send(self, message: EmailMessage) -> Acceptance:
         mail = EmailMultiAlternatives(
             subject=message.subject,
             body=message.text,
@@ -43,4 +43,4 @@ class DjangoMail:
         except (OSError, smtplib.SMTPException) as error:
             # A backend that is not ours tells too little: the message may have gone out.
             raise smtp_errors.from_exception(error, data_sent=True) from error
-        return Receipt(self.name, getattr(mail, "provider_message_id", ""))
+        return Acceptance(self.name, getattr(mail, "provider_message_id", ""))

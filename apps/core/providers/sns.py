@@ -8,7 +8,7 @@ from apps.core.message import segments
 from ..exceptions import ChannelUnavailableError, PermanentError, TransientError
 from .aws.client import AwsClient
 from .aws.errors import Vocabulary
-from .base import Receipt, SMSMessage
+from .base import Acceptance, SMSMessage
 
 VOCABULARY = Vocabulary(
     {
@@ -41,14 +41,14 @@ class SNS:
         """Have a client; boto3 opens its connections by itself, and keeps them."""
         self._client.open()
 
-    def send(self, message: SMSMessage) -> Receipt:
+    def send(self, message: SMSMessage) -> Acceptance:
         answer = self._client.call(
             "publish",
             PhoneNumber=message.to,
             Message=message.text,
             MessageAttributes=_attributes(message.text),
         )
-        return Receipt(self.name, answer["MessageId"])
+        return Acceptance(self.name, answer["MessageId"])
 
 
 def confirm_subscription(topic_arn: str, token: str) -> None:

@@ -15,7 +15,7 @@ from django.utils import timezone
 from apps.core.delivery import wakeups
 from apps.core.message import kinds, rendering, routing
 from apps.core.models import Delivery, Notification, NotificationDeliveryLog
-from apps.core.states import DeliveryState, LogEvent, Priority
+from apps.core.states import DeliveryState, LogEvent, LogSource, Priority
 
 BATCH = 1000
 #: From here on a worker fans out, so that the request makes one trip to the broker.
@@ -123,7 +123,11 @@ def _open_deliveries(
     NotificationDeliveryLog.objects.bulk_create(
         [
             NotificationDeliveryLog(
-                delivery=row, attempt=0, event=LogEvent.SKIPPED, detail=row.reason
+                delivery=row,
+                attempt=0,
+                event=LogEvent.SKIPPED,
+                source=LogSource.NOTIFY,
+                detail=row.reason,
             )
             for row in deliveries
             if row.state == DeliveryState.SKIPPED

@@ -1,5 +1,3 @@
-"""The work."""
-
 from decimal import Decimal
 
 from django.db import models
@@ -14,7 +12,7 @@ from .unit import FleetUnit
 
 
 class Status(models.TextChoices):
-    """Where a repair stands, in the order in which it goes on; `services` makes the moves."""
+    """A repair's status, in the order of the work. Only `services` changes it."""
 
     REQUESTED = "requested", "Requested"
     AWAITING_APPROVAL = "awaiting_approval", "Awaiting approval"
@@ -42,7 +40,7 @@ class Position(models.TextChoices):
 
 class RepairQuerySet(models.QuerySet["Repair"]):
     def visible_to(self, profile: Profile) -> "RepairQuerySet":
-        """The repairs that this person may know of; for everybody else they do not exist."""
+        """Return the repairs that this person may see; the others answer 404."""
         match profile.role:
             case Role.MANAGER:
                 return self.filter(unit__company_id=profile.company_id)
@@ -53,11 +51,11 @@ class RepairQuerySet(models.QuerySet["Repair"]):
         return self.none()
 
     def with_details(self) -> "RepairQuerySet":
-        """With all that a line about a repair names, in one query."""
+        """Load the related rows that a list entry shows."""
         return self.select_related("unit__company", "batch", "technician__user")
 
     def total_estimate(self) -> Decimal:
-        """The sum of these estimates in US dollars."""
+        """Return the sum of the estimates in US dollars."""
         total = self.aggregate(total=Sum("estimate"))["total"] or Decimal(0)
         # SQLite adds in floating point.
         return total.quantize(Decimal("0.01"))

@@ -1,4 +1,4 @@
-"""What people do to repairs. Everything works without JavaScript; htmx gets fragments."""
+"""The actions on repairs. They work without JavaScript; htmx gets fragments."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -136,7 +136,7 @@ def _fill_in(
     do: Callable[[dict[str, Any]], object],
     said: str,
 ) -> HttpResponse:
-    """Show the action's form until it is filled in well, then act and go back to the repair."""
+    """Show the action's form until it is valid, then act and redirect to the repair."""
     if request.method == "POST" and form.is_valid():
         _carry_out(request, lambda: do(form.cleaned_data), said)
         return redirect(repair)
@@ -160,7 +160,7 @@ def _carry_out(
 
 
 def _answer(request: HtmxRequest, profile: Profile, pk: int) -> HttpResponse:
-    """The repair as it is now: where htmx asked for it, or on its own page."""
+    """Redirect to the repair, or return the fragment that htmx asked for."""
     if not request.htmx:
         return redirect("repairs:detail", pk=pk)
     repair = repair_of(profile, pk)
@@ -172,7 +172,7 @@ def _answer(request: HtmxRequest, profile: Profile, pk: int) -> HttpResponse:
 def _card(
     request: HtmxRequest, profile: Profile, template: str, card: RepairCard | BatchCard
 ) -> HttpResponse:
-    """A card of the first page, with the number of approvals that still wait beside it."""
+    """Return a card of the first page and the number of approvals that still wait."""
     awaiting = Repair.objects.visible_to(profile).filter(status=Status.AWAITING_APPROVAL)
     context = {"profile": profile, "card": card, "waiting": awaiting}
     return _fragment(request, template, context)

@@ -18,29 +18,28 @@ from .cards import RepairCard, repair_card, together
 from .person import for_person
 
 PER_PAGE = 25
-#: As many approvals stand on the first page; the list has the others.
+#: Approvals on the first page of a manager; the list has the others.
 MOST_APPROVALS = 30
 
 
 @dataclass(frozen=True)
 class Group:
-    """The repairs that wait for one and the same thing."""
+    """The repairs that need the same next step."""
 
     title: str
     hint: str
     cards: list[RepairCard]
 
     @property
-    def acts(self) -> bool:
-        """Whether there is something to do, rather than to wait for."""
+    def has_actions(self) -> bool:
         return any(card.actions for card in self.cards)
 
 
-#: What a technician does next, in the order in which it is best done.
+#: A technician's next steps, in the order in which they are best done.
 NEXT = [
     (Status.IN_PROGRESS, "Finish", "You are working on these."),
     (Status.APPROVED, "Start", "Approved, and ready when you are."),
-    (Status.REQUESTED, "Look and price", "Nobody has priced these yet."),
+    (Status.REQUESTED, "Look and price", "These have no estimate yet."),
     (Status.AWAITING_APPROVAL, "Wait", "A manager of the fleet decides."),
 ]
 CLOSED = [Status.COMPLETED, Status.DENIED]
@@ -50,7 +49,7 @@ CLOSED = [Status.COMPLETED, Status.DENIED]
 @vary_on_headers("HX-Request")
 @for_person
 def home(request: HtmxRequest, profile: Profile) -> HttpResponse:
-    """What this person has to do, then what they may want to know."""
+    """Show what this person has to do first, then the other repairs."""
     match profile.role:
         case Role.TECHNICIAN:
             return _technician(request, profile)
@@ -93,7 +92,7 @@ def _manager(request: HtmxRequest, profile: Profile) -> HttpResponse:
         return render(request, "repairs/_list.html", context)
     awaiting = company.filter(status=Status.AWAITING_APPROVAL).select_related("batch__unit")
     waiting = list(awaiting.order_by("created_at", "pk"))
-    # Cut after the repairs stand together: a batch is shown as it is approved, whole.
+    # Group before the cut, so that a batch is always shown whole.
     cards = together(waiting, profile)
     context |= {
         "waiting": len(waiting),

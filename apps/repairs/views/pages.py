@@ -1,4 +1,4 @@
-"""One repair, and one batch."""
+"""The page of one repair and the page of one batch."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +16,7 @@ from .person import batch_of, for_person, repair_of
 
 @dataclass(frozen=True)
 class Step:
-    """One step of a repair's way; `place` is past, here or ahead."""
+    """One step of a repair's progress; `place` is past, here or ahead."""
 
     label: str
     place: str
@@ -63,7 +63,7 @@ def batch_context(batch: RepairBatch, profile: Profile) -> dict[str, Any]:
 
 
 def steps(repair: Repair) -> list[Step]:
-    """The way of this repair: a denial ends it where the approval would have been."""
+    """Return the steps of this repair. A denial replaces the approval and ends them."""
     way = [Status.REQUESTED, Status.AWAITING_APPROVAL]
     if repair.status == Status.DENIED:
         way.append(Status.DENIED)

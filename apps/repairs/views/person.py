@@ -1,4 +1,4 @@
-"""Who is asking, and what they may see."""
+"""The signed-in person, and the rows that they may see."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -14,7 +14,7 @@ View = Callable[..., HttpResponse]
 
 
 def for_person(view: View) -> View:
-    """Give the view the profile of whoever is signed in; explain to those who have none."""
+    """Pass the signed-in user's profile to the view, or explain that they have none."""
 
     @login_required
     @wraps(view)

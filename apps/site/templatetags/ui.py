@@ -1,4 +1,4 @@
-"""Small pieces that templates share."""
+"""Template tags and filters of every page."""
 
 from datetime import datetime, timedelta
 
@@ -19,7 +19,7 @@ register.filter("money", kinds.format_money)
 
 @register.simple_tag
 def when(moment: datetime | None) -> str:
-    """A `<time>`: how long ago, and the date in the reader's zone."""
+    """Return a `<time>` with the distance from now and the date in the reader's zone."""
     if moment is None:
         return ""
     local = timezone.localtime(moment)
@@ -35,7 +35,7 @@ def when(moment: datetime | None) -> str:
 
 @register.simple_tag
 def icon(name: str) -> SafeString:
-    """A drawing from `static/icons.svg`, for the eye only: the words beside it tell the same."""
+    """Return a drawing from `static/icons.svg`, hidden from screen readers."""
     return format_html(
         '<svg class="icon icon-{}" width="24" height="24" aria-hidden="true">'
         '<use href="{}#{}"></use></svg>',
@@ -47,7 +47,7 @@ def icon(name: str) -> SafeString:
 
 @register.filter
 def kind_label(name: str) -> str:
-    """What people call a kind, also one that has since been removed from the code."""
+    """Return the label of a kind, or its name in words if it is no longer registered."""
     try:
         return kinds.get(name).label
     except UnknownKind:

@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from apps.aws.account import Account
 from apps.aws.doctor import configuration, database, events, examination, workers
-from apps.aws.findings import Status
 from apps.core.audit import metrics
+from apps.core.audit.findings import Status
 from apps.core.exceptions import ChannelUnavailableError
 from apps.core.guards import circuit_breaker
 from apps.core.guards.sms_budget import this_month
@@ -59,7 +59,7 @@ def only(name: str, status: Status, words: str, before: Lines, after: Lines) -> 
     assert finding.do
 
 
-def complaints(lines: Lines) -> dict[str, examination.Line]:
+def complaints(lines: Lines) -> dict[str, examination.Examined]:
     return {name: line for name, line in lines.items() if line.finding.status != Status.OK}
 
 

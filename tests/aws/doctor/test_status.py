@@ -14,10 +14,11 @@ import pytest
 from django.core.management import CommandError, call_command
 from moto import mock_aws
 
-from apps.aws import account as accounts
 from apps.aws.account import Account
-from apps.aws.doctor import events, examination
-from apps.aws.findings import Status, Unseen
+from apps.aws.doctor import checks as doctor
+from apps.aws.doctor import events
+from apps.core.audit.findings import Status, Unseen
+from apps.core.providers.aws import read
 from sandbox.testing import RunningSandbox
 from tests.support.documentation import table
 from tools.stack import running_stack
@@ -67,13 +68,13 @@ Monitoring configured (Flower or equivalent)
 
 def test_every_line_is_explained_once_and_in_the_order_in_which_it_is_printed() -> None:
     explained = [row[0].strip("`") for row in table("What each line is about")]
-    assert explained == [check.id for check in examination.CHECKS]
+    assert explained == [check.id for check in doctor.CHECKS]
 
 
 def test_every_item_of_the_specification_has_its_lines_and_every_line_is_one_that_exists() -> None:
     rows = table("The specification's check-list and success criteria")
     assert [row[0] for row in rows] == SPECIFICATION
-    known = {check.id for check in examination.CHECKS}
+    known = {check.id for check in doctor.CHECKS}
     for item, lines, beside in rows:
         named = re.findall(r"`([^`]+)`", lines)
         assert named or beside, f"nothing shows {item}"
@@ -87,7 +88,9 @@ def test_every_right_that_a_line_needs_is_documented() -> None:
     assert {"GetAccount", "ExecuteChangeSet", "PutAccountDetails"} < actions
     # The last is a function of the template's.
     for action in actions - {"GetAtt"}:
-        assert re.search(rf"`(ses|sns|sqs|sts|iam|logs|cloudformation):{action}`", DOCS), action
+        assert re.search(
+            rf"`(ses|sns|sqs|sts|iam|logs|cloudformation|cloudwatch):{action}`", DOCS
+        ), action
 
 
 def run(capsys: Any, *options: str) -> tuple[int, str]:
@@ -109,8 +112,8 @@ def test_each_check_is_one_line_below_its_area_and_the_last_line_counts(
     assert status == 0, "a warning is no failure"
     checks = [line for line in lines if re.match(r"  (ok  |warn|fail) [a-z]+\.[a-z_]+: \S", line)]
     headings = [line for line in lines if re.fullmatch(r"[A-Z][A-Za-z -]+", line)]
-    assert len(checks) == len(examination.CHECKS)
-    assert headings == [area.name for area in examination.AREAS]
+    assert len(checks) == len(doctor.CHECKS)
+    assert headings == list(dict.fromkeys(check.area for check in doctor.CHECKS))
     assert lines[-1].startswith(f"{len(checks) - 1} ok, 1 warn, 0 fail.")
     [warned] = [line for line in checks if line.startswith("  warn")]
     assert warned.startswith("  warn credentials.key_age: an access key of 100 days. Make another,")
@@ -129,7 +132,7 @@ def test_json_is_one_object_with_the_same(healthy: RunningSandbox, capsys: Any) 
     answer = json.loads(printed)
     assert (status, answer.keys()) == (1, {"ok", "checks"})
     assert answer["ok"] is False
-    assert [each["id"] for each in answer["checks"]] == [check.id for check in examination.CHECKS]
+    assert [each["id"] for each in answer["checks"]] == [check.id for check in doctor.CHECKS]
     for each in answer["checks"]:
         assert each.keys() == {"id", "area", "status", "found", "do"}
         assert each["status"] in ("ok", "warn", "fail")
@@ -248,7 +251,8 @@ def test_ses_is_asked_no_faster_than_it_answers(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.delenv("AWS_ENDPOINT_URL_SESV2")
     slept: list[float] = []
     monkeypatch.setattr(time, "sleep", slept.append)
-    monkeypatch.setattr(accounts, "SES_PAUSE_S", 1000)
+    monkeypatch.setattr(read, "SES_PAUSE_S", 1000)
+    monkeypatch.setattr(read, "_ses_answers_from", 0.0)
     with mock_aws():
         account = Account()
         for name in ("a.example", "b.example"):

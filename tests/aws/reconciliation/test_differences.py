@@ -11,6 +11,7 @@ from django.core.mail import EmailMessage
 from django.utils import timezone
 
 from apps.aws import tasks
+from apps.aws.account import Account
 from apps.aws.reconciliation import account_counts, differences
 from apps.aws.reconciliation.tallies import Range, Spend
 from apps.core.audit.findings import Difference, Finding, Status, Unseen, fail, ok, warn
@@ -185,7 +186,7 @@ def test_the_books_balance_with_themselves(rows: list[str], status: Status) -> N
 def test_where_nothing_goes_by_aws_nobody_asks_it(
     db: None, delivery: Callable[..., Delivery], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(account_counts, "_asked", lambda *_: pytest.fail("AWS was asked"))
+    monkeypatch.setattr(Account, "ask", lambda *_, **__: pytest.fail("AWS was asked"))
     lines = {line.id: line.finding for line in differences.compare()}
     assert lines["email.sent"] == ok("e-mail does not go by SES (memory)")
     assert lines["sms.spend"] == ok("text messages do not go by SNS")
@@ -202,7 +203,7 @@ def test_where_ses_s_events_go_elsewhere_none_is_missed(
     settings.EMAIL_BACKEND = settings.SES_BACKEND
     settings.AWS_SES_CONFIGURATION_SET, settings.AWS_EVENT_TOPIC_ARNS = "set", ["arn"]
     setattr(settings, missing, "")
-    monkeypatch.setattr(account_counts, "sent_in_24_hours", lambda: 0)
+    monkeypatch.setattr(account_counts, "sent_in_24_hours", lambda _: 0)
     lines = {line.id: line.finding for line in differences.compare()}
     for name in ("email.delivered", "events.lost", "events.foreign"):
         assert lines[name] == ok("SES's events do not come here")
@@ -316,7 +317,7 @@ def test_a_line_that_could_not_look_says_why_under_every_id_of_its_group(
 ) -> None:
     settings.EMAIL_BACKEND = settings.SES_BACKEND
 
-    def refuse() -> int:
+    def refuse(_: Account) -> int:
         raise Unseen(WORSE)
 
     monkeypatch.setattr(account_counts, "sent_in_24_hours", refuse)

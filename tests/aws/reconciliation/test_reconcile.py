@@ -240,7 +240,7 @@ def test_an_aws_that_cannot_be_reached_fails_the_lines_that_ask_it_and_no_other(
     lines = compared()
     failed = {"email.delivered", "email.bounced", "email.complained", "sms.delivered", "sms.failed"}
     assert set(not_ok(lines)) - {"sms.spend"} == failed
-    assert lines["email.bounced"].finding.found.startswith("cloudwatch does not say: Could not")
+    assert lines["email.bounced"].finding.found.startswith("cloudwatch could not be reached")
 
 
 def test_every_line_and_what_it_lets_pass_is_in_the_docs_and_in_order(

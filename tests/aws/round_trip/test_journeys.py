@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from apps.aws.doctor import examination
+from apps.aws.doctor import checks
 from apps.aws.management.commands import _loopback
 from apps.aws.round_trip import hops, journeys, simulated_recipients
 from apps.aws.round_trip.hops import Hop
@@ -61,7 +61,7 @@ def sends_at_once(woken: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def no_doctor(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the doctor finds is asked of real processes, in tests/aws/test_loopback_command.py."""
-    monkeypatch.setattr(examination, "CHECKS", [])
+    monkeypatch.setattr(checks, "CHECKS", [])
 
 
 def test_nothing_is_sent_without_a_yes() -> None:
@@ -228,7 +228,7 @@ def test_a_report_of_the_wrong_sort_breaks_at_the_event(delivery: Make) -> None:
 
 def test_our_own_refusal_to_send_breaks_at_the_worker(delivery: Make) -> None:
     row = delivery(state=DeliveryState.DUE)
-    transitions.withdrawn(row, "account is deactivated")
+    transitions.skip_due(row, "account is deactivated")
     found = hops.broken(Delivery.objects.get(), DeliveryState.BOUNCED)
     assert (found.hop, found.why) == (Hop.WORKER, "it was not sent: account is deactivated")
 
@@ -246,7 +246,7 @@ def test_a_text_whose_log_nobody_reads_says_so(delivery: Make, settings: Any) ->
 
 def test_every_line_of_the_doctor_that_a_hop_names_exists(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
-    ids = [check.id for check in examination.CHECKS]
+    ids = [check.id for check in checks.CHECKS]
     for names in hops._LINES.values():
         assert all(any(each.startswith(name) for each in ids) for name in names)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from apps.aws.operator import Stopped
+from apps.aws.account import Stopped
 from apps.aws.stack import parameters, template
 from apps.aws.stack.parameters import Value
 

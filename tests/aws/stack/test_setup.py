@@ -10,9 +10,9 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from apps.aws.doctor import examination
-from apps.aws.findings import Status
 from apps.aws.management.commands import _setup
 from apps.aws.stack import change_set, template
+from apps.core.audit.findings import Status
 from sandbox.testing import RunningSandbox
 from tests.support.cloudformation import NAME, ROLE, CloudFormation, change, event
 
@@ -200,7 +200,7 @@ def test_set_up_twice_does_everything_once_and_the_doctor_is_content(
     assert writes(calls) == ["cloudformation:CreateChangeSet", "cloudformation:DeleteChangeSet"]
 
     healthy.account(production_access=True, review_status="GRANTED")
-    doubted = [line for line in examination.examine().lines if line.finding.status != Status.OK]
+    doubted = [line for line in examination.examine() if line.finding.status != Status.OK]
     assert doubted == []
 
 

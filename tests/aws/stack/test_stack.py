@@ -5,12 +5,11 @@ from typing import Any
 
 import pytest
 
-from apps.aws.account import Denied
-from apps.aws.findings import Unseen
-from apps.aws.operator import Operator, Stopped
+from apps.aws.account import Denied, Operator, Stopped
 from apps.aws.stack import change_set, stack
 from apps.aws.stack.change_set import ChangeSet
 from apps.aws.stack.stack import Stack
+from apps.core.audit.findings import Unseen
 from tests.support.cloudformation import (
     CHANGE_SET_ID,
     EMPTY,

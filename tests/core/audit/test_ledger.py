@@ -12,11 +12,12 @@ from django.utils import timezone
 
 from apps.core.audit.ledger import EVIDENCE, ledger
 from apps.core.delivery.attempt import attempt, claim
-from apps.core.delivery.transitions import abandoned, log, settled_by_policy
+from apps.core.delivery.transitions import record, record_lost_worker, settle_unknown
 from apps.core.exceptions import AmbiguousError, PermanentError, TransientError
 from apps.core.models import Delivery, Notification, SMSSpend
 from apps.core.providers import memory
-from apps.core.states import Channel, DeliveryState, LogEvent, Priority
+from apps.core.states import Channel, DeliveryState, LogEvent, LogSource, Priority
+from tests.support.attempts import claimed
 
 pytestmark = pytest.mark.sqlite
 
@@ -84,7 +85,7 @@ def test_what_outlived_its_log_is_no_discrepancy(delivery: Make) -> None:
 
 
 def test_an_acceptance_that_the_row_does_not_show_is_named(delivery: Make) -> None:
-    log(delivery(), LogEvent.ACCEPTED)
+    record(delivery(), LogEvent.ACCEPTED)
     assert problems() == ["was accepted according to its log, and is due"]
 
 
@@ -96,12 +97,12 @@ def test_that_it_was_sent_again_excuses_an_acceptance_only_while_it_is_on_its_wa
     delivery: Make, taken: LogEvent, state: DeliveryState
 ) -> None:
     row = delivery(attempts=1)
-    log(row, taken)
-    log(row, LogEvent.RESEND)
+    record(row, taken)
+    record(row, LogEvent.RESEND)
     assert problems() == []
     row = update(row, state=state, attempts=2, finished_at=timezone.now())
     for event in EVIDENCE[state]:
-        log(row, event)
+        record(row, event)
     assert problems() == [f"was accepted according to its log, and is {state}"]
 
 
@@ -112,10 +113,10 @@ def test_what_failed_before_it_was_sent_again_in_vain_is_no_discrepancy(
 ) -> None:
     row = delivery(attempts=1)
     for event in (LogEvent.ACCEPTED, failed, LogEvent.RESEND):
-        log(row, event)
+        record(row, event)
     row = update(row, state=state, attempts=2, finished_at=timezone.now())
     for event in EVIDENCE[state]:
-        log(row, event)
+        record(row, event)
     assert problems() == []
 
 
@@ -141,14 +142,14 @@ def test_what_the_sweeps_have_left_behind_is_named(
     now = timezone.now()
     times = [now - timedelta(minutes=11), now - timedelta(minutes=9), now + timedelta(hours=1)]
     for at in times:
-        log(delivery(state=state, next_attempt_at=at), event)
+        record(delivery(state=state, next_attempt_at=at), event)
     assert problems() == [
         f"is {state}, and its time was over 10 minutes ago; is beat alive?",
     ]
 
 
 def test_what_waits_for_a_person_or_in_a_backlog_is_no_discrepancy(delivery: Make) -> None:
-    log(delivery(state=DeliveryState.UNKNOWN, next_attempt_at=None), LogEvent.AMBIGUOUS)
+    record(delivery(state=DeliveryState.UNKNOWN, next_attempt_at=None), LogEvent.AMBIGUOUS)
     delivery(next_attempt_at=timezone.now() - timedelta(hours=3))
     assert problems() == []
 
@@ -187,11 +188,11 @@ def test_a_text_that_failed_and_for_which_nothing_stands_in_is_named(
 def test_twice_is_counted_and_is_a_discrepancy_without_a_policy(delivery: Make) -> None:
     row = delivery(attempts=1)
     attempt(row.pk)
-    log(row, LogEvent.ACCEPTED)
+    record(row, LogEvent.ACCEPTED)
     assert problems() == ["was accepted twice, and no policy said to send again"]
     unknown = delivery(Channel.EMAIL, state=DeliveryState.UNKNOWN, attempts=1)
-    log(unknown, LogEvent.ACCEPTED)
-    settled_by_policy(unknown)
+    record(unknown, LogEvent.ACCEPTED)
+    settle_unknown(unknown)
     attempt(unknown.pk)
     assert problems() == ["was accepted twice, and no policy said to send again"]
     assert ledger().resent == 2
@@ -220,7 +221,7 @@ def test_each_further_acceptance_wants_a_word_of_its_own_before_it(
     row = delivery(state=DeliveryState.ACCEPTED, attempts=4, finished_at=timezone.now())
     for attempt_number, event in lines:
         row.attempts = attempt_number
-        log(row, event)
+        record(row, event)
     found = [] if balances else ["was accepted twice, and no policy said to send again"]
     assert problems() == found
 
@@ -280,18 +281,18 @@ def test_what_was_called_for_again_after_an_unknown_attempt_may_have_arrived_twi
     memory.failures.append(AmbiguousError("silence"))
     again, lost, once = delivery(), delivery(), delivery()
     attempt(again.pk)
-    settled_by_policy(Delivery.objects.get(pk=again.pk))
+    settle_unknown(Delivery.objects.get(pk=again.pk))
     assert ledger().perhaps_twice == 0, "not called for again yet"
-    claimed = claim(lost.pk)
-    assert claimed
-    log(claimed, LogEvent.CALLING)
-    abandoned(claimed, called=True)
-    settled_by_policy(Delivery.objects.get(pk=lost.pk))
+    held = claimed(lost.pk)
+    assert held
+    record(held, LogEvent.CALLING)
+    record_lost_worker(held, called=True)
+    settle_unknown(Delivery.objects.get(pk=lost.pk))
     for row in (again, lost, once):
         attempt(row.pk)
     assert ledger().perhaps_twice == 2
     assert ledger().resent == 0
-    assert again.log.filter(event=LogEvent.RESEND).get().detail.endswith("it may arrive twice")
+    assert again.log.get(event=LogEvent.RESEND).source == LogSource.SWEEP
 
 
 def test_the_command_s_exit_status_tells_the_truth(delivery: Make, capsys: Any) -> None:

@@ -16,6 +16,7 @@ from apps.core.delivery.attempt import attempt, claim
 from apps.core.exceptions import (
     AmbiguousError,
     DeliveryError,
+    NotCalled,
     NotSendable,
     PermanentError,
     ThrottledError,
@@ -24,8 +25,9 @@ from apps.core.exceptions import (
 from apps.core.guards import rate_limit
 from apps.core.models import Contact, Delivery
 from apps.core.providers import memory
-from apps.core.providers.base import Receipt
+from apps.core.providers.base import Acceptance
 from apps.core.states import Channel, DeliveryState, LogEvent, Priority
+from tests.support.attempts import claimed
 from tests.support.queries import statements
 
 pytestmark = pytest.mark.sqlite
@@ -190,11 +192,11 @@ def test_no_answer_leaves_it_unknown_until_its_deadline(delivery: Make, story: S
 def test_what_was_decided_meanwhile_is_not_undone_by_a_late_refusal_or_a_turn_that_never_came(
     delivery: Make, decided: DeliveryState
 ) -> None:
-    row = claim(delivery().pk)
+    row = claimed(delivery().pk)
     assert row
     Delivery.objects.update(state=decided, next_attempt_at=None)
-    transitions.given_back(row)
-    transitions.postponed(row, TransientError("busy"))
+    transitions.record_outcome(row, NotCalled("no rate slot in time", is_announced=False))
+    transitions.record_outcome(row, TransientError("busy"))
     assert fresh(row).state == decided
 
 
@@ -205,7 +207,7 @@ def test_an_end_does_not_hide_that_an_earlier_attempt_may_have_arrived(
     row = delivery()
     memory.failures.extend([AmbiguousError("timed out"), end])
     attempt(row.pk)
-    transitions.settled_by_policy(fresh(row))
+    transitions.settle_unknown(fresh(row))
     attempt(row.pk)
     assert fresh(row).reason == f"{end.detail} (an earlier attempt may have arrived)"
 
@@ -281,10 +283,10 @@ def test_an_acceptance_that_comes_after_the_lease_still_settles_the_delivery(
     delivery: Make,
 ) -> None:
     row = delivery()
-    slow = claim(row.pk)
+    slow = claimed(row.pk)
     assert slow is not None
-    transitions.abandoned(slow, called=True)
-    transitions.accepted(slow, Receipt("memory", "late-1"))
+    transitions.record_lost_worker(slow, called=True)
+    transitions.record_outcome(slow, Acceptance("memory", "late-1"))
     assert fresh(row).state == DeliveryState.ACCEPTED
     assert fresh(row).provider_message_id == "late-1"
 
@@ -293,23 +295,23 @@ def test_a_worker_that_was_overtaken_leaves_a_line_and_moves_nothing(
     delivery: Make, story: Story
 ) -> None:
     row = delivery()
-    slow = claim(row.pk)
+    slow = claimed(row.pk)
     assert slow is not None
-    transitions.abandoned(slow, called=False)
+    transitions.record_lost_worker(slow, called=False)
     Delivery.objects.filter(pk=row.pk).update(next_attempt_at=Now())
     assert claim(row.pk) is not None
-    transitions.refused(slow, PermanentError("too late"))
+    transitions.record_outcome(slow, PermanentError("too late"))
     assert fresh(row).state == DeliveryState.SENDING
-    assert story(row) == [LogEvent.LEASE_EXPIRED, LogEvent.PERMANENT]
+    assert story(row) == [LogEvent.LOST_BEFORE_CALL, LogEvent.PERMANENT]
 
 
 def overtaken(row: Delivery) -> Delivery:
     """Its first attempt, as its worker has it: it hung, and the policy sends again."""
-    slow = claim(row.pk)
+    slow = claimed(row.pk)
     assert slow is not None
-    transitions.log(slow, LogEvent.CALLING)
-    transitions.abandoned(slow, called=True)
-    transitions.settled_by_policy(slow)
+    transitions.record(slow, LogEvent.CALLING)
+    transitions.record_lost_worker(slow, called=True)
+    transitions.settle_unknown(slow)
     return slow
 
 
@@ -320,15 +322,15 @@ def test_an_acceptance_that_comes_late_spares_the_call_of_whoever_claimed_it_sin
     slow = overtaken(row)
 
     def turn(*_: Any, **__: Any) -> rate_limit.Slot:
-        transitions.accepted(slow, Receipt("memory", "late-1"))
+        transitions.record_outcome(slow, Acceptance("memory", "late-1"))
         return rate_limit.Slot(0)
 
-    monkeypatch.setattr(rate_limit, "turn", turn)
+    monkeypatch.setattr(rate_limit, "wait_for_slot", turn)
     attempt(row.pk)
     after = fresh(row)
     assert (after.state, after.attempts) == (DeliveryState.ACCEPTED, 2)
     assert after.provider_message_id == "late-1"
-    assert story(row) == ["calling", "lease_expired", "resend", "accepted"]
+    assert story(row) == ["calling", "lost_after_call", "resend", "accepted"]
     assert memory.emails == []
 
 
@@ -340,7 +342,7 @@ def test_an_acceptance_that_comes_late_counts_where_the_next_attempt_was_skipped
     Contact.objects.update(verified_email="")
     attempt(row.pk)
     assert fresh(row).state == DeliveryState.SKIPPED
-    transitions.accepted(slow, Receipt("memory", "late-1"))
+    transitions.record_outcome(slow, Acceptance("memory", "late-1"))
     assert (fresh(row).state, fresh(row).reason) == (DeliveryState.ACCEPTED, "")
 
 
@@ -366,9 +368,9 @@ def test_what_was_due_long_before_anybody_could_try_gets_its_tries(delivery: Mak
 
 def test_an_answer_that_no_column_can_hold_is_still_recorded(delivery: Make) -> None:
     row = delivery()
-    claimed = claim(row.pk)
-    assert claimed is not None
-    transitions.accepted(claimed, Receipt("p" * 50, "x" * 300 + "\0"))
+    held = claimed(row.pk)
+    assert held is not None
+    transitions.record_outcome(held, Acceptance("p" * 50, "x" * 300 + "\0"))
     assert fresh(row).state == DeliveryState.ACCEPTED
     refused = delivery()
     memory.failures.append(PermanentError("no\0 " + "y" * 900, code="5" * 99))
@@ -400,7 +402,7 @@ def test_a_host_that_was_suspended_for_longer_than_the_lease_does_not_call(
         )
         return rate_limit.Slot(time.monotonic())
 
-    monkeypatch.setattr(rate_limit, "turn", suspended)
+    monkeypatch.setattr(rate_limit, "wait_for_slot", suspended)
     row = delivery()
     attempt(row.pk)
     assert memory.emails == []

@@ -9,9 +9,10 @@ from django.utils import timezone
 from apps.core import tasks
 from apps.core.delivery import broker, sweeps, transitions
 from apps.core.delivery.attempt import claim
-from apps.core.delivery.transitions import log
+from apps.core.delivery.transitions import record
 from apps.core.models import Delivery, NotificationDeliveryLog
-from apps.core.states import FINISHED, Channel, DeliveryState, LogEvent, Priority
+from apps.core.states import FINISHED, Channel, DeliveryState, LogEvent, LogSource, Priority
+from tests.support.attempts import claimed
 
 pytestmark = pytest.mark.sqlite
 
@@ -82,25 +83,25 @@ def test_a_worker_lost_before_its_call_leaves_the_delivery_due(
     expire(row)
     sweeps.due()
     assert state(row) == DeliveryState.DUE
-    assert story(row) == [LogEvent.LEASE_EXPIRED]
+    assert story(row) == [LogEvent.LOST_BEFORE_CALL]
 
 
 def test_a_worker_lost_after_its_call_began_leaves_the_delivery_unknown(
     delivery: Make, story: Story, waiting: Any
 ) -> None:
     row = delivery()
-    claimed = claim(row.pk)
-    assert claimed is not None
-    log(claimed, LogEvent.CALLING)
+    held = claimed(row.pk)
+    assert held is not None
+    record(held, LogEvent.CALLING)
     expire(row)
     assert sweeps.due() == []
     assert state(row) == DeliveryState.UNKNOWN
-    assert story(row) == [LogEvent.CALLING, LogEvent.LEASE_EXPIRED]
+    assert story(row) == [LogEvent.CALLING, LogEvent.LOST_AFTER_CALL]
 
 
 def test_the_call_of_an_earlier_attempt_does_not_count(delivery: Make, waiting: Any) -> None:
     row = delivery()
-    log(row, LogEvent.CALLING)
+    record(row, LogEvent.CALLING)
     claim(row.pk)
     expire(row)
     sweeps.due()
@@ -128,13 +129,13 @@ def test_what_was_due_long_before_anybody_could_try_outlives_a_lost_worker(
     delivery: Make, story: Story, waiting: Any
 ) -> None:
     row = delivery(due_at=ago(hours=5))
-    for _ in range(transitions.FEWEST_TRIES):
+    for _ in range(transitions.MIN_TRIES):
         Delivery.objects.update(next_attempt_at=ago(seconds=1))
         assert claim(row.pk)
         expire(row)
         sweeps.due()
         assert state(row) == DeliveryState.DUE
-    assert story(row) == [LogEvent.LEASE_EXPIRED] * transitions.FEWEST_TRIES
+    assert story(row) == [LogEvent.LOST_BEFORE_CALL] * transitions.MIN_TRIES
 
 
 @pytest.mark.parametrize(
@@ -168,7 +169,7 @@ def test_sweeps_at_once_leave_an_unknown_one_for_a_person_once(
         Channel.SMS, Priority.HIGH, state=DeliveryState.UNKNOWN, next_attempt_at=ago(seconds=1)
     )
     found = [Delivery.objects.get(pk=row.pk) for _ in range(2)]
-    assert [bool(transitions.settled_by_policy(each)) for each in found] == [True, False]
+    assert [bool(transitions.settle_unknown(each)) for each in found] == [True, False]
     assert story(row) == [LogEvent.LEFT, LogEvent.FALLBACK]
 
 
@@ -197,7 +198,7 @@ def test_clean_up_takes_the_old_logs_of_finished_deliveries_only(
     open_rows = [delivery(state=s, created_at=ago(days=400)) for s in set(DeliveryState) - FINISHED]
     young = delivery(state=DeliveryState.ACCEPTED, finished_at=ago(days=29))
     for row in [*old.values(), *open_rows, young]:
-        log(row, LogEvent.CALLING)
+        record(row, LogEvent.CALLING)
     assert sweeps.cleanup_logs() == len(FINISHED)
     left = set(NotificationDeliveryLog.objects.values_list("delivery_id", flat=True))
     assert left == {row.pk for row in [*open_rows, young]}
@@ -229,7 +230,7 @@ def test_the_policy_does_not_send_again_for_ever(
         due_at=due_at,
     )
     for _ in range(resends):
-        log(row, LogEvent.RESEND, detail=transitions.BY_POLICY)
+        record(row, LogEvent.RESEND, source=LogSource.SWEEP)
     sweeps.due()
     assert state(row) == DeliveryState.UNKNOWN
     assert story(row)[-1] == LogEvent.LEFT
@@ -256,5 +257,5 @@ def test_a_row_that_fails_does_not_stop_the_sweep_of_the_others(
     def broken(*_: Any, **__: Any) -> None:
         raise IntegrityError
 
-    monkeypatch.setattr("apps.core.delivery.transitions.abandoned", broken)
+    monkeypatch.setattr("apps.core.delivery.transitions.record_lost_worker", broken)
     assert sweeps.due() == [healthy]

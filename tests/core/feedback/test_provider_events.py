@@ -14,13 +14,14 @@ from django.utils import timezone
 from apps.core import tasks
 from apps.core.audit.ledger import ledger
 from apps.core.delivery import broker, sweeps, transitions
-from apps.core.delivery.attempt import attempt, claim
+from apps.core.delivery.attempt import attempt
 from apps.core.exceptions import AmbiguousError, PermanentError, TransientError
 from apps.core.feedback import provider_events
 from apps.core.models import Contact, Delivery, ProviderEvent
 from apps.core.providers import memory
-from apps.core.providers.base import Receipt
+from apps.core.providers.base import Acceptance
 from apps.core.states import Channel, DeliveryState, EventKind, LogEvent, Priority
+from tests.support.attempts import claimed
 from tests.support.ses_events import BOUNCE, COMPLAINT, DELIVERY, mail
 from tests.support.signing import Signer
 
@@ -71,8 +72,8 @@ def claimed_again(delivery: Make) -> tuple[Delivery, Delivery]:
     """A delivery whose first attempt had no answer; and its second, which has not called yet."""
     memory.failures.append(AmbiguousError("no answer"))
     row = accepted(delivery)
-    transitions.settled_by_policy(fresh(row))
-    second = claim(row.pk)
+    transitions.settle_unknown(fresh(row))
+    second = claimed(row.pk)
     assert second
     return row, second
 
@@ -161,10 +162,10 @@ def test_a_delay_says_that_the_provider_has_it_and_nothing_is_sent_again(
 
 
 def test_a_delivery_whose_worker_was_lost_is_settled_by_the_report(delivery: Make) -> None:
-    row = claim(delivery().pk)
+    row = claimed(delivery().pk)
     assert row
-    transitions.log(row, LogEvent.CALLING)
-    transitions.abandoned(row, called=True)
+    transitions.record(row, LogEvent.CALLING)
+    transitions.record_lost_worker(row, called=True)
     receive(row, SENT)
     assert fresh(row).state == DeliveryState.ACCEPTED
 
@@ -172,12 +173,12 @@ def test_a_delivery_whose_worker_was_lost_is_settled_by_the_report(delivery: Mak
 def test_a_report_that_comes_before_the_call_returned_is_not_undone_by_the_answer(
     delivery: Make, story: Story
 ) -> None:
-    row = claim(delivery().pk)
+    row = claimed(delivery().pk)
     assert row
-    transitions.log(row, LogEvent.CALLING)
+    transitions.record(row, LogEvent.CALLING)
     receive(row, SENT, DELIVERED)
     assert fresh(row).state == DeliveryState.DELIVERED
-    transitions.accepted(row, Receipt("ses-smtp", "ses-1"))
+    transitions.record_outcome(row, Acceptance("ses-smtp", "ses-1"))
     assert fresh(row).state == DeliveryState.DELIVERED
     assert story(row) == ["calling", "accepted", "delivered", "accepted"]
     assert ledger().discrepancies == []
@@ -188,14 +189,14 @@ def test_a_report_that_comes_before_the_call_returned_is_not_undone_by_the_answe
 def test_a_report_before_a_call_without_answer_leaves_nothing_unknown(
     delivery: Make, outcome: str
 ) -> None:
-    row = claim(delivery().pk)
+    row = claimed(delivery().pk)
     assert row
-    transitions.log(row, LogEvent.CALLING)
+    transitions.record(row, LogEvent.CALLING)
     receive(row, SENT)
     if outcome == "lost":
-        transitions.abandoned(row, called=True)
+        transitions.record_lost_worker(row, called=True)
     else:
-        transitions.unknown(row, AmbiguousError("no answer"))
+        transitions.record_outcome(row, AmbiguousError("no answer"))
     assert fresh(row).state == DeliveryState.ACCEPTED
 
 
@@ -204,7 +205,7 @@ def test_a_report_after_the_policy_spoke_takes_the_delivery_out_of_the_queue(
 ) -> None:
     memory.failures.append(AmbiguousError("no answer"))
     row = accepted(delivery)
-    transitions.settled_by_policy(fresh(row))
+    transitions.settle_unknown(fresh(row))
     assert fresh(row).state == DeliveryState.DUE
     receive(row, DELIVERED)
     assert fresh(row).state == DeliveryState.DELIVERED
@@ -219,13 +220,13 @@ def test_a_report_while_the_second_attempt_waits_for_its_turn_spares_the_call(
 
     memory.failures.append(AmbiguousError("no answer"))
     row = accepted(delivery)
-    transitions.settled_by_policy(fresh(row))
+    transitions.settle_unknown(fresh(row))
 
     def turn(*_: Any, **__: Any) -> rate_limit.Slot:
         receive(row, DELIVERED)
         return rate_limit.Slot(time.monotonic())
 
-    monkeypatch.setattr(rate_limit, "turn", turn)
+    monkeypatch.setattr(rate_limit, "wait_for_slot", turn)
     attempt(row.pk)
     assert memory.emails == []
     assert fresh(row).state == DeliveryState.DELIVERED
@@ -236,7 +237,7 @@ def test_a_late_word_on_the_first_attempt_settles_what_the_second_left_unknown(
 ) -> None:
     memory.failures.extend([AmbiguousError("no answer"), AmbiguousError("no answer")])
     row = accepted(delivery)
-    transitions.settled_by_policy(fresh(row))
+    transitions.settle_unknown(fresh(row))
     attempt(row.pk)
     receive(row, DELIVERED, number=1)
     assert fresh(row).state == DeliveryState.DELIVERED
@@ -247,7 +248,7 @@ def test_bad_news_of_the_first_attempt_does_not_end_a_second_of_unknown_outcome(
 ) -> None:
     memory.failures.extend([AmbiguousError("no answer"), AmbiguousError("no answer")])
     row = accepted(delivery)
-    transitions.settled_by_policy(fresh(row))
+    transitions.settle_unknown(fresh(row))
     attempt(row.pk)
     receive(row, BOUNCED, number=1)
     assert fresh(row).state == DeliveryState.UNKNOWN
@@ -256,11 +257,11 @@ def test_bad_news_of_the_first_attempt_does_not_end_a_second_of_unknown_outcome(
 
 
 def test_a_rejection_that_came_before_the_answer_is_not_undone_by_it(delivery: Make) -> None:
-    row = claim(delivery().pk)
+    row = claimed(delivery().pk)
     assert row
-    transitions.log(row, LogEvent.CALLING)
+    transitions.record(row, LogEvent.CALLING)
     receive(row, SENT, REJECTED)
-    transitions.accepted(row, Receipt("ses-smtp", "ses-1"))
+    transitions.record_outcome(row, Acceptance("ses-smtp", "ses-1"))
     assert fresh(row).state == DeliveryState.REJECTED
 
 
@@ -269,7 +270,7 @@ def test_a_refusal_of_the_second_attempt_does_not_undo_the_first_which_was_taken
 ) -> None:
     row, second = claimed_again(delivery)
     receive(row, SENT, number=1)
-    transitions.refused(second, PermanentError("no such user"))
+    transitions.record_outcome(second, PermanentError("no such user"))
     assert fresh(row).state == DeliveryState.ACCEPTED
 
 
@@ -289,8 +290,8 @@ def test_without_our_tags_a_report_is_of_the_attempt_that_got_its_id(delivery: M
     row = accepted(delivery)
     message_id = fresh(row).provider_message_id
     receive(row, BOUNCED, provider_message_id=message_id)
-    transitions.sent_again(fresh(row), "office")
-    second = claim(row.pk)
+    transitions.resend(fresh(row), "office")
+    second = claimed(row.pk)
     assert second
     receive(None, DELIVERED, provider_message_id=message_id)
     assert fresh(row).state == DeliveryState.SENDING
@@ -343,7 +344,7 @@ def test_an_envelope_is_stored_whole_or_not_at_all(
 def test_bad_news_of_the_first_attempt_does_not_end_the_second(delivery: Make) -> None:
     memory.failures.append(AmbiguousError("no answer"))
     row = accepted(delivery)
-    transitions.settled_by_policy(fresh(row))
+    transitions.settle_unknown(fresh(row))
     attempt(row.pk)
     receive(row, BOUNCED, number=1)
     assert fresh(row).state == DeliveryState.ACCEPTED
@@ -366,7 +367,7 @@ def sent_again_in_vain(make: Make, end: DeliveryState) -> Delivery:
     """Its first attempt was of unknown outcome, and its second ended so."""
     memory.failures.append(AmbiguousError("no answer"))
     row = accepted(make)
-    transitions.settled_by_policy(fresh(row))
+    transitions.settle_unknown(fresh(row))
     if end == DeliveryState.SKIPPED:
         Contact.objects.update(verified_email="")
     else:
@@ -404,17 +405,17 @@ def test_the_word_on_the_first_attempt_counts_where_the_second_was_not_taken(
 def test_what_had_arrived_after_all_is_not_sent_again(delivery: Make) -> None:
     row = sent_again_in_vain(delivery, DeliveryState.SKIPPED)
     receive(row, SENT, DELIVERED, number=1)
-    assert not transitions.sent_again(fresh(row), "office")
+    assert not transitions.resend(fresh(row), "office")
 
 
 def test_a_late_answer_settles_what_was_not_sent_again(delivery: Make) -> None:
-    row = claim(delivery().pk)
+    row = claimed(delivery().pk)
     assert row
-    transitions.log(row, LogEvent.CALLING)
-    transitions.abandoned(row, called=True)
-    transitions.settled_by_policy(fresh(row))
-    assert transitions.withdrawn(fresh(row), "its channel is stopped")
-    transitions.accepted(row, Receipt("ses-smtp", "ses-1"))
+    transitions.record(row, LogEvent.CALLING)
+    transitions.record_lost_worker(row, called=True)
+    transitions.settle_unknown(fresh(row))
+    assert transitions.skip_due(fresh(row), "its channel is stopped")
+    transitions.record_outcome(row, Acceptance("ses-smtp", "ses-1"))
     after = fresh(row)
     assert (after.state, after.reason) == (DeliveryState.ACCEPTED, "")
     assert ledger().discrepancies == []
@@ -424,7 +425,7 @@ def test_bad_news_of_the_first_attempt_does_not_end_a_second_that_was_called(
     delivery: Make,
 ) -> None:
     row, second = claimed_again(delivery)
-    transitions.log(second, LogEvent.CALLING)
+    transitions.record(second, LogEvent.CALLING)
     receive(row, DELIVERED, BOUNCED, number=1)
     assert fresh(row).state == DeliveryState.DELIVERED
     receive(row, DELIVERED, number=2)
@@ -436,7 +437,7 @@ def test_what_a_person_sends_again_is_not_stopped_by_late_news_of_the_bounce(
 ) -> None:
     row = accepted(delivery)
     receive(row, BOUNCED)
-    assert transitions.sent_again(fresh(row), "office")
+    assert transitions.resend(fresh(row), "office")
     receive(row, DELIVERED, BOUNCED, SENT)
     assert fresh(row).state == DeliveryState.DUE
     attempt(row.pk)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from apps.core.feedback import ses_events
-from apps.core.states import EventKind
+from apps.core.states import EventCause, EventKind
 from tests.support.ses_events import BOUNCE, COMPLAINT, DELIVERY, ID, JANE, OURS, mail
 
 pytestmark = pytest.mark.usefixtures("fetched")
@@ -66,7 +66,7 @@ def test_each_event_of_a_configuration_set_is_told_in_our_words(
     assert (found.provider, found.provider_message_id) == ("ses", ID)
     assert (found.delivery_ref, found.attempt, found.envelope_id) == (OURS, 2, "sns-1")
     assert found.recipient == JANE
-    assert found.permanent is (name == "Bounce")
+    assert found.cause == (EventCause.ADDRESS if name == "Bounce" else EventCause.NONE)
 
 
 @pytest.mark.parametrize("index", [1, 2, 3])

@@ -18,7 +18,7 @@ from apps.core.feedback import provider_events, sms_receipts
 from apps.core.guards import sms_budget
 from apps.core.models import Delivery, Mark, ProviderEvent, SMSSpend, Suppression
 from apps.core.providers import delivery_logs
-from apps.core.states import Channel, DeliveryState, EventKind, Priority, Via
+from apps.core.states import Channel, DeliveryState, EventCause, EventKind, Priority, Via
 from sandbox.testing import RunningSandbox
 from tools.processes import wait_until
 
@@ -191,29 +191,29 @@ def document(answer: str, status: str = "FAILURE", **delivery: Any) -> str:
 
 
 @pytest.mark.parametrize(
-    ("answer", "for_good"),
+    ("answer", "cause"),
     [
-        ("Phone number is opted out", True),
-        ("Invalid phone number", True),
-        ("Destination is on a blocked list", True),
-        ("Phone is on a blocked list", True),
-        ("Phone has blocked SMS", True),
-        ("Blocked as spam by phone carrier", False),
-        ("Message body is invalid", False),
-        ("Phone carrier has blocked this message", False),
-        ("Phone carrier is currently unreachable/unavailable", False),
-        ("Phone is currently unreachable/unavailable", False),
-        ("This delivery would exceed max price", False),
-        ("Unknown error attempting to reach phone", False),
-        ("No quota left for account", False),
+        ("Phone number is opted out", EventCause.OPTED_OUT),
+        ("Invalid phone number", EventCause.ADDRESS),
+        ("Destination is on a blocked list", EventCause.ADDRESS),
+        ("Phone is on a blocked list", EventCause.ADDRESS),
+        ("Phone has blocked SMS", EventCause.ADDRESS),
+        ("Blocked as spam by phone carrier", EventCause.TEMPORARY),
+        ("Message body is invalid", EventCause.TEMPORARY),
+        ("Phone carrier has blocked this message", EventCause.TEMPORARY),
+        ("Phone carrier is currently unreachable/unavailable", EventCause.TEMPORARY),
+        ("Phone is currently unreachable/unavailable", EventCause.TEMPORARY),
+        ("This delivery would exceed max price", EventCause.TEMPORARY),
+        ("Unknown error attempting to reach phone", EventCause.TEMPORARY),
+        ("No quota left for account", EventCause.TEMPORARY),
     ],
 )
 def test_each_answer_that_sns_documents_is_a_bounce_for_good_or_for_now(
-    answer: str, for_good: bool
+    answer: str, cause: EventCause
 ) -> None:
     report = sms_receipts.parsed(document(answer))
     assert report
-    assert (report.kind, report.permanent, report.detail) == (EventKind.BOUNCED, for_good, answer)
+    assert (report.kind, report.cause, report.detail) == (EventKind.BOUNCED, cause, answer)
     assert report.occurred_at == datetime(2026, 11, 25, 0, 40, 34, 559_000, tzinfo=UTC)
 
 

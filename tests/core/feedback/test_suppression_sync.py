@@ -18,7 +18,7 @@ from apps.core.guards import suppressions
 from apps.core.models import Contact, Delivery, Mark, ProviderEvent, Suppression
 from apps.core.models.suppression import Listed, SuppressionReason
 from apps.core.providers import suppression_lists
-from apps.core.states import Channel, DeliveryState, EventKind, Priority
+from apps.core.states import Channel, DeliveryState, EventCause, EventKind, Priority
 from sandbox.testing import RunningSandbox
 from tests.support.services import Worker, wait_with_beat
 
@@ -302,19 +302,24 @@ def test_what_is_suppressed_again_meanwhile_stays_on_the_list(
 
 
 @pytest.mark.parametrize(
-    ("code", "detail", "hours", "again"),
+    ("cause", "detail", "hours", "again"),
     [
-        ("Permanent OnAccountSuppressionList", "on the list", 0, False),
-        ("Permanent OnAccountSuppressionList", "on the list", 50, False),
-        ("Permanent General", "550 5.1.1 unknown", 0, True),
-        ("", "Phone number is opted out", 0, False),
+        (EventCause.OWN_LIST, "on the list", 0, False),
+        (EventCause.OWN_LIST, "on the list", 50, False),
+        (EventCause.ADDRESS, "550 5.1.1 unknown", 0, True),
+        (EventCause.OPTED_OUT, "Phone number is opted out", 0, False),
     ],
 )
 def test_what_the_list_still_bounces_until_the_lift_has_come_there_does_not_undo_it(
-    lifted: Suppression, delivery: Make, code: str, detail: str, hours: int, again: bool
+    lifted: Suppression,
+    delivery: Make,
+    cause: EventCause,
+    detail: str,
+    hours: int,
+    again: bool,
 ) -> None:
     Suppression.objects.update(lifted_at=ago(hours=hours, minutes=1))
-    bounced(delivery(), code, detail)
+    bounced(delivery(), cause, detail)
     assert Suppression.objects.in_force().exists() is again
 
 
@@ -322,20 +327,19 @@ def test_what_the_list_bounces_long_after_it_was_taken_off_counts_again(
     lifted: Suppression, delivery: Make
 ) -> None:
     Suppression.objects.update(lifted_at=ago(hours=3), unlist=False, unlisted_at=ago(hours=2))
-    bounced(delivery(), "Permanent OnAccountSuppressionList", "on the list")
+    bounced(delivery(), EventCause.OWN_LIST, "on the list")
     assert Suppression.objects.in_force().exists()
 
 
-def bounced(row: Delivery, code: str, detail: str) -> None:
+def bounced(row: Delivery, cause: EventCause, detail: str) -> None:
     report = ProviderEvent(
         fingerprint="1",
         kind=EventKind.BOUNCED,
-        permanent=True,
+        cause=cause,
         provider="ses",
         delivery_ref=row.pk,
         attempt=1,
         recipient=GONE,
-        code=code,
         detail=detail,
         occurred_at=timezone.now(),
     )

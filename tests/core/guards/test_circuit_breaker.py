@@ -198,7 +198,7 @@ def test_what_is_held_back_for_the_reputation_does_not_try_a_stopped_channel(
 def test_a_held_delivery_that_a_worker_took_meanwhile_stays_with_it(delivery: Make) -> None:
     row = delivery(Channel.SMS, Priority.HIGH)
     claim(row.pk)
-    assert transitions.held_too_long(row, "stopped") is None
+    assert transitions.hand_over(row, "stopped") is None
     assert fresh(row).state == DeliveryState.SENDING
     assert not row.log.exists()
 

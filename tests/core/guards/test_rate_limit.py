@@ -56,9 +56,9 @@ def test_a_slot_is_given_a_moment_ahead_and_kept_for_its_own_time(
 
 def test_a_slot_is_waited_for_and_one_that_has_passed_is_lost() -> None:
     slot = rate_limit.Slot(time.monotonic() + 0.1)
-    assert slot.kept()
+    assert slot.wait()
     assert time.monotonic() >= slot.at
-    assert not rate_limit.Slot(time.monotonic() - 1).kept()
+    assert not rate_limit.Slot(time.monotonic() - 1).wait()
 
 
 def test_a_call_that_missed_its_slot_takes_another_and_is_made_once(
@@ -67,7 +67,7 @@ def test_a_call_that_missed_its_slot_takes_another_and_is_made_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     slots = [rate_limit.Slot(time.monotonic() + 3600), *[rate_limit.Slot(time.monotonic() - 1)] * 2]
-    monkeypatch.setattr(rate_limit, "turn", lambda *_, **__: slots.pop())
+    monkeypatch.setattr(rate_limit, "wait_for_slot", lambda *_, **__: slots.pop())
     monkeypatch.setattr(time, "sleep", lambda _: None)
     row = delivery()
     attempt(row.pk)
@@ -79,7 +79,9 @@ def test_a_call_that_finds_no_other_slot_is_given_back(
     delivery: Callable[..., Delivery], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slots = [rate_limit.Slot(time.monotonic() - 1)]
-    monkeypatch.setattr(rate_limit, "turn", lambda *_, **__: slots.pop() if slots else None)
+    monkeypatch.setattr(
+        rate_limit, "wait_for_slot", lambda *_, **__: slots.pop() if slots else None
+    )
     row = delivery()
     attempt(row.pk)
     after = Delivery.objects.get(pk=row.pk)
@@ -113,7 +115,7 @@ def test_workers_at_once_never_go_faster_than_the_limit(
 
     def work() -> None:
         for _ in range(10):
-            assert rate_limit.turn(EMAIL, Priority.MEDIUM)
+            assert rate_limit.wait_for_slot(EMAIL, Priority.MEDIUM)
 
     with ThreadPoolExecutor(5) as workers:
         for done in [workers.submit(work) for _ in range(5)]:
@@ -136,8 +138,8 @@ def test_a_waiting_urgent_message_keeps_the_others_back(
 
 
 def test_a_message_whose_turn_does_not_come_gives_up_waiting() -> None:
-    assert rate_limit.turn(EMAIL, Priority.MEDIUM)
-    assert not rate_limit.turn(EMAIL, Priority.MEDIUM)
+    assert rate_limit.wait_for_slot(EMAIL, Priority.MEDIUM)
+    assert not rate_limit.wait_for_slot(EMAIL, Priority.MEDIUM)
 
 
 def test_throttle_answers_halve_the_pace_one_after_another_down_to_an_eighth(

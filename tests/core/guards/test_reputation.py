@@ -14,7 +14,7 @@ from apps.core.exceptions import TransientError
 from apps.core.guards import reputation
 from apps.core.models import ChannelStop, Delivery, ProviderEvent
 from apps.core.providers import memory
-from apps.core.states import Channel, DeliveryState, EventKind, Priority
+from apps.core.states import Channel, DeliveryState, EventCause, EventKind, Priority
 
 Make = Callable[..., Delivery]
 Report = Callable[..., None]
@@ -32,17 +32,20 @@ def reported(delivery: Make) -> Report:
     row = delivery(state=DeliveryState.DELIVERED)
 
     def call(
-        age: timedelta = timedelta(), *, code: str = "", recipient: str = "", **counts: int
+        age: timedelta = timedelta(),
+        *,
+        cause: EventCause = EventCause.ADDRESS,
+        is_simulated: bool = False,
+        **counts: int,
     ) -> None:
         kinds = [EventKind(name) for name, number in counts.items() for _ in range(number)]
         events = ProviderEvent.objects.bulk_create(
             ProviderEvent(
                 fingerprint=str(next(_numbers)),
                 kind=kind,
-                permanent=kind == EventKind.BOUNCED,
+                cause=cause if kind == EventKind.BOUNCED else EventCause.NONE,
+                is_simulated=is_simulated,
                 provider="ses",
-                code=code,
-                recipient=recipient,
                 delivery=row,
                 occurred_at=timezone.now(),
             )
@@ -96,7 +99,7 @@ def test_only_what_bounced_for_good_within_the_window_and_counts_at_ses_is_count
 ) -> None:
     reported(sent=100)
     reported(timedelta(hours=25), bounced=50)
-    reported(code="Permanent OnAccountSuppressionList", bounced=50)
+    reported(cause=EventCause.OWN_LIST, bounced=50)
     reported(bounced=3)
     ProviderEvent.objects.filter(kind="bounced").last().delete()  # type: ignore[union-attr]
     ProviderEvent.objects.create(
@@ -107,7 +110,7 @@ def test_only_what_bounced_for_good_within_the_window_and_counts_at_ses_is_count
 
 def test_what_aws_s_own_simulator_makes_of_a_message_is_not_counted(reported: Report) -> None:
     reported(sent=100, bounced=1)
-    reported(recipient="bounce+3f9a1c@simulator.amazonses.com", sent=50, bounced=50, complained=9)
+    reported(is_simulated=True, sent=50, bounced=50, complained=9)
     assert reputation.present() == reputation.Reputation(100, 1, 0)
 
 

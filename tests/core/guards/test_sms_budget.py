@@ -16,7 +16,7 @@ from apps.core.audit import alerts
 from apps.core.audit.ledger import ledger
 from apps.core.channels.email import EmailService
 from apps.core.delivery import sweeps, transitions
-from apps.core.delivery.attempt import attempt, claim
+from apps.core.delivery.attempt import attempt
 from apps.core.exceptions import (
     AmbiguousError,
     BudgetExhausted,
@@ -30,6 +30,7 @@ from apps.core.guards import rate_limit, sms_budget
 from apps.core.models import Delivery, Mark, SMSSpend
 from apps.core.providers import memory
 from apps.core.states import Channel, DeliveryState, LogEvent, Priority
+from tests.support.attempts import claimed
 from tests.support.queries import statements
 
 pytestmark = pytest.mark.sqlite
@@ -67,7 +68,7 @@ def committed(month: date = NOVEMBER) -> Decimal:
 
 def reserved(row: Delivery) -> Delivery:
     """The delivery in the hands of a worker that has reserved its money and called nobody yet."""
-    mine = claim(row.pk)
+    mine = claimed(row.pk)
     assert mine is not None
     assert sms_budget.reserve(mine, ONE)
     return mine
@@ -200,7 +201,7 @@ def test_what_was_retried_until_its_horizon_is_given_back(delivery: Make) -> Non
 def test_a_delivery_that_is_given_back_gives_its_money_back(
     delivery: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rate_limit, "turn", lambda *_, **__: None)
+    monkeypatch.setattr(rate_limit, "wait_for_slot", lambda *_, **__: None)
     row = text(delivery)
     attempt(row.pk)
     assert held(row) == (None, None)
@@ -215,7 +216,7 @@ def test_a_lost_worker_s_money_is_given_back_unless_it_had_called(
 ) -> None:
     mine = reserved(text(delivery))
     if called:
-        transitions.log(mine, LogEvent.CALLING)
+        transitions.record(mine, LogEvent.CALLING)
     Delivery.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
     sweeps.due()
     assert committed() == left
@@ -224,8 +225,8 @@ def test_a_lost_worker_s_money_is_given_back_unless_it_had_called(
 def test_money_is_given_back_once(delivery: Make) -> None:
     reserved(text(delivery))
     mine = reserved(text(delivery))
-    transitions.refused(mine, PermanentError("invalid number"))
-    transitions.refused(mine, PermanentError("invalid number"))
+    transitions.record_outcome(mine, PermanentError("invalid number"))
+    transitions.record_outcome(mine, PermanentError("invalid number"))
     sms_budget.release(mine)
     assert committed() == ONE
 
@@ -240,7 +241,7 @@ def test_a_worker_that_lost_its_lease_reserves_nothing_and_does_not_send(
     monkeypatch.setattr(sms_budget, "price", lose)
     row = text(delivery)
     assert attempt(row.pk) is None
-    assert fresh(row).state == DeliveryState.SENDING
+    assert fresh(row).state == DeliveryState.DUE
     assert not SMSSpend.objects.exists()
     assert memory.texts == []
 
@@ -253,7 +254,7 @@ def test_an_unknown_one_keeps_its_money_and_pays_anew_when_it_is_sent_again(
     attempt(row.pk)
     assert held(row) == (ONE, NOVEMBER)
     assert committed() == ONE
-    transitions.settled_by_policy(fresh(row))
+    transitions.settle_unknown(fresh(row))
     attempt(row.pk)
     assert fresh(row).state == DeliveryState.ACCEPTED
     assert committed() == 2 * ONE
@@ -263,7 +264,7 @@ def test_what_an_unknown_attempt_kept_is_not_given_back_by_a_later_one(delivery:
     row = text(delivery)
     memory.failures.append(AmbiguousError("timed out"))
     attempt(row.pk)
-    transitions.settled_by_policy(fresh(row))
+    transitions.settle_unknown(fresh(row))
     contact = row.notification.recipient.contact
     contact.sms_opt_in = False
     contact.save()
@@ -274,8 +275,8 @@ def test_what_an_unknown_attempt_kept_is_not_given_back_by_a_later_one(delivery:
 
 def test_a_late_refusal_of_an_unknown_one_gives_its_money_back(delivery: Make) -> None:
     slow = reserved(text(delivery))
-    transitions.abandoned(slow, called=True)
-    transitions.refused(slow, PermanentError("invalid number"))
+    transitions.record_lost_worker(slow, called=True)
+    transitions.record_outcome(slow, PermanentError("invalid number"))
     assert committed() == 0
 
 
@@ -297,13 +298,13 @@ def test_money_goes_back_to_the_month_that_it_came_from(
 ) -> None:
     mine = reserved(text(delivery))
     monkeypatch.setattr(sms_budget, "this_month", lambda: date(2026, 12, 1))
-    transitions.refused(mine, PermanentError("invalid number"))
+    transitions.record_outcome(mine, PermanentError("invalid number"))
     assert committed() == 0
 
 
 def test_a_cheaper_message_may_still_fit(delivery: Make, settings: Any) -> None:
     settings.SMS_MONTHLY_SPEND_LIMIT_USD = ONE
-    mine = claim(text(delivery).pk)
+    mine = claimed(text(delivery).pk)
     assert mine is not None
     with pytest.raises(BudgetExhausted):
         sms_budget.reserve(mine, 2 * ONE)
@@ -416,7 +417,7 @@ def test_an_alert_waits_for_its_turn_in_the_account_s_pace(
 ) -> None:
     asked: list[Any] = []
     with monkeypatch.context() as patch:
-        patch.setattr(rate_limit, "turn", lambda *of: asked.append(of))
+        patch.setattr(rate_limit, "wait_for_slot", lambda *of: asked.append(of))
         spend("50")
         assert alerted() == []
         assert asked == [(Channel.EMAIL, Priority.URGENT)]
@@ -444,14 +445,14 @@ def test_an_alert_whose_worker_died_is_sent_by_another_when_its_claim_has_run_ou
 
 @pytest.mark.django_db(transaction=True)
 def test_workers_at_once_send_an_alert_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    turn = rate_limit.turn
+    turn = rate_limit.wait_for_slot
 
     def waits(*of: Any) -> rate_limit.Slot | None:
         # Another comes meanwhile.
         alerts.send_budget_alerts()
         return turn(*of)
 
-    monkeypatch.setattr(rate_limit, "turn", waits)
+    monkeypatch.setattr(rate_limit, "wait_for_slot", waits)
     spend("50")
     at_once(4, lambda _: alerts.send_budget_alerts())
     assert len(memory.emails) == 1

@@ -14,7 +14,7 @@ from apps.core.guards import suppressions
 from apps.core.models import Contact, Delivery, ProviderEvent, Suppression
 from apps.core.models.suppression import SuppressionReason
 from apps.core.providers import memory
-from apps.core.states import Channel, DeliveryState, EventKind, Priority
+from apps.core.states import Channel, DeliveryState, EventCause, EventKind, Priority
 
 Make = Callable[..., Delivery]
 _numbers = count(1)
@@ -40,8 +40,10 @@ def report(row: Delivery | None, kind: EventKind, **values: Any) -> None:
     provider_events.receive([ProviderEvent(**{**fields, **values})])
 
 
-def bounce(row: Delivery | None, *, permanent: bool = False, **values: Any) -> None:
-    report(row, EventKind.BOUNCED, permanent=permanent, detail="550 5.1.1 unknown", **values)
+def bounce(
+    row: Delivery | None, *, cause: EventCause = EventCause.TEMPORARY, **values: Any
+) -> None:
+    report(row, EventKind.BOUNCED, cause=cause, detail="550 5.1.1 unknown", **values)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +55,7 @@ def test_after_a_bounce_for_good_or_a_complaint_the_next_message_is_skipped_and_
 ) -> None:
     first, second = delivery(recipient=jane), delivery(recipient=jane)
     attempt(first.pk)
-    report(first, kind, permanent=True)
+    report(first, kind, cause=EventCause.ADDRESS)
     attempt(second.pk)
     after = Delivery.objects.get(pk=second.pk)
     assert after.state == DeliveryState.SKIPPED
@@ -80,7 +82,7 @@ def test_a_complaint_withdraws_the_consent_which_outlives_the_suppression_and_th
 
 
 def test_a_bounce_withdraws_no_consent(delivery: Make, jane: User) -> None:
-    bounce(delivery(recipient=jane), permanent=True)
+    bounce(delivery(recipient=jane), cause=EventCause.ADDRESS)
     assert Contact.objects.get(user=jane).wants_email
 
 
@@ -132,7 +134,7 @@ def test_an_email_stands_in_where_the_number_is_suppressed(delivery: Make, jane:
 
 
 def test_a_report_about_somebody_else_s_message_suppresses_nobody(delivery: Make) -> None:
-    bounce(None, permanent=True, provider_message_id="foreign")
+    bounce(None, cause=EventCause.ADDRESS, provider_message_id="foreign")
     assert not Suppression.objects.exists()
 
 
@@ -162,7 +164,7 @@ def test_somebody_in_the_office_lifts_it_and_what_bounced_before_is_forgiven(
     assert Delivery.objects.get(pk=rows[4].pk).state == DeliveryState.ACCEPTED
     bounce(rows[3])
     assert not Suppression.objects.in_force().exists()
-    bounce(rows[4], permanent=True)
+    bounce(rows[4], cause=EventCause.ADDRESS)
     assert Suppression.objects.in_force().count() == 1
     assert not suppressions.lift(Suppression.objects.exclude(lifted_at=None).get(), "late")
 
@@ -170,9 +172,9 @@ def test_somebody_in_the_office_lifts_it_and_what_bounced_before_is_forgiven(
 def test_news_of_before_the_lift_does_not_suppress_again(delivery: Make, jane: User) -> None:
     row = delivery(recipient=jane)
     happened = timezone.now()
-    bounce(row, permanent=True)
+    bounce(row, cause=EventCause.ADDRESS)
     suppressions.lift(Suppression.objects.get(), "office")
-    bounce(row, permanent=True, occurred_at=happened)
+    bounce(row, cause=EventCause.ADDRESS, occurred_at=happened)
     assert not Suppression.objects.in_force().exists()
 
 
@@ -190,6 +192,6 @@ def test_a_domain_in_punycode_is_the_same_domain(
 def test_what_is_said_of_an_address_does_not_stand_in_the_log(
     delivery: Make, jane: User, caplog: pytest.LogCaptureFixture
 ) -> None:
-    bounce(delivery(recipient=jane), permanent=True)
+    bounce(delivery(recipient=jane), cause=EventCause.ADDRESS)
     assert "address suppressed" in caplog.text
     assert "jane" not in caplog.text.lower()

@@ -19,7 +19,7 @@ from apps.core.exceptions import (
     ThrottledError,
     TransientError,
 )
-from apps.core.providers.base import Receipt
+from apps.core.providers.base import Acceptance
 from apps.core.providers.django_mail import DjangoMail
 from tests.support.emails import MESSAGE, NOT_VERIFIED
 from tests.support.endpoint import HANG_UP, SILENCE, Answer, Endpoint, running_endpoint
@@ -44,7 +44,7 @@ def endpoint(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoin
 
 
 @pytest.fixture
-def send(endpoint: Endpoint) -> Callable[[], Receipt]:
+def send(endpoint: Endpoint) -> Callable[[], Acceptance]:
     return lambda: DjangoMail(BACKEND).send(MESSAGE)
 
 
@@ -53,12 +53,12 @@ def only_request(endpoint: Endpoint) -> dict[str, Any]:
     return dict(json.loads(body))
 
 
-def test_the_message_id_of_the_answer_is_kept(send: Callable[[], Receipt]) -> None:
-    assert send() == Receipt("ses-api", "id-1")
+def test_the_message_id_of_the_answer_is_kept(send: Callable[[], Acceptance]) -> None:
+    assert send() == Acceptance("ses-api", "id-1")
 
 
 def test_tags_configuration_set_sender_and_recipient_stand_beside_the_message(
-    send: Callable[[], Receipt], endpoint: Endpoint
+    send: Callable[[], Acceptance], endpoint: Endpoint
 ) -> None:
     send()
     request = only_request(endpoint)
@@ -123,7 +123,7 @@ def test_tags_configuration_set_sender_and_recipient_stand_beside_the_message(
     ],
 )
 def test_an_answer_becomes_the_error_that_carries_the_decision_after_one_call(
-    send: Callable[[], Receipt],
+    send: Callable[[], Acceptance],
     endpoint: Endpoint,
     settings: Any,
     answer: Any,

@@ -22,7 +22,7 @@ from apps.core.exceptions import (
     TransientError,
 )
 from apps.core.providers import ses_smtp
-from apps.core.providers.base import Receipt
+from apps.core.providers.base import Acceptance
 from apps.core.providers.django_mail import DjangoMail
 from tests.support.emails import MESSAGE, NOT_VERIFIED
 
@@ -98,17 +98,19 @@ def server(settings: Any) -> Iterator[Server]:
 
 
 @pytest.fixture
-def send(server: Server) -> Callable[[], Receipt]:
+def send(server: Server) -> Callable[[], Acceptance]:
     provider = cache(lambda: DjangoMail("apps.core.providers.ses_smtp.EmailBackend"))
     return lambda: provider().send(MESSAGE)
 
 
-def test_the_message_id_of_the_reply_is_kept(send: Callable[[], Receipt], server: Server) -> None:
-    assert send() == Receipt("ses-smtp", "id-0")
+def test_the_message_id_of_the_reply_is_kept(
+    send: Callable[[], Acceptance], server: Server
+) -> None:
+    assert send() == Acceptance("ses-smtp", "id-0")
 
 
 def test_the_message_carries_the_tags_the_configuration_set_and_the_sender_s_name(
-    send: Callable[[], Receipt], server: Server
+    send: Callable[[], Acceptance], server: Server
 ) -> None:
     send()
     mail = message_from_bytes(server.accepted[0], policy=policy.default)
@@ -125,7 +127,9 @@ def test_the_message_carries_the_tags_the_configuration_set_and_the_sender_s_nam
     assert "<p>Hello Jané</p>" in html.get_content()
 
 
-def test_one_connection_serves_many_messages(send: Callable[[], Receipt], server: Server) -> None:
+def test_one_connection_serves_many_messages(
+    send: Callable[[], Acceptance], server: Server
+) -> None:
     for _ in range(5):
         send()
     assert len(server.connections) == 1
@@ -133,7 +137,7 @@ def test_one_connection_serves_many_messages(send: Callable[[], Receipt], server
 
 
 def test_a_connection_that_went_stale_while_idle_is_reopened_before_the_message(
-    send: Callable[[], Receipt], server: Server, monkeypatch: pytest.MonkeyPatch
+    send: Callable[[], Acceptance], server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     send()
     monkeypatch.setattr(ses_smtp, "IDLE_S", -1.0)
@@ -143,7 +147,7 @@ def test_a_connection_that_went_stale_while_idle_is_reopened_before_the_message(
 
 
 def test_an_idle_connection_that_still_lives_is_used_again(
-    send: Callable[[], Receipt], server: Server, monkeypatch: pytest.MonkeyPatch
+    send: Callable[[], Acceptance], server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     send()
     monkeypatch.setattr(ses_smtp, "IDLE_S", -1.0)
@@ -154,7 +158,7 @@ def test_an_idle_connection_that_still_lives_is_used_again(
 
 @pytest.mark.parametrize(("name", "value"), [("LIFETIME_S", -1.0), ("LIFETIME_MESSAGES", 1)])
 def test_a_connection_is_replaced_after_its_lifetime(
-    send: Callable[[], Receipt],
+    send: Callable[[], Acceptance],
     server: Server,
     monkeypatch: pytest.MonkeyPatch,
     name: str,
@@ -196,7 +200,7 @@ def test_a_connection_is_replaced_after_its_lifetime(
     ],
 )
 def test_a_failure_is_told_by_where_it_happened(
-    send: Callable[[], Receipt],
+    send: Callable[[], Acceptance],
     server: Server,
     settings: Any,
     command: str,
@@ -213,7 +217,7 @@ def test_a_failure_is_told_by_where_it_happened(
 
 
 def test_the_next_message_after_a_failure_goes_over_a_fresh_connection(
-    send: Callable[[], Receipt], server: Server
+    send: Callable[[], Acceptance], server: Server
 ) -> None:
     server.replies["RCPT"] = "550 5.1.1 no such user"
     with pytest.raises(PermanentError):
@@ -224,7 +228,7 @@ def test_the_next_message_after_a_failure_goes_over_a_fresh_connection(
 
 
 def test_a_time_limit_that_breaks_in_leaves_no_answer_for_the_next_message(
-    send: Callable[[], Receipt], server: Server, monkeypatch: pytest.MonkeyPatch
+    send: Callable[[], Acceptance], server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(*_: Any) -> Any:
         raise SoftTimeLimitExceeded
@@ -251,7 +255,7 @@ def mail_admins_silently() -> int:
 
 
 def test_a_refused_connection_is_transient(
-    send: Callable[[], Receipt], server: Server, settings: Any
+    send: Callable[[], Acceptance], server: Server, settings: Any
 ) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
@@ -262,7 +266,7 @@ def test_a_refused_connection_is_transient(
 
 def test_django_s_own_smtp_backend_works_and_a_lost_answer_is_ambiguous(server: Server) -> None:
     provider = DjangoMail("django.core.mail.backends.smtp.EmailBackend")
-    assert provider.send(MESSAGE) == Receipt("smtp")
+    assert provider.send(MESSAGE) == Acceptance("smtp")
     server.replies["."] = HANG_UP
     with pytest.raises(AmbiguousError):
         provider.send(MESSAGE)

@@ -16,7 +16,7 @@ from apps.core.exceptions import (
     TransientError,
 )
 from apps.core.providers import sns
-from apps.core.providers.base import Receipt, SMSMessage
+from apps.core.providers.base import Acceptance, SMSMessage
 from tests.support.endpoint import HANG_UP, SILENCE, Answer, Endpoint, running_endpoint
 
 MESSAGE = SMSMessage("+12025550123", "RS Systems: repair R-1042 approved.")
@@ -47,7 +47,7 @@ def endpoint(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoin
 
 
 def test_the_message_id_is_kept(endpoint: Endpoint) -> None:
-    assert sns.SNS().send(MESSAGE) == Receipt("sns", "m-1")
+    assert sns.SNS().send(MESSAGE) == Acceptance("sns", "m-1")
 
 
 def attributes(endpoint: Endpoint) -> dict[str, str]:

@@ -12,14 +12,14 @@ from typing import Any, Protocol
 
 from django.conf import settings
 
-from apps.aws.findings import Unseen
-from apps.aws.operator import Operator, Stopped
+from apps.aws.account import Operator, Stopped
 from apps.aws.stack import parameters, production_access, setup, template
 from apps.aws.stack.change_set import Change
 from apps.aws.stack.production_access import Access, Request
 from apps.aws.stack.setup import Plan, Setup, State, Wishes
 from apps.aws.stack.stack import Stack
 from apps.aws.tables import table
+from apps.core.audit.findings import Unseen
 
 
 class Out(Protocol):

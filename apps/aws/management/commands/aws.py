@@ -17,9 +17,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from apps.aws import smtp_credentials
 from apps.aws.account import Account
 from apps.aws.doctor import dns_records, email, examination
-from apps.aws.findings import Finding, Status, Unseen
+from apps.aws.doctor.examination import Examined
 from apps.aws.reconciliation import differences
 from apps.aws.tables import table
+from apps.core.audit.findings import Finding, Status, Unseen
 
 from . import _loopback, _setup
 
@@ -126,12 +127,14 @@ class Command(BaseCommand):
             raise CommandError("Interrupted before anything was changed.", returncode=130) from None
 
     def _status(self, options: dict[str, Any]) -> None:
-        report = examination.examine()
+        examined = examination.examine()
+        is_well = not examination.count(examined, Status.FAIL)
         if options["json"]:
-            self.stdout.write(json.dumps(report.as_dict()))
+            checks = [each.as_dict() for each in examined]
+            self.stdout.write(json.dumps({"ok": is_well, "checks": checks}))
         else:
-            self._tell(report)
-        if not report.is_well:
+            self._tell(examined)
+        if not is_well:
             sys.exit(1)
 
     def _reconcile(self, options: dict[str, Any]) -> None:
@@ -146,13 +149,13 @@ class Command(BaseCommand):
         if not is_well:
             sys.exit(1)
 
-    def _tell(self, report: examination.Report) -> None:
-        for area, lines in groupby(report.lines, key=lambda line: line.check.area):
+    def _tell(self, examined: list[Examined]) -> None:
+        for area, group in groupby(examined, key=lambda each: each.check.area):
             self.stdout.write(f"\n{area}")
-            for line in lines:
-                self._tell_line(line.check.id, line.finding)
-        counts = (f"{report.count(status)} {status}" for status in Status)
-        self.stdout.write(f"\n{', '.join(counts)}. docs/aws.md says what each line is about.")
+            for each in group:
+                self._tell_line(each.check.id, each.finding)
+        counts = (f"{examination.count(examined, status)} {status}" for status in Status)
+        self.stdout.write(f"\n{', '.join(counts)}. docs/aws.md says what each check is about.")
 
     def _tell_line(self, name: str, finding: Finding) -> None:
         styles = {

@@ -14,7 +14,7 @@ from apps.core.exceptions import (
     PermanentError,
     ThrottledError,
 )
-from apps.core.providers.base import Receipt
+from apps.core.providers.base import Acceptance
 
 _ADVICE: list[tuple[type[DeliveryError], str]] = [
     (NotSendable, "Add the recipient to STAGING_ALLOWED_RECIPIENTS, or send to one of those."),
@@ -34,7 +34,9 @@ class SendTestCommand(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
-    def send(self, call: Callable[[], Receipt], *, region: str, sender: str, as_json: bool) -> None:
+    def send(
+        self, call: Callable[[], Acceptance], *, region: str, sender: str, as_json: bool
+    ) -> None:
         """Make the call and tell what became of it; exits with status 1 where it failed."""
         try:
             receipt = call()

@@ -1,5 +1,6 @@
-"""Python in a process of its own, which reads the settings from the variables of one test."""
+"""Run code in a process of its own, with chosen environment variables."""
 
+import json
 import os
 import subprocess
 import sys
@@ -17,10 +18,15 @@ PRODUCTION = {
     "AWS_SES_SMTP_USER": "user",
     "AWS_SES_SMTP_PASSWORD": "password",
 }
+PRINT = """
+import json, sys
+from django.conf import settings
+print(json.dumps([getattr(settings, name) for name in sys.argv[1:]], default=str))
+"""
 
 
 def run(code: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run Python with these variables alone, in a folder that has no .env."""
+    """Run Python with these variables only, without a .env file."""
     names = ("PATH", "HOME", "LANG", "VIRTUAL_ENV")
     inherited = {name: os.environ[name] for name in names if name in os.environ}
     prefix = "from rs_systems import environment; environment.configure()\n"
@@ -32,3 +38,9 @@ def run(code: str, *arguments: str, **variables: str) -> subprocess.CompletedPro
         text=True,
         check=False,
     )
+
+
+def setting(name: str, **variables: str) -> object:
+    result = run(PRINT, name, **variables)
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)[0]

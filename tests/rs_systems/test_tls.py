@@ -1,4 +1,4 @@
-"""Redis over TLS: the broker's connection, and those of our own, believe no stranger."""
+"""Redis over TLS: every client verifies the certificate."""
 
 import json
 from collections.abc import Iterator
@@ -6,13 +6,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.support.fresh_python import PRODUCTION, run
+from tests.support.settings import PRODUCTION, run
 from tests.support.tls import Authority, tls_front
 from tools.processes import LOOPBACK
 
 pytestmark = pytest.mark.services
 
-ASK_EVERYONE = """
+PING = """
 import json
 import redis
 from kombu.exceptions import OperationalError
@@ -45,7 +45,7 @@ for name, client in clients.items():
         said[name] = str(error)
 print(json.dumps(said))
 """
-EVERYONE = ("broker", "limiter", "heartbeat", "doctor")
+CLIENTS = ("broker", "limiter", "heartbeat", "doctor")
 
 
 @pytest.fixture(scope="module")
@@ -60,31 +60,31 @@ def foreign(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 @pytest.fixture
 def port(redis_url: str, ours: Authority) -> Iterator[int]:
-    """Where Redis speaks TLS, with a certificate of our authority for its address."""
+    """The port of a Redis over TLS, with a certificate of our authority."""
     with tls_front(urlsplit(redis_url).port or 0, ours.issue(LOOPBACK)) as listening:
         yield listening
 
 
 def ask(url: str) -> dict[str, object]:
-    """What each of the clients of the production settings was answered, or why it was not."""
-    result = run(ASK_EVERYONE, **{**PRODUCTION, "CELERY_BROKER_URL": url})
+    """Return the answer or the error of each client, under the production settings."""
+    result = run(PING, **{**PRODUCTION, "CELERY_BROKER_URL": url})
     assert result.returncode == 0, result.stderr
     return dict(json.loads(result.stdout))
 
 
 @pytest.mark.parametrize("more", ["", "&ssl_cert_reqs=required", "&ssl_cert_reqs=CERT_REQUIRED"])
-def test_a_certificate_whose_authority_the_url_names_is_accepted(
+def test_a_certificate_of_the_url_s_own_authority_is_accepted(
     port: int, ours: Authority, more: str
 ) -> None:
     url = f"rediss://{LOOPBACK}:{port}/0?ssl_ca_certs={ours.certificate}{more}"
-    assert ask(url) == dict.fromkeys(EVERYONE, True)
+    assert ask(url) == dict.fromkeys(CLIENTS, True)
 
 
 def test_a_certificate_of_a_foreign_authority_is_refused(port: int, foreign: Authority) -> None:
     for query in (f"?ssl_ca_certs={foreign.certificate}", ""):
         said = ask(f"rediss://{LOOPBACK}:{port}/0{query}")
         assert {name: "CERTIFICATE_VERIFY_FAILED" in str(said[name]) for name in said} == (
-            dict.fromkeys(EVERYONE, True)
+            dict.fromkeys(CLIENTS, True)
         )
 
 
@@ -93,5 +93,5 @@ def test_a_certificate_for_another_host_is_refused(redis_url: str, ours: Authori
     with tls_front(behind, ours.issue("192.0.2.1")) as port:
         said = ask(f"rediss://{LOOPBACK}:{port}/0?ssl_ca_certs={ours.certificate}")
     assert {name: "CERTIFICATE_VERIFY_FAILED" in str(said[name]) for name in said} == (
-        dict.fromkeys(EVERYONE, True)
+        dict.fromkeys(CLIENTS, True)
     )

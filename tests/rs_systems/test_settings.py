@@ -1,41 +1,17 @@
-"""That each environment variable does what docs/configuration.md says, in a process of its own."""
+"""Each environment variable, in a process of its own."""
 
 import json
 import re
-import socketserver
-import ssl
 import subprocess
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 
 from rs_systems.refusal import CANNOT_START
-from tests.support.fresh_python import PRODUCTION, run
+from tests.support.settings import PRINT, PRODUCTION, run, setting
+from tools.supervisor import ROOT
 
 pytestmark = pytest.mark.services
-
-ROOT = Path(__file__).parent.parent
-PRINT = """
-import json, sys
-from django.conf import settings
-print(json.dumps([getattr(settings, name) for name in sys.argv[1:]], default=str))
-"""
-
-
-def setting(name: str, **variables: str) -> object:
-    result = run(PRINT, name, **variables)
-    assert result.returncode == 0, result.stderr
-    return json.loads(result.stdout)[0]
-
 
 #: Each variable with a value that is not its default, and the settings that must follow.
 VARIABLES: dict[str, tuple[str, dict[str, object]]] = {
@@ -130,7 +106,7 @@ def test_every_variable_takes_effect() -> None:
     assert dict(zip(expected, json.loads(result.stdout), strict=True)) == expected
 
 
-def test_a_database_connection_is_kept_as_long_as_the_variable_says() -> None:
+def test_database_connections_are_kept_as_configured_and_checked() -> None:
     databases = setting("DATABASES", **{**PRODUCTION, "DATABASE_CONN_MAX_AGE": "5"})
     assert isinstance(databases, dict)
     assert databases["default"]["CONN_MAX_AGE"] == 5
@@ -143,23 +119,21 @@ def test_every_variable_that_the_settings_read_is_tested_here_and_documented() -
         (ROOT / "rs_systems" / name).read_text() for name in ("settings.py", "settings_aws.py")
     ]
     read = set(re.findall(r'env\.\w+\(\s*"([A-Z0-9_]+)"', "".join(sources)))
-    # tests/test_secret.py is about the last of these.
+    # test_secret.py tests the last of these.
     assert read - {"DATABASE_URL", "LOG_DIR", "AWS_SECRETS_NAME"} == set(VARIABLES)
     documented = (ROOT / "docs" / "configuration.md").read_text()
     assert {name for name in read if f"`{name}`" not in documented} == set()
 
 
 @pytest.mark.parametrize(("name", "expected"), [("", False), ("ours", True)])
-def test_ses_s_own_list_is_read_where_a_configuration_set_shows_that_e_mail_goes_by_ses(
-    name: str, expected: bool
-) -> None:
+def test_ses_s_list_is_read_if_there_is_a_configuration_set(name: str, expected: bool) -> None:
     variables = {**PRODUCTION, "AWS_SES_CONFIGURATION_SET": name}
     assert setting("AWS_SES_SUPPRESSION_LIST", **variables) is expected
     variables["AWS_SES_SUPPRESSION_LIST"] = str(not expected)
     assert setting("AWS_SES_SUPPRESSION_LIST", **variables) is not expected
 
 
-def test_metrics_are_published_outside_development_unless_told() -> None:
+def test_production_publishes_metrics_by_default() -> None:
     assert setting("CLOUDWATCH_METRICS", **PRODUCTION) is True
     assert setting("CLOUDWATCH_METRICS", **PRODUCTION, CLOUDWATCH_METRICS="false") is False
 
@@ -171,7 +145,7 @@ def test_the_port_picks_the_form_of_tls(port: str, tls: bool) -> None:
 
 
 @pytest.mark.parametrize("variable", ["SMS_ENABLED", "AWS_SES_PORT", "CELERY_CONCURRENCY"])
-def test_a_value_of_the_wrong_type_is_refused_with_the_variable_s_name(variable: str) -> None:
+def test_a_value_of_the_wrong_type_is_refused_by_name(variable: str) -> None:
     result = run(PRINT, "DEBUG", ENVIRONMENT="development", **{variable: "maybe"})
     assert result.returncode != 0
     assert f'"{variable}"' in result.stderr
@@ -180,7 +154,7 @@ def test_a_value_of_the_wrong_type_is_refused_with_the_variable_s_name(variable:
 @pytest.mark.parametrize(
     "prices", ["US", "US=", "US=free", "US=-1", "us=0.01", "USA=0.01", "US=NaN", "US=1,US=2"]
 )
-def test_a_price_that_is_none_is_refused_with_the_variable_s_name(prices: str) -> None:
+def test_a_malformed_price_is_refused_by_name(prices: str) -> None:
     result = run(PRINT, "DEBUG", ENVIRONMENT="development", SMS_PRICES_USD=prices)
     assert result.returncode != 0
     assert '"SMS_PRICES_USD" invalid: write each country once' in result.stderr
@@ -192,7 +166,7 @@ def test_the_environment_picks_the_settings() -> None:
     assert setting("ENVIRONMENT", **{**PRODUCTION, "ENVIRONMENT": "staging"}) == "staging"
 
 
-def test_use_aws_db_means_production_as_the_specification_s_commands_have_it() -> None:
+def test_use_aws_db_means_production() -> None:
     variables = {k: v for k, v in PRODUCTION.items() if k != "ENVIRONMENT"}
     assert setting("ENVIRONMENT", USE_AWS_DB="true", **variables) == "production"
     assert setting("DEBUG", USE_AWS_DB="true", **variables) is False
@@ -223,7 +197,7 @@ def test_production_does_not_start_without_what_it_needs(missing: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["development", "staging", "production"])
-def test_an_unknown_way_to_ses_is_refused_in_one_sentence(name: str) -> None:
+def test_an_unknown_email_transport_is_refused_in_one_sentence(name: str) -> None:
     result = run(PRINT, "DEBUG", **{**PRODUCTION, "ENVIRONMENT": name, "EMAIL_TRANSPORT": "api"})
     assert result.returncode == CANNOT_START
     assert result.stderr.strip().splitlines() == [
@@ -232,10 +206,10 @@ def test_an_unknown_way_to_ses_is_refused_in_one_sentence(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["staging", "production"])
-def test_what_the_sandbox_signs_is_believed_in_development_alone(name: str) -> None:
+def test_only_development_may_trust_the_sandbox_s_signature(name: str) -> None:
     result = run(PRINT, "DEBUG", **{**PRODUCTION, "ENVIRONMENT": name, "SNS_TRUST_SANDBOX": "true"})
     assert result.returncode == CANNOT_START
-    assert f"SNS_TRUST_SANDBOX is set, and this is {name}" in result.stderr
+    assert f"SNS_TRUST_SANDBOX is set in {name}" in result.stderr
 
 
 def test_production_sends_through_ses_and_sns_of_its_region() -> None:
@@ -246,7 +220,7 @@ def test_production_sends_through_ses_and_sns_of_its_region() -> None:
     assert setting("CELERY_WORKER_CONCURRENCY", **variables) == 8
 
 
-def test_by_the_api_of_ses_production_needs_neither_host_nor_user_nor_password() -> None:
+def test_the_api_of_ses_needs_no_host_user_or_password() -> None:
     variables = {
         "EMAIL_TRANSPORT": "ses-api",
         "AWS_SES_SMTP_USER": "",
@@ -258,20 +232,13 @@ def test_by_the_api_of_ses_production_needs_neither_host_nor_user_nor_password()
     assert check(**variables).returncode == 0
 
 
-def test_what_is_set_for_smtp_does_no_harm_to_the_api() -> None:
+def test_settings_for_smtp_do_not_matter_to_the_api() -> None:
     assert check(EMAIL_TRANSPORT="ses-api", AWS_SES_TLS="none").returncode == 0
 
 
-def test_development_goes_by_the_api_of_ses_where_it_is_told_to() -> None:
+def test_development_can_use_the_api_of_ses() -> None:
     variables = {"ENVIRONMENT": "development", "EMAIL_TRANSPORT": "ses-api", "AWS_SES_HOST": ""}
     assert setting("EMAIL_BACKEND", **variables) == "apps.core.providers.ses_api.EmailBackend"
-
-
-def test_connections_to_the_database_are_kept_and_looked_at_before_they_are_used_again() -> None:
-    databases = setting("DATABASES", **PRODUCTION)
-    assert isinstance(databases, dict)
-    assert databases["default"]["CONN_MAX_AGE"] == 600
-    assert databases["default"]["CONN_HEALTH_CHECKS"] is True
 
 
 ASK_FOR_THE_SIGN_IN = """
@@ -301,7 +268,7 @@ PROTECTION = {
 }
 
 
-def test_production_s_pages_come_over_https_with_the_headers_that_protect_them() -> None:
+def test_production_s_pages_use_https_and_security_headers() -> None:
     result = run(ASK_FOR_THE_SIGN_IN, **PRODUCTION)
     assert result.returncode == 0, result.stderr
     (plain, redirect), (status, headers), cookies = json.loads(result.stdout)
@@ -313,7 +280,7 @@ def test_production_s_pages_come_over_https_with_the_headers_that_protect_them()
     assert setting("SESSION_COOKIE_HTTPONLY", **PRODUCTION) is True
 
 
-def test_a_result_backend_over_tls_verifies_the_certificate_without_being_told() -> None:
+def test_a_result_backend_over_tls_verifies_certificates() -> None:
     code = (
         "from rs_systems.celery import app\n"
         "print(app.backend.connparams['connection_class'].__name__, "
@@ -329,10 +296,10 @@ def test_staging_refuses_an_email_backend_that_knows_no_allow_list() -> None:
     assert setting("EMAIL_BACKEND", **variables) == backend
     result = run(PRINT, "DEBUG", **{**variables, "ENVIRONMENT": "staging"})
     assert result.returncode == CANNOT_START
-    assert f"EMAIL_BACKEND is '{backend}', and this is staging" in result.stderr
+    assert f"EMAIL_BACKEND is '{backend}' in staging" in result.stderr
 
 
-def test_the_inbox_of_the_sandbox_exists_in_development_alone() -> None:
+def test_the_sandbox_s_inbox_exists_in_development_only() -> None:
     apps = setting("INSTALLED_APPS", ENVIRONMENT="development")
     assert isinstance(apps, list)
     assert "sandbox.inbox" in apps
@@ -403,7 +370,7 @@ def test_logs_rotate_in_their_folder_and_carry_no_address(tmp_path: Path) -> Non
         ({"ENVIRONMENT": "staging"}, "notifications.W014"),
     ],
 )
-def test_the_system_check_finds_what_must_not_be(variables: dict[str, str], finding: str) -> None:
+def test_the_system_check_finds_each_fault(variables: dict[str, str], finding: str) -> None:
     result = check(**variables)
     assert result.returncode != 0
     assert finding in result.stderr
@@ -419,13 +386,13 @@ def check(**variables: str) -> subprocess.CompletedProcess[str]:
     return run(code, **{**PRODUCTION, **variables})
 
 
-def test_the_files_of_the_environment_reach_boto3_as_well() -> None:
+def test_boto3_sees_the_values_of_the_environment_files() -> None:
     result = run("import os; print(os.environ['AWS_ENDPOINT_URL_SNS'])", ENVIRONMENT="development")
     assert result.stdout.strip() == "http://127.0.0.1:9912"
 
 
 @pytest.mark.parametrize("transport", ["smtp", "ses-api"])
-def test_django_s_own_mail_to_the_administrator_does_not_reach_a_stranger_from_staging(
+def test_staging_s_mail_to_administrators_respects_the_allow_list(
     transport: str,
 ) -> None:
     code = (
@@ -447,9 +414,7 @@ def test_django_s_own_mail_to_the_administrator_does_not_reach_a_stranger_from_s
 
 
 @pytest.mark.parametrize("host", ["10.0.0.7", "app.rssystems.com"])
-def test_a_load_balancer_s_question_is_answered_whatever_the_host_and_without_https(
-    host: str, tmp_path: Path
-) -> None:
+def test_the_health_check_accepts_any_host_over_plain_http(host: str, tmp_path: Path) -> None:
     code = (
         "import django; django.setup()\n"
         "from django.test import Client\n"
@@ -457,86 +422,6 @@ def test_a_load_balancer_s_question_is_answered_whatever_the_host_and_without_ht
     )
     database = {"DATABASE_URL": f"sqlite:///{tmp_path / 'db.sqlite3'}"}
     assert run(code, **{**PRODUCTION, **database}).stdout.strip() == "200"
-
-
-def test_every_answer_of_production_carries_its_security_headers(tmp_path: Path) -> None:
-    code = (
-        "import django, json; django.setup()\n"
-        "from django.core.management import call_command\n"
-        "call_command('migrate', verbosity=0)\n"
-        "from django.conf import settings\n"
-        # Their names are made by collectstatic, which has not run.
-        "plain_files = 'django.contrib.staticfiles.storage.StaticFilesStorage'\n"
-        "settings.STORAGES['staticfiles']['BACKEND'] = plain_files\n"
-        "from django.test import Client\n"
-        "plain = Client().get('/login/', headers={'host': 'app.rssystems.com'})\n"
-        "page = Client().get('/login/', secure=True, headers={'host': 'app.rssystems.com'})\n"
-        "cookie = page.cookies['csrftoken']\n"
-        "print(json.dumps([plain.headers['Location'], dict(page.headers), cookie['secure'],"
-        " settings.SESSION_COOKIE_SECURE, settings.SESSION_COOKIE_HTTPONLY]))"
-    )
-    database = {"DATABASE_URL": f"sqlite:///{tmp_path / 'db.sqlite3'}"}
-    result = run(code, **{**PRODUCTION, **database})
-    assert result.returncode == 0, result.stderr
-    location, headers, *cookies = json.loads(result.stdout.splitlines()[-1])
-    assert location == "https://app.rssystems.com/login/"
-    assert cookies == [True, True, True]
-    expected = {
-        "Strict-Transport-Security": "max-age=31536000; includeSubDomains; preload",
-        "X-Content-Type-Options": "nosniff",
-        "Referrer-Policy": "same-origin",
-        "Cross-Origin-Opener-Policy": "same-origin",
-        "X-Frame-Options": "DENY",
-    }
-    assert {name: headers.get(name) for name in expected} == expected
-
-
-@pytest.mark.parametrize(
-    "client",
-    [
-        "from rs_systems.celery import app\n"
-        "app.connection_for_write().ensure_connection(max_retries=1, timeout=5)",
-        "from apps.core.guards import rate_limit; rate_limit.client().ping()",
-        "from apps.core.audit import heartbeat; heartbeat._client().ping()",
-        "from apps.aws.doctor import redis_server; redis_server.client().ping()",
-    ],
-)
-def test_a_redis_whose_certificate_nobody_vouches_for_is_not_talked_to(
-    client: str, tmp_path: Path
-) -> None:
-    with impostor(tmp_path) as port:
-        variables = {**PRODUCTION, "CELERY_BROKER_URL": f"rediss://127.0.0.1:{port}/0"}
-        result = run(f"import django; django.setup()\n{client}", **variables)
-    assert "CERTIFICATE_VERIFY_FAILED" in result.stderr
-
-
-@contextmanager
-def impostor(folder: Path) -> Iterator[int]:
-    """The port of a TLS server with a certificate that it has made by itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key())
-        .serial_number(1)
-        .not_valid_before(now)
-        .not_valid_after(now + timedelta(hours=1))
-        .sign(key, hashes.SHA256())
-    )
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    (folder / "pem").write_bytes(pem + certificate.public_bytes(Encoding.PEM))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "pem")
-
-    class Handler(socketserver.BaseRequestHandler):
-        def handle(self) -> None:
-            with suppress(OSError), context.wrap_socket(self.request, server_side=True) as talk:
-                talk.recv(1)
-
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server.server_address[1]
-        server.shutdown()
 
 
 STRANGERS = """
@@ -566,7 +451,7 @@ print(json.dumps([
 """
 
 
-def test_what_a_stranger_sends_amiss_is_a_400_and_no_mail_to_the_administrator() -> None:
+def test_malformed_requests_get_400_and_mail_no_administrator() -> None:
     backend = "django.core.mail.backends.locmem.EmailBackend"
     result = run(STRANGERS, **PRODUCTION, EMAIL_BACKEND=backend)
     assert result.returncode == 0, result.stderr

@@ -1,7 +1,6 @@
-"""`python -m chaos.scenario NAME [NAME…]`: scenarios in this process, on one rig of their own.
+"""`python -m chaos.runner NAME [NAME…]`: run scenarios in this process, on one rig.
 
-Each prints a line of JSON when it is over. Those that are named together share the rig, and must
-agree on its settings.
+Prints one line of JSON for each. Scenarios that share a rig must agree on its settings.
 """
 
 import argparse
@@ -23,8 +22,8 @@ PEOPLE = 1000
 
 
 def main() -> int:
-    """The exit status is 0 where every promise was kept."""
-    # What was started ends with this process, however it is asked to end.
+    """Return 0 if every promise was kept, else 1."""
+    # The services end with this process, also on SIGTERM.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     arguments = _arguments()
     scenarios = [SCENARIOS[name] for name in arguments.names]
@@ -34,12 +33,15 @@ def main() -> int:
         events=first.events or arguments.quick,
         settings={**first.settings, **(QUICK_SETTINGS if arguments.quick else {})},
         worker_app=first.worker_app,
-        beat_app="chaos.clock" if arguments.quick else "rs_systems",
+        beat_app="chaos.fast_beat" if arguments.quick else "rs_systems",
         keep=arguments.keep,
     ) as rig:
         _set_up(rig)
-        kept = [_is_kept(result) for result in _results(rig, scenarios, arguments)]
-    return 0 if all(kept) else 1
+        all_kept = True
+        for result in _results(rig, scenarios, arguments):
+            print(json.dumps(result.as_dict()), flush=True)
+            all_kept &= not result.problems
+    return 0 if all_kept else 1
 
 
 def _set_up(rig: Rig) -> None:
@@ -53,7 +55,7 @@ def _set_up(rig: Rig) -> None:
 def _results(
     rig: Rig, scenarios: list[Scenario], arguments: argparse.Namespace
 ) -> Iterator[Result]:
-    # Only now are there settings, which what these import needs.
+    # These imports need the settings, which exist only now.
     from chaos.producer import make_people
     from chaos.run import Run
 
@@ -62,13 +64,8 @@ def _results(
         yield Run(rig, scenario, people, arguments.seed, quick=arguments.quick)()
 
 
-def _is_kept(result: Result) -> bool:
-    print(json.dumps(result.as_dict()), flush=True)
-    return not result.problems
-
-
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m chaos.scenario", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m chaos.runner", description=__doc__)
     parser.add_argument("names", nargs="+", choices=SCENARIOS, metavar="NAME")
     parser.add_argument("--seed", type=int, default=1, help="drives every random choice")
     parser.add_argument("--quick", action="store_true", help="few messages and short faults")

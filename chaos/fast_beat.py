@@ -1,4 +1,4 @@
-"""The application with a faster clock, for beat where a run cannot wait for the real one."""
+"""The application with a sweep each second, for runs that cannot wait for the real interval."""
 
 from celery.schedules import schedule
 

@@ -1,4 +1,4 @@
-"""That Celery runs as configured: a name it does not know it accepts in silence."""
+"""Celery runs as configured. It silently accepts names that it does not know."""
 
 import re
 from pathlib import Path
@@ -28,13 +28,13 @@ def test_the_specification_s_entries_run_at_its_times() -> None:
     assert app.conf.timezone == "America/New_York"
 
 
-def test_a_minute_s_metrics_are_gone_before_the_next_are_due() -> None:
+def test_metrics_expire_before_the_next_are_due() -> None:
     entry = app.conf.beat_schedule["publish-metrics"]
     assert entry["options"]["expires"] < entry["schedule"].run_every.total_seconds() == 60
     assert tasks.publish_metrics.time_limit == tasks.SOFT_LIMIT_S < 60
 
 
-def test_aws_s_own_lists_are_read_by_night_and_by_the_hour() -> None:
+def test_aws_s_lists_are_read_each_night_and_each_hour() -> None:
     schedule = app.conf.beat_schedule
     nightly = schedule["read-suppression-list"]["schedule"]
     assert (nightly.hour, nightly.minute) == ({3}, {10})
@@ -42,7 +42,7 @@ def test_aws_s_own_lists_are_read_by_night_and_by_the_hour() -> None:
     assert (len(hourly.hour), hourly.minute) == (24, {20})
 
 
-def test_every_task_goes_to_the_queue_that_a_plain_worker_reads() -> None:
+def test_a_worker_without_a_queue_option_reads_every_task() -> None:
     app.loader.import_default_modules()
     ours = [name for name in app.tasks if not name.startswith("celery.")]
     assert len(ours) >= 6
@@ -70,7 +70,7 @@ def test_every_queue_has_a_consumer_in_the_procfile() -> None:
     assert " beat" in processes["beat"]
 
 
-def test_the_settings_take_effect_under_celery_s_own_names() -> None:
+def test_the_settings_reach_celery_under_its_own_names() -> None:
     expected = {
         "accept_content": ["json"],
         "task_serializer": "json",
@@ -102,7 +102,7 @@ def test_no_celery_setting_of_ours_is_unknown_to_celery() -> None:
     assert ours <= known
 
 
-def test_a_send_task_ends_before_its_lease_and_long_before_its_redelivery() -> None:
+def test_a_send_task_ends_before_its_lease_and_its_redelivery() -> None:
     for sender in (tasks.send_notification_email, tasks.send_notification_sms):
         assert sender.soft_time_limit
         assert sender.time_limit

@@ -33,6 +33,8 @@ from sandbox.testing import SMTP_PASSWORD, running_sandbox
 from tests.support.secrets_manager import SecretsManager
 from tests.support.services import PostgreSQL, Worker, wait_until, wait_with_beat
 
+pytestmark = pytest.mark.usefixtures("memory_providers")
+
 DATABASE = "postgres://user:before@db.example:5432/rs"
 FIRST = {"AWS_SES_SMTP_PASSWORD": "before", "DATABASE_URL": DATABASE, "SECRET_KEY": "before"}
 
@@ -41,7 +43,7 @@ FIRST = {"AWS_SES_SMTP_PASSWORD": "before", "DATABASE_URL": DATABASE, "SECRET_KE
 def running(
     db: None, manager: SecretsManager, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[SecretsManager]:
-    """This process has read its secret, and watches it without any patience."""
+    """This process has read its secret, and looks at it before each request."""
     for name in FIRST:
         os.environ.pop(name, None)
     manager.put(**FIRST)
@@ -49,7 +51,7 @@ def running(
     manager.asked.clear()
     settings.EMAIL_HOST_PASSWORD = "before"
     settings.AWS_SECRETS_REFRESH_S = 0
-    # Who asks is to have its answer, however slow the machine.
+    # Long enough for a slow machine.
     monkeypatch.setattr(secret, "LATER", secret.AT_START._replace(read_s=60, tries=1))
     monkeypatch.setattr(rotation, "SOONEST_S", 0)
     monkeypatch.setattr(rotation, "_watch", rotation.Watch(time.monotonic()))
@@ -68,7 +70,7 @@ def begin_request() -> None:
     request_started.send(sender=None)
 
 
-def test_another_smtp_password_is_used_from_the_next_connection_on(
+def test_a_new_smtp_password_is_used_for_the_next_connection(
     running: SecretsManager, settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = email_provider()
@@ -81,7 +83,7 @@ def test_another_smtp_password_is_used_from_the_next_connection_on(
     assert "after" not in caplog.text
 
 
-def test_another_database_password_is_for_the_connections_to_come(
+def test_a_new_database_password_is_used_for_new_connections(
     running: SecretsManager, settings: Any
 ) -> None:
     database = settings.DATABASES["default"]
@@ -92,7 +94,7 @@ def test_another_database_password_is_for_the_connections_to_come(
 
 
 @pytest.mark.parametrize("url", [DATABASE.replace("db.example", "other.example"), "not-a-url://x"])
-def test_another_database_is_for_a_restart(
+def test_another_database_needs_a_restart(
     running: SecretsManager, settings: Any, caplog: pytest.LogCaptureFixture, url: str
 ) -> None:
     settings.DATABASES["default"].update(dj_database_url.parse(DATABASE))
@@ -103,7 +105,7 @@ def test_another_database_is_for_a_restart(
     assert url not in caplog.text
 
 
-def test_what_cannot_change_alive_is_named_once(
+def test_a_variable_that_needs_a_restart_is_logged_once(
     running: SecretsManager, caplog: pytest.LogCaptureFixture
 ) -> None:
     rotated(running, SECRET_KEY="after", NEW="new")
@@ -113,7 +115,7 @@ def test_what_cannot_change_alive_is_named_once(
     assert os.environ["SECRET_KEY"] == "before"
 
 
-def test_what_the_environment_has_of_its_own_does_not_rotate(
+def test_a_value_that_the_host_sets_does_not_rotate(
     manager: SecretsManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     os.environ["AWS_SES_SMTP_PASSWORD"] = "ours"
@@ -123,19 +125,19 @@ def test_what_the_environment_has_of_its_own_does_not_rotate(
     assert secret.renew() == {}
 
 
-def test_a_secret_that_is_out_of_reach_leaves_what_there_is(
+def test_an_unreachable_secret_leaves_the_values_in_use(
     running: SecretsManager, settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     rotated(running, AWS_SES_SMTP_PASSWORD="after")
     running.refuse("AccessDeniedException")
     begin_request()
     assert settings.EMAIL_HOST_PASSWORD == "before"
-    assert "secret not read, going on with what it said before" in caplog.text
+    assert "secret not read, the previous values stay in use" in caplog.text
     begin_request()
     assert settings.EMAIL_HOST_PASSWORD == "after"
 
 
-def test_the_secret_is_asked_no_more_often_than_it_should(
+def test_the_secret_is_not_read_more_often_than_configured(
     running: SecretsManager, settings: Any
 ) -> None:
     settings.AWS_SECRETS_REFRESH_S = 300
@@ -145,19 +147,19 @@ def test_the_secret_is_asked_no_more_often_than_it_should(
     assert running.asked == []
 
 
-def test_while_one_thread_asks_the_others_go_on(running: SecretsManager) -> None:
+def test_other_threads_do_not_wait_for_the_one_that_reads(running: SecretsManager) -> None:
     running.open.clear()
     asking = threading.Thread(target=begin_request)
     asking.start()
-    wait_until(lambda: running.asked, "the first has asked")
+    wait_until(lambda: running.asked, "the first thread reads")
     begin_request()
-    assert asking.is_alive(), "the second came through while the first still waits"
+    assert asking.is_alive(), "the first thread still waits"
     running.open.set()
     asking.join()
     assert len(running.asked) == 1
 
 
-def test_a_refusal_that_new_credentials_answer_does_not_stop_the_channel(
+def test_a_refusal_does_not_stop_the_channel_if_the_password_changed(
     running: SecretsManager, settings: Any, delivery: Callable[..., Delivery]
 ) -> None:
     settings.AWS_SECRETS_REFRESH_S = 300
@@ -172,7 +174,7 @@ def test_a_refusal_that_new_credentials_answer_does_not_stop_the_channel(
     assert Delivery.objects.get(pk=row.pk).state == DeliveryState.ACCEPTED
 
 
-def test_a_refusal_of_credentials_that_are_still_the_same_stops_it(
+def test_a_refusal_stops_the_channel_if_the_password_is_the_same(
     running: SecretsManager, db: None
 ) -> None:
     circuit_breaker.stop(
@@ -182,7 +184,7 @@ def test_a_refusal_of_credentials_that_are_still_the_same_stops_it(
     assert len(running.asked) == 1
 
 
-def test_a_database_that_refuses_a_request_has_the_secret_looked_at(
+def test_a_database_error_in_a_request_reads_the_secret(
     running: SecretsManager, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.AWS_SECRETS_REFRESH_S = 300
@@ -196,7 +198,7 @@ def test_a_database_that_refuses_a_request_has_the_secret_looked_at(
     assert settings.EMAIL_HOST_PASSWORD == "after"
 
 
-def test_another_error_of_a_task_is_no_reason_to_ask(
+def test_another_error_in_a_task_does_not_read_the_secret(
     running: SecretsManager, settings: Any
 ) -> None:
     task_failure.send(sender=None, exception=ValueError("a bug"))
@@ -205,7 +207,7 @@ def test_another_error_of_a_task_is_no_reason_to_ask(
 
 @pytest.fixture
 def postgresql(django_db_blocker: Any) -> Iterator[PostgreSQL]:
-    """A server of this test's own, which asks the user `rotating` for a password."""
+    """A private server that asks the user `rotating` for a password."""
     folder = Path(tempfile.mkdtemp(prefix="rs-tests-"))
     server = PostgreSQL(folder)
     server.start()
@@ -218,7 +220,7 @@ def postgresql(django_db_blocker: Any) -> Iterator[PostgreSQL]:
     shutil.rmtree(folder)
 
 
-def test_a_password_that_postgresql_has_changed_is_taken_up_after_the_first_refusal(
+def test_a_changed_postgresql_password_is_used_after_one_refusal(
     running: SecretsManager, settings: Any, postgresql: PostgreSQL
 ) -> None:
     url = url_of(postgresql, "rotating:before")
@@ -253,7 +255,7 @@ def url_of(server: PostgreSQL, user: str) -> str:
 
 @pytest.mark.services
 @pytest.mark.django_db(transaction=True)
-def test_a_worker_that_is_running_sends_with_the_password_that_was_rotated_in(
+def test_a_running_worker_sends_with_the_rotated_password(
     manager: SecretsManager, worker: Callable[..., Worker], delivery: Callable[..., Delivery]
 ) -> None:
     manager.put(AWS_SES_SMTP_PASSWORD="before")
@@ -266,21 +268,23 @@ def test_a_worker_that_is_running_sends_with_the_password_that_was_rotated_in(
         )
         manager.put(AWS_SES_SMTP_PASSWORD=SMTP_PASSWORD)
         manager.asked.clear()
-        wait_until(lambda: debug_task.delay() and manager.asked, "the worker has asked again")
+        wait_until(
+            lambda: debug_task.delay() and manager.asked, "the worker has read the secret again"
+        )
         row = delivery()
         wakeups.wake([row])
         accepted = Delivery.objects.filter(pk=row.pk, state=DeliveryState.ACCEPTED)
         wait_with_beat(accepted.exists, "it is accepted")
 
 
-def test_a_child_asks_before_its_first_task_however_old_what_its_parent_read(
+def test_a_forked_process_reads_the_secret_before_its_first_task(
     running: SecretsManager, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.AWS_SECRETS_REFRESH_S = 300
     rotated(running, AWS_SES_SMTP_PASSWORD="after")
     begin_request()
     assert settings.EMAIL_HOST_PASSWORD == "before"
-    # What happens in a process that was just forked.
-    rotation._begin_anew()
+    # As in a process that was just forked.
+    rotation._reset_in_child()
     begin_request()
     assert settings.EMAIL_HOST_PASSWORD == "after"

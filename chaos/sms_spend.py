@@ -1,4 +1,4 @@
-"""What the month's budget must look like at the end, and many at once for the last of it."""
+"""Check the month's SMS budget, and race many reservations for what is left of it."""
 
 import threading
 from decimal import Decimal
@@ -16,35 +16,39 @@ from apps.core.models import Delivery, Notification, SMSSpend
 from apps.core.states import Channel, DeliveryState, Priority
 from sandbox.testing import RunningSandbox
 
+#: So many deliveries reserve at once, with money left for so many.
 RIVALS, ROOM_FOR = 200, 120
+#: US dollars for one part of a text message.
 PRICE = Decimal("0.00645")
 
 
-def spend(sandbox: RunningSandbox) -> tuple[dict[str, Any], list[str]]:
-    """The month's figures in US dollars, and what is wrong with them.
+def check_spend(sandbox: RunningSandbox) -> tuple[dict[str, Any], list[str]]:
+    """Return the month's figures in US dollars, and the problems.
 
-    The limit must be kept and used to the last message that fits, and what is committed must be
-    what the sandbox was sent.
+    The limit must be kept, and used to the last message that fits; the committed amount must be
+    the price of what the sandbox was sent.
     """
-    limit, spent = settings.SMS_MONTHLY_SPEND_LIMIT_USD, _committed()
+    limit, committed = settings.SMS_MONTHLY_SPEND_LIMIT_USD, _committed()
     texts = sandbox.messages(kind="sms")
     sent = PRICE * sum(text["parts"] for text in texts)
-    wrong = [
-        (spent > limit, f"US$ {spent} committed, above the limit of {limit}"),
-        (spent != sent, f"US$ {spent} committed, and US$ {sent} sent"),
-        (spent + PRICE <= limit, f"US$ {spent} of {limit} committed, so one more would have fit"),
+    answers = [
+        (committed > limit, f"US$ {committed} committed, above the limit of {limit}"),
+        (committed != sent, f"US$ {committed} committed, but US$ {sent} sent"),
+        (
+            committed + PRICE <= limit,
+            f"US$ {committed} of {limit} committed, so one more would have fit",
+        ),
     ]
-    figures = {"texts": len(texts), "limit_usd": str(limit), "committed_usd": str(spent)}
-    return figures, [problem for is_wrong, problem in wrong if is_wrong]
+    figures = {"texts": len(texts), "limit_usd": str(limit), "committed_usd": str(committed)}
+    return figures, [problem for is_wrong, problem in answers if is_wrong]
 
 
-def race() -> tuple[dict[str, Any], list[str]]:
-    """How many of RIVALS that reserve at the same moment get what is there for ROOM_FOR of them.
+def race_reservations() -> tuple[dict[str, Any], list[str]]:
+    """Let RIVALS reserve at the same moment; money is there for ROOM_FOR of them.
 
-    It leaves claimed deliveries behind that nobody will send: the last thing done on a database.
+    Run it last: it leaves claimed deliveries that no worker will send.
     """
-    room = PRICE * ROOM_FOR
-    settings.SMS_MONTHLY_SPEND_LIMIT_USD = limit = _committed() + room
+    settings.SMS_MONTHLY_SPEND_LIMIT_USD = limit = _committed() + PRICE * ROOM_FOR
     start, granted = threading.Barrier(RIVALS, timeout=60), []
 
     def reserve(delivery: Delivery) -> None:
@@ -65,7 +69,7 @@ def race() -> tuple[dict[str, Any], list[str]]:
     problems = []
     if granted != [True] * ROOM_FOR or _committed() != limit:
         problems.append(
-            f"{len(granted)} of {RIVALS} rivals were granted what is there for {ROOM_FOR},"
+            f"{len(granted)} of {RIVALS} reservations were granted instead of {ROOM_FOR},"
             f" and US$ {_committed()} of {limit} are committed"
         )
     return {"rivals": RIVALS, "room_for": ROOM_FOR, "granted": len(granted)}, problems
@@ -75,12 +79,12 @@ def _committed() -> Decimal:
     return SMSSpend.objects.get(month=sms_budget.this_month()).committed_usd
 
 
-def _claimed(number: int) -> list[Delivery]:
-    """Deliveries of text messages, each held by a worker that does not exist."""
+def _claimed(count: int) -> list[Delivery]:
+    """Make deliveries of text messages that look claimed by a worker."""
     person = User.objects.order_by("pk")[0]
     common = {"kind": "repair_approved", "category": "approval", "priority": Priority.LOW}
     notifications = Notification.objects.bulk_create(
-        [Notification(recipient=person, context={}, **common) for _ in range(number)]
+        [Notification(recipient=person, context={}, **common) for _ in range(count)]
     )
     rows = Delivery.objects.bulk_create(
         [

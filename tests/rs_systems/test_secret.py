@@ -1,4 +1,4 @@
-"""The secret variables at the start of a process: moto's Secrets Manager, below a real boto3."""
+"""The secret at the start of a process: a real boto3 asks moto's Secrets Manager."""
 
 import os
 import subprocess
@@ -12,20 +12,19 @@ import pytest
 
 from apps.aws.account import Account
 from apps.aws.doctor import configuration
-from apps.aws.findings import Status
+from apps.core.audit.findings import Status
 from rs_systems import environment, secret
 from rs_systems.refusal import CANNOT_START
+from tests.support.secrets_manager import NAME, REGION, SecretsManager
+from tests.support.services import CLOSED_PORT
+from tests.support.settings import PRODUCTION, run
 from tools.processes import LOOPBACK, wait_until
 from tools.supervisor import ROOT
 
-from .support.fresh_python import PRODUCTION, run
-from .support.secrets_manager import NAME, REGION, SecretsManager
-from .support.services import CLOSED_PORT
-
-HIDDEN = "a-value-that-nobody-is-to-see"
+HIDDEN = "a-value-that-must-stay-secret"
 
 
-def test_the_secret_gives_what_the_environment_has_not_and_an_empty_value_is_none(
+def test_the_secret_fills_variables_that_are_missing_or_empty(
     manager: SecretsManager,
 ) -> None:
     manager.put(OURS="secret's", EMPTY="secret's", NEW="secret's", NUMBER=587, NOTHING="")
@@ -41,7 +40,7 @@ def test_the_secret_gives_what_the_environment_has_not_and_an_empty_value_is_non
     }
 
 
-def test_the_environment_s_files_win_as_well(manager: SecretsManager) -> None:
+def test_a_value_in_a_file_wins_over_the_secret(manager: SecretsManager) -> None:
     manager.put(AWS_SES_HOST="secret's", NEW="secret's")
     os.environ.pop("AWS_SES_HOST")
     assert environment.load() == "development"
@@ -49,7 +48,7 @@ def test_the_environment_s_files_win_as_well(manager: SecretsManager) -> None:
     assert (os.environ["AWS_SES_HOST"], os.environ["NEW"]) == ("127.0.0.1", "secret's")
 
 
-def test_a_process_asks_once_however_often_its_settings_are_loaded(manager: SecretsManager) -> None:
+def test_a_process_reads_the_secret_once(manager: SecretsManager) -> None:
     manager.put(SECRET_KEY=HIDDEN)
     code = (
         "import django; django.setup()\n"
@@ -62,7 +61,7 @@ def test_a_process_asks_once_however_often_its_settings_are_loaded(manager: Secr
     assert manager.asked == [(NAME, REGION)]
 
 
-def test_without_a_name_nobody_is_asked_and_boto3_is_not_even_loaded() -> None:
+def test_without_a_secret_s_name_boto3_is_not_loaded() -> None:
     code = "import sys; print('boto3' in sys.modules, 'rs_systems.rotation' in sys.modules)"
     assert run(code, ENVIRONMENT="development").stdout.strip() == "False False"
 
@@ -82,7 +81,7 @@ def test_without_a_name_nobody_is_asked_and_boto3_is_not_even_loaded() -> None:
         ),
     ],
 )
-def test_the_secret_s_arn_names_its_region_or_else_the_variables_do(
+def test_the_region_comes_from_the_arn_or_else_from_variables(
     manager: SecretsManager, variables: dict[str, str], region: str
 ) -> None:
     os.environ.pop("AWS_SES_REGION", None)
@@ -104,7 +103,7 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(("code", "words", "found", "do"), REFUSALS)
-def test_a_refusal_is_told_in_plain_words_with_what_to_do(
+def test_a_refusal_says_what_happened_and_what_to_do(
     manager: SecretsManager, code: str, words: str, found: str, do: str
 ) -> None:
     manager.refuse(code, words)
@@ -114,29 +113,29 @@ def test_a_refusal_is_told_in_plain_words_with_what_to_do(
     assert do in told.partition(". ")[2]
 
 
-def test_a_secret_that_is_not_there_or_on_its_way_out_is_told_as_moto_has_it(
+def test_a_missing_or_deleted_secret_is_explained(
     manager: SecretsManager,
 ) -> None:
     assert "has no value yet" in failure()
     manager.put(A="b")
     manager.client.delete_secret(SecretId=NAME)
-    assert "is to be deleted" in failure()
+    assert "is scheduled for deletion" in failure()
 
 
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        (f"user:{HIDDEN}", "is no JSON object"),
-        (f'["{HIDDEN}"]', "is no JSON object"),
-        (f'{{"password": "{HIDDEN}"}}', "has 'password', which is no name of a variable"),
-        (f'{{"SECRET_KEY": ["{HIDDEN}"]}}', "has a SECRET_KEY that is neither text nor a number"),
-        ('{"SMS_ENABLED": true}', "has a SMS_ENABLED that is neither text nor a number"),
-        (f'{{"SECRET_KEY": "{HIDDEN}\\u0000"}}', "has a SECRET_KEY that is neither"),
-        ('{"ENVIRONMENT": "production"}', "has ENVIRONMENT, which is looked at before"),
-        ('{"AWS_SECRETS_REGION": "x"}', "has AWS_SECRETS_REGION, which is looked at before"),
+        (f"user:{HIDDEN}", "is not a JSON object"),
+        (f'["{HIDDEN}"]', "is not a JSON object"),
+        (f'{{"password": "{HIDDEN}"}}', "has 'password', which is not the name of a variable"),
+        (f'{{"SECRET_KEY": ["{HIDDEN}"]}}', "has SECRET_KEY, which is neither text nor a number"),
+        ('{"SMS_ENABLED": true}', "has SMS_ENABLED, which is neither text nor a number"),
+        (f'{{"SECRET_KEY": "{HIDDEN}\\u0000"}}', "has SECRET_KEY, which is neither"),
+        ('{"ENVIRONMENT": "production"}', "has ENVIRONMENT, which is read before"),
+        ('{"AWS_SECRETS_REGION": "x"}', "has AWS_SECRETS_REGION, which is read before"),
     ],
 )
-def test_a_secret_of_another_form_is_told_without_a_value(
+def test_a_malformed_secret_is_explained_without_its_values(
     manager: SecretsManager, text: str, problem: str
 ) -> None:
     manager.put_text(text)
@@ -147,41 +146,44 @@ def test_a_secret_of_another_form_is_told_without_a_value(
     assert os.environ == before
 
 
-def test_a_binary_secret_is_told(manager: SecretsManager) -> None:
+def test_a_binary_secret_is_refused(manager: SecretsManager) -> None:
     manager.client.put_secret_value(SecretId=NAME, SecretBinary=b"key")
     assert "is binary" in failure()
 
 
-def test_a_machine_without_credentials_is_told_where_to_put_them(manager: SecretsManager) -> None:
+def test_missing_credentials_are_explained(manager: SecretsManager) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
         os.environ.pop(name, None)
-    assert "no credentials from here: Unable to locate credentials. Give the machine" in failure()
+    assert (
+        "accepts no credentials from here: Unable to locate credentials. Give the machine"
+        in failure()
+    )
 
 
-def test_an_answer_that_does_not_come_is_not_waited_for_long(
+def test_a_silent_secrets_manager_is_tried_three_times(
     manager: SecretsManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(secret, "AT_START", secret.AT_START._replace(read_s=0.2))
     manager.open.clear()
     assert "could not be reached: Read timeout" in failure()
-    # Its handlers may be behind whoever has given up.
+    # The server may still be handling the last try.
     wait_until(lambda: len(manager.asked) == secret.AT_START.tries, "it was asked so often")
 
 
-def test_no_value_is_part_of_what_is_printed_of_it(manager: SecretsManager) -> None:
+def test_no_repr_contains_a_value_of_the_secret(manager: SecretsManager) -> None:
     manager.put(SECRET_KEY=HIDDEN)
     secret.load()
     assert "SECRET_KEY" in repr(secret.given())
     assert HIDDEN not in repr(secret.given())
-    assert HIDDEN not in repr(secret.ask(secret.AT_START))
+    assert HIDDEN not in repr(secret.read(secret.AT_START))
 
 
-def test_what_a_process_hands_on_of_the_secret_is_not_the_host_s_own(
+def test_inherited_values_of_the_secret_are_not_the_host_s(
     manager: SecretsManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     manager.put(HANDED_ON="old", CHANGED="old")
     secret.load()
-    # As in a worker that has started itself anew, where somebody has set one of them meanwhile.
+    # As in a worker that restarted itself after a person set one of the variables.
     monkeypatch.setattr(secret, "_given", None)
     os.environ["CHANGED"] = "the host's"
     manager.put(HANDED_ON="new", CHANGED="new")
@@ -197,7 +199,7 @@ STAGING = {
     **{name: PRODUCTION[name] for name in PRODUCTION if name not in ("SECRET_KEY", "DATABASE_URL")},
     "ENVIRONMENT": "staging",
     "STAGING_ALLOWED_RECIPIENTS": "@us.example",
-    # As in a copied example that nobody filled in.
+    # As in a copied example without values.
     "SECRET_KEY": "",
     "AWS_SES_SMTP_PASSWORD": "",
     "ENV_FILE": os.devnull,
@@ -216,7 +218,7 @@ def manage(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str
     )
 
 
-def test_staging_is_complete_with_what_the_secret_alone_has(manager: SecretsManager) -> None:
+def test_staging_can_take_its_credentials_from_the_secret_alone(manager: SecretsManager) -> None:
     manager.put(
         SECRET_KEY=PRODUCTION["SECRET_KEY"],
         DATABASE_URL=PRODUCTION["DATABASE_URL"],
@@ -228,7 +230,7 @@ def test_staging_is_complete_with_what_the_secret_alone_has(manager: SecretsMana
     assert len(manager.asked) == 1
 
 
-def test_staging_does_not_start_where_its_secret_is_out_of_reach(manager: SecretsManager) -> None:
+def test_staging_does_not_start_if_its_secret_is_unreachable(manager: SecretsManager) -> None:
     nowhere = {"AWS_ENDPOINT_URL_SECRETS_MANAGER": f"http://{LOOPBACK}:{CLOSED_PORT}"}
     result = manage("check", "--deploy", **STAGING, **(manager.variables | nowhere))
     assert result.returncode == CANNOT_START
@@ -237,15 +239,13 @@ def test_staging_does_not_start_where_its_secret_is_out_of_reach(manager: Secret
     assert "Check the way out of this network" in line
 
 
-def test_static_files_are_collected_in_a_build_that_knows_no_aws() -> None:
+def test_collectstatic_needs_no_secret() -> None:
     result = manage("collectstatic", "--dry-run", "--noinput", **PRODUCTION, ENV_FILE=os.devnull)
     assert result.returncode == 0, result.stderr
 
 
 @pytest.mark.parametrize("given", [True, False])
-def test_a_program_of_others_is_held_back_until_its_variable_is_set(
-    manager: SecretsManager, given: bool
-) -> None:
+def test_require_fails_until_the_variable_has_a_value(manager: SecretsManager, given: bool) -> None:
     manager.put(**({"FLOWER_BASIC_AUTH": HIDDEN} if given else {}))
     ended = subprocess.run(
         [sys.executable, "-m", "rs_systems.require", "FLOWER_BASIC_AUTH"],
@@ -255,12 +255,12 @@ def test_a_program_of_others_is_held_back_until_its_variable_is_set(
         check=False,
     )
     assert ended.returncode == (0 if given else CANNOT_START)
-    said = "FLOWER_BASIC_AUTH is to be set, in the environment or in the secret."
+    said = "Set FLOWER_BASIC_AUTH in the environment or in the secret."
     assert ended.stderr.strip() == ("" if given else said)
 
 
 # --- The doctor ---------------------------------------------------------------------------------
-def test_the_doctor_names_what_the_secret_gives_and_what_the_host_has_of_its_own(
+def test_the_doctor_names_the_variables_of_the_secret(
     manager: SecretsManager, settings: Any
 ) -> None:
     settings.AWS_SECRETS_NAME = NAME
@@ -271,7 +271,7 @@ def test_the_doctor_names_what_the_secret_gives_and_what_the_host_has_of_its_own
     assert (finding.status, finding.found) == (Status.OK, f"{NAME} gives NEW, SECRET_KEY")
 
 
-def test_the_doctor_warns_of_what_rotation_does_not_reach(
+def test_the_doctor_warns_about_variables_that_do_not_rotate(
     manager: SecretsManager, settings: Any
 ) -> None:
     settings.AWS_SECRETS_NAME = NAME

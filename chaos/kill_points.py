@@ -1,0 +1,21 @@
+"""The points of an attempt at which a worker can be told to die."""
+
+from enum import StrEnum
+
+#: The environment variable that names the folder of kill requests.
+KILL_FOLDER = "CHAOS_KILL_FOLDER"
+
+
+class KillPoint(StrEnum):
+    #: After the claim, before anything else.
+    CLAIMED = "claimed"
+    #: After the "calling" log entry is written, before the call.
+    CALLING = "calling"
+    #: After the provider's acceptance, before it is recorded.
+    ACCEPTED = "accepted"
+    #: After the acceptance is written, before the commit.
+    RECORDING = "recording"
+
+
+#: A worker that dies here leaves a message that the provider has and no record shows.
+AFTER_ACCEPTANCE = (KillPoint.ACCEPTED, KillPoint.RECORDING)
