@@ -7,14 +7,14 @@ from django.contrib.auth.models import User
 from apps.core.models import Contact
 
 
-def create_contact(user: User, phone: str, **changes: Any) -> Contact:
+def create_contact(user: User, number: str, /, **changes: Any) -> Contact:
     """Give the user a verified address and number, and their consent; keywords change them."""
     address = f"{user.username}@fleet.example"
     values = {
         "email": address,
         "verified_email": address,
-        "phone": phone,
-        "verified_phone": phone,
+        "phone": number,
+        "verified_phone": number,
         "sms_opt_in": True,
     }
     return Contact.objects.create(user=user, **{**values, **changes})

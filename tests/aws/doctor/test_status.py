@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import boto3
 import pytest
@@ -185,14 +186,16 @@ class Queue:
 
     def __init__(self) -> None:
         self.client: Any = boto3.client("sqs", region_name="us-east-1")
-        self.dead = self.client.create_queue(QueueName="events-dead")["QueueUrl"]
+        # A name of its own: within another mock, moto keeps the queues of earlier tests.
+        name = f"events-{uuid4().hex}"
+        self.dead = self.client.create_queue(QueueName=f"{name}-dead")["QueueUrl"]
         [arn] = self.client.get_queue_attributes(QueueUrl=self.dead, AttributeNames=["QueueArn"])[
             "Attributes"
         ].values()
         policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 5})
-        self.url = self.client.create_queue(
-            QueueName="events", Attributes={"RedrivePolicy": policy}
-        )["QueueUrl"]
+        self.url = self.client.create_queue(QueueName=name, Attributes={"RedrivePolicy": policy})[
+            "QueueUrl"
+        ]
 
     def put(self, url: str, times: int = 1) -> None:
         for _ in range(times):
