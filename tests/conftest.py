@@ -152,7 +152,7 @@ def worker(
         yield start
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def _secrets_manager() -> Iterator[secrets_manager.SecretsManager]:
     with secrets_manager.running_secrets_manager() as running:
         yield running

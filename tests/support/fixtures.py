@@ -17,6 +17,7 @@ from apps.core.services.notification import NotificationService
 from apps.core.states import Channel, DeliveryState, Priority
 from sandbox.testing import RunningSandbox, running_sandbox
 from tests.support import signing
+from tests.support.clients import aws
 from tests.support.people import create_contact
 from tests.support.signing import Signer
 from tools.processes import wait_until
@@ -29,14 +30,21 @@ def shared_sandbox() -> Iterator[RunningSandbox]:
         yield sandbox
 
 
+@pytest.fixture(scope="session")
+def _shared_sns(shared_sandbox: RunningSandbox) -> Any:
+    return aws(shared_sandbox)
+
+
 @pytest.fixture
-def running(shared_sandbox: RunningSandbox) -> RunningSandbox:
-    """The shared sandbox without messages and rules, and with the account as at the start."""
+def running(shared_sandbox: RunningSandbox, _shared_sns: Any) -> RunningSandbox:
+    """The shared sandbox as it was at its start: no messages, rules or numbers that opted out."""
     events = "the sandbox has posted its events"
     wait_until(lambda: shared_sandbox.health()["events"]["waiting"] == 0, events)
     shared_sandbox.clear()
     shared_sandbox.clear_rules()
     shared_sandbox.reset_account()
+    for phone in _shared_sns.list_phone_numbers_opted_out()["phoneNumbers"]:
+        shared_sandbox.opt_in(phone)
     return shared_sandbox
 
 

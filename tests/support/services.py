@@ -219,7 +219,13 @@ class Site:
     def start(self, **variables: str) -> None:
         address = f"{LOOPBACK}:{self.port}"
         self._process = _start(
-            self._log, variables, "gunicorn", "rs_systems.wsgi", f"--bind={address}", "--threads=4"
+            self._log,
+            variables,
+            "gunicorn",
+            "rs_systems.wsgi",
+            f"--bind={address}",
+            "--threads=4",
+            "--no-control-socket",
         )
         wait_until(lambda: not port_is_free(self.port), f"the site listens on {address}")
 
