@@ -1,4 +1,4 @@
-"""The database, which is the queue of record."""
+"""Checks of the database, which is the queue of record."""
 
 import os
 
@@ -17,7 +17,6 @@ _HERE = ("localhost", "127.0.0.1", "::1")
 
 
 def reachable(account: Account) -> Finding:
-    """Whether it answers."""
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
@@ -31,7 +30,7 @@ def reachable(account: Account) -> Finding:
 
 
 def migrations(account: Account) -> Finding:
-    """Whether its tables are those of this version."""
+    """Check that every migration is applied."""
     executor = MigrationExecutor(connection)
     missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
     if missing:
@@ -41,7 +40,7 @@ def migrations(account: Account) -> Finding:
 
 
 def engine(account: Account) -> Finding:
-    """Whether it is one for this environment."""
+    """Check that it is PostgreSQL, except in development."""
     name = connection.display_name
     if connection.vendor == "postgresql":
         return ok(name)
@@ -54,10 +53,10 @@ def engine(account: Account) -> Finding:
 
 
 def tls(account: Account) -> Finding:
-    """Whether it must be talked to over TLS."""
+    """Check that a database on another host is reached over TLS only."""
     options = connection.settings_dict["OPTIONS"]
     host = str(options.get("host") or connection.settings_dict["HOST"])
-    # Without a host, and where it is a path, it is a socket's.
+    # No host, or a path, is a Unix socket.
     if connection.vendor != "postgresql" or host[:1] in ("", "/") or host in _HERE:
         return ok("on this host")
     mode = options.get("sslmode") or os.environ.get("PGSSLMODE", "prefer")

@@ -1,4 +1,4 @@
-"""Redis, as the broker needs it. INFO alone is asked: managed Redis answers no CONFIG."""
+"""Checks of Redis as the broker needs it, by INFO alone: managed Redis has no CONFIG."""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,7 +28,7 @@ def client() -> Any:
 
 
 def reachable(account: Account) -> Finding:
-    """Whether it answers, and its version."""
+    """Check that Redis answers, and its version."""
     url = urlsplit(settings.CELERY_BROKER_URL)
     where = f"{url.hostname}:{url.port or 6379}"
     try:
@@ -45,7 +45,7 @@ def reachable(account: Account) -> Finding:
 
 
 def eviction(account: Account) -> Finding:
-    """What it does when it is full: anything but refusing loses tasks in silence."""
+    """Check that a full Redis refuses: any other policy loses tasks in silence."""
     policy = client().info("memory").get("maxmemory_policy", "")
     if policy == "noeviction":
         return ok("noeviction")
@@ -56,7 +56,7 @@ def eviction(account: Account) -> Finding:
 
 
 def memory(account: Account) -> Finding:
-    """How full it is."""
+    """Check that Redis is not nearly full."""
     info = client().info("memory")
     used, most = info["used_memory"], info.get("maxmemory") or info.get("total_system_memory", 0)
     found = f"{used / 2**20:,.0f} MiB of {most / 2**20:,.0f} are used"
@@ -66,7 +66,7 @@ def memory(account: Account) -> Finding:
 
 
 def persistence(account: Account) -> Finding:
-    """Whether it fails to write to disk, upon which it takes no more tasks."""
+    """Check that writing to disk works: Redis refuses tasks if it fails."""
     info = client().info("persistence")
     failing = [
         name
@@ -83,7 +83,7 @@ def persistence(account: Account) -> Finding:
 
 
 def tls(account: Account) -> Finding:
-    """Whether it is talked to over TLS."""
+    """Check that Redis is reached over TLS, except in development."""
     if settings.CELERY_BROKER_URL.startswith("rediss://"):
         return ok("TLS")
     if settings.ENVIRONMENT == "development":

@@ -110,7 +110,7 @@ def test_what_is_missing_or_says_something_else_is_told_apart(
     }
 
 
-def test_without_an_answer_they_could_not_be_looked_up_and_nobody_waits_for_each(
+def test_without_a_dns_answer_only_one_look_up_is_waited_for(
     sandbox: RunningSandbox, capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dns_records, "LOOKUP_S", 0.2)

@@ -145,7 +145,7 @@ FAULTS: list[tuple[dict[str, Any], str, Status, str]] = [
 
 
 @pytest.mark.parametrize(("planted", "name", "status", "words"), FAULTS)
-def test_a_fault_of_the_account_is_named_by_its_line_and_changes_no_other(
+def test_a_fault_of_the_account_changes_the_finding_of_its_check_alone(
     healthy: RunningSandbox,
     examine: Examine,
     planted: dict[str, Any],
@@ -186,7 +186,7 @@ DENIALS = {
 
 
 @pytest.mark.parametrize("action", DENIALS)
-def test_a_denied_call_is_a_line_that_names_the_right_it_needs(
+def test_a_denied_call_is_a_finding_that_names_the_missing_right(
     healthy: RunningSandbox, examine: Examine, action: str
 ) -> None:
     before = examine()
@@ -198,7 +198,7 @@ def test_a_denied_call_is_a_line_that_names_the_right_it_needs(
         assert after[name].finding.found == f"not allowed to look: needs {action}"
 
 
-def test_a_caller_without_any_right_is_told_so_line_by_line_and_nothing_fails(
+def test_a_caller_without_rights_gets_warnings_and_no_failure(
     healthy: RunningSandbox, examine: Examine
 ) -> None:
     healthy.account(denied=list(DENIALS))
@@ -206,7 +206,7 @@ def test_a_caller_without_any_right_is_told_so_line_by_line_and_nothing_fails(
     assert statuses == {Status.OK, Status.WARN}
 
 
-def test_without_a_network_each_line_that_needs_it_says_so(
+def test_without_a_network_each_check_that_needs_it_says_so(
     healthy: RunningSandbox, examine: Examine, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
     before = examine()
@@ -244,7 +244,7 @@ def test_a_machine_without_credentials_is_told_where_to_put_them(
     assert "AWS_ACCESS_KEY_ID" in finding.do
 
 
-def test_each_question_is_asked_once_however_many_lines_need_it(
+def test_each_question_is_asked_once_however_many_checks_need_it(
     healthy: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
@@ -294,7 +294,7 @@ def by_the_api(healthy: RunningSandbox, settings: Any) -> RunningSandbox:
     return healthy
 
 
-def test_by_the_api_the_smtp_endpoint_is_nobody_s_concern(
+def test_by_the_api_the_smtp_endpoint_is_not_checked(
     by_the_api: RunningSandbox, examine: Examine
 ) -> None:
     by_the_api.account(smtp_key_age_days=1000)
@@ -306,7 +306,7 @@ def test_by_the_api_the_smtp_endpoint_is_nobody_s_concern(
     assert by_the_api.messages() == []
 
 
-def test_by_the_api_whoever_may_not_look_is_told_that_nothing_is_known(
+def test_by_the_api_a_missing_right_leaves_the_answer_unknown(
     by_the_api: RunningSandbox, examine: Examine
 ) -> None:
     by_the_api.account(denied=["ses:GetAccount"])
@@ -389,7 +389,7 @@ def test_without_topic_or_configuration_set_the_lines_say_what_that_costs(
         assert after[f"events.{name}"].finding.status == Status.WARN
 
 
-def test_texts_that_are_switched_off_ask_nobody(
+def test_with_texts_switched_off_sns_is_not_asked(
     healthy: RunningSandbox, examine: Examine, settings: Any
 ) -> None:
     healthy.account(sms_in_sandbox=True)
@@ -430,7 +430,7 @@ def test_a_database_of_one_host_fails_outside_development(
         ("/var/run/postgresql", {}, Status.OK),
     ],
 )
-def test_a_database_elsewhere_that_need_not_speak_tls_is_told_outside_development(
+def test_a_remote_database_without_required_tls_is_a_warning_in_production(
     settings: Any,
     monkeypatch: pytest.MonkeyPatch,
     host: str,
@@ -529,7 +529,7 @@ def test_a_stopped_channel_fails_with_the_provider_s_words(
     only("workers.channels", Status.FAIL, "Sending paused", before, examine())
 
 
-def test_a_delivery_that_nobody_takes_is_told(
+def test_an_overdue_delivery_is_a_warning(
     healthy: RunningSandbox, examine: Examine, delivery: Callable[..., Delivery]
 ) -> None:
     before = examine()
@@ -613,7 +613,7 @@ def test_one_of_our_people_who_opted_out_at_sns_is_counted_and_not_named(
         ),
         (
             {"AWS_EVENT_TOPIC_ARNS": [], "AWS_SES_EVENT_QUEUE_URL": "https://sqs.example/1/q"},
-            "has no topic to believe",
+            "has no topic to trust",
         ),
     ],
 )
