@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from sandbox.inbox import feed
+from sandbox.inbox import client as sandbox_client
 from sandbox.testing import RunningSandbox, running_sandbox
 from tests.support.clients import DELIVERY, SendEmail, SendText, aws, smtp
 from tests.support.people import a_person
@@ -32,7 +32,7 @@ def sandbox(shared_sandbox: RunningSandbox) -> RunningSandbox:
 @pytest.fixture
 def endpoint(sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """The inbox reads the sandbox of the test."""
-    monkeypatch.setenv(feed.ENDPOINT, sandbox.url)
+    monkeypatch.setenv(sandbox_client.URL_VARIABLE, sandbox.url)
 
 
 @pytest.fixture

@@ -1,0 +1,11 @@
+"""Reads the dev inbox's page."""
+
+from django.test import Client
+
+INBOX = "/sandbox/"
+
+
+def page(client: Client, **query: str) -> str:
+    answer = client.get(INBOX, query)
+    assert answer.status_code == 200
+    return answer.content.decode()
