@@ -1,4 +1,4 @@
-"""The AWS account that the sandbox plays: set up correctly, or as `/api/account` was told."""
+"""The AWS account that the sandbox plays: set up correctly unless `/api/account` changes it."""
 
 import json
 from datetime import UTC, datetime, timedelta

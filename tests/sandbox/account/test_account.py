@@ -1,4 +1,4 @@
-"""What the sandbox tells of its AWS account, asked by real boto3 clients."""
+"""The AWS account, read by real boto3 clients."""
 
 import json
 from collections.abc import Iterator
@@ -55,7 +55,7 @@ def test_the_configuration_set_publishes_every_outcome_to_the_topic(
     assert {"BOUNCE", "COMPLAINT", "DELIVERY"} < set(destination["MatchingEventTypes"])
 
 
-def test_what_is_not_there_is_not_found(sandbox: RunningSandbox) -> None:
+def test_unknown_names_are_not_found(sandbox: RunningSandbox) -> None:
     ses, sns = aws(sandbox, "sesv2"), aws(sandbox, "sns")
     with pytest.raises(ClientError) as error:
         ses.get_email_identity(EmailIdentity="example.com")
@@ -68,7 +68,7 @@ def test_what_is_not_there_is_not_found(sandbox: RunningSandbox) -> None:
     assert refusal(error) == "NotFound"
 
 
-def test_suppressed_addresses_come_page_by_page(sandbox: RunningSandbox) -> None:
+def test_suppressed_addresses_are_listed_in_pages(sandbox: RunningSandbox) -> None:
     sandbox.account(suppressed=[f"{n}@customer.example" for n in range(3)])
     ses = aws(sandbox, "sesv2")
     first = ses.list_suppressed_destinations(PageSize=2)
@@ -78,7 +78,7 @@ def test_suppressed_addresses_come_page_by_page(sandbox: RunningSandbox) -> None
     assert "NextToken" not in second
 
 
-def test_the_topic_signs_by_version_2_or_says_nothing_of_it(sandbox: RunningSandbox) -> None:
+def test_a_topic_without_a_signature_version_signs_by_version_1(sandbox: RunningSandbox) -> None:
     sns = aws(sandbox)
     assert sns.get_topic_attributes(TopicArn=ARN)["Attributes"]["SignatureVersion"] == "2"
     sandbox.account(signature_version="1")
@@ -95,13 +95,13 @@ def test_the_topic_has_no_subscription_until_there_is_an_endpoint(sandbox: Runni
     assert attributes["Attributes"]["RawMessageDelivery"] == "false"
 
 
-def test_a_subscription_that_nobody_confirmed_has_no_arn_yet(sandbox: RunningSandbox) -> None:
+def test_an_unconfirmed_subscription_has_no_arn(sandbox: RunningSandbox) -> None:
     sandbox.account(subscription_endpoint="https://x.example/", subscription_confirmed=False)
     [subscription] = aws(sandbox).list_subscriptions_by_topic(TopicArn=ARN)["Subscriptions"]
     assert subscription["SubscriptionArn"] == "PendingConfirmation"
 
 
-def test_the_attributes_of_text_messages_can_be_set_and_read(sandbox: RunningSandbox) -> None:
+def test_sms_attributes_can_be_set_and_read(sandbox: RunningSandbox) -> None:
     sns = aws(sandbox)
     sns.set_sms_attributes(attributes={"MonthlySpendLimit": "5", "DefaultSenderID": "RSSystems"})
     attributes = sns.get_sms_attributes()["attributes"]
@@ -112,7 +112,7 @@ def test_the_attributes_of_text_messages_can_be_set_and_read(sandbox: RunningSan
     assert sns.get_sms_sandbox_account_status()["IsInSandbox"] is False
 
 
-def test_the_caller_is_known_and_has_one_key_of_some_age(sandbox: RunningSandbox) -> None:
+def test_the_caller_and_the_age_of_its_access_key_can_be_read(sandbox: RunningSandbox) -> None:
     sandbox.account(access_key_age_days=100)
     assert aws(sandbox, "sts").get_caller_identity()["Arn"].endswith(":user/sandbox")
     [key] = aws(sandbox, "iam").list_access_keys()["AccessKeyMetadata"]
@@ -144,7 +144,7 @@ def ask(sandbox: RunningSandbox, method: str, body: str = "") -> Any:
         return json.loads(answer.read() or "null")
 
 
-def test_a_change_keeps_the_rest_and_a_reset_ends_it(sandbox: RunningSandbox) -> None:
+def test_a_change_keeps_other_fields_until_a_reset(sandbox: RunningSandbox) -> None:
     before = ask(sandbox, "GET")
     assert ask(sandbox, "PATCH", '{"max_send_rate": 1}') == before | {"max_send_rate": 1}
     ask(sandbox, "DELETE")
@@ -161,7 +161,7 @@ def test_a_change_keeps_the_rest_and_a_reset_ends_it(sandbox: RunningSandbox) ->
         ('{"dkim_status": "GONE"}', "dkim_status must be 'PENDING'"),
     ],
 )
-def test_a_change_that_cannot_be_is_refused_with_a_sentence(
+def test_an_invalid_change_is_refused_with_a_sentence(
     sandbox: RunningSandbox, body: str, sentence: str
 ) -> None:
     with pytest.raises(HTTPError) as refused:
@@ -177,7 +177,7 @@ REQUEST = {
 }
 
 
-def test_production_access_is_asked_for_once_and_reviewed(sandbox: RunningSandbox) -> None:
+def test_production_access_is_requested_once_and_reviewed(sandbox: RunningSandbox) -> None:
     sandbox.account(production_access=False, review_status="")
     ses = aws(sandbox, "sesv2")
     assert "Details" not in ses.get_account()
@@ -194,7 +194,7 @@ def test_production_access_is_asked_for_once_and_reviewed(sandbox: RunningSandbo
     ses.put_account_details(**REQUEST)
 
 
-def test_details_without_a_request_open_no_case(sandbox: RunningSandbox) -> None:
+def test_details_without_a_request_open_no_review(sandbox: RunningSandbox) -> None:
     sandbox.account(production_access=False, review_status="")
     ses = aws(sandbox, "sesv2")
     ses.put_account_details(**REQUEST | {"ProductionAccessEnabled": False})
@@ -203,9 +203,7 @@ def test_details_without_a_request_open_no_case(sandbox: RunningSandbox) -> None
 
 
 @pytest.mark.parametrize("limit", ["11", "ten"])
-def test_a_spending_limit_above_what_was_granted_is_refused(
-    sandbox: RunningSandbox, limit: str
-) -> None:
+def test_a_spending_limit_above_the_quota_is_refused(sandbox: RunningSandbox, limit: str) -> None:
     sandbox.account(sms_spend_quota=10)
     sns = aws(sandbox)
     with pytest.raises(ClientError) as error:
@@ -216,7 +214,7 @@ def test_a_spending_limit_above_what_was_granted_is_refused(
     assert sns.get_sms_attributes()["attributes"]["DefaultSMSType"] == "Transactional"
 
 
-def test_suppressed_addresses_are_those_between_two_times(sandbox: RunningSandbox) -> None:
+def test_suppressed_addresses_are_filtered_by_time(sandbox: RunningSandbox) -> None:
     at = datetime(2026, 11, 25, 12, tzinfo=UTC)
     sandbox.account(
         suppressed=[
@@ -231,7 +229,7 @@ def test_suppressed_addresses_are_those_between_two_times(sandbox: RunningSandbo
     assert found[0]["LastUpdateTime"] == at + timedelta(days=1)
 
 
-def test_an_address_is_taken_off_the_list_spelled_as_it_is_there(sandbox: RunningSandbox) -> None:
+def test_an_address_is_unsuppressed_by_its_exact_spelling(sandbox: RunningSandbox) -> None:
     sandbox.account(suppressed=["Gone+a@customer.example"])
     ses = aws(sandbox, "sesv2")
     with pytest.raises(ClientError) as error:

@@ -1,4 +1,4 @@
-"""The sandbox's stacks, asked by a real boto3 client."""
+"""CloudFormation stacks, read and changed by a real boto3 client."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -36,7 +36,7 @@ def client(sandbox: RunningSandbox) -> Iterator[Any]:
 
 
 def change_set(client: Any, kind: str, **parameters: str) -> Any:
-    """What CloudFormation says of one that it was asked to make."""
+    """Create a change set and describe it."""
     made = client.create_change_set(
         StackName="rs",
         ChangeSetName="a",
@@ -75,7 +75,7 @@ def test_a_change_set_makes_a_stack_without_resources(client: Any) -> None:
     assert refusal(error) == "ChangeSetNotFound"
 
 
-def test_what_was_executed_is_told_newest_first_with_its_outputs(client: Any) -> None:
+def test_an_executed_change_set_has_events_and_outputs(client: Any) -> None:
     client.execute_change_set(ChangeSetName=change_set(client, "CREATE")["ChangeSetId"])
     events = client.describe_stack_events(StackName="rs")["StackEvents"]
     assert [(each["LogicalResourceId"], each["ResourceStatus"]) for each in events] == [
@@ -96,7 +96,7 @@ def test_what_was_executed_is_told_newest_first_with_its_outputs(client: Any) ->
     assert resource["LogicalResourceId"] == "Topic"
 
 
-def test_an_update_changes_what_is_different_and_nothing_is_a_failed_change_set(
+def test_an_update_without_changes_is_a_failed_change_set(
     client: Any,
 ) -> None:
     client.execute_change_set(ChangeSetName=change_set(client, "CREATE")["ChangeSetId"])
@@ -119,7 +119,7 @@ def test_a_stack_can_be_told_to_fail(client: Any, sandbox: RunningSandbox) -> No
     assert refusal(error) == "ValidationError"
 
 
-def test_a_deleted_stack_is_known_by_its_id_alone(client: Any) -> None:
+def test_a_deleted_stack_is_found_by_its_id_only(client: Any) -> None:
     stack = change_set(client, "CREATE")["StackId"]
     client.delete_stack(StackName=stack)
     [deleted] = client.describe_stacks(StackName=stack)["Stacks"]

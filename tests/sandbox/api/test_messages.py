@@ -46,7 +46,7 @@ def test_a_limit_without_since_keeps_the_newest(sandbox: RunningSandbox) -> None
     assert bodies(sandbox.messages(limit=2)) == ["two", "three"]
 
 
-def test_a_reader_who_goes_on_from_last_seq_misses_nothing(sandbox: RunningSandbox) -> None:
+def test_reading_on_from_last_seq_misses_no_message(sandbox: RunningSandbox) -> None:
     for number in range(5):
         send_sms(sandbox, str(number))
     seen, since, pages = [], 0, 0
@@ -63,7 +63,7 @@ def test_a_reader_who_goes_on_from_last_seq_misses_nothing(sandbox: RunningSandb
     assert pages == 3
 
 
-def test_last_seq_is_past_the_messages_that_a_filter_left_out(sandbox: RunningSandbox) -> None:
+def test_last_seq_also_counts_messages_that_the_filter_excludes(sandbox: RunningSandbox) -> None:
     send_email(sandbox, "owner@customer.example")
     send_sms(sandbox, "newest")
     [newest] = sandbox.messages(kind="sms")
@@ -81,7 +81,7 @@ def test_messages_are_filtered_by_kind(sandbox: RunningSandbox) -> None:
     assert [message["kind"] for message in sandbox.messages(kind="sms")] == ["sms"]
 
 
-def test_messages_are_filtered_by_any_of_their_recipients(sandbox: RunningSandbox) -> None:
+def test_messages_are_filtered_by_any_recipient(sandbox: RunningSandbox) -> None:
     send_email(sandbox, "one@customer.example", "Two@customer.example")
     send_sms(sandbox, "Ready.", phone="+15550000001")
     send_sms(sandbox, "Ready.", phone="+15550000002")
@@ -91,7 +91,7 @@ def test_messages_are_filtered_by_any_of_their_recipients(sandbox: RunningSandbo
     assert sandbox.messages(to="nobody@customer.example") == []
 
 
-def test_the_large_fields_of_an_email_are_listed_only_when_asked_for(
+def test_large_fields_are_listed_only_on_request(
     sandbox: RunningSandbox,
 ) -> None:
     send_email(sandbox, "owner@customer.example")
@@ -110,7 +110,7 @@ def test_the_large_fields_of_an_email_are_listed_only_when_asked_for(
     "query",
     ["since=x", "since=-1", "limit=0", "limit=1001", "limit=x", "kind=fax", "full=yes", "form=a"],
 )
-def test_a_query_that_makes_no_sense_is_refused(sandbox: RunningSandbox, query: str) -> None:
+def test_an_invalid_query_is_refused(sandbox: RunningSandbox, query: str) -> None:
     answer, problem = ask(sandbox, f"/api/messages?{query}")
 
     assert answer.status == 400
@@ -123,7 +123,7 @@ def test_an_unknown_id_is_not_found(sandbox: RunningSandbox) -> None:
     assert answer.status == 404
 
 
-def test_deleting_forgets_the_messages_but_goes_on_counting(sandbox: RunningSandbox) -> None:
+def test_deleting_messages_does_not_restart_seq(sandbox: RunningSandbox) -> None:
     send_sms(sandbox, "before")
     [before] = sandbox.messages()
 
@@ -136,7 +136,7 @@ def test_deleting_forgets_the_messages_but_goes_on_counting(sandbox: RunningSand
     assert [message["seq"] for message in sandbox.messages()] == [before["seq"] + 1]
 
 
-def test_health_counts_the_kept_messages(sandbox: RunningSandbox) -> None:
+def test_health_counts_the_stored_messages(sandbox: RunningSandbox) -> None:
     def counted() -> tuple[str, int, int]:
         health = sandbox.health()
         return health["status"], health["emails"], health["sms"]
@@ -176,7 +176,7 @@ def test_any_loopback_host_is_served(sandbox: RunningSandbox, host: str) -> None
 
 
 @pytest.mark.parametrize("method", ["GET", "OPTIONS", "DELETE"])
-def test_no_other_origin_is_let_in(sandbox: RunningSandbox, method: str) -> None:
+def test_other_origins_get_no_cors_headers(sandbox: RunningSandbox, method: str) -> None:
     answer, _ = ask(sandbox, "/api/messages", method, Origin="http://evil.example")
 
     assert not [name for name in answer.headers if name.lower().startswith("access-control-")]

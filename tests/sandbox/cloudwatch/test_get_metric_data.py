@@ -1,4 +1,4 @@
-"""What SES and SNS would have counted, asked by a real boto3 client."""
+"""SES's and SNS's counts, read by a real boto3 client."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,7 @@ PHONES = [{"Name": "PhoneNumber", "Value": "PhoneNumberDirect"}]
 
 @pytest.fixture
 def sandbox() -> Iterator[RunningSandbox]:
-    """One that has counted nothing yet."""
+    """A sandbox whose counts are zero."""
     with running_sandbox(0, "", None, "--events-delay=0") as running:
         yield running
 
@@ -50,7 +50,7 @@ def sums(results: list[dict[str, Any]]) -> list[float]:
     return [sum(each["Values"]) for each in results]
 
 
-def test_every_email_counts_whether_or_not_somebody_is_told_of_it(sandbox: RunningSandbox) -> None:
+def test_every_email_counts_also_without_events(sandbox: RunningSandbox) -> None:
     sandbox.rule(channel="email", to="gone@fleet.example", events={"outcome": "bounce"})
     sandbox.rule(channel="email", to="cross@fleet.example", events={"outcome": "complaint"})
     sandbox.rule(channel="email", to="quiet@fleet.example", events={"outcome": "none"})
@@ -59,10 +59,10 @@ def test_every_email_counts_whether_or_not_somebody_is_told_of_it(sandbox: Runni
     found = ask(sandbox, *map(emails, ("Send", "Delivery", "Bounce", "Complaint", "Reject")))
     assert sums(found) == [4, 3, 1, 1, 0]
     assert {each["StatusCode"] for each in found} == {"Complete"}
-    assert found[4]["Values"] == [], "where nothing happened there is no value"
+    assert found[4]["Values"] == [], "without events there is no value"
 
 
-def test_the_quota_counts_recipients_and_none_of_the_simulator(sandbox: RunningSandbox) -> None:
+def test_the_quota_counts_recipients_but_not_the_simulator(sandbox: RunningSandbox) -> None:
     send_email(sandbox, "jane@fleet.example", "tom@fleet.example")
     send_email(sandbox, "bounce+x@simulator.amazonses.com")
     ses = aws(sandbox, "sesv2")
@@ -74,13 +74,13 @@ def test_the_quota_counts_recipients_and_none_of_the_simulator(sandbox: RunningS
     assert sums(ask(sandbox, emails("Send"))) == [3]
 
 
-def test_what_was_refused_is_not_counted(sandbox: RunningSandbox) -> None:
+def test_refused_emails_are_not_counted(sandbox: RunningSandbox) -> None:
     sandbox.rule(channel="email", answer="transient")
     assert send_email(sandbox)[0] == 451
     assert sums(ask(sandbox, emails("Send"))) == [0]
 
 
-def test_texts_are_counted_by_their_end_and_charged_in_either_case(sandbox: RunningSandbox) -> None:
+def test_delivered_and_failed_texts_are_counted_and_charged(sandbox: RunningSandbox) -> None:
     send_text(sandbox)
     sandbox.rule(channel="sms", events={"outcome": "bounce"})
     send_text(sandbox)
@@ -91,13 +91,13 @@ def test_texts_are_counted_by_their_end_and_charged_in_either_case(sandbox: Runn
     assert spent["Values"][0] == pytest.approx(0.0129)
 
 
-def test_a_metric_is_found_under_all_of_its_dimensions_alone(sandbox: RunningSandbox) -> None:
+def test_a_metric_is_found_only_with_all_its_dimensions(sandbox: RunningSandbox) -> None:
     send_text(sandbox)
     bare = {"Namespace": "AWS/SNS", "MetricName": "NumberOfNotificationsDelivered"}
     assert sums(ask(sandbox, {"Metric": bare})) == [0]
 
 
-def test_a_period_begins_at_its_multiple_and_lies_within_the_times_asked_for(
+def test_periods_are_aligned_and_lie_within_the_requested_times(
     sandbox: RunningSandbox,
 ) -> None:
     send_email(sandbox)
@@ -116,7 +116,7 @@ def test_a_period_begins_at_its_multiple_and_lies_within_the_times_asked_for(
         ({}, "ValidationError"),
     ],
 )
-def test_who_is_denied_or_asks_for_what_is_not_known_is_refused(
+def test_a_denied_or_unsupported_query_is_refused(
     sandbox: RunningSandbox, change: dict[str, Any], code: str
 ) -> None:
     sandbox.account(**change)

@@ -1,4 +1,4 @@
-"""What the sandbox keeps of metrics that a real boto3 client publishes."""
+"""Metrics that a real boto3 client publishes."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ AT = datetime(2026, 11, 26, 12, 30, tzinfo=UTC)
 
 @pytest.fixture
 def own() -> Iterator[RunningSandbox]:
-    """One that has never heard of a metric."""
+    """A sandbox without metrics."""
     with running_sandbox() as sandbox:
         yield sandbox
 
@@ -47,7 +47,7 @@ def test_the_newest_value_of_each_metric_is_kept(own: RunningSandbox) -> None:
 @pytest.mark.parametrize(
     "changes", [{"Unit": "Pieces"}, {"Values": [1.0]}, {"StorageResolution": 1}]
 )
-def test_what_it_does_not_know_is_refused_rather_than_ignored(
+def test_unsupported_parameters_are_refused(
     sandbox: RunningSandbox, changes: dict[str, Any]
 ) -> None:
     client = aws(sandbox, "cloudwatch")
@@ -65,6 +65,6 @@ def test_a_denied_call_is_refused(sandbox: RunningSandbox) -> None:
     assert error.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
 
 
-def test_another_call_is_refused(sandbox: RunningSandbox) -> None:
+def test_another_action_of_cloudwatch_is_refused(sandbox: RunningSandbox) -> None:
     with pytest.raises(ClientError, match="the sandbox knows PutMetricData only"):
         aws(sandbox, "cloudwatch").list_metrics()

@@ -1,4 +1,4 @@
-"""The faults that the sandbox can be told to have, seen by real clients."""
+"""Faults as real clients see them."""
 
 import json
 import smtplib
@@ -52,7 +52,7 @@ def outcomes(sandbox: RunningSandbox, count: int) -> list[int]:
         ),
     ],
 )
-def test_an_email_is_refused_in_the_words_of_ses(
+def test_an_email_is_refused_with_the_replies_of_ses(
     sandbox: RunningSandbox, answer: str, reply: tuple[int, str]
 ) -> None:
     sandbox.rule(channel="email", answer=answer)
@@ -82,21 +82,21 @@ def test_a_text_is_refused_with_the_codes_of_sns(
     assert send_email(sandbox)[0] == 250
 
 
-def test_a_rule_without_a_channel_is_for_both(sandbox: RunningSandbox) -> None:
+def test_a_rule_without_a_channel_applies_to_both(sandbox: RunningSandbox) -> None:
     sandbox.rule(answer="throttle")
 
     assert send_email(sandbox)[0] == 454
     assert refusal_of_a_text(sandbox) == (400, "Throttling")
 
 
-def test_a_quota_that_sns_does_not_have_leaves_texts_alone(sandbox: RunningSandbox) -> None:
+def test_a_quota_rule_does_not_apply_to_texts(sandbox: RunningSandbox) -> None:
     sandbox.rule(answer="quota")
 
     assert send_email(sandbox)[0] == 454
     assert send_text(sandbox)
 
 
-def test_wrong_credentials_are_refused_at_the_login_and_on_an_open_connection(
+def test_credentials_are_refused_at_login_and_on_open_connections(
     sandbox: RunningSandbox,
 ) -> None:
     with smtp(sandbox) as client:
@@ -109,7 +109,7 @@ def test_wrong_credentials_are_refused_at_the_login_and_on_an_open_connection(
     assert sandbox.messages() == []
 
 
-def test_a_rule_for_an_address_is_for_no_other_and_ignores_letter_case(
+def test_a_rule_for_an_address_ignores_letter_case_and_other_addresses(
     sandbox: RunningSandbox,
 ) -> None:
     sandbox.rule(to="OWNER@customer.example", answer="permanent")
@@ -119,7 +119,7 @@ def test_a_rule_for_an_address_is_for_no_other_and_ignores_letter_case(
     assert send_text(sandbox)
 
 
-def test_a_rule_applies_as_often_as_it_was_told_to(sandbox: RunningSandbox) -> None:
+def test_a_rule_applies_the_given_number_of_times(sandbox: RunningSandbox) -> None:
     rule = sandbox.rule(channel="email", answer="transient", times=2)
 
     assert (rule["times"], rule["used"]) == (2, 0)
@@ -129,7 +129,7 @@ def test_a_rule_applies_as_often_as_it_was_told_to(sandbox: RunningSandbox) -> N
     assert sandbox.rules() == []
 
 
-def test_a_rule_ends_with_its_time(sandbox: RunningSandbox) -> None:
+def test_a_rule_ends_after_its_time(sandbox: RunningSandbox) -> None:
     rule = sandbox.rule(channel="email", answer="transient", for_s=0.3)
 
     assert 0 < rule["left_s"] <= 0.3
@@ -137,7 +137,7 @@ def test_a_rule_ends_with_its_time(sandbox: RunningSandbox) -> None:
     assert outcomes(sandbox, 1) == [250]
 
 
-def test_a_share_of_the_calls_fails_the_same_ones_for_the_same_seed() -> None:
+def test_the_same_seed_fails_the_same_share_of_the_calls() -> None:
     def seen() -> list[int]:
         with running_sandbox(seed=7) as sandbox:
             assert sandbox.health()["seed"] == 7
@@ -150,7 +150,7 @@ def test_a_share_of_the_calls_fails_the_same_ones_for_the_same_seed() -> None:
     assert seen() == first
 
 
-def test_the_newest_rule_decides_and_the_older_one_again_when_it_has_ended(
+def test_the_newest_rule_decides_until_it_ends(
     sandbox: RunningSandbox,
 ) -> None:
     sandbox.rule(channel="email", answer="permanent")
@@ -159,7 +159,7 @@ def test_the_newest_rule_decides_and_the_older_one_again_when_it_has_ended(
     assert outcomes(sandbox, 2) == [454, 554]
 
 
-def test_a_rule_is_ended_by_its_id(sandbox: RunningSandbox) -> None:
+def test_a_rule_can_be_ended_by_its_id(sandbox: RunningSandbox) -> None:
     first = sandbox.rule(channel="email", answer="permanent")
     second = sandbox.rule(channel="sms", answer="throttle")
 
@@ -169,7 +169,7 @@ def test_a_rule_is_ended_by_its_id(sandbox: RunningSandbox) -> None:
     assert send_email(sandbox)[0] == 250
 
 
-def test_a_refused_channel_refuses_connections_and_cuts_the_open_ones(
+def test_a_refused_channel_refuses_new_connections_and_cuts_open_ones(
     sandbox: RunningSandbox,
 ) -> None:
     with smtp(sandbox) as client:
@@ -185,7 +185,7 @@ def test_a_refused_channel_refuses_connections_and_cuts_the_open_ones(
     assert send_email(sandbox)[0] == 250
 
 
-def test_both_channels_are_refused_for_a_time_and_listen_again_on_the_same_ports(
+def test_refused_channels_listen_again_on_the_same_ports(
     sandbox: RunningSandbox,
 ) -> None:
     kept_open = aws(sandbox)
@@ -210,7 +210,7 @@ def test_both_channels_are_refused_for_a_time_and_listen_again_on_the_same_ports
     assert send_text(sandbox)
 
 
-def test_a_call_that_hangs_ends_with_its_client_and_nothing_is_kept(
+def test_a_hanging_call_stores_no_message(
     sandbox: RunningSandbox,
 ) -> None:
     sandbox.rule(answer="hang")
@@ -222,7 +222,7 @@ def test_a_call_that_hangs_ends_with_its_client_and_nothing_is_kept(
     assert sandbox.messages() == []
 
 
-def test_a_call_that_hangs_for_a_time_is_dropped_after_it(sandbox: RunningSandbox) -> None:
+def test_a_call_that_hangs_for_a_time_is_then_disconnected(sandbox: RunningSandbox) -> None:
     sandbox.rule(answer="hang", after_s=0.2)
 
     with pytest.raises(smtplib.SMTPServerDisconnected):
@@ -231,7 +231,7 @@ def test_a_call_that_hangs_for_a_time_is_dropped_after_it(sandbox: RunningSandbo
         send_text(sandbox)
 
 
-def test_a_message_can_be_kept_though_its_sender_hears_nothing(sandbox: RunningSandbox) -> None:
+def test_a_message_can_be_accepted_without_an_answer(sandbox: RunningSandbox) -> None:
     sandbox.rule(answer="accept_then_hang")
 
     with pytest.raises(smtplib.SMTPServerDisconnected, match="timed out"):
@@ -242,7 +242,7 @@ def test_a_message_can_be_kept_though_its_sender_hears_nothing(sandbox: RunningS
 
 
 @pytest.mark.parametrize(("answer", "kept"), [("drop", 0), ("accept_then_drop", 2)])
-def test_a_connection_can_be_closed_in_place_of_an_answer(
+def test_a_connection_can_be_closed_instead_of_an_answer(
     sandbox: RunningSandbox, answer: str, kept: int, capfd: pytest.CaptureFixture[str]
 ) -> None:
     sandbox.rule(answer=answer)
@@ -262,19 +262,19 @@ def test_a_slow_answer_comes_late(sandbox: RunningSandbox) -> None:
     assert time.monotonic() - started >= 0.5
 
 
-def test_a_slow_answer_holds_up_no_other(sandbox: RunningSandbox) -> None:
+def test_a_slow_answer_does_not_delay_others(sandbox: RunningSandbox) -> None:
     sandbox.rule(channel="email", to="slow@customer.example", answer="slow", after_s=600)
     with ThreadPoolExecutor() as pool:
         slow = pool.submit(send_email, sandbox, "slow@customer.example", patience_s=600)
-        wait_until(lambda: bool(sandbox.messages()), "it was taken")
+        wait_until(lambda: bool(sandbox.messages()), "it was accepted")
         assert send_email(sandbox)[0] == 250
         assert not slow.done()
-        # Which cuts the one that is held.
+        # Refusing the channel cuts the slow call.
         sandbox.rule(channel="email", answer="refuse")
         assert slow.exception()
 
 
-def test_what_the_provider_would_refuse_by_itself_uses_no_rule(sandbox: RunningSandbox) -> None:
+def test_a_message_that_ses_would_refuse_anyway_uses_no_rule(sandbox: RunningSandbox) -> None:
     sandbox.rule(answer="throttle", times=1)
 
     assert send_email(sandbox, X_SES_MESSAGE_TAGS="not a tag") == (
@@ -318,7 +318,7 @@ def test_what_the_provider_would_refuse_by_itself_uses_no_rule(sandbox: RunningS
         ),
     ],
 )
-def test_a_rule_that_makes_no_sense_is_refused_with_what_to_write(
+def test_an_invalid_rule_is_refused_with_a_sentence(
     sandbox: RunningSandbox, rule: Any, sentence: str
 ) -> None:
     answer, said = ask(sandbox, "/api/rules", "POST", json.dumps(rule) if rule != "" else "")

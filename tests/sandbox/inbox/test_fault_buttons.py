@@ -1,4 +1,4 @@
-"""The buttons of the dev inbox: what they do to a sandbox that runs, and how the page tells it."""
+"""The fault buttons of the dev inbox, against a running sandbox."""
 
 import re
 import smtplib
@@ -35,7 +35,7 @@ def press(client: Client, path: str, **fields: str) -> str:
 
 
 def in_force(html: str) -> list[str]:
-    """The rules as the page has them."""
+    """Return the sentences of the rules on the page."""
     found = re.findall(r'data-testid="sandbox-rule">\s*<p>(.*?)</p>', html)
     return [words.replace("&#x27;", "'") for words in found]
 
@@ -78,7 +78,7 @@ def state_of(html: str, channel: str) -> str:
         ("sms", "twice", "The next text to Jane gets its receipt twice"),
     ],
 )
-def test_a_button_is_about_one_message_to_that_person_and_the_page_says_so(
+def test_a_button_adds_a_rule_for_one_message_and_the_page_shows_it(
     client: Client, jane: User, sandbox: RunningSandbox, channel: str, fault: str, words: str
 ) -> None:
     html = press(client, "next/", person="jane", channel=channel, to=TO[channel], fault=fault)
@@ -89,7 +89,7 @@ def test_a_button_is_about_one_message_to_that_person_and_the_page_says_so(
     assert in_force(page(client)) == [words]
 
 
-def test_every_button_of_the_page_is_one_that_is_understood(client: Client, jane: User) -> None:
+def test_the_page_shows_every_fault_button(client: Client, jane: User) -> None:
     html = page(client, person="jane")
 
     for channel, buttons in NEXT.items():
@@ -99,9 +99,7 @@ def test_every_button_of_the_page_is_one_that_is_understood(client: Client, jane
         assert f'name="to" value="{TO[channel]}"' in form
 
 
-def test_the_next_message_fails_and_the_one_after_it_does_not(
-    client: Client, jane: User, sandbox: RunningSandbox
-) -> None:
+def test_only_the_next_message_fails(client: Client, jane: User, sandbox: RunningSandbox) -> None:
     press(client, "next/", person="jane", channel="email", to=JANE, fault="fail")
 
     with smtp(sandbox) as sender:
@@ -109,7 +107,7 @@ def test_the_next_message_fails_and_the_one_after_it_does_not(
     assert in_force(page(client)) == []
 
 
-def test_what_is_reported_of_the_next_message_and_when_is_one_choice(
+def test_buttons_about_events_are_merged_into_one_rule(
     client: Client, jane: User, sandbox: RunningSandbox
 ) -> None:
     sandbox.rule(channel="email", times=1, events={"outcome": "delay"})
@@ -125,14 +123,14 @@ def test_what_is_reported_of_the_next_message_and_when_is_one_choice(
     ]
 
 
-def test_a_text_has_no_button_for_what_only_an_email_has(client: Client, jane: User) -> None:
+def test_a_text_has_no_buttons_for_early_or_reversed_events(client: Client, jane: User) -> None:
     fields = {"channel": "sms", "to": PHONE}
 
     assert client.post(f"{INBOX}next/", {**fields, "fault": "early"}).status_code == 404
     assert client.post(f"{INBOX}next/", {**fields, "fault": "reversed"}).status_code == 404
 
 
-def test_a_stranger_has_the_buttons_of_the_one_address_that_is_known(
+def test_an_address_without_a_contact_has_the_buttons_of_its_channel(
     client: Client, sms: SendText
 ) -> None:
     sms("+12025550199")
@@ -149,7 +147,7 @@ def test_a_stranger_has_the_buttons_of_the_one_address_that_is_known(
 
 @pytest.mark.parametrize("channel", ["email", "sms"])
 @pytest.mark.parametrize("fault", SWITCHES)
-def test_a_provider_fails_for_a_while_and_is_mended_by_a_button(
+def test_a_provider_s_fault_is_ended_by_its_button(
     client: Client, sandbox: RunningSandbox, channel: str, fault: str
 ) -> None:
     other = "sms" if channel == "email" else "email"
@@ -168,7 +166,7 @@ def test_a_provider_fails_for_a_while_and_is_mended_by_a_button(
     assert send_email(sandbox)[0] == 250
 
 
-def test_mending_a_provider_leaves_what_is_about_a_person(
+def test_ending_a_provider_s_faults_keeps_a_person_s(
     client: Client, jane: User, sandbox: RunningSandbox
 ) -> None:
     sandbox.rule(channel="email", answer="throttle")
@@ -180,7 +178,7 @@ def test_mending_a_provider_leaves_what_is_about_a_person(
     assert [rule["id"] for rule in sandbox.rules()] == [kept["id"]]
 
 
-def test_a_rule_is_ended_by_its_button_and_once_more_does_no_harm(
+def test_a_rule_can_be_ended_twice_by_its_button(
     client: Client, jane: User, sandbox: RunningSandbox
 ) -> None:
     rule = sandbox.rule(channel="email", to=JANE, answer="permanent")
@@ -210,7 +208,7 @@ def test_a_rule_is_ended_by_its_button_and_once_more_does_no_harm(
         ({"to": "someone@else.example", "answer": "drop"}, "Every message to someone@else.example"),
     ],
 )
-def test_any_rule_is_told_in_words(
+def test_every_rule_is_described_in_a_sentence(
     client: Client, sandbox: RunningSandbox, rule: dict[str, Any], words: str
 ) -> None:
     sandbox.rule(**rule)
@@ -229,7 +227,7 @@ def test_any_rule_is_told_in_words(
         {},
     ],
 )
-def test_a_button_that_there_is_not_is_not_found(
+def test_an_unknown_button_is_not_found(
     client: Client, sandbox: RunningSandbox, fields: dict[str, str]
 ) -> None:
     assert client.post(f"{INBOX}next/", fields).status_code == 404
@@ -239,12 +237,12 @@ def test_a_button_that_there_is_not_is_not_found(
 
 
 @pytest.mark.parametrize("path", ["next/", "provider/", "rules/1/end/"])
-def test_the_buttons_are_refused_without_a_token_and_by_get(client: Client, path: str) -> None:
+def test_the_buttons_need_post_and_a_csrf_token(client: Client, path: str) -> None:
     assert Client(enforce_csrf_checks=True).post(f"{INBOX}{path}").status_code == 403
     assert client.get(f"{INBOX}{path}").status_code == 405
 
 
-def test_a_sandbox_that_is_down_is_not_said_to_work(
+def test_the_state_of_a_sandbox_that_is_down_is_unknown(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(sandbox_client.URL_VARIABLE, f"http://{HOST}:9")
@@ -253,10 +251,10 @@ def test_a_sandbox_that_is_down_is_not_said_to_work(
     assert "Nothing was changed." in press(client, "provider/", channel="email", fault="down")
 
 
-def test_a_fault_that_begins_or_ends_is_news_to_the_open_page(
+def test_a_fault_that_begins_or_ends_updates_the_open_page(
     client: Client, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # A minute that ends is news as well.
+    # Stop the clock: each new minute also updates the page.
     now = timezone.now()
     monkeypatch.setattr(timezone, "now", lambda: now)
 
@@ -276,7 +274,7 @@ def test_a_fault_that_begins_or_ends_is_news_to_the_open_page(
     assert seen() == before
 
 
-def test_a_text_says_what_the_carrier_made_of_it(
+def test_a_text_shows_its_receipt(
     client: Client, jane: User, sms: SendText, sandbox: RunningSandbox
 ) -> None:
     sms(PHONE)
@@ -284,7 +282,7 @@ def test_a_text_says_what_the_carrier_made_of_it(
     sms(PHONE)
     sandbox.rule(channel="sms", times=1, events={"outcome": "none"})
     sms(PHONE)
-    wait_until(lambda: sandbox.health()["events"]["waiting"] == 0, "all was reported")
+    wait_until(lambda: sandbox.health()["events"]["waiting"] == 0, "every event was published")
 
     html = page(client, person="jane")
 
@@ -302,7 +300,7 @@ def shown_events(html: str) -> list[str]:
     return [" ".join(re.sub(r"<time.*?</time>|<[^>]+>", "", row).split()) for row in rows]
 
 
-def test_an_open_email_shows_what_was_reported_and_how_the_application_answered(
+def test_an_open_email_shows_events_and_the_application_s_answers(
     client: Client, jane: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     statuses = {"Send": 200, "Bounce": 403}
@@ -324,7 +322,7 @@ def test_an_open_email_shows_what_was_reported_and_how_the_application_answered(
             assert shown_events(again.content.decode()) == shown_events(html)
 
 
-def test_an_email_without_a_configuration_set_says_why_nothing_was_reported(
+def test_an_email_without_a_configuration_set_shows_why_it_has_no_events(
     client: Client, email: SendEmail, jane: User
 ) -> None:
     message_id = email(JANE)
@@ -332,7 +330,7 @@ def test_an_email_without_a_configuration_set_says_why_nothing_was_reported(
     assert "the e-mail has no configuration set" in page(client, person="jane", email=message_id)
 
 
-def test_what_was_reported_of_no_email_is_not_found(
+def test_the_events_of_an_unknown_email_are_not_found(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = reverse("sandbox:events", args=["none"])
@@ -344,7 +342,7 @@ def test_what_was_reported_of_no_email_is_not_found(
 
 @pytest.mark.browser
 @pytest.mark.django_db(transaction=True)
-def test_the_buttons_work_in_a_browser_and_an_open_panel_stays_open(
+def test_the_buttons_work_in_a_browser_and_open_panels_stay_open(
     live_server: Any, browser_page: Any, email: SendEmail, jane: User, sandbox: RunningSandbox
 ) -> None:
     browser_page.goto(f"{live_server.url}{INBOX}?person=jane")
@@ -384,7 +382,7 @@ SMALL = """() => [...document.querySelectorAll("main button, main summary, main 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
-def test_the_buttons_are_no_barrier_on_a_phone_or_on_a_desk(
+def test_the_buttons_are_accessible_on_phone_and_desktop(
     live_server: Any,
     browser_page: Any,
     email: SendEmail,

@@ -1,4 +1,4 @@
-"""The dev inbox, on a sandbox that runs and that the messages were really sent to."""
+"""The dev inbox, against a running sandbox with real messages."""
 
 import os
 import re
@@ -50,7 +50,7 @@ def ring(user: User, title: str = "R-1 approved", **values: Any) -> Notification
 
 
 def rows(html: str) -> dict[str, str]:
-    """The words of each person's row, in the order of the page."""
+    """Return the text of each person's row, in the order of the page."""
     found = re.findall(r'data-username="([^"]+)"[^>]*>(.*?)</a>', html, re.DOTALL)
     return {name: " ".join(re.sub(r"<[^>]+>", " ", row).split()) for name, row in found}
 
@@ -59,7 +59,7 @@ def count(html: str, testid: str) -> int:
     return html.count(f'data-testid="{testid}"')
 
 
-def test_each_message_is_shown_with_whoever_it_was_sent_to(
+def test_each_message_is_shown_with_its_recipients(
     client: Client, email: SendEmail, sms: SendText, jane: User, tom: User
 ) -> None:
     email("jane@fleet.example", "TOM@fleet.example", subject="To both")
@@ -75,7 +75,7 @@ def test_each_message_is_shown_with_whoever_it_was_sent_to(
     assert "To the phone of Tom" in of_tom
 
 
-def test_the_people_are_listed_with_their_counts_newest_activity_first(
+def test_people_are_listed_with_counts_newest_activity_first(
     client: Client, email: SendEmail, sms: SendText, jane: User, tom: User
 ) -> None:
     a_person("zoe", "+12025550107")
@@ -93,7 +93,7 @@ def test_the_people_are_listed_with_their_counts_newest_activity_first(
     assert "no messages yet" in listed["abe"]
 
 
-def test_what_was_sent_to_nobody_is_listed_under_its_address(
+def test_a_message_without_a_contact_is_listed_under_its_address(
     client: Client, email: SendEmail, sms: SendText, jane: User
 ) -> None:
     email("stranger@else.example", subject="Who are you?")
@@ -115,7 +115,7 @@ def test_what_was_sent_to_nobody_is_listed_under_its_address(
         ("ж" * 71, "UCS-2 · <strong>2 parts</strong> · $0.01290"),
     ],
 )
-def test_a_text_tells_its_sender_encoding_parts_and_cost(
+def test_a_text_shows_its_sender_encoding_parts_and_cost(
     client: Client, sms: SendText, jane: User, text: str, size: str
 ) -> None:
     sms("+12025550105", text)
@@ -127,7 +127,7 @@ def test_a_text_tells_its_sender_encoding_parts_and_cost(
     assert "RSSystems" in html
 
 
-def test_an_email_is_framed_where_it_can_neither_run_nor_load_anything(
+def test_an_email_is_shown_in_a_frame_without_scripts_or_loading(
     client: Client, email: SendEmail, jane: User
 ) -> None:
     message_id = email("jane@fleet.example", html=f"<h1>Approved</h1>{HOSTILE}")
@@ -148,7 +148,7 @@ def test_an_email_is_framed_where_it_can_neither_run_nor_load_anything(
 
 
 @pytest.mark.parametrize("view", ["rendered", "text", "headers", "source", "unheard-of"])
-def test_nothing_that_a_message_says_becomes_markup_of_the_page(
+def test_html_in_a_message_is_escaped(
     client: Client, email: SendEmail, sms: SendText, jane: User, view: str
 ) -> None:
     sms("+12025550105", HOSTILE)
@@ -160,7 +160,7 @@ def test_nothing_that_a_message_says_becomes_markup_of_the_page(
     assert escape(HOSTILE) in html
 
 
-def test_an_email_is_also_shown_as_text_as_headers_and_as_source(
+def test_an_email_is_also_shown_as_text_headers_and_source(
     client: Client, email: SendEmail, jane: User
 ) -> None:
     message_id = email("jane@fleet.example", text="In plain words", html="<p>In colour</p>")
@@ -183,7 +183,7 @@ def test_an_email_without_html_opens_as_text(client: Client, email: SendEmail, j
     assert client.get(reverse("sandbox:frame", args=[message_id])).status_code == 404
 
 
-def test_the_delivery_of_an_email_links_to_its_page_in_the_admin(
+def test_an_email_links_to_its_delivery_in_the_admin(
     client: Client, email: SendEmail, jane: User
 ) -> None:
     message_id = email("jane@fleet.example")
@@ -193,7 +193,7 @@ def test_the_delivery_of_an_email_links_to_its_page_in_the_admin(
     assert f'href="{reverse("admin:core_delivery_change", args=[DELIVERY])}"' in html
 
 
-def test_the_links_of_an_email_can_be_followed_where_they_lead_to_a_site(
+def test_only_http_links_of_an_email_can_be_followed(
     client: Client, email: SendEmail, jane: User
 ) -> None:
     html = (
@@ -210,9 +210,7 @@ def test_the_links_of_an_email_can_be_followed_where_they_lead_to_a_site(
     assert 'href="javascript' not in shown
 
 
-def test_the_bell_shows_what_its_owner_sees_with_the_unread_marked(
-    client: Client, jane: User, tom: User
-) -> None:
+def test_notifications_are_shown_as_to_their_owner(client: Client, jane: User, tom: User) -> None:
     ring(jane, "Read before", read_at=Now())
     ring(jane, "Not read yet")
     ring(jane, "For tomorrow", visible_from=timezone.now() + timedelta(days=1))
@@ -228,7 +226,7 @@ def test_the_bell_shows_what_its_owner_sees_with_the_unread_marked(
     assert "For Tom" not in html
 
 
-def test_whom_nothing_may_be_sent_to_is_shown_with_the_reason(client: Client, jane: User) -> None:
+def test_an_unreachable_person_is_shown_with_the_reason(client: Client, jane: User) -> None:
     Contact.objects.filter(user=jane).update(sms_opt_in=False, verified_email="")
 
     html = page(client, person="jane")
@@ -238,7 +236,7 @@ def test_whom_nothing_may_be_sent_to_is_shown_with_the_reason(client: Client, ja
     assert "No notifications." in html
 
 
-def test_whose_address_is_suppressed_is_shown_with_the_reason_and_the_way_out(
+def test_a_suppressed_address_is_shown_with_reason_and_link(
     client: Client, jane: User, tom: User
 ) -> None:
     suppress(Channel.EMAIL, "jane@fleet.example", SuppressionReason.BOUNCE)
@@ -249,11 +247,11 @@ def test_whose_address_is_suppressed_is_shown_with_the_reason_and_the_way_out(
     assert count(page(client, person="tom"), "sandbox-suppressed") == 0
 
 
-def test_an_empty_sandbox_says_what_to_do(client: Client) -> None:
+def test_an_empty_sandbox_shows_what_to_do(client: Client) -> None:
     assert "No messages yet" in page(client)
 
 
-def test_only_the_newest_messages_are_shown_and_the_page_says_so(
+def test_the_page_says_that_it_shows_the_newest_messages_only(
     client: Client, sms: SendText, jane: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(views, "MAX_MESSAGES", 2)
@@ -267,7 +265,7 @@ def test_only_the_newest_messages_are_shown_and_the_page_says_so(
     assert "Only the newest 2 messages are shown." in html
 
 
-def test_a_very_long_email_is_cut_and_its_whole_is_linked(
+def test_a_very_long_email_is_cut_and_linked_in_full(
     client: Client, email: SendEmail, jane: User, sandbox: RunningSandbox
 ) -> None:
     line = "all work and no play\n"
@@ -279,7 +277,7 @@ def test_a_very_long_email_is_cut_and_its_whole_is_linked(
     assert f'href="{sandbox.url}/api/messages/{message_id}"' in html
 
 
-def test_what_is_not_there_is_not_found(
+def test_unknown_names_are_not_found(
     client: Client, email: SendEmail, sms: SendText, sandbox: RunningSandbox, jane: User
 ) -> None:
     of_text = sms("+12025550105")
@@ -301,14 +299,14 @@ def test_a_text_is_not_opened_as_an_email(client: Client, sms: SendText, jane: U
 
 
 class Poll:
-    """What the page does every two seconds: asks whether there is more than it has shown."""
+    """Asks for updates as the page does every two seconds."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
         self._seen = self._token(page(client, person="jane"))
 
     def __call__(self) -> str | None:
-        """The part of the page to swap in, or None where nothing is new."""
+        """Return the part of the page to swap in, or None without news."""
         answer = self._client.get(f"{INBOX}live/", {"person": "jane", "seen": self._seen})
         if answer.status_code == 204:
             assert not answer.content
@@ -330,7 +328,7 @@ def poll(client: Client, jane: User, monkeypatch: pytest.MonkeyPatch) -> Poll:
     return Poll(client)
 
 
-def test_a_poll_answers_nothing_until_there_is_something_new(
+def test_a_poll_is_empty_until_something_changes(
     poll: Poll, email: SendEmail, jane: User, sandbox: RunningSandbox
 ) -> None:
     assert poll() is None
@@ -352,14 +350,14 @@ def test_a_poll_answers_nothing_until_there_is_something_new(
     assert poll() is None
 
 
-def test_a_poll_tells_a_new_age_every_minute(poll: Poll, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_poll_updates_the_times_every_minute(poll: Poll, monkeypatch: pytest.MonkeyPatch) -> None:
     later = timezone.now() + timedelta(minutes=1)
     monkeypatch.setattr(timezone, "now", lambda: later)
 
     assert poll() is not None
 
 
-def test_a_poll_is_the_live_part_alone_and_leaves_the_open_email_alone(
+def test_a_poll_returns_the_live_part_without_the_open_email(
     client: Client, email: SendEmail, jane: User
 ) -> None:
     message_id = email("jane@fleet.example", html="<p>Hi</p>")
@@ -372,7 +370,7 @@ def test_a_poll_is_the_live_part_alone_and_leaves_the_open_email_alone(
     assert re.search(r'data-testid="sandbox-email"\s+aria-current="true"', html)
 
 
-def test_clear_empties_the_sandbox_and_leaves_the_bell(
+def test_clear_empties_the_sandbox_but_keeps_notifications(
     client: Client, email: SendEmail, jane: User, sandbox: RunningSandbox
 ) -> None:
     email("jane@fleet.example")
@@ -386,7 +384,7 @@ def test_clear_empties_the_sandbox_and_leaves_the_bell(
     assert Notification.objects.count() == 1
 
 
-def test_clear_is_refused_without_a_token_and_by_get(
+def test_clear_needs_post_and_a_csrf_token(
     client: Client, email: SendEmail, sandbox: RunningSandbox
 ) -> None:
     email("jane@fleet.example")
@@ -402,9 +400,7 @@ def down(endpoint: None, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("down")
-def test_a_sandbox_that_is_down_is_said_to_be_and_the_bell_still_shown(
-    client: Client, jane: User
-) -> None:
+def test_a_sandbox_that_is_down_still_shows_notifications(client: Client, jane: User) -> None:
     ring(jane, "R-1 approved")
 
     html = page(client, person="jane", email="any")
@@ -416,13 +412,13 @@ def test_a_sandbox_that_is_down_is_said_to_be_and_the_bell_still_shown(
 
 
 @pytest.mark.usefixtures("down")
-def test_clearing_a_sandbox_that_is_down_says_that_nothing_was_cleared(client: Client) -> None:
+def test_clearing_a_sandbox_that_is_down_reports_failure(client: Client) -> None:
     answer = client.post(f"{INBOX}clear/", follow=True)
 
     assert "Nothing was cleared." in answer.content.decode()
 
 
-def test_a_sandbox_that_comes_back_is_noticed(
+def test_a_poll_notices_that_the_sandbox_is_back(
     poll: Poll, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(sandbox_client.URL_VARIABLE, f"http://{HOST}:9")
@@ -445,7 +441,7 @@ def test_a_sandbox_that_comes_back_is_noticed(
         "file:///etc/passwd",
     ],
 )
-def test_no_other_host_than_this_machine_is_talked_to(
+def test_the_page_connects_to_this_machine_only(
     client: Client, monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
     def talk(*_: Any, **__: Any) -> None:
@@ -467,7 +463,7 @@ def test_without_an_address_the_page_names_the_variable(
 
 @contextmanager
 def answering(status: int, body: bytes = b"", **headers: str) -> Iterator[str]:
-    """The URL of a server on this machine that answers every GET alike."""
+    """Serve one answer to every GET; yields the URL."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -496,7 +492,7 @@ def answering(status: int, body: bytes = b"", **headers: str) -> Iterator[str]:
         {"status": 302, "Location": "http://127.0.0.1:9/api/messages"},
     ],
 )
-def test_another_server_in_the_place_of_the_sandbox_is_not_taken_for_it(
+def test_another_server_is_not_mistaken_for_the_sandbox(
     client: Client, monkeypatch: pytest.MonkeyPatch, answer: dict[str, Any]
 ) -> None:
     with answering(**answer) as url:
@@ -505,7 +501,7 @@ def test_another_server_in_the_place_of_the_sandbox_is_not_taken_for_it(
         assert f"The server at {url} is not the sandbox." in page(client)
 
 
-def test_nobody_signs_in_to_look(client: Client) -> None:
+def test_the_inbox_needs_no_sign_in(client: Client) -> None:
     assert client.get(INBOX).status_code == 200
 
 
@@ -554,7 +550,7 @@ READING = """() => [
 
 @pytest.mark.browser
 @pytest.mark.django_db(transaction=True)
-def test_what_arrives_moves_nothing_and_takes_neither_focus_nor_selection(
+def test_an_update_keeps_scroll_position_focus_and_selection(
     live_server: Any, browser_page: Any, email: SendEmail, sms: SendText, jane: User
 ) -> None:
     for number in range(8):
@@ -581,7 +577,7 @@ def test_what_arrives_moves_nothing_and_takes_neither_focus_nor_selection(
 
 @pytest.mark.browser
 @pytest.mark.django_db(transaction=True)
-def test_an_open_email_is_not_loaded_again_when_another_arrives(
+def test_an_open_email_is_not_reloaded_when_another_arrives(
     live_server: Any, browser_page: Any, email: SendEmail, jane: User
 ) -> None:
     message_id = email("jane@fleet.example", subject="First", html="<p>Hello Jane</p>")

@@ -1,4 +1,4 @@
-"""What the application hears of its e-mails: real SMTP in, signed HTTP out."""
+"""SES's events: real SMTP in, signed HTTP out."""
 
 import signal
 import smtplib
@@ -29,19 +29,21 @@ def shared_subscriber() -> Iterator[Subscriber]:
 
 
 @pytest.fixture(scope="module")
-def told(shared_subscriber: Subscriber) -> Iterator[RunningSandbox]:
+def subscribed_sandbox(shared_subscriber: Subscriber) -> Iterator[RunningSandbox]:
     with running_sandbox(0, shared_subscriber.url, None, "--events-delay=0.1") as sandbox:
         yield sandbox
 
 
 @pytest.fixture
-def sandbox(told: RunningSandbox) -> RunningSandbox:
-    """A sandbox whose events the subscriber gets; no message, no rule, nothing on its way."""
-    wait_until(lambda: told.health()["events"]["waiting"] == 0, "all was told")
-    told.clear()
-    told.clear_rules()
-    told.account(suppressed=[])
-    return told
+def sandbox(subscribed_sandbox: RunningSandbox) -> RunningSandbox:
+    """A sandbox with a subscriber, without messages, rules or pending events."""
+    wait_until(
+        lambda: subscribed_sandbox.health()["events"]["waiting"] == 0, "every event was published"
+    )
+    subscribed_sandbox.clear()
+    subscribed_sandbox.clear_rules()
+    subscribed_sandbox.account(suppressed=[])
+    return subscribed_sandbox
 
 
 @pytest.fixture
@@ -52,7 +54,7 @@ def subscriber(sandbox: RunningSandbox, shared_subscriber: Subscriber) -> Subscr
 
 
 def send(sandbox: RunningSandbox, *to: str, **headers: str) -> str:
-    """The id of an e-mail that carries a configuration set."""
+    """Send an e-mail with a configuration set and return its ID."""
     with smtp(sandbox) as client:
         code, reply = send_over(client, *to, X_SES_CONFIGURATION_SET="rs-events", **headers)
     assert code == 250
@@ -60,14 +62,14 @@ def send(sandbox: RunningSandbox, *to: str, **headers: str) -> str:
 
 
 def wait_for(subscriber: Subscriber, *types: str) -> list[dict[str, Any]]:
-    """The events that came, once as many came as are named; in any order of those that race."""
+    """Wait for as many events as there are names; return them, races in any order."""
     wait_until(lambda: len(subscriber.deliveries) >= len(types), f"{types} arrived")
     assert sorted(subscriber.types) == sorted(types)
     return [each.event for each in subscriber.deliveries]
 
 
 @pytest.mark.parametrize("version", ["1", "2"])
-def test_an_event_is_an_envelope_of_sns_whose_signature_holds(version: str) -> None:
+def test_an_event_comes_in_a_signed_sns_envelope(version: str) -> None:
     option = f"--signature-version={version}"
     with running_subscriber() as subscriber:
         with running_sandbox(0, subscriber.url, None, option) as sandbox:
@@ -99,7 +101,7 @@ def test_an_event_is_an_envelope_of_sns_whose_signature_holds(version: str) -> N
     assert delivery.headers["x-amz-sns-subscription-arn"].startswith(envelope["TopicArn"] + ":")
 
 
-def test_an_email_is_reported_as_sent_and_as_delivered(
+def test_an_email_gets_a_send_and_a_delivery_event(
     sandbox: RunningSandbox, subscriber: Subscriber
 ) -> None:
     tags = f"delivery={DELIVERY}, attempt=2"
@@ -128,7 +130,7 @@ def test_an_email_is_reported_as_sent_and_as_delivered(
         assert mail["tags"]["ses:from-domain"] == ["rs.example"]
 
 
-def test_headers_of_more_than_ten_kilobytes_are_cut_short(
+def test_headers_of_more_than_ten_kilobytes_are_truncated(
     sandbox: RunningSandbox, subscriber: Subscriber
 ) -> None:
     send(sandbox, **{f"X_Long_{number}": "x" * 800 for number in range(20)})
@@ -147,7 +149,7 @@ def test_headers_of_more_than_ten_kilobytes_are_cut_short(
         {"To": "Müller <m@x.example>"},
     ],
 )
-def test_a_malformed_email_is_reported_too(
+def test_a_malformed_email_gets_events_too(
     sandbox: RunningSandbox, subscriber: Subscriber, headers: dict[str, str]
 ) -> None:
     send(sandbox, **headers)
@@ -155,7 +157,7 @@ def test_a_malformed_email_is_reported_too(
     wait_for(subscriber, "Send", "Delivery")
 
 
-def test_an_email_without_a_configuration_set_is_not_reported(
+def test_an_email_without_a_configuration_set_gets_no_events(
     sandbox: RunningSandbox, subscriber: Subscriber
 ) -> None:
     send_email(sandbox)
@@ -166,7 +168,7 @@ def test_an_email_without_a_configuration_set_is_not_reported(
 
 
 BOUNCED = [("bounceType", "Permanent"), ("bounceSubType", "General")]
-STORIES = {
+EVENTS_OF = {
     "delivered": ["Send", "Delivery"],
     "bounce": ["Send", "Bounce"],
     "soft_bounce": ["Send", "Bounce"],
@@ -176,18 +178,18 @@ STORIES = {
 }
 
 
-@pytest.mark.parametrize("outcome", STORIES)
-def test_a_rule_decides_what_is_reported_of_a_message(
+@pytest.mark.parametrize("outcome", EVENTS_OF)
+def test_a_rule_decides_the_events_of_a_message(
     sandbox: RunningSandbox, subscriber: Subscriber, outcome: str
 ) -> None:
     sandbox.rule(to=ADDRESS, times=1, events={"outcome": outcome})
 
     send(sandbox)
 
-    events = {event["eventType"]: event for event in wait_for(subscriber, *STORIES[outcome])}
+    events = {event["eventType"]: event for event in wait_for(subscriber, *EVENTS_OF[outcome])}
     assert sandbox.rules() == []
-    told = sandbox.messages()[0]["events"]
-    assert [event["type"] for event in told] == STORIES[outcome]
+    published = sandbox.messages()[0]["events"]
+    assert [event["type"] for event in published] == EVENTS_OF[outcome]
     if bounce := events.get("Bounce", {}).get("bounce"):
         permanent = outcome == "bounce"
         assert bounce["bounceType"] == ("Permanent" if permanent else "Transient")
@@ -249,9 +251,7 @@ def test_each_recipient_of_one_email_gets_an_outcome_of_its_own(
     assert bounced["emailAddress"] == bad
 
 
-def test_a_message_can_go_without_any_report(
-    sandbox: RunningSandbox, subscriber: Subscriber
-) -> None:
+def test_a_message_can_have_no_events(sandbox: RunningSandbox, subscriber: Subscriber) -> None:
     sandbox.rule(to="silent@customer.example", events={"outcome": "none"})
     silent = send(sandbox, "silent@customer.example")
     send(sandbox)
@@ -260,7 +260,7 @@ def test_a_message_can_go_without_any_report(
     assert sandbox.message(silent)["events"] == []
 
 
-def test_early_events_arrive_before_the_sender_is_answered(
+def test_early_events_arrive_before_the_send_call_is_answered(
     sandbox: RunningSandbox, subscriber: Subscriber
 ) -> None:
     sandbox.rule(events={"timing": "early"})
@@ -271,7 +271,7 @@ def test_early_events_arrive_before_the_sender_is_answered(
     assert [event["status"] for event in sandbox.message(message_id)["events"]] == [200, 200]
 
 
-def test_late_events_are_held_back(sandbox: RunningSandbox, subscriber: Subscriber) -> None:
+def test_late_events_are_delayed(sandbox: RunningSandbox, subscriber: Subscriber) -> None:
     sandbox.rule(events={"timing": "late", "late_s": 0.7})
     started = time.monotonic()
     send(sandbox)
@@ -281,7 +281,7 @@ def test_late_events_are_held_back(sandbox: RunningSandbox, subscriber: Subscrib
     assert time.monotonic() - started >= 0.7
 
 
-def test_a_second_copy_is_the_same_delivery_and_a_third_was_published_again(
+def test_a_second_copy_is_redelivered_and_a_third_is_republished(
     sandbox: RunningSandbox, subscriber: Subscriber
 ) -> None:
     sandbox.rule(events={"copies": 3, "timing": "early"})
@@ -298,7 +298,7 @@ def test_a_second_copy_is_the_same_delivery_and_a_third_was_published_again(
         check_signature(envelope)
 
 
-def test_events_can_come_in_the_reverse_order_each_after_the_one_before_was_answered(
+def test_reversed_events_come_one_after_another(
     sandbox: RunningSandbox, subscriber: Subscriber
 ) -> None:
     answered: list[str] = []
@@ -318,7 +318,7 @@ def test_events_can_come_in_the_reverse_order_each_after_the_one_before_was_answ
     assert subscriber.types == ["Complaint", "Delivery", "Send"]
 
 
-def test_an_event_is_posted_again_until_the_application_can_take_it(
+def test_an_event_is_posted_again_until_the_application_accepts_it(
     sandbox: RunningSandbox, subscriber: Subscriber
 ) -> None:
     statuses = iter([503, 500])
@@ -332,7 +332,7 @@ def test_an_event_is_posted_again_until_the_application_can_take_it(
     assert [event["status"] for event in sandbox.message(message_id)["events"]] == [204, 204]
 
 
-def test_an_answer_of_4xx_ends_an_event_and_is_counted(
+def test_a_4xx_answer_is_final_and_counted_as_refused(
     sandbox: RunningSandbox, subscriber: Subscriber
 ) -> None:
     subscriber.answer = lambda delivery: 403
@@ -348,7 +348,7 @@ def test_an_answer_of_4xx_ends_an_event_and_is_counted(
     assert after["refused"] - before["refused"] == 2
 
 
-def test_an_application_that_comes_up_later_hears_of_what_it_missed() -> None:
+def test_an_application_that_starts_later_gets_missed_events() -> None:
     with socket.socket() as held:
         held.bind((HOST, 0))
         url = f"http://{HOST}:{held.getsockname()[1]}/"
@@ -364,7 +364,7 @@ def test_an_application_that_comes_up_later_hears_of_what_it_missed() -> None:
                 assert connection.recv(4) == b"POST"
 
 
-def test_an_application_that_hangs_holds_up_no_sender(
+def test_an_application_that_hangs_does_not_delay_sending(
     sandbox: RunningSandbox, subscriber: Subscriber
 ) -> None:
     goes_on = threading.Event()
@@ -381,7 +381,9 @@ def test_an_application_that_hangs_holds_up_no_sender(
     wait_until(lambda: all(map(has_come, ids)), "all have come")
 
 
-def test_stopping_drops_what_is_not_delivered_quietly(capfd: pytest.CaptureFixture[str]) -> None:
+def test_stopping_drops_undelivered_events_without_an_error(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     with running_sandbox(0, f"http://{HOST}:9/", None, "--events-delay=0") as sandbox:
         send(sandbox)
         send_text(sandbox)
@@ -392,7 +394,7 @@ def test_stopping_drops_what_is_not_delivered_quietly(capfd: pytest.CaptureFixtu
     assert capfd.readouterr().err == ""
 
 
-def test_a_message_that_was_not_kept_uses_no_rule_about_events(
+def test_a_refused_message_uses_no_rule_about_events(
     sandbox: RunningSandbox, subscriber: Subscriber
 ) -> None:
     sandbox.rule(events={"outcome": "bounce"}, times=1)
@@ -405,7 +407,7 @@ def test_a_message_that_was_not_kept_uses_no_rule_about_events(
     wait_for(subscriber, "Send", "Bounce")
 
 
-def test_what_was_kept_is_reported_though_its_sender_heard_nothing(
+def test_a_message_accepted_without_an_answer_gets_events(
     sandbox: RunningSandbox, subscriber: Subscriber
 ) -> None:
     sandbox.rule(answer="accept_then_drop", times=1, events={"outcome": "delivered"})
@@ -425,7 +427,7 @@ def asked_to_confirm(sandbox: RunningSandbox, subscriber: Subscriber) -> Deliver
     return delivery
 
 
-def test_a_subscription_is_confirmed_with_the_token_that_was_sent(
+def test_a_subscription_is_confirmed_with_its_token(
     sandbox: RunningSandbox, subscriber: Subscriber
 ) -> None:
     delivery = asked_to_confirm(sandbox, subscriber)
@@ -449,7 +451,7 @@ def test_a_subscription_is_confirmed_with_the_token_that_was_sent(
     assert ask(sandbox, "/api/subscription")[1] == {"confirmed": True}
 
 
-def test_who_may_not_confirm_is_refused_unless_it_is_done_without_a_signature(
+def test_a_denied_caller_can_confirm_only_without_a_signature(
     sandbox: RunningSandbox, subscriber: Subscriber
 ) -> None:
     envelope = asked_to_confirm(sandbox, subscriber).envelope
@@ -470,7 +472,7 @@ def test_who_may_not_confirm_is_refused_unless_it_is_done_without_a_signature(
     assert ask(sandbox, "/api/subscription")[1] == {"confirmed": True}
 
 
-def test_without_a_subscriber_nothing_is_published_and_there_is_nobody_to_ask(
+def test_without_a_subscriber_no_event_is_published(
     shared_sandbox: RunningSandbox,
 ) -> None:
     message_id = send(shared_sandbox)
@@ -489,16 +491,16 @@ def suppressed(sandbox: RunningSandbox) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("outcome", "reason"), [("bounce", "BOUNCE"), ("complaint", "COMPLAINT"), ("soft_bounce", "")]
 )
-def test_ses_keeps_whom_it_will_not_send_to_again(
+def test_ses_suppresses_addresses_that_bounced_or_complained(
     sandbox: RunningSandbox, subscriber: Subscriber, outcome: str, reason: str
 ) -> None:
     sandbox.rule(times=1, events={"outcome": outcome})
     send(sandbox)
-    wait_until(lambda: sandbox.health()["events"]["waiting"] == 0, "all was told")
+    wait_until(lambda: sandbox.health()["events"]["waiting"] == 0, "all is published")
     assert suppressed(sandbox) == ({ADDRESS: reason} if reason else {})
 
 
-def test_what_is_on_ses_s_list_is_taken_and_bounces_whatever_a_rule_says(
+def test_an_email_to_a_suppressed_address_bounces_despite_rules(
     sandbox: RunningSandbox, subscriber: Subscriber
 ) -> None:
     sandbox.account(suppressed=[ADDRESS.upper()])
@@ -511,10 +513,10 @@ def test_what_is_on_ses_s_list_is_taken_and_bounces_whatever_a_rule_says(
     )
 
 
-def test_the_mailbox_simulator_s_addresses_are_never_put_on_it(
+def test_the_mailbox_simulator_s_addresses_are_never_suppressed(
     sandbox: RunningSandbox, subscriber: Subscriber
 ) -> None:
     for name in ("bounce", "complaint+1", "suppressionlist"):
         send(sandbox, f"{name}@simulator.amazonses.com")
-    wait_until(lambda: sandbox.health()["events"]["waiting"] == 0, "all was told")
+    wait_until(lambda: sandbox.health()["events"]["waiting"] == 0, "all is published")
     assert suppressed(sandbox) == {}

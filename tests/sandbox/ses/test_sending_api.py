@@ -1,4 +1,4 @@
-"""E-mails sent by SES's API, as real boto3 clients send them."""
+"""E-mails that a real boto3 client sends by SES's API."""
 
 from typing import Any
 from urllib.error import HTTPError
@@ -23,7 +23,7 @@ TAGS = [{"Name": "delivery", "Value": DELIVERY}, {"Name": "attempt", "Value": "2
 
 
 def send(sandbox: RunningSandbox, source: str = RAW, **more: Any) -> str:
-    """The id of a raw message that SES took."""
+    """Send a raw message and return its ID."""
     timeout = more.pop("timeout", PATIENCE_S)
     client = aws(sandbox, "sesv2", timeout)
     return str(client.send_email(Content={"Raw": {"Data": source.encode()}}, **more)["MessageId"])
@@ -37,7 +37,7 @@ def refusal(sandbox: RunningSandbox, **request: Any) -> tuple[int, str, str]:
     return answer["ResponseMetadata"]["HTTPStatusCode"], error["Code"], error["Message"]
 
 
-def test_a_raw_message_is_kept_as_by_smtp_under_the_id_of_the_answer(
+def test_a_raw_message_is_stored_as_one_by_smtp(
     sandbox: RunningSandbox,
 ) -> None:
     message_id = send(sandbox, Destination={"ToAddresses": [ADDRESS]})
@@ -50,7 +50,9 @@ def test_a_raw_message_is_kept_as_by_smtp_under_the_id_of_the_answer(
     assert "ours@rs.example" not in kept["source"]
 
 
-def test_what_stands_beside_a_raw_message_goes_before_its_headers(sandbox: RunningSandbox) -> None:
+def test_the_request_s_fields_override_the_headers_of_a_raw_message(
+    sandbox: RunningSandbox,
+) -> None:
     headers = "X-SES-MESSAGE-TAGS: kind=x\r\nX-SES-CONFIGURATION-SET: other\r\n"
     message_id = send(
         sandbox,
@@ -68,7 +70,7 @@ def test_what_stands_beside_a_raw_message_goes_before_its_headers(sandbox: Runni
     assert [name for name, _ in kept["headers"]].count("From") == 1
 
 
-def test_without_anything_beside_it_a_raw_message_says_everything_itself(
+def test_a_raw_message_alone_is_enough(
     sandbox: RunningSandbox,
 ) -> None:
     headers = f"X-SES-MESSAGE-TAGS: delivery={DELIVERY}\r\nX-SES-CONFIGURATION-SET: rs-events\r\n"
@@ -142,7 +144,7 @@ def test_a_simple_message_is_made_into_mime(
         ),
     ],
 )
-def test_a_request_that_cannot_be_is_a_bad_request_and_uses_no_rule(
+def test_an_invalid_request_is_refused_and_uses_no_rule(
     sandbox: RunningSandbox, request_: dict[str, Any], words: str
 ) -> None:
     sandbox.rule(channel="email", answer="throttle", times=1)
@@ -154,7 +156,9 @@ def test_a_request_that_cannot_be_is_a_bad_request_and_uses_no_rule(
 
 
 @pytest.mark.parametrize("body", [b"", b"Subject: x", b'{"Content": {"Raw": {"Data": "!"}}}'])
-def test_what_cannot_be_read_at_all_is_said_to_be_so(sandbox: RunningSandbox, body: bytes) -> None:
+def test_an_unreadable_request_is_a_serialization_error(
+    sandbox: RunningSandbox, body: bytes
+) -> None:
     request = Request(f"{sandbox.aws_url}/v2/email/outbound-emails", body, method="POST")
     with pytest.raises(HTTPError) as refused:
         urlopen(request, timeout=PATIENCE_S)
@@ -198,7 +202,7 @@ def test_an_email_is_refused_with_the_codes_of_ses(
 
 
 @pytest.mark.parametrize(("answer", "kept"), [("hang", 0), ("accept_then_hang", 1)])
-def test_a_call_that_hangs_ends_with_its_client(
+def test_a_hanging_call_ends_with_its_client(
     sandbox: RunningSandbox, answer: str, kept: int
 ) -> None:
     sandbox.rule(channel="email", answer=answer)
@@ -208,7 +212,7 @@ def test_a_call_that_hangs_ends_with_its_client(
 
 
 @pytest.mark.parametrize(("answer", "kept"), [("drop", 0), ("accept_then_drop", 1)])
-def test_a_connection_can_be_closed_in_place_of_an_answer(
+def test_a_connection_can_be_closed_instead_of_an_answer(
     sandbox: RunningSandbox, answer: str, kept: int
 ) -> None:
     sandbox.rule(channel="email", answer=answer)
@@ -217,18 +221,18 @@ def test_a_connection_can_be_closed_in_place_of_an_answer(
     assert len(sandbox.messages()) == kept
 
 
-def test_a_rule_for_an_address_is_for_no_other(sandbox: RunningSandbox) -> None:
+def test_a_rule_for_an_address_does_not_apply_to_others(sandbox: RunningSandbox) -> None:
     sandbox.rule(to=ADDRESS, answer="permanent")
     assert refusal(sandbox)[1] == "MessageRejected"
     assert send(sandbox, Destination={"ToAddresses": ["other@x.example"]})
 
 
-def test_a_slow_answer_is_one_all_the_same(sandbox: RunningSandbox) -> None:
+def test_a_slow_answer_still_accepts_the_message(sandbox: RunningSandbox) -> None:
     sandbox.rule(channel="email", answer="slow", after_s=0.1)
     assert sandbox.message(send(sandbox))["subject"] == "Prêt"
 
 
-def test_the_right_to_send_can_be_denied(sandbox: RunningSandbox) -> None:
+def test_the_permission_to_send_can_be_denied(sandbox: RunningSandbox) -> None:
     sandbox.account(denied=["ses:SendRawEmail"])
     status, code, message = refusal(sandbox)
     sandbox.reset_account()
@@ -236,5 +240,5 @@ def test_the_right_to_send_can_be_denied(sandbox: RunningSandbox) -> None:
     assert message.endswith("not authorized to perform: ses:SendRawEmail")
 
 
-def test_a_message_of_megabytes_is_taken(sandbox: RunningSandbox) -> None:
+def test_a_message_of_megabytes_is_accepted(sandbox: RunningSandbox) -> None:
     assert send(sandbox, RAW + "x" * 3_000_000)

@@ -16,7 +16,7 @@ SES_ID = re.compile(
 
 @pytest.fixture
 def stranger(sandbox: RunningSandbox) -> Iterator[smtplib.SMTP]:
-    """A client which has not logged in."""
+    """A client that has not logged in."""
     with smtplib.SMTP(HOST, sandbox.smtp_port, timeout=60) as client:
         client.ehlo()
         yield client
@@ -47,7 +47,7 @@ def send_raw(client: smtplib.SMTP, source: bytes) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
-def test_the_right_password_is_taken_by_plain_and_by_login(
+def test_the_right_password_is_accepted_by_plain_and_login(
     stranger: smtplib.SMTP, mechanism: str
 ) -> None:
     stranger.user, stranger.password = SMTP_USER, SMTP_PASSWORD
@@ -69,7 +69,7 @@ def test_a_wrong_user_or_password_is_refused_with_535(
     assert refusal.value.smtp_error == b"Authentication Credentials Invalid"
 
 
-def test_a_sender_who_has_not_logged_in_is_refused_with_530(
+def test_a_client_without_a_login_is_refused_with_530(
     sandbox: RunningSandbox, stranger: smtplib.SMTP
 ) -> None:
     with pytest.raises(smtplib.SMTPSenderRefused) as refusal:
@@ -79,7 +79,7 @@ def test_a_sender_who_has_not_logged_in_is_refused_with_530(
     assert sandbox.messages() == []
 
 
-def test_an_accepted_message_is_answered_with_the_id_it_is_kept_under(
+def test_the_reply_to_an_accepted_message_has_its_id(
     sandbox: RunningSandbox, client: smtplib.SMTP
 ) -> None:
     code, reply = send_raw(client, b"Subject: Your repair is ready\r\n\r\nIt is.")
@@ -91,7 +91,7 @@ def test_an_accepted_message_is_answered_with_the_id_it_is_kept_under(
     assert sandbox.message(message_id)["subject"] == "Your repair is ready"
 
 
-def test_message_id_and_date_are_overridden(sandbox: RunningSandbox, client: smtplib.SMTP) -> None:
+def test_message_id_and_date_are_replaced(sandbox: RunningSandbox, client: smtplib.SMTP) -> None:
     long_ago = "Thu, 01 Jan 2015 00:00:00 +0000"
     client.send_message(an_email(Message_ID="<ours@rs.example>", Date=long_ago))
 
@@ -126,7 +126,7 @@ def test_configuration_set_and_tags_are_read_and_removed(
     assert "x-ses" not in kept["source"].lower()
 
 
-def test_a_message_without_ses_headers_has_no_configuration_set_and_no_tags(
+def test_without_ses_headers_there_are_no_tags_or_configuration_set(
     sandbox: RunningSandbox, client: smtplib.SMTP
 ) -> None:
     client.send_message(an_email())
@@ -184,7 +184,7 @@ def test_a_bad_recipient_is_refused_with_553(
     assert sandbox.messages() == []
 
 
-def test_the_good_recipients_of_a_message_get_it_when_another_is_refused(
+def test_a_bad_recipient_does_not_stop_the_others(
     sandbox: RunningSandbox, client: smtplib.SMTP
 ) -> None:
     refused = client.send_message(an_email(), to_addrs=["a@rs.example", "bad@", "b@rs.example"])
@@ -194,7 +194,7 @@ def test_the_good_recipients_of_a_message_get_it_when_another_is_refused(
     assert kept["to"] == ["a@rs.example", "b@rs.example"]
 
 
-def test_the_parts_of_a_message_are_readable(sandbox: RunningSandbox, client: smtplib.SMTP) -> None:
+def test_text_and_html_are_decoded(sandbox: RunningSandbox, client: smtplib.SMTP) -> None:
     message = an_email(List_Unsubscribe="<https://rs.example/u/1>")
     message.replace_header(
         "Subject", "Réparation prête à être récupérée — nº 42, chez Müller & Søn"
@@ -236,9 +236,7 @@ def test_ses_headers_are_read_from_lines_that_end_in_lf_alone(
     assert kept["text"] == "Ready.\n"
 
 
-def test_what_follows_the_headers_is_kept_byte_for_byte(
-    sandbox: RunningSandbox, client: smtplib.SMTP
-) -> None:
+def test_the_body_is_stored_byte_for_byte(sandbox: RunningSandbox, client: smtplib.SMTP) -> None:
     body = ".a line that opens with a dot\r\n\r\n..two\r\nFrom here on\r\n"
     send_raw(client, b"Subject: folded\r\n  here\r\n\r\n" + body.encode())
 
@@ -261,7 +259,7 @@ def test_what_follows_the_headers_is_kept_byte_for_byte(
         b"Subject: =?no-such?q?x?=\r\nFrom: <<>>, ;\r\n\r\n",
     ],
 )
-def test_a_malformed_message_is_kept_and_can_be_listed(
+def test_a_malformed_message_is_stored_and_listed(
     sandbox: RunningSandbox, client: smtplib.SMTP, source: bytes
 ) -> None:
     code, _ = send_raw(client, source)

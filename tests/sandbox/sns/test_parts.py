@@ -20,11 +20,11 @@ TEXTS = {
 
 
 @pytest.mark.parametrize("body", TEXTS.values(), ids=TEXTS)
-def test_the_witness_and_the_application_count_the_same_parts(body: str) -> None:
+def test_the_sandbox_and_the_application_count_the_same_parts(body: str) -> None:
     counted = segments.count(body)
     assert (parts.encoding(body), len(parts.split(body))) == (counted.encoding, counted.parts)
     assert "".join(parts.split(body)) == body
 
 
-def test_a_character_is_never_cut_between_two_parts() -> None:
+def test_a_character_is_never_split_between_two_parts() -> None:
     assert [len(part) for part in parts.split("a" * 152 + "€" + "b" * 20)] == [152, 21]

@@ -1,4 +1,4 @@
-"""What the application can read of its texts: opt-outs from SNS, receipts from CloudWatch Logs."""
+"""Opt-outs in SNS and SMS receipts in CloudWatch Logs, read by real boto3 clients."""
 
 import json
 import time
@@ -18,7 +18,7 @@ FAILURES = f"{GROUP}/Failure"
 
 
 def receipts(sandbox: RunningSandbox, group: str, **query: Any) -> list[dict[str, Any]]:
-    """Every receipt, page after page, as boto3 reads them."""
+    """Read every page of the receipts."""
     pages = aws(sandbox, "logs").get_paginator("filter_log_events")
     return [
         json.loads(event["message"])
@@ -60,7 +60,7 @@ def test_a_text_has_a_receipt_of_success(sandbox: RunningSandbox) -> None:
     assert (event["type"], event["detail"]) == ("SUCCESS", delivery["providerResponse"])
 
 
-def test_a_text_can_fail_on_its_way(sandbox: RunningSandbox) -> None:
+def test_the_receipt_of_a_text_can_be_a_failure(sandbox: RunningSandbox) -> None:
     sandbox.rule(to=PHONE, times=1, events={"outcome": "bounce"})
     message_id = send_text(sandbox)
 
@@ -70,7 +70,7 @@ def test_a_text_can_fail_on_its_way(sandbox: RunningSandbox) -> None:
     assert receipt["delivery"]["providerResponse"] == "Phone is currently unreachable/unavailable"
 
 
-def test_of_a_country_s_two_simulator_numbers_one_gets_its_texts_unless_told_otherwise(
+def test_only_a_simulator_number_for_failures_fails_by_itself(
     sandbox: RunningSandbox,
 ) -> None:
     success, failure = NUMBERS["GB"]
@@ -82,9 +82,7 @@ def test_of_a_country_s_two_simulator_numbers_one_gets_its_texts_unless_told_oth
     wait_for_receipt(sandbox, send_text(sandbox, failure), GROUP)
 
 
-def test_a_number_that_answers_stop_gets_that_text_and_none_after_it(
-    sandbox: RunningSandbox, phone: str
-) -> None:
+def test_a_number_that_answers_stop_gets_no_later_text(sandbox: RunningSandbox, phone: str) -> None:
     sandbox.rule(to=phone, times=1, events={"outcome": "opt_out"})
     sns = aws(sandbox)
 
@@ -119,18 +117,20 @@ def test_opt_outs_are_listed_a_hundred_at_a_time(sandbox: RunningSandbox) -> Non
 
 
 @pytest.mark.parametrize("body", ["", "[]", '{"phone": "12"}', '{"phone": 12}', '{"number": "+1"}'])
-def test_an_opt_out_of_no_number_is_refused(sandbox: RunningSandbox, body: str) -> None:
+def test_an_opt_out_of_an_invalid_number_is_refused(sandbox: RunningSandbox, body: str) -> None:
     assert ask(sandbox, "/api/opt-outs", "POST", body)[0].status == 400
 
 
 @pytest.mark.parametrize("action", ["check_if_phone_number_is_opted_out", "opt_in_phone_number"])
-def test_sns_is_not_asked_about_what_is_no_number(sandbox: RunningSandbox, action: str) -> None:
+def test_sns_refuses_questions_about_an_invalid_number(
+    sandbox: RunningSandbox, action: str
+) -> None:
     sns = aws(sandbox)
     with pytest.raises(sns.exceptions.InvalidParameterException):
         getattr(sns, action)(phoneNumber="12")
 
 
-def test_a_receipt_can_be_late_be_twice_and_not_be(sandbox: RunningSandbox) -> None:
+def test_a_receipt_can_be_late_or_twice_or_missing(sandbox: RunningSandbox) -> None:
     sandbox.rule(times=1, events={"outcome": "none"})
     silent = send_text(sandbox)
     sandbox.rule(times=1, events={"timing": "late", "late_s": 0.7, "copies": 2})
@@ -146,7 +146,7 @@ def test_a_receipt_can_be_late_be_twice_and_not_be(sandbox: RunningSandbox) -> N
     assert silent not in ids()
 
 
-def test_receipts_are_read_by_time_and_page_after_page(sandbox: RunningSandbox) -> None:
+def test_receipts_are_read_by_time_and_by_page(sandbox: RunningSandbox) -> None:
     ids = [send_text(sandbox) for _ in range(5)]
     for message_id in ids:
         wait_for_receipt(sandbox, message_id, GROUP)
@@ -174,7 +174,7 @@ def test_receipts_are_read_by_time_and_page_after_page(sandbox: RunningSandbox) 
         ({"logGroupName": GROUP, "nextToken": "nonsense"}, "InvalidParameterException"),
     ],
 )
-def test_a_query_of_the_logs_that_cannot_be_honoured_is_refused(
+def test_a_log_query_with_unsupported_parameters_is_refused(
     sandbox: RunningSandbox, query: dict[str, str], code: str
 ) -> None:
     with pytest.raises(ClientError) as raised:
@@ -183,7 +183,7 @@ def test_a_query_of_the_logs_that_cannot_be_honoured_is_refused(
     assert raised.value.response["Error"]["Code"] == code
 
 
-def test_another_action_of_the_logs_is_unknown(sandbox: RunningSandbox) -> None:
+def test_another_action_of_cloudwatch_logs_is_refused(sandbox: RunningSandbox) -> None:
     with pytest.raises(ClientError) as raised:
         aws(sandbox, "logs").describe_log_groups()
 

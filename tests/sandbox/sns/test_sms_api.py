@@ -37,7 +37,7 @@ def refusal(error: ClientError) -> tuple[int, str, str]:
     )
 
 
-def test_a_published_text_is_answered_with_the_id_it_is_kept_under(
+def test_publish_answers_with_the_id_of_the_stored_text(
     sandbox: RunningSandbox, sns: SNSClient
 ) -> None:
     answer = sns.publish(PhoneNumber=PHONE, Message="Your repair is ready & waiting: 10 €")
@@ -105,7 +105,7 @@ def test_a_number_that_is_not_e164_is_an_invalid_parameter(
     assert sandbox.messages() == []
 
 
-def test_a_refusal_is_readable_whatever_the_number_was(sns: SNSClient) -> None:
+def test_a_refusal_is_valid_xml_for_any_number(sns: SNSClient) -> None:
     with pytest.raises(sns.exceptions.InvalidParameterException) as raised:
         sns.publish(PhoneNumber="<&>\x00\x0b", Message="Ready.")
 
@@ -140,7 +140,7 @@ def test_a_message_may_have_1600_characters_and_no_more(
 
 
 @pytest.mark.parametrize("sender_id", ["RSX", "R-1", "Abcdefghij1"])
-def test_a_sender_id_of_3_to_11_characters_is_taken(
+def test_a_sender_id_of_3_to_11_characters_is_accepted(
     sandbox: RunningSandbox, sns: SNSClient, sender_id: str
 ) -> None:
     sns.publish(
