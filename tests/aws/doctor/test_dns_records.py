@@ -16,7 +16,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from apps.aws.doctor import dns_records
-from sandbox.ses_v2 import DKIM_TOKENS
+from sandbox.ses.account_api import DKIM_TOKENS
 from sandbox.testing import HOST, RunningSandbox
 
 DOMAIN, MAIL_FROM = "rssystems.com", "mail.rssystems.com"

@@ -19,9 +19,9 @@ from apps.core.guards import circuit_breaker
 from apps.core.guards.sms_budget import this_month
 from apps.core.models import Contact, Delivery, Mark, ProviderEvent, SMSSpend, Suppression
 from apps.core.states import Channel, DeliveryState, EventKind, LogEvent
-from sandbox.account import EVERY_OUTCOME
+from sandbox.account.settings import EVERY_OUTCOME
+from sandbox.arns import TOPIC as ARN
 from sandbox.testing import RunningSandbox
-from sandbox.topic import ARN
 from tests.support.doctor import Lines
 from tests.support.services import Worker, wait_until
 from tools.endpoints import endpoints
