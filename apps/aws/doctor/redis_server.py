@@ -1,7 +1,8 @@
-"""Checks of Redis as the broker needs it, by INFO alone: managed Redis has no CONFIG."""
+"""Checks of Redis as the broker needs it. They use INFO: managed Redis has no CONFIG."""
 
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import redis
 from django.conf import settings
@@ -16,6 +17,8 @@ from apps.core.redaction import redact
 OLDEST_VERSION = 7
 MEMORY_WARNING = 0.8
 _TIMEOUT_S = 2
+#: Milliseconds after which a probe's keys go by themselves.
+_PROBE_MS = 10_000
 
 
 def client() -> Any:
@@ -42,6 +45,39 @@ def reachable(account: Account) -> Finding:
     if old and settings.ENVIRONMENT != "development":
         return warn(f"{where} has version {version}", f"Use {OLDEST_VERSION}.0 or newer.")
     return ok(f"{where} answers, version {version}")
+
+
+def writable(account: Account) -> Finding:
+    """Check that Redis accepts what Celery's transport writes: a transaction over several keys.
+
+    A PING is answered by a replica and by a cluster as well. The keys of the probe are deleted.
+    """
+    info = client().info()
+    if info.get("cluster_enabled"):
+        return fail(
+            "Redis is in cluster mode: workers end with CROSSSLOT, for Celery uses several keys "
+            "at once",
+            "Use a Redis or Valkey without cluster mode; ElastiCache Serverless has no other.",
+        )
+    if info.get("role") == "slave":
+        return fail(
+            "it is a replica: what is written there is refused or lost",
+            "Name the primary in CELERY_BROKER_URL; in ElastiCache, the primary endpoint.",
+        )
+    keys = [f"rs:doctor:{uuid4().hex}:{number}" for number in range(3)]
+    try:
+        with client().pipeline(transaction=True) as probe:
+            for key in keys:
+                probe.set(key, "", px=_PROBE_MS)
+            for key in keys:
+                probe.delete(key)
+            probe.execute()
+    except redis.ResponseError as error:
+        return fail(
+            f"it refuses a write: {redact(str(error)).rstrip('.')}",
+            "Check which node CELERY_BROKER_URL names, its memory, and the rights of its user.",
+        )
+    return ok("a write was accepted")
 
 
 def eviction(account: Account) -> Finding:

@@ -43,8 +43,8 @@ class Broken:
 
 #: The doctor's checks of a hop: their ids, or what those begin with.
 _CHECKS: dict[tuple[Hop, Channel], tuple[str, ...]] = {
-    (Hop.WORKER, Channel.EMAIL): ("workers.", "redis.reachable"),
-    (Hop.WORKER, Channel.SMS): ("workers.", "redis.reachable"),
+    (Hop.WORKER, Channel.EMAIL): ("workers.", "redis.reachable", "redis.writable"),
+    (Hop.WORKER, Channel.SMS): ("workers.", "redis.reachable", "redis.writable"),
     (Hop.PROVIDER, Channel.EMAIL): ("email.", "events.configuration_set", "workers.channels"),
     (Hop.PROVIDER, Channel.SMS): ("credentials.", "sms.", "workers.channels"),
     (Hop.EVENT, Channel.EMAIL): ("events.", "settings.contradictions"),

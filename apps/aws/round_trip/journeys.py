@@ -88,7 +88,7 @@ def send_round(
     be sent, and none of its suppressions. Raises CannotStart.
     """
     patience = [timeout_s or PATIENCE_S[each.channel] for each in recipients]
-    with simulated_recipients.alone(timedelta(seconds=max(patience, default=0.0))):
+    with simulated_recipients.hold_lock(timedelta(seconds=max(patience, default=0.0))):
         simulated_recipients.forget_suppressions(recipients)
         journeys: list[Journey] = []
         try:
@@ -107,7 +107,7 @@ def _begin(recipient: Recipient, run: str, patience_s: float) -> Journey:
     with transaction.atomic():
         [notification] = NotificationService().notify(
             LOOPBACK.name,
-            simulated_recipients.account(recipient),
+            simulated_recipients.user_for(recipient),
             {"simulates": recipient.name, "run": run},
             priority=priority,
             action_url="/",

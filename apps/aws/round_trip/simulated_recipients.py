@@ -70,7 +70,7 @@ def recipients(names: Iterable[str], run: str, country: str) -> list[Recipient]:
     return chosen
 
 
-def account(recipient: Recipient) -> AbstractBaseUser:
+def user_for(recipient: Recipient) -> AbstractBaseUser:
     """Return the user of this recipient, with its address as contact; raises CannotStart."""
     user, _ = get_user_model().objects.get_or_create(
         username=f"loopback-{recipient.name}",
@@ -100,7 +100,7 @@ def account(recipient: Recipient) -> AbstractBaseUser:
 
 
 @contextmanager
-def alone(longest: timedelta) -> Iterator[None]:
+def hold_lock(longest: timedelta) -> Iterator[None]:
     """Hold the lock of the only run, because the users are shared; raises CannotStart.
 
     A run that was killed keeps the lock for as long as it would have taken.

@@ -1,7 +1,9 @@
 """The doctor on a healthy system, and with one fault at a time: real boto3 clients, real Redis."""
 
+import subprocess
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import botocore.session
@@ -11,7 +13,7 @@ from django.db import connection
 from django.utils import timezone
 
 from apps.aws.account import Account
-from apps.aws.doctor import configuration, database, events, examination, workers
+from apps.aws.doctor import configuration, database, events, examination, redis_server, workers
 from apps.core.audit import metrics
 from apps.core.audit.findings import Status
 from apps.core.exceptions import ChannelUnavailableError
@@ -25,6 +27,13 @@ from sandbox.testing import RunningSandbox
 from tests.support.doctor import Lines
 from tests.support.services import Worker, wait_until
 from tools.endpoints import endpoints
+from tools.processes import (
+    LOOPBACK,
+    die_with_parent,
+    free_ports,
+    redis_answers,
+    redis_command,
+)
 
 Examine = Callable[[], Lines]
 #: Their words are never twice the same.
@@ -444,6 +453,79 @@ def test_a_remote_database_without_required_tls_is_a_warning_in_production(
     assert database.tls(Account()).status == Status.OK
     settings.ENVIRONMENT = "production"
     assert database.tls(Account()).status == status
+
+
+def test_a_redis_that_is_a_replica_fails(
+    healthy: RunningSandbox, examine: Examine, redis_url: str
+) -> None:
+    server = redis.Redis.from_url(redis_url)
+    before = examine()
+    [closed] = free_ports(1)
+    server.replicaof(LOOPBACK, closed)
+    try:
+        only("redis.writable", Status.FAIL, "it is a replica", before, examine())
+    finally:
+        server.replicaof("NO", "ONE")
+
+
+def test_a_redis_that_refuses_writes_fails(
+    healthy: RunningSandbox, examine: Examine, redis_url: str
+) -> None:
+    server = redis.Redis.from_url(redis_url)
+    before = examine()
+    server.config_set("min-replicas-to-write", 1)
+    try:
+        only("redis.writable", Status.FAIL, "it refuses a write", before, examine())
+    finally:
+        server.config_set("min-replicas-to-write", 0)
+
+
+@pytest.mark.services
+def test_a_redis_in_cluster_mode_fails(settings: Any, tmp_path: Path) -> None:
+    [port] = free_ports(1)
+    # Its bus listens at the port plus 10,000.
+    options = ["--cluster-enabled", "yes"]
+    process = subprocess.Popen(
+        [*redis_command(port, tmp_path), *options],
+        stdout=subprocess.DEVNULL,
+        preexec_fn=die_with_parent,
+    )
+    try:
+        wait_until(lambda: redis_answers(port), "the Redis in cluster mode answers")
+        settings.CELERY_BROKER_URL = f"redis://{LOOPBACK}:{port}/0"
+        assert redis_server.reachable(Account()).status == Status.OK
+        finding = redis_server.writable(Account())
+        assert finding.status == Status.FAIL
+        assert "cluster mode" in finding.found
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_the_trial_write_leaves_nothing_in_redis(healthy: RunningSandbox, redis_url: str) -> None:
+    server = redis.Redis.from_url(redis_url)
+    before = set(server.keys())
+    assert redis_server.writable(Account()).status == Status.OK
+    assert set(server.keys()) == before
+
+
+def test_a_database_that_only_reads_fails(healthy: RunningSandbox, examine: Examine) -> None:
+    reads_only, writes_again = {
+        "sqlite": ("PRAGMA query_only = ON", "PRAGMA query_only = OFF"),
+        "postgresql": ("SET transaction_read_only = on", "SELECT 1"),
+    }[connection.vendor]
+    marks = Mark.objects.count()
+    assert examine()["database.writable"].finding.status == Status.OK
+    with connection.cursor() as cursor:
+        cursor.execute(reads_only)
+        try:
+            lines = examine()
+        finally:
+            cursor.execute(writes_again)
+    finding = lines["database.writable"].finding
+    assert (finding.status, "refuses a write" in finding.found) == (Status.FAIL, True)
+    assert lines["database.reachable"].finding.status == Status.OK
+    assert Mark.objects.count() == marks
 
 
 def test_an_evicting_redis_fails(healthy: RunningSandbox, examine: Examine, redis_url: str) -> None:

@@ -192,7 +192,7 @@ def test_the_command_prints_a_line_each_and_ends_well_where_nothing_fails(
     assert "ok   email.sent: SES counts 1 sent in 24 hours, we 0 to 1." in printed
 
 
-def test_as_json_it_is_one_object_and_the_status_is_1_where_a_line_fails(
+def test_as_json_it_is_one_object_and_the_status_is_1_if_one_fails(
     sandbox: RunningSandbox, email: Callable[..., Delivery]
 ) -> None:
     row = email()
@@ -243,7 +243,7 @@ def test_an_unreachable_aws_fails_only_the_comparisons_that_ask_it(
     assert lines["email.bounced"].finding.found.startswith("cloudwatch could not be reached")
 
 
-def test_every_line_and_what_it_lets_pass_is_in_the_docs_and_in_order(
+def test_every_comparison_is_documented_in_the_printed_order(
     sandbox: RunningSandbox,
 ) -> None:
     explained = [re.sub("`", "", row[0]) for row in table("Reconciling")]

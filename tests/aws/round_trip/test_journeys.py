@@ -134,12 +134,12 @@ def test_an_option_that_makes_no_sense_is_refused(option: str) -> None:
 
 def test_one_run_at_a_time_and_a_killed_one_blocks_for_its_own_time_only() -> None:
     with (
-        simulated_recipients.alone(timedelta(minutes=2)),
+        simulated_recipients.hold_lock(timedelta(minutes=2)),
         pytest.raises(CommandError, match="Another run is under way until"),
     ):
         run("--yes", "--only=success")
     Mark.objects.create(name=simulated_recipients._UNDER_WAY, at=timezone.now())
-    with simulated_recipients.alone(timedelta(minutes=2)):
+    with simulated_recipients.hold_lock(timedelta(minutes=2)):
         pass
     assert not Mark.objects.exists()
 

@@ -270,7 +270,7 @@ def _conclusion(run: Setup, variables: dict[str, str], left: list[str]) -> Itera
     yield "For the environment file:"
     yield from (f"{name}={value}" for name, value in variables.items())
     yield ""
-    yield "Left to a person, where it is not done yet:"
+    yield "Left to a person, if not done yet:"
     yield from (f"- {each}" for each in left)
 
 
