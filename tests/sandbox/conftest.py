@@ -27,6 +27,7 @@ def sandbox(shared_sandbox: RunningSandbox) -> RunningSandbox:
     )
     shared_sandbox.clear()
     shared_sandbox.clear_rules()
+    shared_sandbox.reset_smtp_habits()
     shared_sandbox.account(suppressed=[])
     return shared_sandbox
 
