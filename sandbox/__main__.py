@@ -8,8 +8,10 @@ import random
 import sys
 from urllib.parse import urlsplit
 
+from sandbox.json_input import patched
 from sandbox.net.loopback import is_loopback
 from sandbox.server import CannotListen, Options, serve
+from sandbox.ses.smtp import Habits
 from sandbox.sns.signing import VERSIONS
 
 
@@ -60,6 +62,13 @@ def _options() -> Options:
     parser.add_argument(
         "--smtp-password", default=os.environ.get("SANDBOX_SMTP_PASSWORD", "sandbox-password")
     )
+    parser.add_argument(
+        "--smtp-habits",
+        type=_habits,
+        default="{}",
+        metavar="JSON",
+        help="how the SMTP server differs from SES, as PATCH /api/smtp takes it",
+    )
     return Options(**vars(parser.parse_args()))
 
 
@@ -76,6 +85,13 @@ def _events_url(text: str) -> str:
     if text and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
         raise argparse.ArgumentTypeError(f"{text} is not an http address on this machine")
     return text
+
+
+def _habits(text: str) -> Habits:
+    try:
+        return patched(Habits(), text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _port(text: str) -> int:

@@ -26,60 +26,48 @@ class Acceptor:
     async def accept(
         self, message: Message, transport: asyncio.BaseTransport | None
     ) -> Answer | None:
-        """Keep a message and return None, or return the name of the refusal.
+        """Return None if a message is accepted as usual, or the answer that a rule asks for.
 
         If a rule lets the client wait for ever, this does not return: the server cancels the call
         when its connection, `transport`, is gone.
         """
         if transport is None or transport.is_closing():
             # The connection was cut before the message was accepted.
-            await _wait_for_cancellation()
+            await wait_for_cancellation()
         rule, events = self._rules.decide(message.channel, message.recipients)
         if rule and rule.answer not in ACCEPTING:
-            return await _answer_without_keeping(rule, transport)
+            return await _answer(rule, transport)
         await self._publish(self._store.add(message), events)
         if self._latency:
             # Without latency, don't yield to the event loop: a rule that cuts connections must not
             # come between keeping a message and its answer.
             await asyncio.sleep(self._latency)
-        if rule:
-            await _answer_after_keeping(rule, transport)
-        return None
+        return await _answer(rule, transport) if rule else None
 
 
-async def _answer_without_keeping(
-    rule: Rule, transport: asyncio.BaseTransport | None
-) -> Answer | None:
-    if rule.answer == "hang":
+async def _answer(rule: Rule, transport: asyncio.BaseTransport | None) -> Answer | None:
+    if rule.answer in ("hang", "accept_then_hang"):
         await _hang(rule.after_s, transport)
-    if rule.answer == "drop":
+    if rule.answer in ("drop", "accept_then_drop"):
         await _drop(rule.after_s, transport)
     await asyncio.sleep(rule.after_s)
-    return rule.answer
-
-
-async def _answer_after_keeping(rule: Rule, transport: asyncio.BaseTransport | None) -> None:
-    if rule.answer == "accept_then_hang":
-        await _hang(rule.after_s, transport)
-    if rule.answer == "accept_then_drop":
-        await _drop(rule.after_s, transport)
-    await asyncio.sleep(rule.after_s)
+    return None if rule.answer == "slow" else rule.answer
 
 
 async def _hang(seconds: float, transport: asyncio.BaseTransport | None) -> Never:
     """Do not answer until the client leaves, or for that many seconds unless they are 0."""
     if not seconds:
-        await _wait_for_cancellation()
+        await wait_for_cancellation()
     await _drop(seconds, transport)
 
 
 async def _drop(seconds: float, transport: asyncio.BaseTransport | None) -> Never:
     await asyncio.sleep(seconds)
     cut(transport)
-    await _wait_for_cancellation()
+    await wait_for_cancellation()
 
 
-async def _wait_for_cancellation() -> Never:
-    # Both servers cancel a call whose connection is gone.
+async def wait_for_cancellation() -> Never:
+    """Wait until the server cancels the call, as both servers do when its connection is gone."""
     await asyncio.get_running_loop().create_future()
     raise AssertionError("unreachable: the future never ends")

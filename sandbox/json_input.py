@@ -1,6 +1,7 @@
 """JSON objects that the sandbox reads strictly, with a sentence for each mistake."""
 
-from typing import Any
+import json
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -11,9 +12,23 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+Settings = TypeVar("Settings", bound=Strict)
+
+
 def explain(error: ValidationError, model: type[BaseModel]) -> str:
     """Return what is wrong with a document that should be a `model`, for a developer."""
     return "; ".join(_sentence(dict(each), model) for each in error.errors())
+
+
+def patched(settings: Settings, body: str | bytes) -> Settings:
+    """Return the settings with the fields of a JSON object; raises ValueError with a sentence."""
+    given = json.loads(body)
+    if not isinstance(given, dict):
+        raise ValueError("the body must be a JSON object")
+    try:
+        return type(settings).model_validate(settings.model_dump() | given)
+    except ValidationError as error:
+        raise ValueError(explain(error, type(settings))) from error
 
 
 def _sentence(error: dict[str, Any], model: type[BaseModel]) -> str:

@@ -16,6 +16,7 @@ from sandbox.api.account import AccountApi
 from sandbox.api.app import build_app
 from sandbox.api.messages import MessagesApi
 from sandbox.api.rules import RulesApi
+from sandbox.api.smtp import SmtpApi
 from sandbox.api.subscription import SubscriptionApi
 from sandbox.cloudwatch import get_metric_data, logs, put_metric_data
 from sandbox.cloudwatch.counts import Counts
@@ -29,7 +30,7 @@ from sandbox.net import aws_port
 from sandbox.net.listener import Listener
 from sandbox.ses.account_api import SesAccountApi
 from sandbox.ses.sending_api import MAX_BODY, SendingApi
-from sandbox.ses.smtp import Credentials, SmtpEndpoint, protocol_factory
+from sandbox.ses.smtp import Credentials, Habits, SmtpEndpoint, protocol_factory
 from sandbox.sns.settings import SnsSettings
 from sandbox.sns.signing import SignatureVersion, Signer
 from sandbox.sns.sms_api import SmsApi
@@ -55,6 +56,7 @@ class Options(NamedTuple):
     signature_version: SignatureVersion
     smtp_user: str
     smtp_password: str
+    smtp_habits: Habits
 
 
 async def serve(options: Options) -> None:
@@ -76,7 +78,7 @@ async def serve(options: Options) -> None:
         acceptor = Acceptor(store, rules, feedback.publish, options.latency)
 
         credentials = Credentials(options.smtp_user, options.smtp_password)
-        smtp = SmtpEndpoint(acceptor, rules, credentials)
+        smtp = SmtpEndpoint(acceptor, rules, credentials, options.smtp_habits)
         identity = Identity(account, options.smtp_user)
         published_metrics = PutMetricData(account)
         aws_app = aws_port.build_app(
@@ -108,6 +110,7 @@ async def serve(options: Options) -> None:
                 *MessagesApi(store, rules, topic, feedback).routes(),
                 *RulesApi(rules, ports).routes(),
                 *AccountApi(account, opted_out, published_metrics).routes(),
+                *SmtpApi(smtp).routes(),
                 *SubscriptionApi(topic, feedback).routes(),
             ]
         )

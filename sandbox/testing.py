@@ -92,6 +92,14 @@ class RunningSandbox:
         """Set the AWS account up correctly again."""
         self._ask("DELETE", "/api/account")
 
+    def smtp_habits(self, **fields: Any) -> dict[str, Any]:
+        """Change how the SMTP server differs from SES by `PATCH /api/smtp`; return its habits."""
+        return dict(json.loads(self._ask("PATCH", "/api/smtp", json.dumps(fields))))
+
+    def reset_smtp_habits(self) -> None:
+        """Let the SMTP server behave like SES again."""
+        self._ask("DELETE", "/api/smtp")
+
     def metrics(self) -> list[dict[str, Any]]:
         """Return the newest value of each metric that the application published."""
         return list(self._get("/api/metrics")["metrics"])

@@ -1,14 +1,13 @@
 """The AWS account that the sandbox plays: set up correctly unless `/api/account` changes it."""
 
-import json
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BeforeValidator, Field, ValidationError
+from pydantic import AwareDatetime, BeforeValidator, Field
 
 from sandbox import arns
 from sandbox.account.cloudformation.stacks import Stack
-from sandbox.json_input import Strict, explain
+from sandbox.json_input import Strict, patched
 
 Amount = Annotated[float, Field(ge=-1, allow_inf_nan=False)]
 IdentityStatus = Literal["PENDING", "SUCCESS", "FAILED", "TEMPORARY_FAILURE", "NOT_STARTED"]
@@ -105,13 +104,7 @@ class AwsAccount:
 
     def patch(self, body: bytes) -> None:
         """Change the fields in a JSON object; raises ValueError with a sentence if it is wrong."""
-        given = json.loads(body)
-        if not isinstance(given, dict):
-            raise ValueError("the body must be a JSON object")
-        try:
-            self.now = Account.model_validate(self.now.model_dump() | given)
-        except ValidationError as error:
-            raise ValueError(explain(error, Account)) from error
+        self.now = patched(self.now, body)
 
     def reset(self) -> None:
         """Set everything up correctly, without a stack."""

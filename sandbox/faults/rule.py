@@ -1,7 +1,7 @@
 """What a rule may say, and the sentences for what it may not. docs/sandbox.md has the table."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, cast, get_args
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -14,10 +14,17 @@ Outcome = Literal[
 Answer = Literal[
     "refuse", "hang", "slow", "accept_then_hang", "accept_then_drop", "drop", "throttle",
     "transient", "permanent", "quota", "credentials", "paused",
+    "accept_then_transient",
+    "garbage", "empty", "html", "cut", "redirect",
+    "accept_then_garbage", "accept_then_empty", "accept_then_html", "accept_then_cut",
+    "accept_then_redirect",
 ]  # fmt: skip
 
+_ACCEPT_THEN = "accept_then_"
 #: With these the message is accepted all the same, so it has events.
-ACCEPTING: frozenset[Answer] = frozenset({"slow", "accept_then_hang", "accept_then_drop"})
+ACCEPTING: frozenset[Answer] = frozenset(
+    answer for answer in get_args(Answer) if answer == "slow" or answer.startswith(_ACCEPT_THEN)
+)
 #: These concern a whole channel, before the recipient of a message is known.
 CHANNEL_WIDE: frozenset[Answer] = frozenset({"refuse", "credentials"})
 
@@ -92,6 +99,11 @@ class Rule(Strict):
             and not (self.answer == "quota" and channel == "sms")
             and (outcome is None or outcome in OUTCOMES[channel])
         )
+
+
+def answer_only(answer: Answer) -> Answer:
+    """Return the answer without `accept_then_`."""
+    return cast("Answer", answer.removeprefix(_ACCEPT_THEN))
 
 
 def read(body: str | bytes) -> Rule:

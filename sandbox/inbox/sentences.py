@@ -24,6 +24,17 @@ _ANSWERS = {
     "permanent": "is refused permanently",
     "quota": "is refused because of the daily quota",
     "paused": "is refused because the account is paused",
+    "accept_then_transient": "is accepted, but answered as refused temporarily",
+    "garbage": "is answered with garbage",
+    "empty": "gets an empty answer",
+    "html": "is answered with HTML",
+    "cut": "gets half an answer",
+    "redirect": "is answered with a redirect",
+    "accept_then_garbage": "is accepted, but answered with garbage",
+    "accept_then_empty": "is accepted, but gets an empty answer",
+    "accept_then_html": "is accepted, but answered with HTML",
+    "accept_then_cut": "is accepted, but gets half an answer",
+    "accept_then_redirect": "is accepted, but answered with a redirect",
 }
 _OUTCOMES = {
     "delivered": "is delivered",

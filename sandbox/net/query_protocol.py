@@ -1,6 +1,5 @@
 """AWS's query protocol, which SNS, STS, IAM and CloudFormation speak: a form in, XML out."""
 
-import asyncio
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 from urllib.parse import parse_qsl
@@ -48,10 +47,6 @@ class Call(NamedTuple):
     parameters: Parameters
     is_signed: bool
     request: web.Request
-
-    @property
-    def transport(self) -> asyncio.Transport | None:
-        return self.request.transport
 
 
 class Service(Protocol):

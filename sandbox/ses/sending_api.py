@@ -7,9 +7,11 @@ from aiohttp import web
 
 from sandbox.acceptor import Acceptor
 from sandbox.account.settings import AwsAccount
-from sandbox.faults.rule import Answer
+from sandbox.faults.broken_http import broken_answer
+from sandbox.faults.rule import Answer, answer_only
 from sandbox.faults.rules import Rules
-from sandbox.net.json_protocol import access_denied, answer, refusal
+from sandbox.net import json_protocol
+from sandbox.net.json_protocol import access_denied, refusal
 from sandbox.ses import send_email
 from sandbox.ses.mail import MAX_SIZE
 
@@ -60,9 +62,11 @@ class SendingApi:
             email = send_email.read(await request.read(), datetime.now(UTC))
         except send_email.Refused as problem:
             return refusal(problem.code, str(problem), 400)
-        if refused := await self._acceptor.accept(email, request.transport):
-            return refusal(*REFUSALS[refused])
-        return answer({"MessageId": email.id})
+        answer = await self._acceptor.accept(email, request.transport)
+        if answer and answer_only(answer) in REFUSALS:
+            return refusal(*REFUSALS[answer_only(answer)])
+        good = json_protocol.answer({"MessageId": email.id})
+        return await broken_answer(good, answer, request) if answer else good
 
     def _channel_wide_answer(self) -> Answer | None:
         if self._rules.refuses_connections("email"):

@@ -5,14 +5,16 @@ import logging
 import warnings
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Annotated, NamedTuple, Never
 from weakref import WeakSet
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+from pydantic import Field
 
-from sandbox.acceptor import Acceptor
-from sandbox.faults.rule import Answer
+from sandbox.acceptor import Acceptor, wait_for_cancellation
+from sandbox.faults.rule import Answer, Seconds, answer_only
 from sandbox.faults.rules import Rules
+from sandbox.json_input import Strict
 from sandbox.ses import mail
 
 #: SES's wording: https://docs.aws.amazon.com/ses/latest/dg/troubleshoot-smtp.html
@@ -22,6 +24,15 @@ REPLIES: Mapping[Answer, str] = {
     "permanent": "554 Message rejected: Address is on a blocked list",
     "quota": "454 Throttling failure: Daily message quota exceeded.",
     "paused": "554 Message rejected: Email sending is disabled: account sending paused",
+}
+#: Replies to DATA that no SMTP client expects of SES.
+BROKEN_REPLIES: Mapping[Answer, bytes] = {
+    # What a TLS server says to a client that does not speak TLS.
+    "garbage": b"\x15\x03\x01\x00\x02\x02\x16",
+    "empty": b"",
+    "html": b"<!DOCTYPE html><title>502 Bad Gateway</title>",
+    # RFC 5321, section 3.4: the recipient has moved.
+    "redirect": b"551 User not local; please try <elsewhere@moved.example>",
 }
 WRONG_CREDENTIALS = "535 Authentication Credentials Invalid"
 NO_CREDENTIALS = "530 Authentication required"
@@ -34,10 +45,25 @@ class Credentials(NamedTuple):
     password: str
 
 
+class Habits(Strict):
+    """How the server differs from SES. A change applies to new connections."""
+
+    #: False: neither AUTH nor STARTTLS is offered, and no login is needed.
+    auth: bool = True
+    closes_after_message: bool = False
+    #: The length to which the reply to DATA is padded, in octets; 0: as SES.
+    reply_length: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    #: Seconds between the octets of every reply; 0: all at once.
+    drip_s: Seconds = 0.0
+
+
 class SmtpEndpoint:
     """Answers the SMTP commands of every connection."""
 
-    def __init__(self, acceptor: Acceptor, rules: Rules, credentials: Credentials) -> None:
+    def __init__(
+        self, acceptor: Acceptor, rules: Rules, credentials: Credentials, habits: Habits
+    ) -> None:
+        self.habits = habits
         self._acceptor = acceptor
         self._rules = rules
         self._login = LoginPassword(credentials.user.encode(), credentials.password.encode())
@@ -71,7 +97,7 @@ class SmtpEndpoint:
 
     async def handle_DATA(  # noqa: N802 - aiosmtpd looks its hooks up by name
         self, server: SMTP, session: Session, envelope: Envelope
-    ) -> str:
+    ) -> str | bytes:
         assert isinstance(envelope.content, bytes)
         assert envelope.mail_from is not None
         try:
@@ -81,7 +107,56 @@ class SmtpEndpoint:
         except mail.Refused as refused:
             return f"554 Transaction failed: {refused}"
         answer = await self._acceptor.accept(email, server.transport)
-        return REPLIES[answer] if answer else f"250 Ok {email.id}"
+        assert isinstance(server, Connection)
+        # SES's reply, or the same with dots behind it.
+        reply = f"250 Ok {email.id} ".ljust(server.habits.reply_length, ".").rstrip()
+        if answer is None:
+            return reply
+        if answer_only(answer) == "cut":
+            return await _cut(reply, server.transport)
+        return REPLIES.get(answer_only(answer)) or BROKEN_REPLIES[answer_only(answer)]
+
+
+async def _cut(reply: str, transport: asyncio.BaseTransport | None) -> Never:
+    """Send the first half of a reply and close the connection."""
+    assert isinstance(transport, asyncio.Transport)
+    transport.write(reply[: len(reply) // 2].encode())
+    transport.close()
+    await wait_for_cancellation()
+
+
+class Connection(SMTP):
+    """One connection, with the habits that the server had at its beginning."""
+
+    def __init__(self, endpoint: SmtpEndpoint, loop: asyncio.AbstractEventLoop) -> None:
+        self.habits = endpoint.habits
+        super().__init__(
+            endpoint,
+            data_size_limit=mail.MAX_SIZE,
+            hostname="email-smtp.sandbox.localhost",
+            ident="ESMTP RS Systems sandbox",
+            auth_required=self.habits.auth,
+            # There is no TLS, so requiring it hides AUTH from the reply to EHLO.
+            auth_require_tls=not self.habits.auth,
+            authenticator=endpoint.authenticate,
+            loop=loop,
+        )
+
+    async def push(self, status: str | bytes) -> None:
+        """Send one line of a reply."""
+        line = status.encode() if isinstance(status, str) else status
+        if not self.habits.drip_s:
+            return await super().push(line)
+        for octet in line + b"\r\n":
+            self._writer.write(bytes([octet]))
+            await self._writer.drain()
+            await asyncio.sleep(self.habits.drip_s)
+
+    async def smtp_DATA(self, arg: str) -> None:  # noqa: N802 - aiosmtpd looks it up by name
+        """Receive a message and reply to it."""
+        await super().smtp_DATA(arg)
+        if self.habits.closes_after_message and self.transport:
+            self.transport.close()
 
 
 def protocol_factory(endpoint: SmtpEndpoint) -> Callable[[], SMTP]:
@@ -93,16 +168,7 @@ def protocol_factory(endpoint: SmtpEndpoint) -> Callable[[], SMTP]:
     logging.getLogger("mail.log").setLevel(logging.ERROR)
 
     def protocol() -> SMTP:
-        connection = SMTP(
-            endpoint,
-            data_size_limit=mail.MAX_SIZE,
-            hostname="email-smtp.sandbox.localhost",
-            ident="ESMTP RS Systems sandbox",
-            auth_required=True,
-            auth_require_tls=False,
-            authenticator=endpoint.authenticate,
-            loop=loop,
-        )
+        connection = Connection(endpoint, loop)
         endpoint.connections.add(connection)
         return connection
 

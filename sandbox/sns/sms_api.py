@@ -7,7 +7,8 @@ from aiohttp import web
 
 from sandbox.acceptor import Acceptor
 from sandbox.account.settings import AwsAccount
-from sandbox.faults.rule import Answer
+from sandbox.faults.broken_http import broken_answer
+from sandbox.faults.rule import Answer, answer_only
 from sandbox.faults.rules import Rules
 from sandbox.net import query_protocol
 from sandbox.net.query_protocol import Action, Call, Denied, Parameters, Refused
@@ -66,14 +67,13 @@ class SmsApi:
         try:
             if self._rules.use_credentials_rule("sms"):
                 raise Refused(*REFUSALS["credentials"])
-            result = await self._result(call)
+            if call.action == "Publish":
+                return await self._publish(call)
+            return query_protocol.success("sns", call.action, self._result(call))
         except Refused as refused:
             return query_protocol.refusal("sns", refused)
-        return query_protocol.success("sns", call.action, result)
 
-    async def _result(self, call: Call) -> str:
-        if call.action == "Publish":
-            return await self._publish(call)
+    def _result(self, call: Call) -> str:
         if call.action in self._actions:
             self._check_permission(call)
             return self._actions[call.action](call.parameters)
@@ -89,11 +89,13 @@ class SmsApi:
                 "MissingAuthenticationToken", "Request is missing Authentication Token", 403
             )
 
-    async def _publish(self, call: Call) -> str:
+    async def _publish(self, call: Call) -> web.StreamResponse:
         text = sms.read(call.parameters)
-        if answer := await self._acceptor.accept(text, call.transport):
-            raise Refused(*REFUSALS[answer])
-        return f"<MessageId>{text.id}</MessageId>"
+        answer = await self._acceptor.accept(text, call.request.transport)
+        if answer and answer_only(answer) in REFUSALS:
+            raise Refused(*REFUSALS[answer_only(answer)])
+        good = query_protocol.success("sns", "Publish", f"<MessageId>{text.id}</MessageId>")
+        return await broken_answer(good, answer, call.request) if answer else good
 
     def _check(self, parameters: Parameters) -> str:
         is_out = _number(parameters) in self._opted_out
