@@ -142,7 +142,7 @@ def test_a_bounce_is_in_the_log_and_the_next_email_is_skipped(
     expect(office.locator("#log-group")).to_contain_text(why)
     inbox_of("rosa", manager)
     expect(manager.get_by_test_id("sandbox-email")).to_have_count(1)
-    expect(manager.get_by_test_id("sandbox-left-alone")).to_contain_text("messages to it bounce")
+    expect(manager.get_by_test_id("sandbox-suppressed")).to_contain_text("messages to it bounce")
 
 
 def show_delivery(office: Page, number: str, state: str) -> None:

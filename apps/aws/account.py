@@ -32,7 +32,7 @@ class Denied(CallRefused):
         super().__init__(
             warn(
                 f"not allowed to look: needs {permission}",
-                f"Allow {permission} to whoever runs this, or look in the console.",
+                f"Allow {permission} to the caller, or look in the console.",
             )
         )
         self.permission = permission
@@ -125,7 +125,7 @@ class Operator(Account):
         except Denied as denied:
             raise Stopped(
                 f"not allowed: needs {denied.permission}",
-                f"Allow {denied.permission} to whoever runs this, and run it again.",
+                f"Allow {denied.permission} to the caller, and run it again.",
             ) from denied
 
 

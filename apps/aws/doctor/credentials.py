@@ -1,4 +1,4 @@
-"""Who asks AWS, and for how long its key has been in use."""
+"""Checks of the caller's credentials and of the age of its keys."""
 
 from datetime import timedelta
 from typing import Any
@@ -19,13 +19,13 @@ def _region() -> str:
 
 
 def caller(account: Account) -> Finding:
-    """Who AWS takes us for."""
+    """Ask AWS whose credentials these are."""
     who = account.ask("sts", "GetCallerIdentity", _region())
     return ok(f"AWS takes us for {who['Arn']}")
 
 
 def key_age(account: Account) -> Finding:
-    """Whether the caller's access keys are to be replaced."""
+    """Check that no access key of the caller is too old."""
     if _is_role(account):
         return ok("a role's keys, which AWS replaces by itself")
     return _age(
@@ -35,7 +35,7 @@ def key_age(account: Account) -> Finding:
 
 
 def smtp_key_age(account: Account) -> Finding:
-    """Whether the access key that the SMTP password was made of is to be replaced."""
+    """Check that the access key behind the SMTP password is not too old."""
     backend, key_id = settings.EMAIL_BACKEND, settings.EMAIL_HOST_USER
     if backend != settings.EMAIL_TRANSPORTS["smtp"] or not key_id:
         return ok("no SMTP password of SES is used")

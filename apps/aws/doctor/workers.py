@@ -1,4 +1,4 @@
-"""Whether anybody works: workers, beat, the queue, and what is left lying."""
+"""Checks of the workers, beat, the queue and overdue deliveries."""
 
 import time
 from collections.abc import Iterator
@@ -24,12 +24,11 @@ from . import redis_server
 MANY_WAIT = 1000
 #: The sweep comes every 15 s, and a busy worker may be late once or twice.
 OLDEST_SWEEP = timedelta(seconds=60)
-#: They go out each minute.
+#: They are published each minute.
 OLDEST_METRICS = timedelta(minutes=3)
-#: How long a delivery may be due before somebody should look.
+#: How long a delivery may be due before a warning.
 OVERDUE = timedelta(minutes=5)
-#: Seconds by which clocks may differ unnoticed; and from which AWS's signatures and our leases are
-#: in danger.
+#: Seconds of difference from which to warn, and from which AWS's signatures and our leases fail.
 SKEW_WARNING_S, SKEW_FAILURE_S = 2.0, 60.0
 
 _CLOCK_OF = {
@@ -39,7 +38,7 @@ _CLOCK_OF = {
 
 
 def online(account: Account) -> Finding:
-    """Whether a worker answers."""
+    """Check that a worker answers."""
     count = broker.workers_online()
     if not count:
         return fail("no worker answers", "Start one: `celery -A rs_systems worker`.")
@@ -47,7 +46,7 @@ def online(account: Account) -> Finding:
 
 
 def beat(account: Account) -> Finding:
-    """Whether the sweep comes round: beat sends it, and a worker runs it."""
+    """Check that the sweep runs: beat sends it, and a worker runs it."""
     age = heartbeat.age()
     do = "Start beat, one of it: `celery -A rs_systems beat`; it takes a worker too."
     if age is None:
@@ -57,7 +56,7 @@ def beat(account: Account) -> Finding:
 
 
 def metrics(account: Account) -> Finding:
-    """Whether our own metrics reach CloudWatch, whose alarms take their silence for a failure."""
+    """Check that our metrics reach CloudWatch: its alarms ring if they stop."""
     if not settings.CLOUDWATCH_METRICS:
         found = "CLOUDWATCH_METRICS is false: nothing is published"
         if settings.ENVIRONMENT == "development":
@@ -77,7 +76,7 @@ def metrics(account: Account) -> Finding:
 
 
 def queue(account: Account) -> Finding:
-    """How many tasks wait."""
+    """Check that few tasks wait."""
     waiting = sum(broker.waiting().values())
     if waiting > MANY_WAIT:
         return warn(f"{waiting:,} tasks wait", "Start more workers, or see workers.online.")
@@ -85,7 +84,7 @@ def queue(account: Account) -> Finding:
 
 
 def overdue(account: Account) -> Finding:
-    """Whether deliveries are due that nobody takes."""
+    """Check that no delivery has been due for long."""
     stopped = ChannelStop.objects.filter(cause=StopCause.PROVIDER).values("channel")
     late = Delivery.objects.filter(
         state__in=[DeliveryState.DUE, DeliveryState.RETRYING], next_attempt_at__lt=Now() - OVERDUE
@@ -99,7 +98,7 @@ def overdue(account: Account) -> Finding:
 
 
 def channels(account: Account) -> Finding:
-    """Whether a channel stands still."""
+    """Check that no channel is stopped."""
     stops = list(ChannelStop.objects.order_by("channel", "cause"))
     if not stops:
         return ok("every channel runs")
@@ -112,7 +111,7 @@ def channels(account: Account) -> Finding:
 
 
 def clocks(account: Account) -> Finding:
-    """How far the clocks of this host, of Redis and of the database are apart."""
+    """Check that the clocks of this host, Redis and the database agree."""
     skews = dict(_skews())
     name, worst = max(skews.items(), key=lambda skew: abs(skew[1]))
     found = f"{name} and this host are {abs(worst):.1f} s apart"
@@ -123,7 +122,7 @@ def clocks(account: Account) -> Finding:
 
 
 def _skews() -> Iterator[tuple[str, float]]:
-    """Seconds by which each is ahead of this host."""
+    """Yield the seconds by which each is ahead of this host."""
     seconds, microseconds = redis_server.client().time()
     yield "Redis", seconds + microseconds / 1_000_000 - time.time()
     if statement := _CLOCK_OF.get(connection.vendor):

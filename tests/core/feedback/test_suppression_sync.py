@@ -266,11 +266,11 @@ def test_where_ses_does_not_let_it_go_the_admin_says_so_and_the_night_tries_agai
     assert "nothing taken off the list of email" in caplog.text
     shown = admin_client.get("/admin/core/suppression/").content.decode()
     words = "not allowed, needs ses:DeleteSuppressedDestination"
-    assert f"still to be taken off: AccessDeniedException {words}" in shown
+    assert f"to be removed: AccessDeniedException {words}" in shown
     sandbox.account(denied=[])
     read()
     assert left(sandbox) == []
-    assert ">taken off<" in admin_client.get("/admin/core/suppression/").content.decode()
+    assert ">removed<" in admin_client.get("/admin/core/suppression/").content.decode()
 
 
 def test_a_refusal_of_the_account_is_not_asked_for_again_with_each_address(
@@ -359,7 +359,7 @@ def test_the_office_lifts_and_a_worker_is_woken_after_the_commit(
         answer = admin_client.post("/admin/core/suppression/", chosen, follow=True)
         assert woken == []
     assert [name for name, _ in woken] == ["apps.core.tasks.take_off_lists"]
-    assert "a worker takes them off it now" in answer.content.decode()
+    assert "A worker now removes these" in answer.content.decode()
 
 
 @pytest.mark.services
@@ -561,7 +561,7 @@ def test_whoever_agrees_again_is_opted_in_at_sns(
 ) -> None:
     owner = person(phone=NUMBER, verified_phone=NUMBER)
     stop(sandbox, NUMBER)
-    assert "had answered STOP, which is lifted" in agree(
+    assert "had answered STOP; that suppression is lifted" in agree(
         admin_client, Contact.objects.get(user=owner)
     )
     assert Suppression.objects.get().lifted_by == "admin"
@@ -603,7 +603,7 @@ def test_whoever_wants_email_again_after_a_complaint_is_taken_off_ses_s_list(
     on_list(sandbox, entry(ago(days=1), "Gone@Customer.example", "COMPLAINT"))
     read()
     said = agree(admin_client, Contact.objects.get(user=owner))
-    assert "had complained, which is lifted" in said
+    assert "had complained; that suppression is lifted" in said
     assert "STOP" not in said
     assert Suppression.objects.get().lifted_by == "admin"
     tasks.take_off_lists()
@@ -662,5 +662,5 @@ def test_sns_opts_in_once_in_30_days_and_the_admin_says_what_it_said(
         taken_off.update(lifted_at=ago(hours=2), unlisted_at=ago(hours=2))
     assert suppression_lists.is_opted_out(number)
     shown = admin_client.get("/admin/core/suppression/").content.decode()
-    assert "still to be taken off: InvalidParameter" in shown
+    assert "to be removed: InvalidParameter" in shown
     assert "within 30 days" in shown

@@ -246,7 +246,7 @@ def test_in_the_admin_the_next_try_is_made_at_once(
             {"action": "try_now", "_selected_action": [ChannelStop.objects.get().pk]},
             follow=True,
         )
-    assert "1 channels are tried" in answer.content.decode()
+    assert "1 channels will be tried" in answer.content.decode()
     assert [name for name, _ in woken] == ["apps.core.tasks.dispatch_due_notifications"]
     assert sweeps.due() == [row]
 

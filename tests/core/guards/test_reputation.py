@@ -185,7 +185,7 @@ def test_somebody_in_the_office_lets_it_run_and_it_is_counted_anew(
         {"action": "try_now", "_selected_action": [ChannelStop.objects.get().pk]},
         follow=True,
     )
-    assert "E-mail runs again; its bounces are counted from now." in answer.content.decode()
+    assert "E-mail is sent again; bounces are counted from now on." in answer.content.decode()
     reputation.watch()
     assert sweeps.due() == [row]
     reported(sent=100, bounced=10)

@@ -29,7 +29,7 @@ _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 
 class Command(BaseCommand):
     help = "The AWS account: what is set up, what is not, and what to do."
-    # What Django's own checks find is a line of `status`, and must not keep it from being told.
+    # `status` reports what Django's own checks find, so they must not stop it.
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -37,24 +37,24 @@ class Command(BaseCommand):
         smtp = parsers.add_parser(
             "smtp-credentials",
             help="make SES's SMTP user and password of an IAM access key",
-            # Or `--secret VALUE` would be taken for the name of a variable, and repeated.
+            # Or argparse would take `--secret VALUE` for --secret-from-env, and print the value.
             allow_abbrev=False,
         )
         smtp.add_argument(
             "--secret-from-env",
             metavar="NAME",
-            help="the variable that has the secret access key; asked for where this is left out",
+            help="the variable that has the secret access key; asked for if left out",
         )
-        smtp.add_argument("--access-key-id", metavar="ID", help="asked for where left out")
+        smtp.add_argument("--access-key-id", metavar="ID", help="asked for if left out")
         smtp.add_argument(
             "--region", default=settings.AWS_SES_REGION_NAME, help="AWS_SES_REGION unless given"
         )
         status = parsers.add_parser(
-            "status", help="look at everything, change nothing; exits with 1 where something fails"
+            "status", help="look at everything, change nothing; exits with 1 if something fails"
         )
         reconcile = parsers.add_parser(
             "reconcile",
-            help="hold the ledger against AWS's own counts; exits with 1 where something fails",
+            help="compare the ledger with AWS's own counts; exits with 1 if something fails",
         )
         dns = parsers.add_parser(
             "dns", help="the DNS records that SES wants, and which of them are there"
@@ -72,7 +72,8 @@ class Command(BaseCommand):
         )
         _setup.add_arguments(plan, setup)
         loopback = parsers.add_parser(
-            "loopback", help="send messages round to ourselves; exits with 1 where one gets lost"
+            "loopback",
+            help="send messages to AWS's simulator and back; exits with 1 if one is lost",
         )
         _loopback.add_arguments(loopback)
         for each in (smtp, status, reconcile, dns, plan, setup, loopback):
@@ -186,9 +187,9 @@ def _stopped(unseen: Unseen) -> CommandError:
 
 
 def _access_key(access_key_id: str | None, variable: str | None) -> tuple[str, str]:
-    """The id and the secret. Never from the command line, which every user of the host can read."""
+    """Return the id and the secret, never from arguments: every user of the host sees those."""
     if access_key_id is None and variable == "AWS_SECRET_ACCESS_KEY":
-        # The two belong together; the secret of another variable is another key's.
+        # Only this variable's secret belongs to that id.
         access_key_id = os.environ.get("AWS_ACCESS_KEY_ID")
     if access_key_id is None:
         access_key_id = _asked("Access key id: ", "--access-key-id", input)
