@@ -95,6 +95,6 @@ $(VENV):
 	  "This needs Python 3.11 or newer as '$(PYTHON)'; with another: make PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo \
 	  "This Python cannot make virtual environments; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
-	@echo "Making the virtual environment .venv."
-	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { \
+	  echo "Making the virtual environment .venv." && $(PYTHON) -m venv .venv; }
 	@touch $@
