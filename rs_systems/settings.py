@@ -4,6 +4,8 @@ import ssl
 from decimal import Decimal
 from typing import Any
 
+from kombu import Queue
+
 from . import environment, variables
 from .variables import BASE_DIR, VAR_DIR
 
@@ -225,13 +227,19 @@ CELERY_RESULT_SERIALIZER = "json"
 CELERY_TIMEZONE = VALUES["CELERY_TIMEZONE"]
 CELERY_ENABLE_UTC = True
 
-# The only queue, and the default one, so that a worker started without -Q reads it.
+# A worker started without -Q reads both queues, `notifications` before `housekeeping` at the same
+# priority. Without its own routing key a queue would get the other's tasks too.
 CELERY_TASK_DEFAULT_QUEUE = "notifications"
+CELERY_TASK_QUEUES = [
+    Queue(name, routing_key=name) for name in (CELERY_TASK_DEFAULT_QUEUE, "housekeeping")
+]
 CELERY_TASK_CREATE_MISSING_QUEUES = False
+# The first pattern that matches counts.
 CELERY_TASK_ROUTES = {
-    "apps.core.tasks.*": {"queue": "notifications"},
-    "apps.aws.tasks.*": {"queue": "notifications"},
+    "apps.core.tasks.send_notification_*": {"queue": "notifications"},
     "rs_systems.celery.debug_task": {"queue": "notifications"},
+    "apps.core.tasks.*": {"queue": "housekeeping"},
+    "apps.aws.tasks.*": {"queue": "housekeeping"},
 }
 CELERY_TASK_DEFAULT_PRIORITY = 6
 
