@@ -6,13 +6,14 @@ from celery import current_app
 
 from apps.core.states import Priority
 
-QUEUE = "notifications"
+#: The wake-ups of deliveries, and all other tasks.
+QUEUE, HOUSEKEEPING = "notifications", "housekeeping"
 #: Seconds that workers are given to answer. All of it passes: nobody knows how many there are.
 PING_S = 1.0
 
 
-def waiting() -> dict[Priority, int]:
-    """The number of tasks that wait in the queue, by priority.
+def waiting(queue: str = QUEUE) -> dict[Priority, int]:
+    """Return the number of tasks that wait in a queue, by priority.
 
     The Redis transport keeps one list for each priority step, so the length of the queue's own
     list counts the first step only.
@@ -20,7 +21,7 @@ def waiting() -> dict[Priority, int]:
     with current_app.connection_for_read() as connection:
         channel: Any = connection.default_channel
         return {
-            priority: channel.client.llen(channel._q_for_pri(QUEUE, priority))
+            priority: channel.client.llen(channel._q_for_pri(queue, priority))
             for priority in Priority
         }
 

@@ -29,6 +29,8 @@ SEND_TASKS = {
 DISPATCH_TASK = "apps.core.tasks.dispatch_due_notifications"
 UNLIST_TASK = "apps.core.tasks.take_off_lists"
 
+#: Seconds after which beat has asked for the next sweep.
+DISPATCH_EXPIRES_S = 60.0
 #: Seconds for which a process leaves a broker alone that just failed.
 BROKER_REST_S = 5.0
 _broker_rests_until = 0.0
@@ -57,7 +59,9 @@ def wake_next(place: Place) -> None:
 
 def wake_dispatch() -> None:
     """Look for due deliveries now instead of at the next run of the sweep."""
-    _reach_broker(partial(_publish, DISPATCH_TASK, priority=Priority.URGENT))
+    _reach_broker(
+        partial(_publish, DISPATCH_TASK, priority=Priority.URGENT, expires=DISPATCH_EXPIRES_S)
+    )
 
 
 def wake_unlisting() -> None:

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from sandbox.testing import HOST, RunningSandbox, running_sandbox
-from tests.support.clients import ask
-from tests.support.clients import PATIENCE_S, send_email, send_over, smtp
+from tests.support.clients import PATIENCE_S, ask, send_email, send_over, smtp
 from tools.processes import wait_until
 
 
