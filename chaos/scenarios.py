@@ -147,7 +147,7 @@ SCENARIOS: dict[str, Scenario] = {
             over_s=24,
             priorities=EMAIL_ONLY,
             # What is due after the failover needs beat.
-            later_s=15,
+            later_s=5,
             rig=RigPlan(redis_replica=True),
             promise=Promise(drained_within_s=30),
             check=faults.check_wake_ups,
