@@ -1,4 +1,4 @@
-"""AWS's answers and boto3's failures in our words."""
+"""Translate AWS's error answers and boto3's failures into our errors."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from apps.core.exceptions import (
     TransientError,
 )
 
-#: Those of every service, beside whatever comes with HTTP 401 or 403
+#: The codes of every service. Any answer with HTTP 401 or 403 is about the account as well
 #: (https://docs.aws.amazon.com/sns/latest/api/CommonErrors.html).
 _COMMON: Mapping[str, type[DeliveryError]] = {
     "ServiceUnavailable": TransientError,
@@ -33,7 +33,7 @@ _COMMON: Mapping[str, type[DeliveryError]] = {
     "SignatureDoesNotMatch": ChannelUnavailableError,
     "UnrecognizedClientException": ChannelUnavailableError,
 }
-#: Nothing of the request left this machine, or nobody took the connection.
+#: No connection was made, so nothing of the request was sent.
 _NOT_SENT = (aws.EndpointConnectionError, aws.ConnectTimeoutError, aws.ProxyConnectionError)
 _MISCONFIGURED = (
     aws.NoCredentialsError,
@@ -44,17 +44,17 @@ _MISCONFIGURED = (
 
 
 class Vocabulary(NamedTuple):
-    """What one service says beside what all of them say."""
+    """The error codes of one service, in addition to the common ones."""
 
     codes: Mapping[str, type[DeliveryError]]
-    #: Words of a refusal, in lower case, by which it is about the account whatever its code.
+    #: Words in lower case that make a refusal one of the account, whatever its code.
     of_account: tuple[str, ...] = ()
 
 
 def from_exception(
     error: aws.ClientError | aws.BotoCoreError, vocabulary: Vocabulary
 ) -> DeliveryError:
-    """The error for an answer that is not a success, or for a call that brought none."""
+    """Return the error for an error answer or for a call without an answer."""
     if isinstance(error, aws.ClientError):
         return _from_answer(error, vocabulary)
     if isinstance(error, _MISCONFIGURED):
@@ -69,7 +69,7 @@ def from_exception(
 
 
 def _is_untrusted(error: aws.BotoCoreError) -> bool:
-    """Whether the certificate was not believed, before anything was sent."""
+    """Return whether the certificate was refused, before anything was sent."""
     return isinstance(error, aws.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error)
 
 
@@ -89,5 +89,5 @@ def _kind(code: str, words: str, status: int, vocabulary: Vocabulary) -> type[De
         return known
     if status in (401, 403):
         return ChannelUnavailableError
-    # A refusal that nobody knows may be about this message alone, so it stops no other.
+    # An unknown refusal may be about this message only, so it does not stop the channel.
     return AmbiguousError if status >= 500 else TransientError

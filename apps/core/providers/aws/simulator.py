@@ -1,9 +1,8 @@
-"""Where AWS plays the recipient: nobody reads what is sent there, and nobody's name suffers.
+"""AWS's simulators: addresses and numbers that count for no reputation.
 
-The mailbox simulator is that of
-https://docs.aws.amazon.com/ses/latest/dg/send-an-email-from-console.html, which takes a `+label`;
-the numbers are those of
-https://docs.aws.amazon.com/sms-voice/latest/userguide/test-phone-numbers.html
+Mailboxes, which accept a `+label`:
+https://docs.aws.amazon.com/ses/latest/dg/send-an-email-from-console.html
+Numbers: https://docs.aws.amazon.com/sms-voice/latest/userguide/test-phone-numbers.html
 """
 
 from typing import NamedTuple
@@ -12,7 +11,7 @@ MAILBOX_DOMAIN = "@simulator.amazonses.com"
 
 
 class Numbers(NamedTuple):
-    """Of one country: the number that gets its texts, and the one that does not."""
+    """One country's numbers: texts to the first arrive, texts to the second fail."""
 
     success: str
     failure: str
@@ -47,5 +46,4 @@ NUMBERS = {
     "US": Numbers("+14254147755", "+14254147167"),
 }
 
-#: All of these numbers.
 SIMULATED = frozenset(number for pair in NUMBERS.values() for number in pair)
