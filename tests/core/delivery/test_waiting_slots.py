@@ -73,7 +73,7 @@ def test_a_pool_has_a_slot_for_each_ten_messages_a_second(
     assert [slot is not None for slot in slots] == [True] * size + [False] * 2
 
 
-def test_each_channel_has_a_pool_for_urgent_and_high_and_one_for_the_rest() -> None:
+def test_each_channel_has_a_pool_for_high_priorities_and_one_for_the_rest() -> None:
     found = {
         waiting_slots.pool_of(channel, priority) for channel in Channel for priority in Priority
     }
