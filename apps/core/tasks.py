@@ -1,4 +1,4 @@
-"""The Celery tasks. Each is a shim: it names what runs, and the rooms below do the work."""
+"""The Celery tasks. Each is a shim: the packages below do the work."""
 
 import logging
 from collections.abc import Callable
@@ -53,7 +53,7 @@ def retry_failed_notifications() -> None:
 
 @shared_task(name="apps.core.tasks.cleanup_old_delivery_logs")
 def cleanup_old_delivery_logs() -> None:
-    logger.info("delivery log cleaned lines=%d", sweeps.cleanup_logs())
+    logger.info("delivery log cleaned entries=%d", sweeps.cleanup_logs())
 
 
 @shared_task(name="apps.core.tasks.send_alerts")
@@ -124,13 +124,13 @@ def _priority(task: Any) -> Priority:
 
 def _attempt(delivery_id: str, channel: Channel, priority: Priority) -> None:
     pk = UUID(delivery_id)
-    place = waiting_slots.join(waiting_slots.line_of(channel, priority), pk)
-    if place is None:
+    slot = waiting_slots.acquire(waiting_slots.pool_of(channel, priority), pk)
+    if slot is None:
         logger.debug("no waiting slot is free, the delivery stays due id=%s", delivery_id)
         return
     try:
-        stand_in = attempt.attempt(pk, before_call=partial(wakeups.wake_next, place))
+        stand_in = attempt.attempt(pk, before_call=partial(wakeups.release, slot))
     finally:
-        wakeups.wake_next(place)
+        wakeups.release(slot)
     if stand_in:
         wakeups.wake([stand_in])

@@ -1,4 +1,4 @@
-"""What the broker holds, and who listens to it: waiting wake-ups, and workers that answer."""
+"""Ask the broker: how many wake-ups wait in it, and how many workers answer."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from apps.core.states import Priority
 
 #: The wake-ups of deliveries, and all other tasks.
 QUEUE, HOUSEKEEPING = "notifications", "housekeeping"
-#: Seconds that workers are given to answer. All of it passes: nobody knows how many there are.
+#: Seconds for which workers may answer. The question always takes that long.
 PING_S = 1.0
 
 
@@ -27,9 +27,9 @@ def waiting(queue: str = QUEUE) -> dict[Priority, int]:
 
 
 def workers_online() -> int:
-    """How many workers answer within PING_S; asked by a worker, it is one of them.
+    """Return how many workers answer within PING_S, including the one that asks.
 
-    It is the worker's main process that answers, whatever its pool is busy with.
+    A worker's main process answers, even if its pool is busy.
     """
     with current_app.connection_for_read() as connection:
         inspect = current_app.control.inspect(timeout=PING_S, connection=connection)
