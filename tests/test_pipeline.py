@@ -59,7 +59,7 @@ def tags(sandbox: RunningSandbox) -> Counter[str]:
     return Counter(message["tags"]["delivery"] for message in found)
 
 
-def test_an_approval_s_email_and_text_go_all_the_way_and_the_log_tells_it(
+def test_an_approval_goes_out_by_email_and_text(
     start: StartWorker, sandbox: RunningSandbox
 ) -> None:
     start()
@@ -83,7 +83,7 @@ def test_an_approval_s_email_and_text_go_all_the_way_and_the_log_tells_it(
 
 
 @pytest.mark.sqlite
-def test_two_hundred_creations_inside_open_transactions_are_two_hundred_messages(
+def test_200_notifications_in_open_transactions_are_200_messages(
     start: StartWorker, sandbox: RunningSandbox
 ) -> None:
     start(concurrency=2)
@@ -134,7 +134,7 @@ def test_the_same_delivery_enqueued_twenty_times_is_sent_once(
     assert tags(sandbox) == {str(row.pk): 1}
 
 
-def test_a_fan_out_reaches_everybody_once(start: StartWorker, sandbox: RunningSandbox) -> None:
+def test_a_fan_out_reaches_each_person_once(start: StartWorker, sandbox: RunningSandbox) -> None:
     start(concurrency=2)
     notify([person(number) for number in range(60)], priority=Priority.MEDIUM)
     wait_with_beat(settled(60), "all are accepted")
@@ -142,7 +142,7 @@ def test_a_fan_out_reaches_everybody_once(start: StartWorker, sandbox: RunningSa
     assert set(tags(sandbox).values()) == {1}
 
 
-def test_what_was_approved_while_redis_was_down_arrives_once_when_it_is_back(
+def test_what_was_approved_while_redis_was_down_arrives_once(
     start: StartWorker, sandbox: RunningSandbox, redis_server: Redis
 ) -> None:
     redis_server.stop()
@@ -170,7 +170,7 @@ def test_a_flushed_broker_loses_nothing(
     assert set(tags(sandbox).values()) == {1}
 
 
-def test_a_worker_killed_while_it_calls_leaves_the_delivery_unknown_and_sends_nothing_again(
+def test_a_worker_killed_while_calling_leaves_the_delivery_unknown(
     worker: StartWorker, settings: Any
 ) -> None:
     with running_sandbox(latency=30) as slow:

@@ -21,7 +21,7 @@ from tests.support.settings import PRODUCTION, run
 from tools.processes import LOOPBACK, wait_until
 from tools.supervisor import ROOT
 
-HIDDEN = "a-value-that-must-stay-secret"
+HIDDEN = "a-value-that-must-stay-secret-0123456789-abcdefghijklmnop"
 
 
 def test_the_secret_fills_variables_that_are_missing_or_empty(

@@ -168,7 +168,7 @@ class Worker:
         from apps.core.delivery import broker
         from rs_systems.celery import app
 
-        if sum(broker.waiting().values()):
+        if any(sum(broker.waiting(name).values()) for name in (broker.QUEUE, broker.HOUSEKEEPING)):
             return False
         with app.connection_for_read() as connection:
             asked = app.control.inspect([self.name], 0.5, connection=connection, limit=1)

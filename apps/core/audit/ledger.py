@@ -15,7 +15,7 @@ from apps.core.message import routing
 from apps.core.models import ChannelStop, Delivery, Notification, NotificationDeliveryLog, SMSSpend
 from apps.core.states import (
     FINISHED,
-    TAKEN,
+    SENT,
     UNKNOWN_EVENTS,
     DeliveryState,
     LogEvent,
@@ -189,10 +189,10 @@ def _taken_only_in_the_log(deliveries: QuerySet[Delivery]) -> Iterator[Discrepan
     )
     kept = lines.filter(~Exists(failed), delivery=OuterRef("pk"), event__in=KEPT_LINES)
     # Where its way has ended, nothing but a failure of that attempt explains the line.
-    hidden = deliveries.filter(Exists(kept), state__in=FINISHED - TAKEN)
+    hidden = deliveries.filter(Exists(kept), state__in=FINISHED - SENT)
     # What the provider took, it may have rejected afterwards. One that was sent again may be on its
     # way still.
-    odd = _logged(deliveries, *TAKEN_LINES).exclude(state__in=TAKEN | {DeliveryState.REJECTED})
+    odd = _logged(deliveries, *TAKEN_LINES).exclude(state__in=SENT | {DeliveryState.REJECTED})
     unasked = odd.exclude(_lines(LogEvent.RESEND))
     found = dict(hidden.values_list("pk", "state")) | dict(unasked.values_list("pk", "state"))
     for pk, state in found.items():

@@ -147,12 +147,12 @@ def test_settings_that_other_commands_refuse_to_start_with_are_a_line(
     ended = subprocess.run(
         [sys.executable, "manage.py", "aws", "status"],
         cwd=ROOT,
-        env=os.environ | {"BRAND_ACCENT": "blue"},
+        env=os.environ | {"UNKNOWN_RESEND": "email:soon"},
         capture_output=True,
         text=True,
     )
     assert ended.returncode == 1
-    assert "  fail settings.checks: notifications.E004" in ended.stdout
+    assert "  fail settings.checks: notifications.E006" in ended.stdout
     assert ended.stderr == ""
 
 

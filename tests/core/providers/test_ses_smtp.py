@@ -109,7 +109,7 @@ def test_the_message_id_of_the_reply_is_kept(
     assert send() == Acceptance("ses-smtp", "id-0")
 
 
-def test_the_message_carries_the_tags_the_configuration_set_and_the_sender_s_name(
+def test_the_message_carries_tags_configuration_set_and_sender(
     send: Callable[[], Acceptance], server: Server
 ) -> None:
     send()
@@ -136,7 +136,7 @@ def test_one_connection_serves_many_messages(
     assert server.commands.count("EHLO") == 1
 
 
-def test_a_connection_that_went_stale_while_idle_is_reopened_before_the_message(
+def test_a_stale_idle_connection_is_replaced_before_the_message(
     send: Callable[[], Acceptance], server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     send()
@@ -199,7 +199,7 @@ def test_a_connection_is_replaced_after_its_lifetime(
         (".", SILENCE, AmbiguousError),
     ],
 )
-def test_a_failure_is_told_by_where_it_happened(
+def test_the_step_of_a_failure_decides_its_error(
     send: Callable[[], Acceptance],
     server: Server,
     settings: Any,
@@ -227,7 +227,7 @@ def test_the_next_message_after_a_failure_goes_over_a_fresh_connection(
     assert len(server.connections) == 2
 
 
-def test_a_time_limit_that_breaks_in_leaves_no_answer_for_the_next_message(
+def test_a_time_limit_leaves_no_answer_for_the_next_message(
     send: Callable[[], Acceptance], server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(*_: Any) -> Any:
@@ -264,7 +264,7 @@ def test_a_refused_connection_is_transient(
             DjangoMail("apps.core.providers.ses_smtp.EmailBackend").send(MESSAGE)
 
 
-def test_django_s_own_smtp_backend_works_and_a_lost_answer_is_ambiguous(server: Server) -> None:
+def test_with_django_s_smtp_backend_a_lost_answer_is_ambiguous(server: Server) -> None:
     provider = DjangoMail("django.core.mail.backends.smtp.EmailBackend")
     assert provider.send(MESSAGE) == Acceptance("smtp")
     server.replies["."] = HANG_UP
