@@ -22,7 +22,7 @@ SERVICES_TIMEOUT_S = 300
 #: The marker of every test below a folder.
 FOLDERS = {Path(__file__).parent / name: name for name in ("aws", "sandbox")}
 #: The fixtures that start a process. A test that uses one is marked `services`.
-PROCESSES = {"redis_server", "running", "stack", "worker"}
+PROCESSES = {"manager", "redis_server", "running", "stack", "worker"}
 
 
 def _new_folder() -> Path:

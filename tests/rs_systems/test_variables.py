@@ -11,6 +11,8 @@ from rs_systems.refusal import CANNOT_START
 from rs_systems.variables import BASE_DIR, PUBLISHED_KEY, REQUIRED, VARIABLES, Variable
 from tests.support.settings import PRODUCTION
 
+pytestmark = pytest.mark.services
+
 DEPLOYED = ("staging", "production")
 
 
