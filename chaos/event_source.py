@@ -19,9 +19,9 @@ from uuid import uuid4
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
-from sandbox.signing import Signer
-from sandbox.topic import ARN
 
+from sandbox.sns.signing import Signer
+from sandbox.sns.topic import ARN
 from tools.processes import LOOPBACK
 
 ANSWER_S = 15.0
