@@ -6,7 +6,7 @@ from typing import Any
 
 from kombu import Queue
 
-from . import environment, variables
+from . import environment, limits, variables
 from .variables import BASE_DIR, VAR_DIR
 
 ENVIRONMENT = environment.load()
@@ -55,6 +55,9 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
 ]
+
+# Of a form; wsgi.py limits every other body.
+DATA_UPLOAD_MAX_MEMORY_SIZE = limits.MAX_BODY_BYTES
 
 ROOT_URLCONF = "rs_systems.urls"
 WSGI_APPLICATION = "rs_systems.wsgi.application"
