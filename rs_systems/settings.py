@@ -101,13 +101,24 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     }
 else:
     # A database host that disappears must not hold a request for minutes.
-    DATABASES["default"]["OPTIONS"] = {
-        **DATABASES["default"].get("OPTIONS", {}),
+    _options: dict[str, Any] = {
         "connect_timeout": 5,
         "keepalives_idle": 30,
         "keepalives_interval": 10,
         "keepalives_count": 3,
+        **DATABASES["default"].get("OPTIONS", {}),
     }
+    if VALUES["DATABASE_PGBOUNCER"]:
+        # In transaction mode, each statement may reach another connection of the server, and
+        # PgBouncer refuses start-up options.
+        DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = True
+    else:
+        _limits = [
+            f"-c statement_timeout={VALUES['DATABASE_STATEMENT_TIMEOUT_S']}s",
+            f"-c lock_timeout={VALUES['DATABASE_LOCK_TIMEOUT_S']}s",
+        ]
+        _options["options"] = " ".join([*_limits, _options.get("options", "")]).strip()
+    DATABASES["default"]["OPTIONS"] = _options
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 LOGIN_URL = "login"
