@@ -124,6 +124,13 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "repairs:home"
 LOGOUT_REDIRECT_URL = "login"
+# The first one refuses too many attempts before the second looks at the password.
+AUTHENTICATION_BACKENDS = [
+    "apps.site.throttle.ThrottleBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+# How many proxies in front of the site append to X-Forwarded-For.
+TRUSTED_PROXIES = VALUES["TRUSTED_PROXIES"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (

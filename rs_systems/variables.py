@@ -382,6 +382,7 @@ VARIABLES = (
     Variable("ADMIN_EMAIL", ADDRESS, "admin@rssystems.com"),
     Variable("BRAND_NAME", TEXT, "RS Systems"),
     Variable("BRAND_ACCENT", COLOUR, "#0b5cad"),
+    Variable("TRUSTED_PROXIES", whole(0, 9), "0", "1"),
     Variable("LOG_DIR", FOLDER),
     # The secret
     Variable("AWS_SECRETS_NAME", TEXT),

@@ -20,6 +20,7 @@ VARIABLES: dict[str, tuple[str, dict[str, object]]] = {
     "DATABASE_STATEMENT_TIMEOUT_S": ("5", {}),
     "DATABASE_LOCK_TIMEOUT_S": ("5", {}),
     "TIME_ZONE": ("America/Chicago", {"TIME_ZONE": "America/Chicago"}),
+    "TRUSTED_PROXIES": ("2", {"TRUSTED_PROXIES": 2}),
     "BRAND_NAME": ("Glass Co", {"BRAND_NAME": "Glass Co"}),
     "BRAND_ACCENT": ("#ff0000", {"BRAND_ACCENT": "#ff0000"}),
     "ADMIN_EMAIL": ("a@x.example", {"ADMINS": [["Administrator", "a@x.example"]]}),
