@@ -6,7 +6,9 @@ from typing import Any
 
 from kombu import Queue
 
-from . import environment, limits, variables
+from web import limits
+
+from . import environment, variables
 from .variables import BASE_DIR, VAR_DIR
 
 ENVIRONMENT = environment.load()

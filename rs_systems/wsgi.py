@@ -7,7 +7,7 @@ from typing import Any
 from django.core.wsgi import get_wsgi_application
 
 from rs_systems import environment
-from rs_systems.limits import MAX_BODY_BYTES
+from web.limits import MAX_BODY_BYTES
 
 Application = Callable[..., Iterable[bytes]]
 

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from rs_systems.limits import MAX_BODY_BYTES
 from tests.support.services import Site
 from tests.support.tls import Authority
 from tools.processes import LOOPBACK, die_with_parent, free_ports, port_is_free, wait_until
 from tools.supervisor import ROOT
+from web.limits import MAX_BODY_BYTES
 
 pytestmark = [
     pytest.mark.services,

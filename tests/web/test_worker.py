@@ -13,11 +13,11 @@ from urllib.parse import urlencode
 import pytest
 from django.contrib.auth.models import User
 
-from rs_systems.limits import MAX_BODY_BYTES, MAX_HEAD_BYTES, REQUEST_S
-from rs_systems.web_worker import Incoming, TooLarge
 from rs_systems.wsgi import read_body
 from tests.support.services import Site
 from tools.processes import LOOPBACK, wait_until
+from web.limits import MAX_BODY_BYTES, MAX_HEAD_BYTES, REQUEST_S
+from web.worker import Incoming, TooLarge
 
 #: As `Site` starts gunicorn.
 THREADS = 4
