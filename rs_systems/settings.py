@@ -6,6 +6,8 @@ from typing import Any
 
 from kombu import Queue
 
+from web import limits
+
 from . import environment, variables
 from .variables import BASE_DIR, VAR_DIR
 
@@ -56,6 +58,9 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
 ]
 
+# Of a form; wsgi.py limits every other body.
+DATA_UPLOAD_MAX_MEMORY_SIZE = limits.MAX_BODY_BYTES
+
 ROOT_URLCONF = "rs_systems.urls"
 WSGI_APPLICATION = "rs_systems.wsgi.application"
 TEMPLATES: list[dict[str, Any]] = [
@@ -98,18 +103,36 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     }
 else:
     # A database host that disappears must not hold a request for minutes.
-    DATABASES["default"]["OPTIONS"] = {
-        **DATABASES["default"].get("OPTIONS", {}),
+    _options: dict[str, Any] = {
         "connect_timeout": 5,
         "keepalives_idle": 30,
         "keepalives_interval": 10,
         "keepalives_count": 3,
+        **DATABASES["default"].get("OPTIONS", {}),
     }
+    if VALUES["DATABASE_PGBOUNCER"]:
+        # In transaction mode, each statement may reach another connection of the server, and
+        # PgBouncer refuses start-up options.
+        DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = True
+    else:
+        _limits = [
+            f"-c statement_timeout={VALUES['DATABASE_STATEMENT_TIMEOUT_S']}s",
+            f"-c lock_timeout={VALUES['DATABASE_LOCK_TIMEOUT_S']}s",
+        ]
+        _options["options"] = " ".join([*_limits, _options.get("options", "")]).strip()
+    DATABASES["default"]["OPTIONS"] = _options
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "repairs:home"
 LOGOUT_REDIRECT_URL = "login"
+# The first one refuses too many attempts before the second looks at the password.
+AUTHENTICATION_BACKENDS = [
+    "apps.site.throttle.ThrottleBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+# How many proxies in front of the site append to X-Forwarded-For.
+TRUSTED_PROXIES = VALUES["TRUSTED_PROXIES"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
