@@ -240,7 +240,7 @@ def _how_they_come_over() -> str:
 @area.check
 def reputation(account: Account) -> Finding:
     """The shares that bounce and are complained about, of what SES reported to us."""
-    present = reputations.present()
+    present = reputations.measure()
     found = f"in 24 hours, {present}" if present.sent else "nothing was reported in 24 hours"
     do = "See in the admin which addresses, and do not write to them again."
     if present.is_bad:

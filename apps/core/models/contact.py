@@ -1,4 +1,4 @@
-"""How a user is reached."""
+"""The addresses of a user."""
 
 import zoneinfo
 
@@ -11,7 +11,7 @@ from ..states import Channel
 
 
 def validate_e164(number: str) -> None:
-    """Refuse what is not a possible, assigned phone number written as ITU-T E.164 has it."""
+    """Refuse anything but an assigned phone number in E.164 format (ITU-T E.164)."""
     try:
         parsed = phonenumbers.parse(number)
     except phonenumbers.NumberParseException:
@@ -34,10 +34,9 @@ def default_time_zone() -> str:
 
 
 class Contact(models.Model):
-    """A user's addresses.
+    """A user's addresses and consents.
 
-    What was verified is kept as the address itself, so that a verification cannot outlive a
-    change of the address.
+    A verification stores the address itself, so that it ends when the address changes.
     """
 
     user = models.OneToOneField(
@@ -57,7 +56,7 @@ class Contact(models.Model):
         return f"contact of {self.user}"
 
     def why_not(self, channel: Channel) -> str:
-        """Why this person cannot be reached on the channel; empty where nothing stands against."""
+        """Return why this person cannot be reached on the channel, or an empty string."""
         if not self.user.is_active:
             return "account is deactivated"
         if channel == Channel.EMAIL:
@@ -68,7 +67,7 @@ class Contact(models.Model):
 
     @staticmethod
     def consent(channel: Channel) -> str:
-        """The field that says whether this person wants anything by the channel."""
+        """Return the name of the field that holds this person's consent for the channel."""
         return "wants_email" if channel == Channel.EMAIL else "sms_opt_in"
 
     def address(self, channel: Channel) -> str:

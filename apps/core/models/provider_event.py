@@ -1,4 +1,4 @@
-"""What the providers reported."""
+"""What providers say about messages that they accepted."""
 
 from django.db import models
 from django.db.models.functions import Now
@@ -8,37 +8,37 @@ from .delivery import Delivery
 
 
 class ProviderEvent(models.Model):
-    """One report about one message to one recipient, kept also where it fits no delivery yet."""
+    """One event of one message to one recipient, kept even if it matches no delivery yet."""
 
-    #: Made of what the report says: the same thing said twice is one row.
+    #: A hash of what the event says: the same event twice is one row.
     fingerprint = models.CharField(max_length=64, unique=True)
-    #: The id of the envelope that it came in, by which a replay is known.
+    #: The ID of the SNS message that it came in. It shows a replay.
     envelope_id = models.CharField(max_length=64, blank=True)
     kind = models.CharField(max_length=16, choices=EventKind.choices)
     cause = models.CharField(
         max_length=12, choices=EventCause.choices, blank=True, default="", db_default=""
     )
-    #: The recipient is one of the provider's simulator, which counts for nobody's reputation.
+    #: The recipient belongs to the provider's simulator, and does not count for the reputation.
     is_simulated = models.BooleanField(default=False, db_default=False)
     provider = models.CharField(max_length=32)
     provider_message_id = models.CharField(max_length=128)
-    #: Our own ids, where the report carries them.
+    #: Our own IDs, if the event has them.
     delivery_ref = models.UUIDField(null=True)
     attempt = models.PositiveIntegerField(null=True)
-    #: In lower case, as suppressions have it.
+    #: In lower case, as in suppressions.
     recipient = models.CharField(max_length=320, blank=True)
     code = models.CharField(max_length=64, blank=True)
     detail = models.CharField(max_length=500, blank=True)
-    #: Of a text message, where the report says them: US dollars, and the parts that were billed.
+    #: For a text message, if the event has them: US dollars, and the parts that were billed.
     price_usd = models.DecimalField(max_digits=12, decimal_places=5, null=True)
     parts = models.PositiveSmallIntegerField(null=True)
     occurred_at = models.DateTimeField()
     received_at = models.DateTimeField(db_default=Now(), editable=False)
-    #: Which way it came first; empty for those that were kept before this was.
+    #: How it came first; empty for events from before this column.
     via = models.CharField(
         max_length=8, choices=Via.choices, blank=True, default="", db_default="", editable=False
     )
-    #: The delivery that it was applied to; empty while none fits.
+    #: The delivery that it was applied to; empty while none matches.
     delivery = models.ForeignKey(
         Delivery, null=True, on_delete=models.SET_NULL, related_name="provider_events"
     )
