@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
+from tools.environment import PORTS, build_environment
 from tools.postgres import PostgreSQL
 from tools.processes import die_with_parent, wait_until
-from tools.run import PORTS, build_environment
 from tools.stack import Stack, running_stack
 from tools.supervisor import ROOT
 

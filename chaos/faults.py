@@ -9,6 +9,8 @@ from chaos.kill_points import AFTER_ACCEPTANCE, KillPoint
 if TYPE_CHECKING:
     from chaos.run import Run
 
+#: Seconds between two sweeps, and seconds from a wake-up to the arrival.
+SWEEP_S, WAKE_UP_S = 15.0, 10.0
 #: Ways in which an e-mail's events come. `late_s` is below the deadline of an unknown outcome.
 DISORDER: tuple[dict[str, Any], ...] = (
     {"timing": "early"},
@@ -128,3 +130,37 @@ def deploy(run: Run) -> None:
         run.note_load()
         old.terminate()
         run.until(old.is_gone, "the old worker has finished its work")
+
+
+def fail_over_redis(run: Run) -> None:
+    beat = run.rig.beat
+    # Until then beat has no connection that could stay on the old primary.
+    run.until(lambda: beat.has_written(" Sending due task dispatch"), "beat has woken a worker")
+    run.wait(2)
+    run.rig.fail_over_redis()
+    run.until_committed()
+
+
+def check_wake_ups(run: Run) -> None:
+    """Check that beat alone wakes workers for what is due, and this process without beat.
+
+    This process stands for the web process: it runs the same code with the same connection pool.
+    """
+    _check_arrival(run, "by beat", later_s=2, within_s=SWEEP_S + WAKE_UP_S)
+    run.rig.beat.kill(stay_down=True)
+    _check_arrival(run, "without beat", later_s=0, within_s=WAKE_UP_S)
+
+
+def _check_arrival(run: Run, how: str, *, later_s: float, within_s: float) -> None:
+    committed = run.commit_more(8, later_s=later_s)
+    if run.seconds_until(lambda: not run.missing(committed), later_s + within_s) is None:
+        missing = len(run.missing(committed))
+        run.problems.append(f"{missing} of 8 messages did not arrive {how}")
+
+
+def call_late(run: Run) -> None:
+    """Stop a process just before its call, until another one has sent the message."""
+    go_on = run.stop_before_call()
+    run.until_committed()
+    run.until(run.is_drained, "another worker has sent the message of the stopped process")
+    go_on()

@@ -1,9 +1,13 @@
-"""The points of an attempt at which a worker can be told to die."""
+"""The points of an attempt at which a worker can be told to die, or to stop."""
 
 from enum import StrEnum
 
-#: The environment variable that names the folder of kill requests.
-KILL_FOLDER = "CHAOS_KILL_FOLDER"
+#: The environment variable that names the folder of requests; a request is a file.
+REQUEST_FOLDER = "CHAOS_REQUEST_FOLDER"
+#: The request to stop (SIGSTOP) during the wait between the "calling" log entry and the call.
+STOP = "stop"
+#: The process that stops renames the request to this, its id and its worker's id.
+STOPPED = "stopped"
 
 
 class KillPoint(StrEnum):

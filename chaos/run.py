@@ -1,11 +1,14 @@
 """One scenario on a running rig, from the first commit to the result."""
 
 import json
+import os
 import random
+import signal
 import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from io import StringIO
 from typing import Any
 
@@ -22,9 +25,9 @@ from apps.core.delivery import broker, sweeps
 from apps.core.models import Delivery
 from apps.core.states import DeliveryState, Priority
 from chaos import arrivals, delivery_log
-from chaos.arrivals import Arrivals
-from chaos.kill_points import KillPoint
-from chaos.producer import Producer, plan_notifications
+from chaos.arrivals import Arrivals, Key
+from chaos.kill_points import STOP, STOPPED, KillPoint
+from chaos.producer import PlannedNotification, Producer, plan_notifications
 from chaos.rig import PROCESSES, Rig
 from chaos.scenarios import Scenario
 from chaos.service import Service
@@ -37,6 +40,8 @@ GRACE_S = 90.0
 QUIET_S = 2.0
 #: Seconds after which any other wait fails.
 PATIENCE_S = 90.0
+#: Seconds that a late process is given to make its call.
+LATE_CALL_S = 3.0
 #: The sandbox's rules that accept a message and never answer.
 UNANSWERED = ("accept_then_hang", "accept_then_drop")
 QUICK_MESSAGES, QUICK_OVER_S = 60, 2.0
@@ -101,7 +106,7 @@ class Run:
 
     def until(self, condition: Callable[[], bool], what: str) -> None:
         """Wait for the condition; raise AssertionError if it does not come true."""
-        if self._time_until(condition, PATIENCE_S) is None:
+        if self.seconds_until(condition, PATIENCE_S) is None:
             raise AssertionError(f"waited {PATIENCE_S:g} s in vain: {what}")
 
     def until_committed(self) -> None:
@@ -129,10 +134,26 @@ class Run:
 
     def kill_worker_at(self, point: KillPoint) -> None:
         """Wait until a worker has died at this point of an attempt."""
-        request = self.rig.kill_folder / point
+        request = self.rig.request_folder / point
         request.touch()
         self.until(lambda: not request.exists(), f"a worker dies at the point {point}")
         self.in_flight += PROCESSES
+
+    def stop_before_call(self) -> Callable[[], None]:
+        """Wait until a worker has stopped just before a call; return what lets it go on."""
+        folder = self.rig.request_folder
+        (folder / STOP).touch()
+        self.until(lambda: any(folder.glob(f"{STOPPED}*")), "a worker stops before a call")
+        [stopped] = folder.glob(f"{STOPPED}*")
+        process, worker = map(int, stopped.name.split()[1:])
+
+        def go_on() -> None:
+            os.kill(process, signal.SIGCONT)
+            # The worker would kill a process that is over its time limit.
+            self.wait(LATE_CALL_S)
+            os.kill(worker, signal.SIGCONT)
+
+        return go_on
 
     def end_rules(self) -> None:
         """End the sandbox's faults, and count the calls that got no answer as in flight."""
@@ -154,7 +175,36 @@ class Run:
         """Return whether all that was committed has arrived, and no delivery is unfinished."""
         if delivery_log.count_unfinished():
             return False
-        return not arrivals.missing(self.producer.committed, self._arrivals.read())
+        return not self.missing(self.producer.committed)
+
+    def seconds_until(self, condition: Callable[[], bool], seconds: float) -> float | None:
+        """Return the seconds until the condition held, or None if it took too long."""
+        begun = time.monotonic()
+        while not condition():
+            if time.monotonic() - begun > seconds:
+                return None
+            time.sleep(LOOK_EVERY_S)
+        return time.monotonic() - begun
+
+    def commit_more(self, count: int, *, later_s: float = 0.0) -> list[PlannedNotification]:
+        """Commit more notifications, scheduled so many seconds ahead; return them."""
+        more = plan_notifications(
+            [each.person for each in self.planned],
+            self.rng,
+            count=count,
+            over_s=0,
+            priorities=(Priority.MEDIUM,),
+            later_s=0,
+        )
+        more = [replace(each, later_s=later_s) for each in more]
+        producer = Producer(more)
+        producer.start()
+        producer.join()
+        return more
+
+    def missing(self, notifications: list[PlannedNotification]) -> set[Key]:
+        """Return those of these messages that have not arrived."""
+        return arrivals.missing(notifications, self._arrivals.read())
 
     def _drain(self) -> float | None:
         """Return the seconds until the system was drained, or None if it never was."""
@@ -164,7 +214,7 @@ class Run:
                 self._hurry()
             return self.is_drained()
 
-        took = self._time_until(is_drained, self._scenario.promise.drained_within_s + GRACE_S)
+        took = self.seconds_until(is_drained, self._scenario.promise.drained_within_s + GRACE_S)
         return None if took is None else round(took, 1)
 
     def _hurry(self) -> None:
@@ -187,7 +237,7 @@ class Run:
                 quiet_since, arrived = time.monotonic(), arrived_now
             return time.monotonic() - quiet_since > self.seconds(QUIET_S, quick=1)
 
-        if self._time_until(is_quiet, PATIENCE_S) is None:
+        if self.seconds_until(is_quiet, PATIENCE_S) is None:
             self.problems.append("wake-ups or events were still waiting at the end")
 
     def _result(self, drain_s: float | None) -> Result:
@@ -219,15 +269,6 @@ class Run:
         if self._scenario.check:
             self._scenario.check(self)
         return Result(self._scenario.name, self._seed, figures, self.problems, self.extras)
-
-    def _time_until(self, condition: Callable[[], bool], seconds: float) -> float | None:
-        """Return the seconds until the condition held, or None if it took too long."""
-        begun = time.monotonic()
-        while not condition():
-            if time.monotonic() - begun > seconds:
-                return None
-            time.sleep(LOOK_EVERY_S)
-        return time.monotonic() - begun
 
 
 def _ledger_problems() -> list[str]:

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 
 import django
 from django.core.management import call_command
@@ -27,15 +28,11 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     arguments = _arguments()
     scenarios = [SCENARIOS[name] for name in arguments.names]
-    first = scenarios[0]
-    with running_rig(
-        seed=arguments.seed,
-        events=first.events or arguments.quick,
-        settings={**first.settings, **(QUICK_SETTINGS if arguments.quick else {})},
-        worker_app=first.worker_app,
-        beat_app="chaos.fast_beat" if arguments.quick else "rs_systems",
-        keep=arguments.keep,
-    ) as rig:
+    plan = scenarios[0].rig
+    if arguments.quick:
+        settings = {**plan.settings, **QUICK_SETTINGS}
+        plan = replace(plan, events=True, settings=settings, beat_app="chaos.fast_beat")
+    with running_rig(plan, seed=arguments.seed, keep=arguments.keep) as rig:
         _set_up(rig)
         all_kept = True
         for result in _results(rig, scenarios, arguments):

@@ -5,11 +5,12 @@ This module does not need Django, because the settings depend on the scenario.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from chaos import faults
+from chaos import faults, poison_events
+from chaos.rig import RigPlan
 from chaos.verdict import Promise
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 EMAIL_ONLY = ("MEDIUM",)
 BOTH_CHANNELS = ("URGENT", "MEDIUM")
+WITH_EVENTS = RigPlan(events=True)
 
 #: Settings of the rig that `make chaos-quick` uses for all of its scenarios.
 QUICK_SETTINGS = {"UNKNOWN_DEADLINE_S": "8"}
@@ -36,11 +38,7 @@ class Scenario:
     later_s: float = 0.0
     #: Whether a worker is woken twice for each delivery.
     wake_twice: bool = False
-    #: Whether the sandbox posts SES's events.
-    events: bool = False
-    settings: Mapping[str, str] = field(default_factory=dict)
-    #: The Celery application of the workers.
-    worker_app: str = "rs_systems"
+    rig: RigPlan = field(default_factory=RigPlan)
     promise: Promise = field(default_factory=Promise)
     #: Looks at the end for what the figures do not show.
     check: Callable[[Run], None] | None = None
@@ -65,10 +63,12 @@ KILLED_AT_POINTS = Scenario(
     messages=600,
     over_s=60,
     priorities=EMAIL_ONLY,
-    events=True,
-    # Slow enough that messages are under way for as long as workers are killed.
-    settings={"EMAIL_RATE_LIMIT": "10"},
-    worker_app="chaos.worker",
+    rig=RigPlan(
+        events=True,
+        # Slow enough that messages are under way for as long as workers are killed.
+        settings={"EMAIL_RATE_LIMIT": "10"},
+        worker_app="chaos.worker",
+    ),
     promise=Promise(drained_within_s=120),
 )
 SCENARIOS: dict[str, Scenario] = {
@@ -78,14 +78,14 @@ SCENARIOS: dict[str, Scenario] = {
             "worker-killed",
             faults.kill_a_worker_repeatedly,
             priorities=EMAIL_ONLY,
-            events=True,
+            rig=WITH_EVENTS,
             promise=Promise(drained_within_s=120),
         ),
         Scenario(
             "all-killed",
             faults.kill_all,
             priorities=EMAIL_ONLY,
-            events=True,
+            rig=WITH_EVENTS,
             promise=Promise(drained_within_s=120),
         ),
         Scenario("redis-flushed", faults.flush_redis),
@@ -94,7 +94,7 @@ SCENARIOS: dict[str, Scenario] = {
             "postgres-restarted",
             faults.crash_postgres,
             priorities=EMAIL_ONLY,
-            events=True,
+            rig=WITH_EVENTS,
             promise=Promise(drained_within_s=120),
         ),
         Scenario("provider-down", faults.refuse_both_channels, over_s=26),
@@ -107,7 +107,7 @@ SCENARIOS: dict[str, Scenario] = {
         ),
         Scenario("transient-errors", faults.refuse_some_for_now),
         Scenario(
-            "timeouts-with-events", faults.never_answer_some, priorities=EMAIL_ONLY, events=True
+            "timeouts-with-events", faults.never_answer_some, priorities=EMAIL_ONLY, rig=WITH_EVENTS
         ),
         Scenario(
             "timeouts-without-events",
@@ -121,7 +121,7 @@ SCENARIOS: dict[str, Scenario] = {
         replace(
             KILLED_AT_POINTS,
             name="killed-at-points-without-events",
-            events=False,
+            rig=replace(KILLED_AT_POINTS.rig, events=False),
             promise=Promise(drained_within_s=120, may_duplicate=True),
         ),
         Scenario(
@@ -129,18 +129,51 @@ SCENARIOS: dict[str, Scenario] = {
             faults.disorder_events,
             # With so many bounces and complaints the application sends only urgent messages.
             priorities=("HIGH",),
-            settings={"SMS_ENABLED": "false"},
-            events=True,
+            rig=RigPlan(events=True, settings={"SMS_ENABLED": "false"}),
             check=check_final_states,
         ),
         Scenario(
             "budget-reached",
             faults.none,
             priorities=("HIGH",),
-            settings={"SMS_MONTHLY_SPEND_LIMIT_USD": "1.50"},
+            rig=RigPlan(settings={"SMS_MONTHLY_SPEND_LIMIT_USD": "1.50"}),
             check=check_sms_spend,
         ),
         Scenario("deploy", faults.deploy, over_s=30, promise=Promise(may_be_unknown=False)),
+        Scenario(
+            "redis-failover",
+            faults.fail_over_redis,
+            messages=240,
+            over_s=24,
+            priorities=EMAIL_ONLY,
+            # What is due after the failover needs beat.
+            later_s=5,
+            rig=RigPlan(redis_replica=True),
+            promise=Promise(drained_within_s=30),
+            check=faults.check_wake_ups,
+        ),
+        Scenario(
+            "late-call",
+            faults.call_late,
+            messages=100,
+            over_s=5,
+            priorities=EMAIL_ONLY,
+            rig=RigPlan(
+                # The shortest lease that the settings allow, and a policy that decides soon.
+                settings={"DELIVERY_LEASE_S": "46", "UNKNOWN_DEADLINE_S": "5"},
+                worker_app="chaos.worker",
+                beat_app="chaos.fast_beat",
+            ),
+        ),
+        Scenario(
+            "poison-event",
+            poison_events.publish,
+            messages=120,
+            over_s=3,
+            priorities=EMAIL_ONLY,
+            rig=RigPlan(event_source=True),
+            check=poison_events.check,
+        ),
     ]
 }
 

@@ -61,7 +61,11 @@ class Service:
         """Return whether the present process runs and has written that it is up."""
         with self._lock:
             is_alive = self._process is not None and self._process.poll() is None
-            return is_alive and self._ready_text in self._log.read_text(errors="replace")
+            return is_alive and self.has_written(self._ready_text)
+
+    def has_written(self, text: str) -> bool:
+        """Return whether this text is in the log of the latest process."""
+        return text in self._log.read_text(errors="replace")
 
     def is_gone(self) -> bool:
         with self._lock:

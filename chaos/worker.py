@@ -1,11 +1,12 @@
-"""The application's own workers, which die at a named point of an attempt when they are told to.
+"""The application's own workers, which die or stop at a point of an attempt when told to.
 
-A file in KILL_FOLDER, named after the point, is a kill request: the process that passes the point
-and removes the file kills its whole worker. The application's functions are wrapped from outside.
+A file in REQUEST_FOLDER, named after the point, is a request: the process that passes the point and
+takes the file kills its whole worker. The application's functions are wrapped from outside.
 """
 
 import os
 import signal
+import time
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -21,9 +22,11 @@ from apps.core.channels.base import ChannelService  # noqa: E402
 from apps.core.delivery import attempt, transitions  # noqa: E402  they need the settings
 from apps.core.states import LogEvent  # noqa: E402
 
-from .kill_points import KILL_FOLDER, KillPoint  # noqa: E402
+from .kill_points import REQUEST_FOLDER, STOP, STOPPED, KillPoint  # noqa: E402
 
-_folder = Path(os.environ[KILL_FOLDER])
+_folder = Path(os.environ[REQUEST_FOLDER])
+_sleep = time.sleep
+_is_before_call = False
 
 
 def _die_if_requested(point: KillPoint) -> None:
@@ -33,6 +36,20 @@ def _die_if_requested(point: KillPoint) -> None:
         return
     # The pool's processes are in the group of their worker.
     os.killpg(0, signal.SIGKILL)
+
+
+def _sleep_then_stop(seconds: Any) -> None:
+    """Sleep, then stop this process and its worker if requested and a call comes next."""
+    _sleep(seconds)
+    if not _is_before_call:
+        return
+    try:
+        (_folder / STOP).rename(_folder / f"{STOPPED} {os.getpid()} {os.getppid()}")
+    except FileNotFoundError:
+        return
+    # A worker that runs would kill this process at its task's time limit.
+    os.kill(os.getppid(), signal.SIGSTOP)
+    os.kill(os.getpid(), signal.SIGSTOP)
 
 
 def _with_kill_point(
@@ -55,6 +72,8 @@ def _after_claim(delivery: Any, *_: Any) -> KillPoint | None:
 
 
 def _after_log_entry(_: Any, __: Any, event: LogEvent) -> KillPoint | None:
+    global _is_before_call
+    _is_before_call = event == LogEvent.CALLING
     points = {LogEvent.CALLING: KillPoint.CALLING, LogEvent.ACCEPTED: KillPoint.RECORDING}
     return points.get(event)
 
@@ -66,3 +85,4 @@ def _after_send(*_: Any) -> KillPoint:
 attempt.claim = _with_kill_point(attempt.claim, _after_claim)
 transitions.record = _with_kill_point(transitions.record, _after_log_entry)
 ChannelService.send = _with_kill_point(ChannelService.send, _after_send)  # type: ignore[method-assign]
+time.sleep = _sleep_then_stop

@@ -7,6 +7,8 @@ from celery import Celery, Task, bootsteps, signals
 from celery.schedules import crontab, schedule
 from celery.utils.log import get_task_logger
 
+from apps.core.states import Priority
+
 from . import environment
 
 environment.configure()
@@ -15,65 +17,58 @@ app = Celery("rs_systems")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
+#: Seconds that a task waits in the queue before it expires: its interval, but at least this long,
+#: so that hosts whose clocks differ by some seconds still run it.
+LEAST_EXPIRY_S = 60.0
+HOUR_S = 3600.0
+
+
+def _every(seconds: float, task: str, priority: int = Priority.LOW) -> dict[str, Any]:
+    """Return an entry that runs at an interval, whatever the clocks on the wall do.
+
+    A run that has waited for its whole interval expires, because the next one is in the queue.
+    """
+    expires = max(seconds, LEAST_EXPIRY_S)
+    options = {"priority": int(priority), "expires": expires}
+    return {"task": task, "schedule": schedule(run_every=seconds), "options": options}
+
+
+def _at(moment: crontab, task: str) -> dict[str, Any]:
+    """Return an entry that runs at a time of the wall clock, in CELERY_TIMEZONE."""
+    options = {"priority": int(Priority.LOW), "expires": 12 * HOUR_S}
+    return {"task": task, "schedule": moment, "options": options}
+
+
 app.conf.beat_schedule = {
     # Wakes workers for due deliveries: scheduled ones, quick retries, lost wake-ups, and deliveries
-    # whose worker's lease expired.
-    "dispatch-due-notifications": {
-        "task": "apps.core.tasks.dispatch_due_notifications",
-        "schedule": schedule(run_every=15.0),
-        "options": {"priority": 0},
-    },
+    # whose worker's lease expired. It is short, and sending depends on it: first of all priorities.
+    "dispatch-due-notifications": _every(
+        15.0, "apps.core.tasks.dispatch_due_notifications", Priority.URGENT
+    ),
     # Makes deliveries due again after a back-off of minutes or hours.
-    "retry-failed-notifications": {
-        "task": "apps.core.tasks.retry_failed_notifications",
-        "schedule": crontab(minute="*/5"),
-        "options": {"priority": 0},
-    },
+    "retry-failed-notifications": _every(
+        300.0, "apps.core.tasks.retry_failed_notifications", Priority.URGENT
+    ),
     # Stops e-mail that is not urgent if too much of it bounces or is complained about. Tells the
     # administrator once about that, about a stopped channel and about the month's SMS budget.
-    "send-alerts": {
-        "task": "apps.core.tasks.send_alerts",
-        "schedule": crontab(minute="*/5"),
-        "options": {"priority": 0},
-    },
+    "send-alerts": _every(300.0, "apps.core.tasks.send_alerts"),
     # Reads SMS receipts. SNS writes them to a CloudWatch log and sends no event.
-    "read-sms-receipts": {
-        "task": "apps.core.tasks.read_sms_receipts",
-        "schedule": schedule(run_every=30.0),
-        "options": {"priority": 0},
-    },
+    "read-sms-receipts": _every(30.0, "apps.core.tasks.read_sms_receipts"),
     # Reads the providers' events from the SQS queue.
-    "read-event-queue": {
-        "task": "apps.core.tasks.read_event_queue",
-        "schedule": schedule(run_every=10.0),
-        "options": {"priority": 0},
-    },
-    # Compares the ledger with AWS's own counts, and tells the administrator what differs.
-    "reconcile-with-aws": {
-        "task": "apps.aws.tasks.reconcile_with_aws",
-        "schedule": crontab(hour=3, minute=30),
-    },
+    "read-event-queue": _every(10.0, "apps.core.tasks.read_event_queue"),
     # Publishes metrics to CloudWatch, whose alarms treat missing data as a failure.
-    "publish-metrics": {
-        "task": "apps.core.tasks.publish_metrics",
-        "schedule": schedule(run_every=60.0),
-        "options": {"priority": 0, "expires": 55},
-    },
+    "publish-metrics": _every(60.0, "apps.core.tasks.publish_metrics"),
     # Suppresses numbers that answered STOP, and releases those that answered START.
-    "read-opt-outs": {
-        "task": "apps.core.tasks.read_opt_outs",
-        "schedule": crontab(minute=20),
-        "options": {"priority": 0},
-    },
+    "read-opt-outs": _every(HOUR_S, "apps.core.tasks.read_opt_outs"),
     # Suppresses the addresses on SES's own list, and removes lifted ones from AWS's lists.
-    "read-suppression-list": {
-        "task": "apps.core.tasks.read_suppression_list",
-        "schedule": crontab(hour=3, minute=10),
-    },
-    "cleanup-old-logs": {
-        "task": "apps.core.tasks.cleanup_old_delivery_logs",
-        "schedule": crontab(hour=2, minute=0, day_of_week=0),
-    },
+    "read-suppression-list": _at(
+        crontab(hour=3, minute=10), "apps.core.tasks.read_suppression_list"
+    ),
+    # Compares the ledger with AWS's own counts, and tells the administrator what differs.
+    "reconcile-with-aws": _at(crontab(hour=3, minute=30), "apps.aws.tasks.reconcile_with_aws"),
+    "cleanup-old-logs": _at(
+        crontab(hour=2, minute=0, day_of_week=0), "apps.core.tasks.cleanup_old_delivery_logs"
+    ),
 }
 
 

@@ -4,14 +4,21 @@
 """
 
 import os
+import socket
+import socketserver
 import sys
+import threading
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from django.contrib.auth.models import User
 
 from apps.core.delivery import transitions
@@ -21,10 +28,14 @@ from apps.core.services.notification import NotificationService
 from apps.core.states import Channel, DeliveryState, LogEvent, Priority
 from chaos import arrivals, delivery_log, producer
 from chaos.arrivals import Arrivals
+from chaos.event_source import MOST_RECEIVES, EventSource, certificate_path
+from chaos.forwarder import running_forwarder
 from chaos.producer import PlannedNotification
+from chaos.rig import RigPlan
 from chaos.scenarios import QUICK, SCENARIOS
 from chaos.service import Service, supervised
 from chaos.verdict import Figures, Promise, judge
+from tools.processes import LOOPBACK, free_ports
 
 from .support.services import wait_until
 
@@ -202,7 +213,64 @@ def test_a_terminated_service_is_not_started_again(sleeper: Service) -> None:
     assert sleeper.is_gone()
 
 
+@pytest.mark.services
+def test_a_forwarder_moves_new_connections_and_keeps_open_ones() -> None:
+    with ExitStack() as running:
+        first, second = (running.enter_context(_greeter(name)) for name in (b"first", b"second"))
+        [port] = free_ports(1)
+        forwarder = running.enter_context(running_forwarder(port, first))
+        old = running.enter_context(socket.create_connection((LOOPBACK, port)))
+        assert _ask(old) == b"first"
+        forwarder.target_port = second
+        new = running.enter_context(socket.create_connection((LOOPBACK, port)))
+        assert (_ask(new), _ask(old)) == (b"second", b"first")
+
+
+@contextmanager
+def _greeter(name: bytes) -> Iterator[int]:
+    """A server that answers each line with its name; yields its port."""
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            while self.rfile.readline():
+                self.wfile.write(name + b"\n")
+
+    with socketserver.ThreadingTCPServer((LOOPBACK, 0), Handler) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_address[1]
+        server.shutdown()
+        thread.join()
+
+
+def _ask(connection: socket.socket) -> bytes:
+    connection.sendall(b"who\n")
+    return connection.makefile("rb").readline().strip()
+
+
+def test_an_event_that_is_received_too_often_becomes_a_dead_letter() -> None:
+    source = EventSource("http://127.0.0.1:9", "http://127.0.0.1:9/webhook")
+    source.enqueue("kept", "{}")
+    source.enqueue("deleted", "{}")
+    _, deleted = source.answer("ReceiveMessage", {})["Messages"]
+    source.answer("DeleteMessage", {"ReceiptHandle": deleted["ReceiptHandle"]})
+    for _ in range(MOST_RECEIVES - 1):
+        source.end_visibility_timeouts()
+        assert source.unread() == ["kept"]
+        source.answer("ReceiveMessage", {})
+    source.end_visibility_timeouts()
+    assert (source.unread(), source.undeleted(), source.dead_letters) == ([], [], ["kept"])
+
+
+@pytest.mark.parametrize("name", ["garbage", "version6", "unknownkey"])
+def test_only_the_good_certificate_of_an_event_source_is_readable(name: str) -> None:
+    certificates = EventSource("http://127.0.0.1:9", "http://127.0.0.1:9/webhook").certificates
+    x509.load_pem_x509_certificate(certificates[certificate_path("good")]).public_key()
+    with pytest.raises((ValueError, x509.InvalidVersion, UnsupportedAlgorithm)):
+        x509.load_pem_x509_certificate(certificates[certificate_path(name)]).public_key()
+
+
 def test_the_quick_scenarios_can_share_a_rig() -> None:
-    quick = [SCENARIOS[name] for name in QUICK]
-    assert [scenario.settings for scenario in quick] == [{}] * len(quick)
-    assert {scenario.worker_app for scenario in quick} == {"rs_systems"}
+    for name in QUICK:
+        assert replace(SCENARIOS[name].rig, events=False) == RigPlan()

@@ -13,8 +13,8 @@ from urllib.request import ProxyHandler, build_opener
 import pytest
 
 from tools import supervisor
+from tools.environment import PORTS, write_environment
 from tools.processes import LOOPBACK, free_ports, port_is_free, redis_answers, wait_until
-from tools.run import PORTS, write_environment
 from tools.stack import STOP_S, Stack, run_command, running_stack, stack_environment
 from tools.supervisor import ROOT
 

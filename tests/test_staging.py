@@ -16,7 +16,7 @@ from apps.core.audit.ledger import ledger
 from apps.core.message import kinds
 from apps.core.models import Delivery, Notification
 from apps.core.states import Channel, DeliveryState, LogEvent
-from sandbox.testing import SMTP_PASSWORD, SMTP_USER, RunningSandbox, running_sandbox
+from sandbox.testing import SMTP_PASSWORD, SMTP_USER, RunningSandbox
 from tools.processes import LOOPBACK
 from tools.supervisor import ROOT
 
@@ -33,9 +33,8 @@ NOT_AGREED = "has not agreed to text messages"
 
 
 @pytest.fixture
-def sandbox() -> Iterator[RunningSandbox]:
-    with running_sandbox() as running:
-        yield running
+def sandbox(running: RunningSandbox) -> RunningSandbox:
+    return running
 
 
 @pytest.fixture

@@ -1,11 +1,9 @@
 from typing import Any
 
 import pytest
-from environs import EnvError
 
 from apps.core import conf
 from apps.core.states import Channel, Priority
-from rs_systems import environment
 
 
 @pytest.mark.parametrize(
@@ -68,9 +66,3 @@ def test_the_most_specific_deadline_counts(
 ) -> None:
     settings.UNKNOWN_DEADLINE_S = {"": 600, "sms": 300, "sms:urgent": 60}
     assert conf.unknown_deadline(channel, priority).total_seconds() == seconds
-
-
-@pytest.mark.parametrize("value", ["", "sms=60", "600,sms", "600,700", "600,sms=0", "600,sms=1.5"])
-def test_malformed_seconds_are_refused_with_an_example(value: str) -> None:
-    with pytest.raises(EnvError, match=r"600,sms"):
-        environment.seconds(value)

@@ -106,7 +106,7 @@ def test_a_site_with_wrong_settings_says_why_and_ends(tmp_path: Path) -> None:
         check=False,
     )
     assert run.returncode == CANNOT_START
-    assert "ENVIRONMENT is 'nowhere'; it must be one of" in run.stderr
+    assert "ENVIRONMENT is 'nowhere'. Write one of" in run.stderr
 
 
 def test_a_worker_answers_by_its_host_s_name(start: Start) -> None:

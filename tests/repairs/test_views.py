@@ -9,7 +9,7 @@ from django.urls import reverse
 from apps.repairs import services
 from apps.repairs.models import Profile, Repair, RepairBatch, Status
 from apps.repairs.views import lists
-from tests.repairs.conftest import ESTIMATE, REASON
+from tests.support.repairs import ESTIMATE, REASON
 
 HTMX = {"HX-Request": "true"}
 

@@ -12,7 +12,7 @@ import pytest
 
 from apps.aws.account import Account
 from apps.aws.doctor import configuration
-from apps.aws.findings import Status
+from apps.core.audit.findings import Status
 from rs_systems import environment, secret
 from rs_systems.refusal import CANNOT_START
 from tests.support.secrets_manager import NAME, REGION, SecretsManager
@@ -21,7 +21,7 @@ from tests.support.settings import PRODUCTION, run
 from tools.processes import LOOPBACK, wait_until
 from tools.supervisor import ROOT
 
-HIDDEN = "a-value-that-must-stay-secret"
+HIDDEN = "a-value-that-must-stay-secret-0123456789-abcdefghijklmnop"
 
 
 def test_the_secret_fills_variables_that_are_missing_or_empty(

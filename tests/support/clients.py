@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import smtplib
 from collections.abc import Callable
+from http.client import HTTPConnection, HTTPResponse
 from typing import Any
 
 import boto3
@@ -74,3 +76,23 @@ def send_text(sandbox: RunningSandbox, phone: str = PHONE, timeout: float = PATI
     """The id of a text message that SNS took."""
     answer = aws(sandbox, timeout=timeout).publish(PhoneNumber=phone, Message="Ready.")
     return str(answer["MessageId"])
+
+
+def ask(
+    sandbox: RunningSandbox, path: str, method: str = "GET", body: str = "", **headers: str
+) -> tuple[HTTPResponse, Any]:
+    return ask_port(sandbox.http_port, path, method, body, **headers)
+
+
+def ask_port(
+    port: int, path: str, method: str = "GET", body: str = "", **headers: str
+) -> tuple[HTTPResponse, Any]:
+    connection = HTTPConnection(HOST, port, timeout=60)
+    try:
+        connection.request(method, path, body=body, headers=headers)
+        answer = connection.getresponse()
+        content = answer.read()
+    finally:
+        connection.close()
+    is_json = answer.headers.get_content_type() == "application/json"
+    return answer, json.loads(content) if is_json else content

@@ -11,20 +11,41 @@ from django.contrib.auth.models import User
 from apps.core import providers
 from apps.core.feedback import sns_envelope
 from apps.core.message import kinds
-from apps.core.models import Contact, Delivery, Notification
+from apps.core.models import Delivery, Notification
 from apps.core.providers import memory
 from apps.core.services.notification import NotificationService
 from apps.core.states import Channel, DeliveryState, Priority
 from sandbox.testing import RunningSandbox, running_sandbox
 from tests.support import signing
+from tests.support.clients import aws
+from tests.support.people import create_contact
 from tests.support.signing import Signer
+from tools.processes import wait_until
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[RunningSandbox]:
-    """A sandbox of the module's own, without a subscriber to its events."""
-    with running_sandbox() as sandbox:
+@pytest.fixture(scope="session")
+def shared_sandbox() -> Iterator[RunningSandbox]:
+    """The sandbox of all tests that need no other options; nothing subscribes to its events."""
+    with running_sandbox(0, "", None, "--events-delay=0") as sandbox:
         yield sandbox
+
+
+@pytest.fixture(scope="session")
+def _shared_sns(shared_sandbox: RunningSandbox) -> Any:
+    return aws(shared_sandbox)
+
+
+@pytest.fixture
+def running(shared_sandbox: RunningSandbox, _shared_sns: Any) -> RunningSandbox:
+    """The shared sandbox as it was at its start: no messages, rules or numbers that opted out."""
+    events = "the sandbox has posted its events"
+    wait_until(lambda: shared_sandbox.health()["events"]["waiting"] == 0, events)
+    shared_sandbox.clear()
+    shared_sandbox.clear_rules()
+    shared_sandbox.reset_account()
+    for phone in _shared_sns.list_phone_numbers_opted_out()["phoneNumbers"]:
+        shared_sandbox.opt_in(phone)
+    return shared_sandbox
 
 
 @pytest.fixture
@@ -48,15 +69,7 @@ def person(db: None) -> Callable[..., User]:
         made += 1
         user = get_user_model().objects.create_user(f"person{made}", first_name=f"Person {made}")
         if contact:
-            address, number = f"person{made}@fleet.example", f"+1202555{made:04d}"
-            values = {
-                "email": address,
-                "verified_email": address,
-                "phone": number,
-                "verified_phone": number,
-                "sms_opt_in": True,
-            }
-            Contact.objects.create(user=user, **{**values, **changes})
+            create_contact(user, f"+1202555{made:04d}", **changes)
         return user
 
     return make

@@ -168,7 +168,7 @@ class Worker:
         from apps.core.delivery import broker
         from rs_systems.celery import app
 
-        if sum(broker.waiting().values()):
+        if any(sum(broker.waiting(name).values()) for name in (broker.QUEUE, broker.HOUSEKEEPING)):
             return False
         with app.connection_for_read() as connection:
             asked = app.control.inspect([self.name], 0.5, connection=connection, limit=1)
@@ -219,7 +219,13 @@ class Site:
     def start(self, **variables: str) -> None:
         address = f"{LOOPBACK}:{self.port}"
         self._process = _start(
-            self._log, variables, "gunicorn", "rs_systems.wsgi", f"--bind={address}", "--threads=4"
+            self._log,
+            variables,
+            "gunicorn",
+            "rs_systems.wsgi",
+            f"--bind={address}",
+            "--threads=4",
+            "--no-control-socket",
         )
         wait_until(lambda: not port_is_free(self.port), f"the site listens on {address}")
 

@@ -7,12 +7,13 @@ import sys
 
 from tools.supervisor import ROOT
 
+#: The least that production starts with.
 PRODUCTION = {
     "ENVIRONMENT": "production",
     "SECRET_KEY": "k9$Zp2-vX7qLw4mT8rB1nC6yH3sJ5dF0gAeUiOoPzQxWcVbNmMlKkJhGfDs",
     "ALLOWED_HOSTS": "app.rssystems.com",
     "SITE_URL": "https://app.rssystems.com",
-    "DATABASE_URL": "postgres://rs:secret@db.example:5432/rs",
+    "DATABASE_URL": "postgres://rs:secret@db.example:5432/rs?sslmode=require",
     "CELERY_BROKER_URL": "rediss://cache.example:6379/0",
     "AWS_SES_SMTP_USER": "user",
     "AWS_SES_SMTP_PASSWORD": "password",

@@ -1,4 +1,4 @@
-"""The DNS records that SES wants of the sender's domain, and which of them the DNS has already.
+"""The DNS records that SES requires of the sender's domain, and whether the DNS has them.
 
 They are those of https://docs.aws.amazon.com/ses/latest/dg/creating-identities.html and
 https://docs.aws.amazon.com/ses/latest/dg/mail-from.html. The DMARC record (RFC 7489) is a proposal
@@ -19,15 +19,15 @@ from apps.aws.account import Account
 
 from . import email
 
-#: Seconds for one look-up, whatever it takes.
+#: Seconds for one look-up in all.
 LOOKUP_S = 3.0
 TTL_S = 3600
-#: Where SES does not name the zone in which its keys are.
+#: The zone of SES's keys, if SES does not name it.
 _DKIM_ZONE = "dkim.amazonses.com"
 _SPF = "v=spf1 include:amazonses.com ~all"
 
 
-class State(StrEnum):
+class RecordState(StrEnum):
     THERE = "there"
     MISSING = "missing"
     #: There is a record of that name and type, and it says something else.
@@ -46,17 +46,17 @@ class Record:
 
     @property
     def zone_line(self) -> str:
-        """As a zone file has it."""
+        """Return the record as a line of a zone file."""
         value = f'"{self.value}"' if self.type == "TXT" else f"{self.value}."
         return f"{self.name}. {TTL_S} IN {self.type} {value}"
 
 
 @dataclass(frozen=True)
 class Looked:
-    """A record, and what became of looking it up."""
+    """A record, and what the DNS has of it."""
 
     record: Record
-    state: State
+    state: RecordState
 
     def as_dict(self) -> dict[str, str]:
         record = self.record
@@ -69,7 +69,7 @@ class Looked:
 
 
 def records(account: Account) -> list[Record]:
-    """Those of the sender's domain; raises Unseen where SES does not tell them."""
+    """Return the records of the sender's domain; raises Unseen if SES does not name them."""
     domain, region = email.domain(), settings.AWS_SES_REGION_NAME
     identity = account.ask("sesv2", "GetEmailIdentity", region, EmailIdentity=domain)
     mail_from = identity.get("MailFromAttributes", {}).get("MailFromDomain") or f"mail.{domain}"
@@ -108,16 +108,16 @@ def _dmarc(domain: str) -> str:
 
 
 def look_up(wanted: list[Record], nameserver: tuple[str, int] | None = None) -> list[Looked]:
-    """What the DNS has of each; asks that name server, or else those of this machine."""
+    """Look each record up at that name server, or else at those of this machine."""
     return list(_looked(wanted, nameserver))
 
 
 def _looked(wanted: list[Record], nameserver: tuple[str, int] | None) -> Iterator[Looked]:
     resolver = _resolver(nameserver)
     for record in wanted:
-        state = _state(resolver, record) if resolver else State.UNKNOWN
-        if state == State.UNKNOWN:
-            # Without an answer to one there is no waiting for the others.
+        state = _state(resolver, record) if resolver else RecordState.UNKNOWN
+        if state == RecordState.UNKNOWN:
+            # The others would time out too.
             resolver = None
         yield Looked(record, state)
 
@@ -132,19 +132,19 @@ def _resolver(nameserver: tuple[str, int] | None) -> dns.resolver.Resolver | Non
     return resolver
 
 
-def _state(resolver: dns.resolver.Resolver, record: Record) -> State:
+def _state(resolver: dns.resolver.Resolver, record: Record) -> RecordState:
     try:
         answer = resolver.resolve(record.name, record.type, lifetime=LOOKUP_S, search=False)
     except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
-        return State.MISSING
+        return RecordState.MISSING
     except (dns.exception.DNSException, OSError):
-        return State.UNKNOWN
+        return RecordState.UNKNOWN
     found = {_text(data) for data in answer}
-    return State.THERE if record.is_met(found) else State.DIFFERENT
+    return RecordState.THERE if record.is_met(found) else RecordState.DIFFERENT
 
 
 def _text(data: dns.rdata.Rdata) -> str:
-    """As `Record.value` has it, in lower case."""
+    """Return the data as `Record.value` has it, in lower case."""
     if isinstance(data, TXT):
         return b"".join(data.strings).decode(errors="replace").lower()
     return data.to_text().rstrip(".").lower()

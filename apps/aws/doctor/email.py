@@ -1,4 +1,4 @@
-"""E-mail: what SES says of the account and the sender, and whether it lets us in."""
+"""Checks of SES: the account, the sender's identity, and whether it lets us in."""
 
 from email.utils import parseaddr
 from typing import Any
@@ -8,33 +8,31 @@ from django.core.mail import get_connection
 from django.core.mail.backends.smtp import EmailBackend as SMTPBackend
 
 from apps.aws.account import Account, NotThere
-from apps.aws.findings import Area, Finding, fail, ok, warn
 from apps.core import conf
+from apps.core.audit.findings import Finding, fail, ok, warn
 from apps.core.guards import reputation as reputations
 from apps.core.models import Suppression
 from apps.core.redaction import redact
 from apps.core.states import Channel
 
-area = Area("E-mail", "email")
-
-#: The share of the day's quota from which somebody should look.
+#: The share of the day's quota from which to warn.
 QUOTA_WARNING = 0.8
 #: Seconds for each answer of the SMTP endpoint.
 SMTP_S = 5
 
 
 def sender() -> str:
-    """The sender's address, without the name that may stand before it."""
+    """Return the sender's address, without a display name."""
     return parseaddr(settings.DEFAULT_FROM_EMAIL)[1]
 
 
 def domain() -> str:
-    """Of the sender's address."""
+    """Return the domain of the sender's address."""
     return sender().rpartition("@")[2].lower()
 
 
 def identity_of_sender(account: Account) -> dict[str, Any]:
-    """SES's identity that the sender sends as: its domain, or where that is none, its address."""
+    """Return the identity of SES that covers the sender: its domain, or else its address."""
     region = settings.AWS_SES_REGION_NAME
     try:
         return account.ask("sesv2", "GetEmailIdentity", region, EmailIdentity=domain())
@@ -46,9 +44,8 @@ def _account(account: Account) -> dict[str, Any]:
     return account.ask("sesv2", "GetAccount", settings.AWS_SES_REGION_NAME)
 
 
-@area.check
 def smtp(account: Account) -> Finding:
-    """Whether SES lets us in, the way that EMAIL_TRANSPORT names. Nothing is sent."""
+    """Check that SES lets us in by the transport in use; nothing is sent."""
     backend = settings.EMAIL_BACKEND
     if backend == settings.EMAIL_TRANSPORTS["ses-api"]:
         return _api(account)
@@ -72,8 +69,7 @@ def smtp(account: Account) -> Finding:
 
 
 def _api(account: Account) -> Finding:
-    # The sender's own session would find the same credentials. There is no question to SES by
-    # which to learn whether it would take a message: only a message is one.
+    # Whether SES would take a message cannot be asked: only sending one tells.
     _account(account)
     return ok(
         "SES answers our credentials by its API; that they may send, which takes "
@@ -96,9 +92,8 @@ def _other_backend() -> Finding:
     return warn(found, "Leave EMAIL_BACKEND out to send through SES.")
 
 
-@area.check
 def identity(account: Account) -> Finding:
-    """Whether the sender is verified."""
+    """Check that the sender is verified."""
     try:
         found = identity_of_sender(account)
     except NotThere:
@@ -120,9 +115,8 @@ def identity(account: Account) -> Finding:
     return ok(f"{domain()} is verified")
 
 
-@area.check
 def dkim(account: Account) -> Finding:
-    """Whether messages are signed."""
+    """Check that messages are signed."""
     found = identity_of_sender(account).get("DkimAttributes", {})
     status = found.get("Status", "NOT_STARTED")
     if status == "SUCCESS" and found.get("SigningEnabled"):
@@ -136,9 +130,8 @@ def dkim(account: Account) -> Finding:
     )
 
 
-@area.check
 def mail_from(account: Account) -> Finding:
-    """Whether bounces return to a subdomain of ours, as SPF's alignment wants it."""
+    """Check that bounces return to a subdomain of ours, which SPF's alignment needs."""
     found = identity_of_sender(account).get("MailFromAttributes", {})
     name, status = found.get("MailFromDomain", ""), found.get("MailFromDomainStatus", "")
     records = "Add its MX and TXT record, which `manage.py aws dns` lists."
@@ -151,9 +144,8 @@ def mail_from(account: Account) -> Finding:
     return warn(f"{name} is {status}; SES uses a domain of its own meanwhile", records)
 
 
-@area.check
 def production_access(account: Account) -> Finding:
-    """Whether SES sends to addresses that nobody verified."""
+    """Check that the account is out of SES's sandbox."""
     if _account(account).get("ProductionAccessEnabled"):
         return ok("SES sends to anybody")
     found, do = (
@@ -163,17 +155,15 @@ def production_access(account: Account) -> Finding:
     return fail(found, do) if settings.ENVIRONMENT == "production" else warn(found, do)
 
 
-@area.check
 def sending(account: Account) -> Finding:
-    """Whether SES sends at all."""
+    """Check that sending is not paused."""
     if _account(account).get("SendingEnabled"):
         return ok("sending is enabled")
     return fail("SES sends nothing: sending is paused", "See the e-mails from AWS and its console.")
 
 
-@area.check
 def enforcement(account: Account) -> Finding:
-    """What SES thinks of the account."""
+    """Check that AWS has the account neither under review nor stopped."""
     status = _account(account).get("EnforcementStatus", "")
     if status == "HEALTHY":
         return ok("healthy")
@@ -183,9 +173,8 @@ def enforcement(account: Account) -> Finding:
     return fail(f"the account is stopped: {status}", do)
 
 
-@area.check
 def quota(account: Account) -> Finding:
-    """How much of the day's quota is used."""
+    """Check how much of the day's quota is used."""
     limits = _account(account)["SendQuota"]
     most, sent = limits["Max24HourSend"], limits["SentLast24Hours"]
     if most < 0:
@@ -198,9 +187,8 @@ def quota(account: Account) -> Finding:
     return ok(found)
 
 
-@area.check
 def rate(account: Account) -> Finding:
-    """Whether our own pace keeps within SES's."""
+    """Check that our rate limit is within SES's."""
     granted, ours = _account(account)["SendQuota"]["MaxSendRate"], settings.EMAIL_RATE_LIMIT
     if ours > granted:
         return fail(
@@ -210,9 +198,8 @@ def rate(account: Account) -> Finding:
     return ok(f"EMAIL_RATE_LIMIT is {ours:g} a second of the {granted:g} that SES grants")
 
 
-@area.check
 def suppression(account: Account) -> Finding:
-    """Whether SES leaves addresses alone that we still write to."""
+    """Check that no address on SES's suppression list is missing on ours."""
     region = settings.AWS_SES_REGION_NAME
     page = account.ask("sesv2", "ListSuppressedDestinations", region, PageSize=1000)
     theirs = {each["EmailAddress"].lower() for each in page["SuppressedDestinationSummaries"]}
@@ -237,9 +224,8 @@ def _how_they_come_over() -> str:
     )
 
 
-@area.check
 def reputation(account: Account) -> Finding:
-    """The shares that bounce and are complained about, of what SES reported to us."""
+    """Check the shares of bounces and complaints, by SES's events."""
     present = reputations.measure()
     found = f"in 24 hours, {present}" if present.sent else "nothing was reported in 24 hours"
     do = "See in the admin which addresses, and do not write to them again."

@@ -15,7 +15,7 @@ from apps.core.message import routing
 from apps.core.models import ChannelStop, Delivery, Notification, NotificationDeliveryLog, SMSSpend
 from apps.core.states import (
     FINISHED,
-    TAKEN,
+    SENT,
     UNKNOWN_EVENTS,
     DeliveryState,
     LogEvent,
@@ -176,10 +176,10 @@ def _accepted_only_in_the_log(deliveries: QuerySet[Delivery]) -> Iterator[Discre
     )
     kept = entries.filter(~Exists(failed), delivery=OuterRef("pk"), event__in=ARRIVAL_EVENTS)
     # In a final state, only a failure of the same attempt explains the entry.
-    hidden = deliveries.filter(Exists(kept), state__in=FINISHED - TAKEN)
+    hidden = deliveries.filter(Exists(kept), state__in=FINISHED - SENT)
     # The provider may reject a message after accepting it. A delivery that is sent again may still
     # be under way.
-    explained = TAKEN | {DeliveryState.REJECTED}
+    explained = SENT | {DeliveryState.REJECTED}
     unexplained = _logged(deliveries, *ACCEPTED_EVENTS).exclude(state__in=explained)
     unasked = unexplained.exclude(_has_entry(LogEvent.RESEND))
     found = dict(hidden.values_list("pk", "state")) | dict(unasked.values_list("pk", "state"))

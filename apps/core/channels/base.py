@@ -1,4 +1,4 @@
-"""What the services of all channels share."""
+"""What all channel services share."""
 
 from decimal import Decimal
 from typing import Generic, TypeVar
@@ -30,24 +30,24 @@ class ChannelService(Generic[Message]):
         raise NotImplementedError
 
     def weight(self, message: Message) -> int:
-        """What the message counts for in the channel's rate limit."""
+        """Return what the message counts for in the channel's rate limit."""
         return 1
 
     def cost(self, message: Message) -> Decimal | None:
-        """What the message costs at most, in US dollars; None where no budget counts it."""
+        """Return the highest price in US dollars, or None if the channel has no budget."""
         return None
 
     def send(self, message: Message) -> Acceptance:
-        """Hand it to the provider, once; raises DeliveryError, which carries the decision."""
+        """Hand the message to the provider, once; raise DeliveryError."""
         return self.provider.send(message)
 
 
 def address_of(delivery: Delivery, suppression: SuppressionReason | None) -> str:
-    """The recipient's present address: it may have changed while the delivery waited."""
+    """Return the recipient's present address; raise NotSendable if it must not be used."""
     contact: Contact | None = getattr(delivery.notification.recipient, "contact", None)
     channel = Channel(delivery.channel)
     reason = routing.why_not(channel, contact, sms_enabled=settings.SMS_ENABLED)
-    # First: who answered STOP has withdrawn the consent as well, and this says why.
+    # First: STOP withdraws the consent as well, and the suppression says why.
     if suppression:
         raise NotSendable(f"address is suppressed: {suppression.label}")
     if reason or contact is None:
@@ -56,6 +56,6 @@ def address_of(delivery: Delivery, suppression: SuppressionReason | None) -> str
 
 
 def permit(address: str) -> None:
-    """Raise NotSendable where this environment may not send to the address."""
+    """Raise NotSendable if this environment may not send to the address."""
     if not conf.may_reach(address):
         raise NotSendable("not among the recipients that staging may reach")

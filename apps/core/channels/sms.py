@@ -1,4 +1,4 @@
-"""Text messages: from a delivery to a message, and from a message to the provider."""
+"""Compose text messages and hand them to the provider."""
 
 from decimal import Decimal
 

@@ -78,8 +78,8 @@ class Attempt:
     delivery: Delivery
     lease: Lease
     suppression: SuppressionReason | None
-    #: It tries whether a stopped channel works again.
-    is_trial: bool = False
+    #: It probes whether a stopped channel works again.
+    is_probe: bool = False
     #: The log says that the call begins.
     is_announced: bool = False
 
@@ -120,12 +120,12 @@ def claim(delivery_id: UUID) -> Attempt | None:
     }
     if not circuit_breaker.running(due).move(DeliveryState.SENDING, **values):
         with transaction.atomic():
-            this.is_trial = circuit_breaker.probe(delivery_id) and bool(
+            this.is_probe = circuit_breaker.take_probe(delivery_id) and bool(
                 circuit_breaker.spared(due).move(DeliveryState.SENDING, **values)
             )
             # A delivery that could not be claimed does not use the probe up.
-            transaction.set_rollback(not this.is_trial)
-        if not this.is_trial:
+            transaction.set_rollback(not this.is_probe)
+        if not this.is_probe:
             return None
     delivery.state = DeliveryState.SENDING
     delivery.attempts += 1
@@ -157,7 +157,7 @@ def _send(
     while not slot.wait():
         # This machine was too slow for the slot, and another message's is next.
         slot = _wait_for_slot(this, weight)
-    # Last before the call: whatever took long above, another worker may have the delivery now.
+    # Last before the call: if anything above took long, another worker may have the delivery now.
     this.check_lease()
     return service.send(message)
 
@@ -192,7 +192,7 @@ def _inform_guards(this: Attempt, outcome: transitions.Outcome) -> None:
         circuit_breaker.stop(this.channel, outcome)
     elif isinstance(outcome, ThrottledError):
         rate_limit.slow_down(this.channel)
-    elif this.is_trial and isinstance(outcome, Acceptance | PermanentError):
+    elif this.is_probe and isinstance(outcome, Acceptance | PermanentError):
         # The provider spoke of the message, so what stopped the channel is over.
         circuit_breaker.resume(this.channel, "a delivery was let through")
 

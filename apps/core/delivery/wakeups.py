@@ -18,7 +18,7 @@ from apps.core.models import Delivery
 from apps.core.states import Channel, DeliveryState, Priority
 
 from . import sweeps, waiting_slots
-from .waiting_slots import Line, Place
+from .waiting_slots import Pool, WaitingSlot
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +29,8 @@ SEND_TASKS = {
 DISPATCH_TASK = "apps.core.tasks.dispatch_due_notifications"
 UNLIST_TASK = "apps.core.tasks.take_off_lists"
 
+#: Seconds after which beat has asked for the next sweep.
+DISPATCH_EXPIRES_S = 60.0
 #: Seconds for which a process leaves a broker alone that just failed.
 BROKER_REST_S = 5.0
 _broker_rests_until = 0.0
@@ -40,24 +42,26 @@ def wake(deliveries: Sequence[Delivery]) -> None:
     If the broker fails, the rows stay due and the sweep finds them. The process then leaves the
     broker alone for BROKER_REST_S, so that a request waits for it once at most.
     """
-    by_line: dict[Line, list[Delivery]] = {}
+    by_pool: dict[Pool, list[Delivery]] = {}
     for row in deliveries:
-        line = waiting_slots.line_of(Channel(row.channel), Priority(row.priority))
-        by_line.setdefault(line, []).append(row)
-    lost = [row.pk for line, rows in by_line.items() if not _wake(line, rows) for row in rows]
+        pool = waiting_slots.pool_of(Channel(row.channel), Priority(row.priority))
+        by_pool.setdefault(pool, []).append(row)
+    lost = [row.pk for pool, rows in by_pool.items() if not _wake(pool, rows) for row in rows]
     if lost:
         Delivery.objects.filter(pk__in=lost, state=DeliveryState.DUE).update(enqueued_at=None)
 
 
-def wake_next(place: Place) -> None:
-    """Give up a waiting slot, and wake workers for the deliveries that take it over."""
-    if rows := sweeps.next_in(place.line, place.leave()):
-        _reach_broker(partial(_wake_these, place.line, rows))
+def release(slot: WaitingSlot) -> None:
+    """Release a waiting slot, and wake workers for the next deliveries of its backlog."""
+    if rows := sweeps.next_in(slot.pool, slot.release()):
+        _reach_broker(partial(_wake_backlog, slot.pool, rows))
 
 
 def wake_dispatch() -> None:
     """Look for due deliveries now instead of at the next run of the sweep."""
-    _reach_broker(partial(_publish, DISPATCH_TASK, priority=Priority.URGENT))
+    _reach_broker(
+        partial(_publish, DISPATCH_TASK, priority=Priority.URGENT, expires=DISPATCH_EXPIRES_S)
+    )
 
 
 def wake_unlisting() -> None:
@@ -65,26 +69,26 @@ def wake_unlisting() -> None:
     _reach_broker(partial(_publish, UNLIST_TASK))
 
 
-def _wake(line: Line, rows: Sequence[Delivery]) -> bool:
+def _wake(pool: Pool, rows: Sequence[Delivery]) -> bool:
     """Return False if the broker is down.
 
-    At most as many workers are woken as the line has slots, because each wakes the next; and none
-    if a worker that waits in the line will do so anyway.
+    Wake at most as many workers as the pool has slots, because each wakes the next. Wake none if
+    a worker that holds a slot will do so anyway.
     """
 
     def publish() -> None:
-        if line.look().is_moving:
+        if pool.look().is_moving:
             return
-        if len(rows) > line.places:
-            _wake_these(line, rows[: line.places])
+        if len(rows) > pool.size:
+            _wake_backlog(pool, rows[: pool.size])
         else:
             _send_wake_ups(rows)
 
     return _reach_broker(publish)
 
 
-def _wake_these(line: Line, rows: Sequence[Delivery]) -> None:
-    line.keep(row.pk for row in rows)
+def _wake_backlog(pool: Pool, rows: Sequence[Delivery]) -> None:
+    pool.reserve(row.pk for row in rows)
     _send_wake_ups(rows)
 
 

@@ -1,4 +1,4 @@
-"""The addresses of a user."""
+"""How a user is reached."""
 
 import zoneinfo
 
@@ -11,7 +11,7 @@ from ..states import Channel
 
 
 def validate_e164(number: str) -> None:
-    """Refuse anything but an assigned phone number in E.164 format (ITU-T E.164)."""
+    """Raise ValidationError for what is not a valid phone number in the form of ITU-T E.164."""
     try:
         parsed = phonenumbers.parse(number)
     except phonenumbers.NumberParseException:
@@ -34,9 +34,9 @@ def default_time_zone() -> str:
 
 
 class Contact(models.Model):
-    """A user's addresses and consents.
+    """A user's addresses.
 
-    A verification stores the address itself, so that it ends when the address changes.
+    The verified address is stored, not a flag, so a changed address is not verified.
     """
 
     user = models.OneToOneField(
@@ -56,7 +56,7 @@ class Contact(models.Model):
         return f"contact of {self.user}"
 
     def why_not(self, channel: Channel) -> str:
-        """Return why this person cannot be reached on the channel, or an empty string."""
+        """Return why this person cannot be reached on the channel; empty if they can."""
         if not self.user.is_active:
             return "account is deactivated"
         if channel == Channel.EMAIL:
@@ -67,7 +67,7 @@ class Contact(models.Model):
 
     @staticmethod
     def consent(channel: Channel) -> str:
-        """Return the name of the field that holds this person's consent for the channel."""
+        """Return the name of the field that holds the person's consent for the channel."""
         return "wants_email" if channel == Channel.EMAIL else "sms_opt_in"
 
     def address(self, channel: Channel) -> str:

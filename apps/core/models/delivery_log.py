@@ -1,4 +1,4 @@
-"""What happened to each delivery, line by line."""
+"""The log of each delivery."""
 
 from django.db import models
 from django.db.models.functions import Now
@@ -8,7 +8,7 @@ from .delivery import Delivery
 
 
 class NotificationDeliveryLog(models.Model):
-    """One line of a delivery's story. Lines are only ever added, until retention ends them."""
+    """One entry of a delivery's log. Entries are only added, and deleted after the retention."""
 
     delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="log")
     at = models.DateTimeField(db_default=Now(), editable=False)

@@ -1,4 +1,4 @@
-"""What providers say about messages that they accepted."""
+"""What providers say later about a message."""
 
 from django.db import models
 from django.db.models.functions import Now
@@ -8,37 +8,37 @@ from .delivery import Delivery
 
 
 class ProviderEvent(models.Model):
-    """One event of one message to one recipient, kept even if it matches no delivery yet."""
+    """One event about one message to one recipient, kept even if it fits no delivery yet."""
 
-    #: A hash of what the event says: the same event twice is one row.
+    #: Made of the event's content, so the same event twice is one row.
     fingerprint = models.CharField(max_length=64, unique=True)
-    #: The ID of the SNS message that it came in. It shows a replay.
+    #: The ID of the envelope that it came in, which identifies a replay.
     envelope_id = models.CharField(max_length=64, blank=True)
     kind = models.CharField(max_length=16, choices=EventKind.choices)
     cause = models.CharField(
         max_length=12, choices=EventCause.choices, blank=True, default="", db_default=""
     )
-    #: The recipient belongs to the provider's simulator, and does not count for the reputation.
+    #: The recipient belongs to the provider's simulator, which counts for no reputation.
     is_simulated = models.BooleanField(default=False, db_default=False)
     provider = models.CharField(max_length=32)
     provider_message_id = models.CharField(max_length=128)
     #: Our own IDs, if the event has them.
     delivery_ref = models.UUIDField(null=True)
     attempt = models.PositiveIntegerField(null=True)
-    #: In lower case, as in suppressions.
+    #: In lower case, as suppressions have it.
     recipient = models.CharField(max_length=320, blank=True)
     code = models.CharField(max_length=64, blank=True)
     detail = models.CharField(max_length=500, blank=True)
-    #: For a text message, if the event has them: US dollars, and the parts that were billed.
+    #: Of a text message, if the event has them: US dollars, and the parts that were billed.
     price_usd = models.DecimalField(max_digits=12, decimal_places=5, null=True)
     parts = models.PositiveSmallIntegerField(null=True)
     occurred_at = models.DateTimeField()
     received_at = models.DateTimeField(db_default=Now(), editable=False)
-    #: How it came first; empty for events from before this column.
+    #: How it reached us first; empty for events from before this column.
     via = models.CharField(
         max_length=8, choices=Via.choices, blank=True, default="", db_default="", editable=False
     )
-    #: The delivery that it was applied to; empty while none matches.
+    #: The delivery that it was applied to; empty while none fits.
     delivery = models.ForeignKey(
         Delivery, null=True, on_delete=models.SET_NULL, related_name="provider_events"
     )

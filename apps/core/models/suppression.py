@@ -1,4 +1,4 @@
-"""The addresses that nothing is sent to."""
+"""Suppressed addresses."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from ..states import Channel
 
 
 class SuppressionReason(models.TextChoices):
-    """Why nothing is sent to an address."""
+    """Why an address is suppressed."""
 
     BOUNCE = "bounce", "messages to it bounce"
     COMPLAINT = "complaint", "its owner complained about a message"
@@ -21,10 +21,10 @@ class SuppressionReason(models.TextChoices):
 class Listed(NamedTuple):
     """One entry of a provider's own suppression list."""
 
-    #: In the provider's spelling.
+    #: As the provider spells it.
     address: str
     reason: SuppressionReason
-    #: None if the provider does not say.
+    #: Since when; None if the provider does not say.
     since: datetime | None = None
 
 
@@ -34,10 +34,10 @@ class SuppressionQuerySet(models.QuerySet["Suppression"]):
 
 
 class Suppression(models.Model):
-    """One address that nothing is sent to: why, since when, and until when."""
+    """One suppressed address: since when, why, and until when or until a person lifts it."""
 
     channel = models.CharField(max_length=8, choices=Channel.choices)
-    #: In lower case: mail providers do not distinguish addresses by case.
+    #: In lower case: no mail provider that matters tells addresses apart by it.
     address = models.CharField(max_length=320)
     reason = models.CharField(max_length=16, choices=SuppressionReason.choices)
     detail = models.CharField(max_length=500, blank=True)
@@ -46,11 +46,11 @@ class Suppression(models.Model):
     until = models.DateTimeField(null=True)
     lifted_at = models.DateTimeField(null=True)
     lifted_by = models.CharField(max_length=150, blank=True)
-    #: The spelling on the provider's own list, and when it was last seen there; empty if never.
+    #: How the provider's own list spells it, and when it was last seen there; empty if never.
     listed_as = models.CharField(max_length=320, blank=True, default="", db_default="")
     listed_at = models.DateTimeField(null=True)
-    #: Whether it is lifted and still to be removed from the provider's own list, why the removal
-    #: failed, and when it succeeded.
+    #: Lifted, and still to be removed from the provider's own list; what prevented that; and when
+    #: it was removed.
     unlist = models.BooleanField("still on AWS's list", default=False, db_default=False)
     unlist_problem = models.CharField(max_length=300, blank=True, default="", db_default="")
     unlisted_at = models.DateTimeField(null=True)

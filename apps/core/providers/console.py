@@ -1,4 +1,4 @@
-"""Where nothing is configured, a text message is printed, as Django prints e-mails."""
+"""Print text messages, as Django's console backend prints e-mails."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The pair for tests: keeps what it is given, or fails as it is told."""
+"""Both providers for tests: they keep messages in memory, or raise what a test puts in."""
 
 from collections import deque
 from collections.abc import Sequence

@@ -1,46 +1,19 @@
-"""The SQS queue in which a topic's messages wait until they are read."""
+"""Reads the SQS queue in which a topic's messages wait."""
 
 from collections.abc import Iterator
 from functools import cache
 from typing import Any, NamedTuple
 
-from botocore import exceptions as aws
-from botocore.config import Config
-
 from ..exceptions import ChannelUnavailableError
-from .aws import session
+from .aws.client import READING
+from .aws.read import Reader
 
-CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard"})
-#: Seconds that SQS waits for a message where there is none
+#: Seconds that SQS waits for a message if the queue is empty
 #: (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-short-and-long-polling.html).
 WAIT_S = 1
-#: Seconds for which a message that was received is kept from others.
+#: Seconds for which a received message is hidden from other readers.
 HIDDEN_S = 60
 BATCH = 10
-
-
-class QueuedMessage(NamedTuple):
-    """`receipt` is what it is deleted by."""
-
-    body: str
-    receipt: str
-
-
-def receive(queue_url: str) -> Iterator[QueuedMessage]:
-    """The messages of the queue until it gives none; raises ChannelUnavailableError.
-
-    A message that is not deleted comes again after HIDDEN_S, and when it came too often for the
-    queue's own rule it goes to its dead letters.
-    """
-    while messages := _call("receive_message", queue_url, **_RECEIVE).get("Messages"):
-        for message in messages:
-            yield QueuedMessage(message["Body"], message["ReceiptHandle"])
-
-
-def delete(queue_url: str, message: QueuedMessage) -> None:
-    """Have the queue forget a message that is stored; raises ChannelUnavailableError."""
-    _call("delete_message", queue_url, ReceiptHandle=message.receipt)
-
 
 _RECEIVE = {
     "MaxNumberOfMessages": BATCH,
@@ -49,15 +22,40 @@ _RECEIVE = {
 }
 
 
-def _call(action: str, queue_url: str, **parameters: Any) -> Any:
+class QueuedMessage(NamedTuple):
+    """A received message; `handle` is what it is deleted by."""
+
+    body: str
+    handle: str
+
+
+def receive(queue_url: str) -> Iterator[QueuedMessage]:
+    """Yield the messages of the queue until it is empty; raises DeliveryError.
+
+    A message that is not deleted comes again after HIDDEN_S. After too many times the queue's
+    redrive policy moves it to the dead letters.
+    """
+    while messages := _ask("sqs:ReceiveMessage", queue_url, **_RECEIVE).get("Messages"):
+        for message in messages:
+            yield QueuedMessage(message["Body"], message["ReceiptHandle"])
+
+
+def delete(queue_url: str, message: QueuedMessage) -> None:
+    """Delete a message that is stored; raises DeliveryError."""
+    _ask("sqs:DeleteMessage", queue_url, ReceiptHandle=message.handle)
+
+
+def _ask(permission: str, queue_url: str, **parameters: Any) -> dict[str, Any]:
     try:
-        return getattr(_client(queue_url), action)(QueueUrl=queue_url, **parameters)
-    except (aws.ClientError, aws.BotoCoreError, ValueError) as error:
-        raise ChannelUnavailableError(str(error), code=type(error).__name__) from error
+        return _reader(queue_url).ask(permission, QueueUrl=queue_url, **parameters)
+    except ChannelUnavailableError:
+        # The machine may be given credentials meanwhile.
+        _reader.cache_clear()
+        raise
 
 
 @cache
-def _client(queue_url: str) -> Any:
+def _reader(queue_url: str) -> Reader:
     # https://sqs.us-east-1.amazonaws.com/123456789012/name
     region = queue_url.split(".")[1] if queue_url.startswith("https://sqs.") else None
-    return session.new().create_client("sqs", region_name=region, config=CONFIG)
+    return Reader("sqs", region, READING, retry=True)

@@ -16,7 +16,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from apps.aws.doctor import dns_records
-from sandbox.ses_v2 import DKIM_TOKENS
+from sandbox.ses.account_api import DKIM_TOKENS
 from sandbox.testing import HOST, RunningSandbox
 
 DOMAIN, MAIL_FROM = "rssystems.com", "mail.rssystems.com"
@@ -110,7 +110,7 @@ def test_what_is_missing_or_says_something_else_is_told_apart(
     }
 
 
-def test_without_an_answer_they_could_not_be_looked_up_and_nobody_waits_for_each(
+def test_without_a_dns_answer_only_one_look_up_is_waited_for(
     sandbox: RunningSandbox, capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dns_records, "LOOKUP_S", 0.2)

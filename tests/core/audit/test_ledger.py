@@ -19,6 +19,8 @@ from apps.core.providers import memory
 from apps.core.states import Channel, DeliveryState, LogEvent, LogSource, Priority
 from tests.support.attempts import claimed
 
+pytestmark = pytest.mark.sqlite
+
 Make = Callable[..., Delivery]
 
 

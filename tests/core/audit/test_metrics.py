@@ -78,6 +78,7 @@ def test_a_failed_attempt_was_refused_or_not_answered(delivery: Make, alone: Non
     assert failed_of_ended() == (3, 4)
 
 
+@pytest.mark.sqlite
 def test_each_attempt_of_a_delivery_counts_once(delivery: Make, alone: None) -> None:
     row = delivery()
     log(row, LogEvent.TRANSIENT)

@@ -14,6 +14,8 @@ from apps.core.models import Delivery, NotificationDeliveryLog
 from apps.core.states import FINISHED, Channel, DeliveryState, LogEvent, LogSource, Priority
 from tests.support.attempts import claimed
 
+pytestmark = pytest.mark.sqlite
+
 Make = Callable[..., Delivery]
 Story = Callable[[Delivery], list[str]]
 
@@ -44,7 +46,9 @@ def test_a_scheduled_delivery_is_found_when_its_time_has_come(delivery: Make, wa
     assert sweeps.due() == [come]
 
 
-def test_a_wake_up_is_given_time_and_then_taken_for_lost(delivery: Make, waiting: Any) -> None:
+def test_a_wake_up_without_effect_counts_as_lost_after_a_while(
+    delivery: Make, waiting: Any
+) -> None:
     lost = delivery(enqueued_at=ago(seconds=11))
     delivery(enqueued_at=ago(seconds=5))
     assert sweeps.due() == [lost]
@@ -113,7 +117,7 @@ def test_a_lease_that_still_runs_is_respected(delivery: Make, waiting: Any) -> N
     assert state(row) == DeliveryState.SENDING
 
 
-def test_a_delivery_whose_workers_are_always_lost_is_given_up_at_its_horizon(
+def test_a_delivery_that_keeps_losing_workers_ends_at_its_horizon(
     delivery: Make, waiting: Any
 ) -> None:
     row = delivery(priority=Priority.URGENT, due_at=ago(hours=5), failures=3)
@@ -123,7 +127,7 @@ def test_a_delivery_whose_workers_are_always_lost_is_given_up_at_its_horizon(
     assert state(row) == DeliveryState.EXHAUSTED
 
 
-def test_what_was_due_long_before_anybody_could_try_outlives_a_lost_worker(
+def test_a_late_first_try_outlives_a_lost_worker(
     delivery: Make, story: Story, waiting: Any
 ) -> None:
     row = delivery(due_at=ago(hours=5))
@@ -144,7 +148,7 @@ def test_what_was_due_long_before_anybody_could_try_outlives_a_lost_worker(
         (Channel.SMS, Priority.LOW, DeliveryState.UNKNOWN, LogEvent.LEFT),
     ],
 )
-def test_the_policy_settles_what_is_still_unknown_at_its_deadline_once(
+def test_the_policy_settles_an_overdue_unknown_delivery_once(
     delivery: Make,
     story: Story,
     waiting: Any,

@@ -15,9 +15,8 @@ from apps.core.feedback import event_queue, provider_events, sns_envelope
 from apps.core.models import Delivery, ProviderEvent
 from apps.core.providers import sqs
 from apps.core.states import Channel, DeliveryState, EventKind, Priority, Via
+from tests.support.ses_events import BOUNCE, DELIVERY, mail
 from tests.support.signing import Signer
-
-from .test_ses_events import BOUNCE, DELIVERY, mail
 
 pytestmark = pytest.mark.usefixtures("fetched")
 
@@ -43,12 +42,12 @@ def queued(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Queue]:
     """A queue of the test's own."""
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setattr(sqs, "_RECEIVE", {**sqs._RECEIVE, "WaitTimeSeconds": 0})
-    sqs._client.cache_clear()
+    sqs._reader.cache_clear()
     with mock_aws():
         there = Queue()
         settings.AWS_SES_EVENT_QUEUE_URL = there.url
         yield there
-    sqs._client.cache_clear()
+    sqs._reader.cache_clear()
 
 
 def event(row: Delivery, name: str, key: str, said: dict[str, Any]) -> str:
@@ -202,6 +201,6 @@ def test_without_a_queue_none_is_read(settings: Any, monkeypatch: pytest.MonkeyP
 
 def test_the_region_is_that_of_the_queue(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
-    sqs._client.cache_clear()
-    client = sqs._client("https://sqs.eu-west-1.amazonaws.com/123456789012/events")
-    assert client.meta.region_name == "eu-west-1"
+    sqs._reader.cache_clear()
+    reader = sqs._reader("https://sqs.eu-west-1.amazonaws.com/123456789012/events")
+    assert reader.client.meta.region_name == "eu-west-1"

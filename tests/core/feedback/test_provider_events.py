@@ -22,11 +22,10 @@ from apps.core.providers import memory
 from apps.core.providers.base import Acceptance
 from apps.core.states import Channel, DeliveryState, EventKind, LogEvent, Priority
 from tests.support.attempts import claimed
+from tests.support.ses_events import BOUNCE, COMPLAINT, DELIVERY, mail
 from tests.support.signing import Signer
 
-from .test_ses_events import BOUNCE, COMPLAINT, DELIVERY, mail
-
-pytestmark = pytest.mark.usefixtures("fetched")
+pytestmark = [pytest.mark.usefixtures("fetched"), pytest.mark.sqlite]
 
 Make = Callable[..., Delivery]
 Story = Callable[[Delivery], list[str]]

@@ -30,8 +30,10 @@ from apps.core.guards import rate_limit, sms_budget
 from apps.core.models import Delivery, Mark, SMSSpend
 from apps.core.providers import memory
 from apps.core.states import Channel, DeliveryState, LogEvent, Priority
-from tests.core.services.test_notification import statements
 from tests.support.attempts import claimed
+from tests.support.queries import statements
+
+pytestmark = pytest.mark.sqlite
 
 Make = Callable[..., Delivery]
 ONE = Decimal("0.00645")
@@ -146,9 +148,7 @@ def test_a_text_costs_two_statements_more_than_an_email(delivery: Make) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_workers_at_once_spend_the_limit_to_the_last_digit_and_no_more(
-    delivery: Make, settings: Any
-) -> None:
+def test_concurrent_workers_spend_exactly_the_limit(delivery: Make, settings: Any) -> None:
     settings.SMS_MONTHLY_SPEND_LIMIT_USD = 37 * ONE
     rows = [text(delivery, Priority.HIGH) for _ in range(100)]
     attempt_at_once(20, rows)
@@ -159,7 +159,7 @@ def test_workers_at_once_spend_the_limit_to_the_last_digit_and_no_more(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_workers_at_once_give_back_what_they_reserved_to_the_last_digit(
+def test_concurrent_workers_release_exactly_what_they_reserved(
     delivery: Make, settings: Any
 ) -> None:
     settings.SMS_MONTHLY_SPEND_LIMIT_USD = 5 * ONE
@@ -229,7 +229,7 @@ def test_money_is_given_back_once(delivery: Make) -> None:
     assert committed() == ONE
 
 
-def test_a_worker_that_lost_its_lease_reserves_nothing_and_does_not_send(
+def test_a_worker_without_its_lease_reserves_nothing_and_does_not_send(
     delivery: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def lose(number: str, parts: int) -> Decimal:
@@ -244,7 +244,7 @@ def test_a_worker_that_lost_its_lease_reserves_nothing_and_does_not_send(
     assert memory.texts == []
 
 
-def test_an_unknown_one_keeps_its_money_and_pays_anew_when_it_is_sent_again(
+def test_an_unknown_attempt_keeps_its_money_and_a_resend_pays_anew(
     delivery: Make,
 ) -> None:
     row = text(delivery)
@@ -313,7 +313,7 @@ def test_a_cheaper_message_may_still_fit(delivery: Make, settings: Any) -> None:
 @pytest.mark.parametrize(
     ("priority", "stands_in"), [(Priority.HIGH, True), (Priority.URGENT, False)]
 )
-def test_with_the_budget_spent_a_text_is_skipped_and_a_high_one_goes_by_email(
+def test_without_budget_a_text_is_skipped_and_a_high_one_goes_by_email(
     delivery: Make,
     notify: Any,
     person: Any,
@@ -356,7 +356,7 @@ WARNING = "RS Systems: most of this month's text message budget is spent"
 STOPPED = "RS Systems: text messages have reached this month's budget"
 
 
-def test_the_administrator_hears_once_of_eighty_per_cent_and_once_of_the_end(db: None) -> None:
+def test_the_administrator_hears_once_at_80_percent_and_once_at_the_end(db: None) -> None:
     assert alerted() == []
     spend("39.99999")
     assert alerted() == []
@@ -371,14 +371,14 @@ def test_the_administrator_hears_once_of_eighty_per_cent_and_once_of_the_end(db:
     assert alerted() == []
 
 
-def test_who_was_told_of_the_end_is_not_warned_of_it_afterwards(db: None) -> None:
+def test_after_the_alert_of_the_end_there_is_no_warning(db: None) -> None:
     spend("50")
     assert alerted() == [STOPPED]
     spend("45")
     assert alerted() == []
 
 
-def test_a_message_that_found_no_room_is_told_of_though_cents_are_left(
+def test_a_message_without_room_is_reported_though_cents_are_left(
     delivery: Make, settings: Any
 ) -> None:
     settings.SMS_MONTHLY_SPEND_LIMIT_USD = ONE * Decimal("1.5")
@@ -400,7 +400,7 @@ def test_an_alert_says_how_much_and_what_to_do(db: None, settings: Any) -> None:
 
 @pytest.mark.parametrize("error", [TransientError("busy"), AmbiguousError("timed out")])
 @pytest.mark.parametrize(("dollars", "subject"), [("40", WARNING), ("50", STOPPED)])
-def test_an_alert_whose_email_failed_is_sent_by_the_next_turn(
+def test_an_alert_whose_email_failed_is_sent_by_the_next_run(
     db: None, error: DeliveryError, dollars: str, subject: str
 ) -> None:
     spend(dollars)
@@ -410,9 +410,7 @@ def test_an_alert_whose_email_failed_is_sent_by_the_next_turn(
     assert alerted() == []
 
 
-def test_an_alert_waits_for_its_turn_in_the_account_s_pace(
-    db: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_alert_waits_for_a_rate_slot(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
     with monkeypatch.context() as patch:
         patch.setattr(rate_limit, "wait_for_slot", lambda *of: asked.append(of))
@@ -423,7 +421,7 @@ def test_an_alert_waits_for_its_turn_in_the_account_s_pace(
 
 
 @pytest.mark.parametrize(("dollars", "subject"), [("40", WARNING), ("50", STOPPED)])
-def test_an_alert_whose_worker_died_is_sent_by_another_when_its_claim_has_run_out(
+def test_an_alert_of_a_dead_worker_is_sent_after_its_claim(
     db: None, monkeypatch: pytest.MonkeyPatch, dollars: str, subject: str
 ) -> None:
     def dies(*_: Any) -> None:

@@ -22,16 +22,9 @@ from apps.core.exceptions import (
     TransientError,
 )
 from apps.core.providers import ses_smtp
-from apps.core.providers.base import Acceptance, EmailMessage
+from apps.core.providers.base import Acceptance
 from apps.core.providers.django_mail import DjangoMail
-
-MESSAGE = EmailMessage(
-    "jane@fleet.example",
-    "Repair approved \u2013 unit 27",
-    "Hello Jané\n.\n",
-    "<p>Hello Jané</p>",
-    tags={"delivery": "0f8fad5b-d9cb-469f-a165-70867728950e", "attempt": "2"},
-)
+from tests.support.emails import MESSAGE, NOT_VERIFIED
 
 HANG_UP = "hang up"
 SILENCE = "silence"
@@ -116,7 +109,7 @@ def test_the_message_id_of_the_reply_is_kept(
     assert send() == Acceptance("ses-smtp", "id-0")
 
 
-def test_the_message_carries_the_tags_the_configuration_set_and_the_sender_s_name(
+def test_the_message_carries_tags_configuration_set_and_sender(
     send: Callable[[], Acceptance], server: Server
 ) -> None:
     send()
@@ -143,7 +136,7 @@ def test_one_connection_serves_many_messages(
     assert server.commands.count("EHLO") == 1
 
 
-def test_a_connection_that_went_stale_while_idle_is_reopened_before_the_message(
+def test_a_stale_idle_connection_is_replaced_before_the_message(
     send: Callable[[], Acceptance], server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     send()
@@ -177,12 +170,6 @@ def test_a_connection_is_replaced_after_its_lifetime(
     assert len(server.connections) == 2
 
 
-NOT_VERIFIED = (
-    "554 Message rejected: Email address is not verified. "
-    "The following identities failed the check in"
-)
-
-
 @pytest.mark.parametrize(
     ("command", "reply", "expected"),
     [
@@ -212,7 +199,7 @@ NOT_VERIFIED = (
         (".", SILENCE, AmbiguousError),
     ],
 )
-def test_a_failure_is_told_by_where_it_happened(
+def test_the_step_of_a_failure_decides_its_error(
     send: Callable[[], Acceptance],
     server: Server,
     settings: Any,
@@ -240,7 +227,7 @@ def test_the_next_message_after_a_failure_goes_over_a_fresh_connection(
     assert len(server.connections) == 2
 
 
-def test_a_time_limit_that_breaks_in_leaves_no_answer_for_the_next_message(
+def test_a_time_limit_leaves_no_answer_for_the_next_message(
     send: Callable[[], Acceptance], server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(*_: Any) -> Any:
@@ -277,7 +264,7 @@ def test_a_refused_connection_is_transient(
             DjangoMail("apps.core.providers.ses_smtp.EmailBackend").send(MESSAGE)
 
 
-def test_django_s_own_smtp_backend_works_and_a_lost_answer_is_ambiguous(server: Server) -> None:
+def test_with_django_s_smtp_backend_a_lost_answer_is_ambiguous(server: Server) -> None:
     provider = DjangoMail("django.core.mail.backends.smtp.EmailBackend")
     assert provider.send(MESSAGE) == Acceptance("smtp")
     server.replies["."] = HANG_UP

@@ -1,4 +1,4 @@
-"""Where AWS plays the recipient: nobody reads what is sent there, and nobody's name suffers.
+"""The addresses and numbers at which AWS simulates a recipient.
 
 The mailbox simulator is that of
 https://docs.aws.amazon.com/ses/latest/dg/send-an-email-from-console.html, which takes a `+label`;
