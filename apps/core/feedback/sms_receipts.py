@@ -76,29 +76,47 @@ def read() -> list[Delivery]:
 
 
 def _read(group: str) -> list[Delivery]:
-    mark = Mark.objects.filter(name=group).first()
-    since = mark.at - OVERLAP if mark else timezone.now() - FIRST_READ
     until = time.monotonic() + TURN_S
+    reached = _start(group)
     stand_ins: list[Delivery] = []
-    for batch in _batches(delivery_logs.read(group, since)):
+    for batch in _batches(delivery_logs.read(group, reached)):
         for event in _new_events(batch):
             stand_ins += _apply(event)
-        newest = min(max(entry.at for entry in batch), timezone.now())
-        Mark.objects.update_or_create(name=group, defaults={"at": max(newest, since)})
+        newest = max((entry.at for entry in batch), default=reached)
+        reached = max(reached, min(newest, timezone.now()))
         if time.monotonic() > until:
-            break
+            _advance(_cut(group), reached)
+            return stand_ins
+    _advance(group, reached)
+    Mark.objects.filter(name=_cut(group)).delete()
     return stand_ins
 
 
-def _batches(entries: Iterator[delivery_logs.Entry]) -> Iterator[list[delivery_logs.Entry]]:
-    batch: list[delivery_logs.Entry] = []
-    for entry in entries:
-        batch.append(entry)
-        if len(batch) == BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+def _batches(pages: Iterator[list[delivery_logs.Entry]]) -> Iterator[list[delivery_logs.Entry]]:
+    """Yield the entries in batches; an empty page is an empty batch, so that time is looked at."""
+    for page in pages:
+        for start in range(0, max(len(page), 1), BATCH):
+            yield page[start : start + BATCH]
+
+
+def _start(group: str) -> datetime:
+    """Return the time to read from: where a cut turn ended, else before the mark."""
+    marks = dict(Mark.objects.filter(name__in=[group, _cut(group)]).values_list("name", "at"))
+    if cut := marks.get(_cut(group)):
+        return cut
+    mark = marks.get(group)
+    return mark - OVERLAP if mark else timezone.now() - FIRST_READ
+
+
+def _cut(group: str) -> str:
+    """Return the name of the mark at which a turn was cut; `group` marks complete readings."""
+    return f"{group} cut"
+
+
+def _advance(name: str, at: datetime) -> None:
+    """Move the mark forward, never back: two workers may read at once."""
+    Mark.objects.get_or_create(name=name, defaults={"at": at})
+    Mark.objects.filter(name=name, at__lt=at).update(at=at)
 
 
 def _new_events(entries: list[delivery_logs.Entry]) -> list[ProviderEvent]:

@@ -252,9 +252,10 @@ def entries(monkeypatch: pytest.MonkeyPatch, **groups: list[delivery_logs.Entry]
     """Log groups that hold these; gives the times from which they are asked."""
     asked: list[Any] = []
 
-    def read(group: str, since: datetime) -> Iterator[delivery_logs.Entry]:
+    def read(group: str, since: datetime) -> Iterator[list[delivery_logs.Entry]]:
         asked.append(since)
-        return iter(groups.get("failures" if group.endswith("/Failure") else "successes", []))
+        there = groups.get("failures" if group.endswith("/Failure") else "successes", [])
+        yield [entry for entry in there if entry.at >= since]
 
     monkeypatch.setattr(delivery_logs, "read", read)
     return asked
@@ -295,7 +296,43 @@ def test_a_turn_that_ends_early_is_continued(
     sms_receipts.read()
     assert ProviderEvent.objects.count() == 2
     sms_receipts.read()
-    assert asked[2] == now - ages[1] - sms_receipts.OVERLAP
+    assert asked[2] == now - ages[1]
+
+
+def test_turns_cut_inside_the_overlap_reach_the_newest_receipt(
+    db: None, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.SMS_DELIVERY_LOG_GROUP = GROUP
+    monkeypatch.setattr(sms_receipts, "BATCH", 5)
+    now = timezone.now()
+    there = [line(n, now - timedelta(minutes=31 - n)) for n in range(31)]
+    entries(monkeypatch, successes=there[:30])
+    sms_receipts.read()
+    entries(monkeypatch, successes=there)
+    monkeypatch.setattr(sms_receipts, "TURN_S", -1)
+    marks = []
+    for _ in range(8):
+        sms_receipts.read()
+        marks.append(Mark.objects.get(name=GROUP).at)
+    assert ProviderEvent.objects.filter(provider_message_id="m-30").exists()
+    assert marks == sorted(marks)
+    assert marks[0] == there[29].at
+
+
+def test_the_mark_is_never_moved_back_by_a_slower_reader(db: None) -> None:
+    now = timezone.now()
+    sms_receipts._advance(GROUP, now)
+    sms_receipts._advance(GROUP, now - timedelta(hours=1))
+    assert Mark.objects.get(name=GROUP).at == now
+
+
+def test_a_turn_ends_although_every_page_is_empty(
+    db: None, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.SMS_DELIVERY_LOG_GROUP = GROUP
+    monkeypatch.setattr(sms_receipts, "TURN_S", -1)
+    monkeypatch.setattr(delivery_logs, "read", lambda group, since: iter(list, None))
+    assert sms_receipts.read() == []
 
 
 def test_a_late_receipt_is_still_read(
