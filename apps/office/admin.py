@@ -254,7 +254,7 @@ class ContactAdmin(admin.ModelAdmin):
         super().save_model(request, obj, form, change)
         by = request.user.get_username()
         for channel in agreed:
-            if suppressions.agreed_again(channel, obj.address(channel), by):
+            if suppressions.lift_objection(channel, obj.address(channel), by):
                 transaction.on_commit(wake_unlisting)
                 messages.info(request, _LIFTED[channel])
 

@@ -1,7 +1,6 @@
-"""When the sweep last came round: beat sent it, the broker carried it and a worker ran it.
+"""Remember when the sweep last ran: beat sent it, the broker carried it and a worker ran it.
 
-One key in Redis that lives for a day. How long it has left to live tells its age on Redis's own
-clock, whatever the hosts' clocks say.
+One key in Redis that lives for a day. Its remaining life gives its age on Redis's own clock.
 """
 
 import logging
@@ -19,7 +18,7 @@ LIFE = timedelta(days=1)
 
 
 def stamp() -> None:
-    """The sweep has done its turn. Never raises for Redis: its work is done."""
+    """Remember that the sweep has run. Errors of Redis are logged, never raised."""
     try:
         _client().set(KEY, "", px=LIFE)
     except redis.RedisError as error:
@@ -27,7 +26,7 @@ def stamp() -> None:
 
 
 def age() -> timedelta | None:
-    """How long ago the last turn ended; None where none did for LIFE. Raises RedisError."""
+    """Return how long ago the sweep last ran, or None if not within LIFE. Raise RedisError."""
     left = _client().pttl(KEY)
     return LIFE - timedelta(milliseconds=left) if left > 0 else None
 
