@@ -1,4 +1,4 @@
-"""A boto3 client for calls that must not be made twice. It raises our errors."""
+"""One of boto3's clients for calls that must not be made twice, and that fails in our words."""
 
 from typing import Any
 
@@ -18,8 +18,8 @@ CONFIG = Config(connect_timeout=5, retries={"mode": "standard", "total_max_attem
 class AwsClient:
     """A client with a session of its own.
 
-    After a ChannelUnavailableError the next call makes a new client: the machine may have been
-    given a role or a new key meanwhile.
+    It is kept for as long as AWS takes what it sends. After a ChannelUnavailableError the next
+    call makes another: the machine may have been given a role, or a new key, meanwhile.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class AwsClient:
         read_timeout: float,
         signed: bool = True,
     ) -> None:
-        """`read_timeout`: seconds that an answer may take; `signed` False needs no credentials."""
+        """`read_timeout`: seconds that an answer may take; `signed` False wants no credentials."""
         self._service = service
         self._region = region
         self._vocabulary = vocabulary
@@ -41,7 +41,7 @@ class AwsClient:
         self._client: Any = None
 
     def open(self) -> None:
-        """Make the client, with credentials if it signs; raise ChannelUnavailableError."""
+        """Have a client, with credentials where it signs; raises ChannelUnavailableError."""
         if self._client is not None:
             return
         try:
@@ -52,11 +52,11 @@ class AwsClient:
                 self._service, region_name=self._region, config=self._config
             )
         except (aws.BotoCoreError, ValueError) as error:
-            # ValueError: an invalid Region or endpoint.
+            # ValueError is that of a region or an address that cannot be.
             raise ChannelUnavailableError(str(error), code=type(error).__name__) from error
 
     def call(self, action: str, **parameters: Any) -> dict[str, Any]:
-        """Call a boto3 method by its name and return the answer; raise DeliveryError."""
+        """The answer to one call, by the name of boto3's method; raises DeliveryError."""
         self.open()
         try:
             answer: dict[str, Any] = getattr(self._client, action)(**parameters)

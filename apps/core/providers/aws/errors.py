@@ -1,4 +1,4 @@
-"""Translate AWS's error answers and boto3's failures into our errors."""
+"""AWS's answers and boto3's failures in our words."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from apps.core.exceptions import (
     TransientError,
 )
 
-#: The codes of every service. Any answer with HTTP 401 or 403 is about the account as well
+#: Those of every service, beside whatever comes with HTTP 401 or 403
 #: (https://docs.aws.amazon.com/sns/latest/api/CommonErrors.html).
 _COMMON: Mapping[str, type[DeliveryError]] = {
     "ServiceUnavailable": TransientError,
@@ -33,7 +33,7 @@ _COMMON: Mapping[str, type[DeliveryError]] = {
     "SignatureDoesNotMatch": ChannelUnavailableError,
     "UnrecognizedClientException": ChannelUnavailableError,
 }
-#: No connection was made, so nothing of the request was sent.
+#: Nothing of the request left this machine, or nobody took the connection.
 _NOT_SENT = (aws.EndpointConnectionError, aws.ConnectTimeoutError, aws.ProxyConnectionError)
 _MISCONFIGURED = (
     aws.NoCredentialsError,
@@ -44,17 +44,17 @@ _MISCONFIGURED = (
 
 
 class Vocabulary(NamedTuple):
-    """The error codes of one service, in addition to the common ones."""
+    """What one service says beside what all of them say."""
 
     codes: Mapping[str, type[DeliveryError]]
-    #: Words in lower case that make a refusal one of the account, whatever its code.
+    #: Words of a refusal, in lower case, by which it is about the account whatever its code.
     of_account: tuple[str, ...] = ()
 
 
 def from_exception(
     error: aws.ClientError | aws.BotoCoreError, vocabulary: Vocabulary
 ) -> DeliveryError:
-    """Return the error for an error answer or for a call without an answer."""
+    """The error for an answer that is not a success, or for a call that brought none."""
     if isinstance(error, aws.ClientError):
         return _from_answer(error, vocabulary)
     if isinstance(error, _MISCONFIGURED):
@@ -69,7 +69,7 @@ def from_exception(
 
 
 def _is_untrusted(error: aws.BotoCoreError) -> bool:
-    """Return whether the certificate was refused, before anything was sent."""
+    """Whether the certificate was not believed, before anything was sent."""
     return isinstance(error, aws.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error)
 
 
@@ -89,5 +89,5 @@ def _kind(code: str, words: str, status: int, vocabulary: Vocabulary) -> type[De
         return known
     if status in (401, 403):
         return ChannelUnavailableError
-    # An unknown refusal may be about this message only, so it does not stop the channel.
+    # A refusal that nobody knows may be about this message alone, so it stops no other.
     return AmbiguousError if status >= 500 else TransientError

@@ -1,6 +1,6 @@
-"""Calls to AWS that send nothing: short, without retries, and with our errors.
+"""Calls to AWS that send nothing: short, once, and their errors in our words.
 
-The next run of the caller repeats a call that failed, so no worker is held up for long.
+Whoever makes one makes it again at the next turn, so no worker is held up for long.
 """
 
 from typing import Any
@@ -22,7 +22,7 @@ from . import session
 CONFIG = Config(
     connect_timeout=3, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 1}
 )
-#: The codes for a missing permission.
+#: The codes for a call that the caller has no right to.
 DENIED = {
     "AccessDenied",
     "AccessDeniedException",
@@ -32,7 +32,7 @@ DENIED = {
 
 
 def client(service: str, region: str) -> Any:
-    """Return a boto3 client; raise ChannelUnavailableError for an invalid Region."""
+    """A client of boto3's; raises ChannelUnavailableError for a Region that cannot be."""
     try:
         return session.new().create_client(service, region_name=region, config=CONFIG)
     except (aws.BotoCoreError, ValueError) as error:
@@ -40,10 +40,10 @@ def client(service: str, region: str) -> Any:
 
 
 def ask(client: Any, permission: str, **parameters: Any) -> dict[str, Any]:
-    """Make the call that a permission names, as in `sns:OptInPhoneNumber`; return its answer.
+    """The answer to one call, which is named by its right, as in `sns:OptInPhoneNumber`.
 
-    Raise ThrottledError, PermanentError for a refusal of this call, ChannelUnavailableError for a
-    refusal of every call from us, and TransientError for the rest.
+    Raises ThrottledError, PermanentError for what AWS will not do, ChannelUnavailableError where it
+    takes no call from us at all, and TransientError for the rest.
     """
     try:
         action = xform_name(permission.partition(":")[2])

@@ -1,8 +1,9 @@
-"""AWS's simulators: addresses and numbers that count for no reputation.
+"""Where AWS plays the recipient: nobody reads what is sent there, and nobody's name suffers.
 
-Mailboxes, which accept a `+label`:
-https://docs.aws.amazon.com/ses/latest/dg/send-an-email-from-console.html
-Numbers: https://docs.aws.amazon.com/sms-voice/latest/userguide/test-phone-numbers.html
+The mailbox simulator is that of
+https://docs.aws.amazon.com/ses/latest/dg/send-an-email-from-console.html, which takes a `+label`;
+the numbers are those of
+https://docs.aws.amazon.com/sms-voice/latest/userguide/test-phone-numbers.html
 """
 
 from typing import NamedTuple
@@ -11,7 +12,7 @@ MAILBOX_DOMAIN = "@simulator.amazonses.com"
 
 
 class Numbers(NamedTuple):
-    """One country's numbers: texts to the first arrive, texts to the second fail."""
+    """Of one country: the number that gets its texts, and the one that does not."""
 
     success: str
     failure: str
@@ -45,5 +46,3 @@ NUMBERS = {
     "TW": Numbers("+886903444630", "+886903444632"),
     "US": Numbers("+14254147755", "+14254147167"),
 }
-
-SIMULATED = frozenset(number for pair in NUMBERS.values() for number in pair)
