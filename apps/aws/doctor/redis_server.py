@@ -5,11 +5,10 @@ from urllib.parse import urlsplit
 
 import redis
 from django.conf import settings
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from apps.aws.account import Account
 from apps.aws.findings import Area, Finding, fail, ok, warn
+from apps.core import redis_client
 from apps.core.redaction import redact
 
 area = Area("Redis", "redis")
@@ -21,12 +20,7 @@ _TIMEOUT_S = 2
 
 
 def client() -> Any:
-    return redis.Redis.from_url(
-        settings.CELERY_BROKER_URL,
-        socket_timeout=_TIMEOUT_S,
-        socket_connect_timeout=_TIMEOUT_S,
-        retry=Retry(NoBackoff(), 0),
-    )
+    return redis_client.client(_TIMEOUT_S)
 
 
 @area.check

@@ -145,9 +145,7 @@ def test_the_second_attempt_of_a_retried_delivery_really_sends(
     assert story(row) == ["calling", "transient", "calling", "accepted"]
 
 
-def test_a_permanent_refusal_ends_it_with_a_redacted_reason(
-    delivery: Make, story: Story
-) -> None:
+def test_a_permanent_refusal_ends_it_with_a_redacted_reason(delivery: Make, story: Story) -> None:
     row = delivery()
     memory.failures.append(PermanentError("no such user jane@fleet.example", code="550"))
     attempt(row.pk)

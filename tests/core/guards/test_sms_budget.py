@@ -146,9 +146,7 @@ def test_a_text_costs_two_statements_more_than_an_email(delivery: Make) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_concurrent_workers_spend_exactly_the_limit(
-    delivery: Make, settings: Any
-) -> None:
+def test_concurrent_workers_spend_exactly_the_limit(delivery: Make, settings: Any) -> None:
     settings.SMS_MONTHLY_SPEND_LIMIT_USD = 37 * ONE
     rows = [text(delivery, Priority.HIGH) for _ in range(100)]
     attempt_at_once(20, rows)
@@ -410,9 +408,7 @@ def test_an_alert_whose_email_failed_is_sent_by_the_next_run(
     assert alerted() == []
 
 
-def test_an_alert_waits_for_a_rate_slot(
-    db: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_alert_waits_for_a_rate_slot(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
     with monkeypatch.context() as patch:
         patch.setattr(rate_limit, "wait_for_slot", lambda *of: asked.append(of))

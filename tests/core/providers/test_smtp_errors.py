@@ -36,9 +36,7 @@ from apps.core.providers import smtp_errors
         (-1, b"not SMTP at all", AmbiguousError),
     ],
 )
-def test_a_reply_becomes_our_error(
-    code: int, reply: bytes, expected: type[DeliveryError]
-) -> None:
+def test_a_reply_becomes_our_error(code: int, reply: bytes, expected: type[DeliveryError]) -> None:
     error = smtp_errors.from_reply(code, reply)
     assert type(error) is expected
     assert (error.code, error.detail) == (str(code), reply.decode())
