@@ -42,6 +42,9 @@ MIDDLEWARE = [
     # First: a load balancer asks by address and over plain HTTP.
     "apps.site.middleware.HealthCheckMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    # Against BREACH it adds random bytes, and Django's CSRF token differs in each page.
+    "django.middleware.gzip.GZipMiddleware",
+    "apps.site.middleware.PrivatePageMiddleware",
     "apps.site.middleware.ContentSecurityPolicyMiddleware",
     "apps.site.middleware.UnreadableRequestMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -207,6 +210,10 @@ SMS_DELIVERY_LOG_GROUP = env.str("SMS_DELIVERY_LOG_GROUP", "")
 SMS_MONTHLY_SPEND_LIMIT_USD = env.decimal("SMS_MONTHLY_SPEND_LIMIT_USD", Decimal(50))
 SMS_PRICES_USD: dict[str, Decimal] = env.prices("SMS_PRICES_USD", "US=0.00645")
 SMS_MAX_PRICE_USD = env.decimal("SMS_MAX_PRICE_USD", Decimal("0.50"))
+# Text messages that the actions of one person, or about one company's repairs, may cause in an
+# hour. Above it people are told by e-mail and in the app.
+SMS_LIMIT_PER_PERSON_H = env.int("SMS_LIMIT_PER_PERSON_H", 60)
+SMS_LIMIT_PER_COMPANY_H = env.int("SMS_LIMIT_PER_COMPANY_H", 150)
 # Parts of text messages per second, for the whole account.
 SMS_RATE_LIMIT = env.float("SMS_RATE_LIMIT", 10.0)
 # Among how many processes a limit is divided while Redis, which keeps the account's pace, is away.
