@@ -46,6 +46,9 @@ MIDDLEWARE = [
     # First, because a load balancer sends an IP address as host, over plain HTTP.
     "apps.site.middleware.HealthCheckMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    # Against BREACH it adds random bytes, and Django's CSRF token differs in each page.
+    "django.middleware.gzip.GZipMiddleware",
+    "apps.site.middleware.PrivatePageMiddleware",
     "apps.site.middleware.ContentSecurityPolicyMiddleware",
     "apps.site.middleware.UnreadableRequestMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -226,6 +229,10 @@ SMS_DELIVERY_LOG_GROUP = VALUES["SMS_DELIVERY_LOG_GROUP"]
 SMS_MONTHLY_SPEND_LIMIT_USD = VALUES["SMS_MONTHLY_SPEND_LIMIT_USD"]
 SMS_PRICES_USD: dict[str, Decimal] = VALUES["SMS_PRICES_USD"]
 SMS_MAX_PRICE_USD = VALUES["SMS_MAX_PRICE_USD"]
+# Text messages that the actions of one person, or about one company's repairs, may cause in an
+# hour. Above it people are told by e-mail and in the app.
+SMS_LIMIT_PER_PERSON_H = VALUES["SMS_LIMIT_PER_PERSON_H"]
+SMS_LIMIT_PER_COMPANY_H = VALUES["SMS_LIMIT_PER_COMPANY_H"]
 # Parts of text messages per second, for the whole account.
 SMS_RATE_LIMIT = VALUES["SMS_RATE_LIMIT"]
 # While Redis is away, each process uses this fraction of the account's rate.

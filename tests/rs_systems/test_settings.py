@@ -94,6 +94,8 @@ VARIABLES: dict[str, tuple[str, dict[str, object]]] = {
         {"SMS_PRICES_USD": {"US": "0.0105", "GB": "0.04"}},
     ),
     "SMS_MAX_PRICE_USD": ("0.10", {"SMS_MAX_PRICE_USD": "0.10"}),
+    "SMS_LIMIT_PER_PERSON_H": ("9", {"SMS_LIMIT_PER_PERSON_H": 9}),
+    "SMS_LIMIT_PER_COMPANY_H": ("9", {"SMS_LIMIT_PER_COMPANY_H": 9}),
     "CLOUDWATCH_METRICS": ("false", {"CLOUDWATCH_METRICS": False}),
     "CELERY_BROKER_URL": ("redis://r.example/1", {"CELERY_BROKER_URL": "redis://r.example/1"}),
     "CELERY_RESULT_BACKEND": (
