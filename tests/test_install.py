@@ -170,3 +170,11 @@ def test_a_changed_lock_file_is_installed_by_the_next_command(project: Path) -> 
     assert installs(project, "run") == ["requirements-run.txt"]
     make_newer(project / "requirements-dev.txt")
     assert installs(project, "chaos") == ["requirements-dev.txt"]
+
+
+def test_each_lock_file_has_the_versions_of_the_smaller_one() -> None:
+    production, run, development = (
+        set((ROOT / f"requirements{name}.txt").read_text().splitlines())
+        for name in ("", "-run", "-dev")
+    )
+    assert production <= run <= development, "run `make lock`"
