@@ -375,10 +375,14 @@ VARIABLES = (
         is_secret=True,
     ),
     Variable("DATABASE_CONN_MAX_AGE", whole(0, 86_400), "600"),
+    Variable("DATABASE_PGBOUNCER", FLAG, "false"),
+    Variable("DATABASE_STATEMENT_TIMEOUT_S", whole(0, 3_600), "60"),
+    Variable("DATABASE_LOCK_TIMEOUT_S", whole(0, 3_600), "10"),
     Variable("TIME_ZONE", ZONE, "America/New_York"),
     Variable("ADMIN_EMAIL", ADDRESS, "admin@rssystems.com"),
     Variable("BRAND_NAME", TEXT, "RS Systems"),
     Variable("BRAND_ACCENT", COLOUR, "#0b5cad"),
+    Variable("TRUSTED_PROXIES", whole(0, 9), "0", "1"),
     Variable("LOG_DIR", FOLDER),
     # The secret
     Variable("AWS_SECRETS_NAME", TEXT),
@@ -427,6 +431,8 @@ VARIABLES = (
     Variable("SMS_MONTHLY_SPEND_LIMIT_USD", dollars(10_000_000), "50"),
     Variable("SMS_PRICES_USD", PRICES, "US=0.00645"),
     Variable("SMS_MAX_PRICE_USD", dollars(100), "0.50"),
+    Variable("SMS_LIMIT_PER_PERSON_H", whole(1, 1_000_000), "60"),
+    Variable("SMS_LIMIT_PER_COMPANY_H", whole(1, 1_000_000), "150"),
     # Deliveries. A send task must reach its hard limit, 45 s, before its lease ends.
     Variable("DELIVERY_LEASE_S", whole(46, 3_600), "60"),
     Variable("RETRY_HORIZON_URGENT_H", whole(1, 720), "4"),

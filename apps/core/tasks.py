@@ -93,7 +93,7 @@ def publish_metrics() -> None:
 def read_suppression_list() -> None:
     if conf.ses_keeps_a_list():
         _read("SES's suppression list", suppression_sync.read_suppressed)
-    suppression_sync.take_off()
+    suppression_sync.remove_lifted()
 
 
 @shared_task(name="apps.core.tasks.read_opt_outs", **NIGHTLY_LIMITS)
@@ -101,12 +101,12 @@ def read_suppression_list() -> None:
 def read_opt_outs() -> None:
     if conf.sns_sends_texts():
         _read("SNS's list of opt-outs", suppression_sync.read_opted_out)
-    suppression_sync.take_off()
+    suppression_sync.remove_lifted()
 
 
 @shared_task(name="apps.core.tasks.take_off_lists")
 def take_off_lists() -> None:
-    suppression_sync.take_off()
+    suppression_sync.remove_lifted()
 
 
 def _read(what: str, read: Callable[[], None]) -> None:

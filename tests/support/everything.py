@@ -48,7 +48,7 @@ def drive_repairs() -> None:
 
 def notify_everyone() -> None:
     """Send each kind of notification to each person, by e-mail and by text message."""
-    for kind in kinds.every():
+    for kind in kinds.REGISTRY.values():
         NotificationService().notify(
             kind.name,
             User.objects.all(),

@@ -157,10 +157,10 @@ def fetched(signer: Signer, settings: Any, monkeypatch: pytest.MonkeyPatch) -> I
         addresses.append(url)
         return signer.certificate
 
-    monkeypatch.setattr(sns_envelope, "_fetched", fetch)
-    sns_envelope._certificate.cache_clear()
+    monkeypatch.setattr(sns_envelope, "_fetch", fetch)
+    sns_envelope._load_certificate.cache_clear()
     yield addresses
-    sns_envelope._certificate.cache_clear()
+    sns_envelope._load_certificate.cache_clear()
 
 
 @pytest.fixture

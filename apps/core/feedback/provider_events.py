@@ -1,8 +1,8 @@
-"""Apply the providers' events to the deliveries that they speak of.
+"""Apply the providers' events to the deliveries that they are about.
 
-Events come late, twice, out of order, before the call that they speak of has returned, or about
-messages that are not ours. Each is kept once. It moves its delivery forward by rank and never back,
-with the row locked, so that two events at once are applied one after the other.
+Events come late, twice, out of order, before the call has returned, or about messages that are not
+ours. Each is kept once. It moves its delivery forward by rank and never back. The row is locked, so
+two events at once are applied one after the other.
 """
 
 import hashlib
@@ -23,12 +23,12 @@ from apps.core.states import Channel, DeliveryState, EventKind, LogEvent, LogSou
 
 logger = logging.getLogger(__name__)
 
-#: How long an event may wait for its delivery. A call that it overtook has returned long before;
-#: an account may have many events of messages that are not ours.
+#: How long an event may wait for its delivery: a call that it overtook returns long before. An
+#: account may have many events of messages that are not ours.
 MATCH_WITHIN = timedelta(hours=1)
 CHUNK = 500
 
-#: What an event makes of its delivery. A delay speaks of a message that the provider accepted.
+#: The state that an event gives its delivery. A delay is about an accepted message.
 STATES: dict[EventKind, DeliveryState] = {
     EventKind.SENT: DeliveryState.ACCEPTED,
     EventKind.DELAYED: DeliveryState.ACCEPTED,
@@ -45,7 +45,7 @@ LOG_EVENTS: dict[EventKind, LogEvent] = {
     EventKind.BOUNCED: LogEvent.BOUNCED,
     EventKind.COMPLAINED: LogEvent.COMPLAINED,
 }
-#: How much a log entry says of its attempt: an event of no higher rank is late news.
+#: How final a log entry is for its attempt. An event of no higher rank is late news.
 RANKS: dict[str, int] = {
     LogEvent.ACCEPTED: 1,
     LogEvent.DELIVERED: 2,
@@ -53,20 +53,20 @@ RANKS: dict[str, int] = {
     LogEvent.BOUNCED: 3,
     LogEvent.COMPLAINED: 4,
 }
-#: These say that the provider has the message, and nothing bad.
+#: Kinds that are good news: the provider has the message.
 _GOOD = {EventKind.SENT, EventKind.DELAYED, EventKind.DELIVERED}
 
 
 def fingerprint(*parts: object) -> str:
-    """Return one value for what an event says, whatever envelope it came in."""
+    """Return one value for what an event says, independent of its envelope."""
     return hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest()
 
 
 def receive(events: Iterable[ProviderEvent]) -> list[Delivery]:
-    """Store each event, once, and apply it to its delivery: all of them, or none.
+    """Store each event once and apply it to its delivery: all of them, or none.
 
-    Return the deliveries that stand in for those that ended. An event without a delivery is kept,
-    and `match_waiting` tries it again.
+    Return the deliveries that stand in for those that ended. An event that matches no delivery is
+    kept, and `match_waiting` tries it again.
     """
     with transaction.atomic():
         stand_ins = [_apply(stored) for event in events if (stored := _store(event))]
@@ -74,7 +74,7 @@ def receive(events: Iterable[ProviderEvent]) -> list[Delivery]:
 
 
 def match_waiting() -> list[Delivery]:
-    """Apply the events that came before their delivery's row had the message's id.
+    """Apply the events that came before their delivery's row had the message ID.
 
     Return the deliveries that stand in for those that ended. An event that fails stops no other.
     """
@@ -95,7 +95,7 @@ def match_waiting() -> list[Delivery]:
 
 
 def _ours(messages: dict[int, str]) -> list[int]:
-    """Return the keys of the events whose message is one of ours by now."""
+    """Return the keys of the events whose message ID a delivery has by now."""
     ids = list(set(messages.values()))
     known: set[str] = set()
     for start in range(0, len(ids), CHUNK):
@@ -109,12 +109,12 @@ def _unmatched() -> QuerySet[ProviderEvent]:
 
 
 def _store(event: ProviderEvent) -> ProviderEvent | None:
-    """Return the event as a locked row, or None if the same was said, and applied, before."""
+    """Return the event as a locked row, or None if it was applied before."""
     event.code, event.detail = storable(event.code, 64), storable(event.detail, 500)
     ProviderEvent.objects.bulk_create([event], ignore_conflicts=True)
     row = _unmatched().filter(fingerprint=event.fingerprint).first()
     if row and row.delivery_ref is None and event.delivery_ref:
-        # The same was said before, without our tags.
+        # The same event came before without our tags.
         row.delivery_ref, row.attempt = event.delivery_ref, event.attempt
         row.save(update_fields=["delivery_ref", "attempt"])
     return row
@@ -124,7 +124,7 @@ def _apply(event: ProviderEvent) -> Delivery | None:
     """Log the event, settle its price, and move its delivery if that is news; return a stand-in."""
     delivery = _delivery_of(event)
     if delivery is None:
-        logger.info("event fits no delivery yet id=%s kind=%s", event.pk, event.kind)
+        logger.info("event matches no delivery yet id=%s kind=%s", event.pk, event.kind)
         return None
     event.delivery = delivery
     event.save(update_fields=["delivery"])
@@ -137,7 +137,7 @@ def _apply(event: ProviderEvent) -> Delivery | None:
         return None
     suppressions.suppress_after(event, Channel(delivery.channel))
     if is_delay and not is_late:
-        # The first word that the provider has it.
+        # The first news that the provider accepted it.
         _record(event, delivery, attempt, LogEvent.ACCEPTED)
     is_news = not is_late and not _is_overtaken(delivery, attempt, kind)
     moved = _record(event, delivery, attempt, LOG_EVENTS[kind], is_news=is_news, says_why=True)
@@ -148,7 +148,7 @@ def _apply(event: ProviderEvent) -> Delivery | None:
 
 
 def _delivery_of(event: ProviderEvent) -> Delivery | None:
-    """Return the row that the event speaks of, locked: by our own id, else by the provider's."""
+    """Return the event's delivery, locked: found by our own ID, else by the provider's."""
     rows = Delivery.objects.select_for_update()
     ours = rows.filter(pk=event.delivery_ref).first() if event.delivery_ref else None
     if ours or not event.provider_message_id:
@@ -157,7 +157,7 @@ def _delivery_of(event: ProviderEvent) -> Delivery | None:
 
 
 def _attempt_of(event: ProviderEvent, delivery: Delivery) -> int:
-    """Return the attempt of our tag, else the one whose answer gave the message its id."""
+    """Return the attempt of our tag, else the one whose answer had the message ID."""
     if event.attempt is not None:
         return event.attempt
     entries = delivery.log.filter(provider_message_id=event.provider_message_id)
@@ -166,13 +166,13 @@ def _attempt_of(event: ProviderEvent, delivery: Delivery) -> int:
 
 
 def _known_rank(delivery: Delivery, attempt: int) -> int:
-    """Return the rank of what the log says of this attempt already."""
+    """Return the highest rank in the log of this attempt."""
     known = NotificationDeliveryLog.objects.filter(delivery=delivery, attempt=attempt)
     return max((RANKS.get(event, 0) for event in known.values_list("event", flat=True)), default=0)
 
 
 def _is_overtaken(delivery: Delivery, attempt: int, kind: EventKind) -> bool:
-    """Return whether bad news of one attempt must not end a later one that has begun already."""
+    """Return whether bad news of one attempt must not end a later attempt."""
     is_good = kind in _GOOD or kind == EventKind.COMPLAINED
     if attempt >= delivery.attempts or is_good:
         return False
@@ -180,7 +180,7 @@ def _is_overtaken(delivery: Delivery, attempt: int, kind: EventKind) -> bool:
         return False
     if delivery.state in (DeliveryState.SENDING, DeliveryState.UNKNOWN):
         return True
-    # What was skipped, or refused, has nothing to lose.
+    # A later attempt that was skipped or refused has nothing to lose.
     later = delivery.log.filter(attempt__gt=attempt)
     refused = later.filter(event__in=[LogEvent.TRANSIENT, LogEvent.PERMANENT]).values("attempt")
     return later.filter(event=LogEvent.CALLING).exclude(attempt__in=refused).exists()

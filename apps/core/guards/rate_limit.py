@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import redis
 from django.conf import settings
 
+from apps.core import redis_client
 from apps.core.states import Channel, Priority
 
 logger = logging.getLogger(__name__)
@@ -170,9 +171,7 @@ def _keys(channel: Channel) -> tuple[str, ...]:
 @cache
 def client() -> Any:
     """Return the Redis that keeps the pace. It answers soon or raises RedisError."""
-    return redis.Redis.from_url(
-        settings.CELERY_BROKER_URL, socket_timeout=0.5, socket_connect_timeout=0.5
-    )
+    return redis_client.client(timeout_s=0.5)
 
 
 class _OwnLimiter:

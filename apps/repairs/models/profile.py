@@ -17,6 +17,11 @@ class ProfileQuerySet(models.QuerySet["Profile"]):
         people = self.filter(role=Role.TECHNICIAN).select_related("user")
         return people.order_by("user__first_name", "user__last_name", "pk")
 
+    def lock(self, profile: "Profile") -> None:
+        """Let this person's transactions follow each other, until the end of this one."""
+        # Without the key: rows that refer to the profile can still be inserted.
+        self.select_for_update(no_key=True).only("pk").get(pk=profile.pk)
+
 
 class Profile(models.Model):
     """A user's role. A manager belongs to a customer; technicians and the office are ours."""

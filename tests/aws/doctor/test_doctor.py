@@ -12,8 +12,16 @@ import redis
 from django.db import connection
 from django.utils import timezone
 
-from apps.aws.account import Account
-from apps.aws.doctor import configuration, database, events, examination, redis_server, workers
+from apps.aws.account import Account, Denied
+from apps.aws.doctor import (
+    configuration,
+    database,
+    email,
+    events,
+    examination,
+    redis_server,
+    workers,
+)
 from apps.core.audit import metrics
 from apps.core.audit.findings import Status
 from apps.core.exceptions import ChannelUnavailableError
@@ -357,6 +365,40 @@ def test_a_domain_that_ses_does_not_know_is_told(
     finding = examine()["email.identity"].finding
     assert finding.status == Status.FAIL
     assert "neither other.example nor the sender's address is an identity" in finding.found
+
+
+@pytest.mark.parametrize("sender", ["notes@fleet.rssystems.com", "notes@a.b.rssystems.com"])
+def test_a_subdomain_sends_by_its_parent_s_verified_identity(
+    healthy: RunningSandbox, examine: Examine, settings: Any, sender: str
+) -> None:
+    settings.DEFAULT_FROM_EMAIL = sender
+    lines = examine()
+    assert complaints(lines) == {}
+    found = lines["email.identity"].finding.found
+    assert found.endswith("sends by the identity of rssystems.com, which is verified")
+
+
+def test_a_denied_question_about_the_subdomain_does_not_hide_its_parent(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.DEFAULT_FROM_EMAIL = "notes@fleet.rssystems.com"
+
+    def ask(*_: Any, **asked: str) -> dict[str, Any]:
+        if asked["EmailIdentity"] != "rssystems.com":
+            raise Denied("ses:GetEmailIdentity")
+        return {"VerifiedForSendingStatus": True}
+
+    monkeypatch.setattr(Account, "ask", ask)
+    assert email.identity(Account()).status == Status.OK
+
+
+def test_messages_signed_with_a_key_of_our_own_are_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    signing = {"SigningEnabled": True, "SigningAttributesOrigin": "EXTERNAL", "Status": "SUCCESS"}
+    identity = {"VerifiedForSendingStatus": True, "DkimAttributes": signing}
+    monkeypatch.setattr(Account, "ask", lambda *_, **__: identity)
+    assert email.dkim(Account()).found == "messages are signed with our own key"
+    signing["Status"] = "PENDING"
+    assert "the TXT record of DKIM" in email.dkim(Account()).do
 
 
 @pytest.mark.parametrize("sender", ["solo@other.example", "RS Systems <solo@other.example>"])

@@ -46,9 +46,7 @@ def test_a_scheduled_delivery_is_found_when_its_time_has_come(delivery: Make, wa
     assert sweeps.due() == [come]
 
 
-def test_a_wake_up_without_effect_counts_as_lost_after_a_while(
-    delivery: Make, waiting: Any
-) -> None:
+def test_a_wake_up_without_effect_counts_as_lost(delivery: Make, waiting: Any) -> None:
     lost = delivery(enqueued_at=ago(seconds=11))
     delivery(enqueued_at=ago(seconds=5))
     assert sweeps.due() == [lost]

@@ -163,9 +163,7 @@ def test_what_is_to_be_silent_is_silent(endpoint: Endpoint) -> None:
     assert connection.send_messages([DjangoMessage("x", "x", to=["admin@rssystems.com"])]) == 0
 
 
-def test_staging_reaches_no_stranger_by_django_s_own_mail(
-    endpoint: Endpoint, settings: Any
-) -> None:
+def test_staging_reaches_no_stranger_by_mail_admins(endpoint: Endpoint, settings: Any) -> None:
     settings.ENVIRONMENT = "staging"
     settings.STAGING_ALLOWED_RECIPIENTS = ["@us.example"]
     with pytest.raises(NotSendable):

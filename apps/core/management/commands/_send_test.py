@@ -1,4 +1,4 @@
-"""What `test_ses` and `test_sns` share: one call, its outcome told, an exit status that is true."""
+"""The base of `test_ses` and `test_sns`: make one call and print its outcome."""
 
 import json
 from collections.abc import Callable
@@ -37,17 +37,17 @@ class SendTestCommand(BaseCommand):
     def send(
         self, call: Callable[[], Acceptance], *, region: str, sender: str, as_json: bool
     ) -> None:
-        """Make the call and tell what became of it; exits with status 1 where it failed."""
+        """Make the call and print the outcome; exit with status 1 if it failed."""
         try:
-            receipt = call()
+            acceptance = call()
         except DeliveryError as error:
             advice = next(text for kind, text in _ADVICE if isinstance(error, kind))
             self.refuse(f"Not sent: {error}. {advice}", as_json=as_json)
         facts = {
-            "provider": receipt.provider,
+            "provider": acceptance.provider,
             "region": region,
             "sender": sender,
-            "message_id": receipt.message_id or None,
+            "message_id": acceptance.message_id or None,
         }
         if as_json:
             self.stdout.write(json.dumps({"ok": True, **facts}))

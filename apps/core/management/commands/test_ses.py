@@ -13,7 +13,7 @@ from ._send_test import SendTestCommand
 
 
 class Command(SendTestCommand):
-    help = "Send one test e-mail through the configured provider and say what became of it."
+    help = "Send one test e-mail through the configured provider and print the outcome."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("address", help="where to, as in you@example.com")

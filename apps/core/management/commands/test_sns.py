@@ -13,7 +13,7 @@ from ._send_test import SendTestCommand
 
 
 class Command(SendTestCommand):
-    help = "Send one test text message through the configured provider and say what became of it."
+    help = "Send one test text message through the configured provider and print the outcome."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("number", help="where to, in E.164 format, as in +12025550123")

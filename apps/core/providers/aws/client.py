@@ -32,18 +32,20 @@ TRIES = 3
 
 def create(
     service: str,
-    region: str | None,
+    region: str,
     timeouts: Timeouts,
     *,
     retry: bool = False,
     signed: bool = True,
+    endpoint: str | None = None,
     of: Any = None,
 ) -> Any:
     """Make a client of botocore's.
 
     `retry`: botocore tries again by itself. Only for calls that may be repeated: with its defaults
-    it sent one message three times after a time-out. `of`: the session, else a new one. Raises
-    CallFailed for a Region or an endpoint that cannot be.
+    it sent one message three times after a time-out. `endpoint`: in place of the Region's public
+    one. `of`: the session, else a new one. Raises CallFailed for a Region or an endpoint that
+    cannot be.
     """
     config = Config(
         connect_timeout=timeouts.connect_s,
@@ -52,7 +54,9 @@ def create(
         **({} if signed else {"signature_version": UNSIGNED}),
     )
     try:
-        return (of or session.new()).create_client(service, region_name=region, config=config)
+        return (of or session.new()).create_client(
+            service, region_name=region, endpoint_url=endpoint, config=config
+        )
     except (aws.BotoCoreError, ValueError) as error:
         raise CallFailed(Cause.MISCONFIGURED, str(error), type(error).__name__) from error
 
