@@ -11,7 +11,12 @@ from uuid import uuid4
 from sandbox.place import ACCOUNT_ID, REGION
 from sandbox.template import parse
 
-_PSEUDO = {"AWS::Region": REGION, "AWS::AccountId": ACCOUNT_ID, "AWS::Partition": "aws"}
+_PSEUDO = {
+    "AWS::Region": REGION,
+    "AWS::AccountId": ACCOUNT_ID,
+    "AWS::Partition": "aws",
+    "AWS::NoValue": "",
+}
 _ARN = f"arn:aws:cloudformation:{REGION}:{ACCOUNT_ID}"
 _PLACE = re.compile(r"\$\{([^}]+)\}")
 _STACK = "AWS::CloudFormation::Stack"
@@ -81,6 +86,9 @@ class Filled:
                 return self._value(one) == self._value(other)
             case [("Fn::Not", [one])]:
                 return not self._value(one)
+            case [("Fn::If", [condition, one, other])]:
+                is_met = self._value(self.template["Conditions"][condition])
+                return self._value(one if is_met else other)
         return {key: self._value(each) for key, each in node.items()}
 
     def _named(self, name: str) -> str:
