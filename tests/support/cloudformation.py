@@ -12,6 +12,7 @@ CHANGE_SET_ID = f"arn:aws:cloudformation:{REGION}:000000000000:changeSet/rs-syst
 EMPTY = "The submitted information didn't contain changes. Submit different information."
 NOW = datetime(2026, 11, 26, 10, tzinfo=UTC)
 ROLE = "arn:aws:iam::000000000000:role/rs-systems-development-us-east-1-sms-status"
+BROKER_SECRET = "arn:aws:secretsmanager:us-east-1:000000000000:secret:rs-systems/development/broker"
 
 OUTPUTS = {
     "SesRegion": ("AWS_SES_REGION: the Region of SES", REGION),
@@ -22,6 +23,7 @@ OUTPUTS = {
     "SecretArn": ("The secret", "arn:aws:secretsmanager:us-east-1:000000000000:secret:rs"),
     "SmtpUserName": ("The user", "rs-systems-development-us-east-1-ses-smtp"),
     "SmsDeliveryStatusRoleArn": ("The role", ROLE),
+    "BrokerSecretArn": ("The URL of Redis", BROKER_SECRET),
 }
 
 

@@ -112,6 +112,18 @@ def persistence(account: Account) -> Finding:
     return ok(f"{how}; nothing depends on it, the database is the queue of record")
 
 
+def password(account: Account) -> Finding:
+    """Check that Redis is reached with a password, except in development."""
+    if urlsplit(settings.CELERY_BROKER_URL).password:
+        return ok("CELERY_BROKER_URL has a password")
+    if settings.ENVIRONMENT == "development":
+        return ok("no password (development)")
+    return warn(
+        "CELERY_BROKER_URL has no password: any host of the network may read and empty the queues",
+        "Copy CELERY_BROKER_URL from the stack's secret, or set a password in Redis.",
+    )
+
+
 def tls(account: Account) -> Finding:
     """Check that Redis is reached over TLS, except in development."""
     if settings.CELERY_BROKER_URL.startswith("rediss://"):

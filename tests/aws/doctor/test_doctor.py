@@ -570,6 +570,16 @@ def test_a_database_that_only_reads_fails(healthy: RunningSandbox, examine: Exam
     assert Mark.objects.count() == marks
 
 
+def test_a_redis_without_a_password_is_told_outside_development(settings: Any) -> None:
+    settings.CELERY_BROKER_URL = "rediss://redis.example:6379/0"
+    assert redis_server.password(Account()).status == Status.OK
+    settings.ENVIRONMENT = "production"
+    assert redis_server.password(Account()).status == Status.WARN
+    settings.CELERY_BROKER_URL = "rediss://:secret@redis.example:6379/0"
+    finding = redis_server.password(Account())
+    assert (finding.status, "secret" in finding.found) == (Status.OK, False)
+
+
 def test_an_evicting_redis_fails(healthy: RunningSandbox, examine: Examine, redis_url: str) -> None:
     server = redis.Redis.from_url(redis_url)
     before = examine()
