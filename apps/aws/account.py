@@ -1,48 +1,19 @@
-"""Questions to AWS about the account. Nothing here changes anything, and nothing sends."""
+"""Asks AWS about the account, and changes it if told to. No message is sent from here."""
 
-import math
-import re
-import time
-from typing import Any
+from typing import Any, NoReturn
 
-from botocore import exceptions as aws
-from botocore import xform_name
-from botocore.config import Config
-
-from apps.core.providers.aws import session
-from apps.core.providers.aws.read import DENIED
-from apps.core.providers.suppression_lists import SES_PAUSE_S
+from apps.core.audit.findings import Finding, Unseen, fail, warn
+from apps.core.providers.aws import client, read, session
+from apps.core.providers.aws.client import CHANGING, SHORT, Timeouts
+from apps.core.providers.aws.errors import CallFailed, Cause
 from apps.core.redaction import redact
 
-from .findings import Finding, Unseen, fail, warn
-
-#: Short, and once: whoever waits is a person, and the next run asks again.
-CONFIG = Config(
-    connect_timeout=3, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 1}
-)
-
-#: The service of an IAM action, where it is not that of the client.
-_IAM_SERVICES = {"sesv2": "ses"}
-_NOT_THERE = {
-    "NotFound",
-    "NotFoundException",
-    "NoSuchEntity",
-    "ResourceNotFoundException",
-    "AWS.SimpleQueueService.NonExistentQueue",
-    "QueueDoesNotExist",
-}
-#: AWS's words for a right that is missing, which may be another than that of the call's name.
-_MISSING = re.compile(r"not authorized to perform: ([\w-]+:\w+)")
-_NO_CREDENTIALS = (
-    aws.NoCredentialsError,
-    aws.PartialCredentialsError,
-    aws.CredentialRetrievalError,
-)
-_UNREACHED = (aws.HTTPClientError, aws.ConnectionError)
+#: The prefix of an IAM action, if it is not the name of botocore's service.
+_IAM_PREFIXES = {"sesv2": "ses"}
 
 
-class Refused(Unseen):
-    """AWS said no; `code` and `words` are its own."""
+class CallRefused(Unseen):
+    """AWS refused the call; `code` and `words` are its own."""
 
     def __init__(self, finding: Finding, code: str = "", words: str = "") -> None:
         super().__init__(finding)
@@ -50,43 +21,60 @@ class Refused(Unseen):
         self.words = words
 
 
-class NotThere(Refused):
+class NotThere(CallRefused):
     """What was asked for does not exist."""
 
 
-class Denied(Refused):
-    """The right named `permission` is missing."""
+class Denied(CallRefused):
+    """The caller lacks the right named `permission`."""
 
     def __init__(self, permission: str) -> None:
         super().__init__(
             warn(
                 f"not allowed to look: needs {permission}",
-                f"Allow {permission} to whoever runs this, or look in the console.",
+                f"Allow {permission} to the caller, or look in the console.",
             )
         )
         self.permission = permission
 
 
+class Stopped(Unseen):
+    """The set-up cannot go on; `finding` says why, and what to do."""
+
+    def __init__(self, found: str, do: str) -> None:
+        super().__init__(fail(found, do))
+
+
 class Account:
     """Asks each question once, and remembers the answer, or why there was none."""
 
-    def __init__(self) -> None:
+    def __init__(self, timeouts: Timeouts = SHORT, *, retry: bool = False) -> None:
+        self._timeouts = timeouts
+        self._retry = retry
         self._answers: dict[str, dict[str, Any] | Unseen] = {}
         self._session = session.new()
-        self._clients: dict[tuple[str, str], Any] = {}
-        #: What a service that could not be reached was found to be: it is not waited for again.
+        self._clients: dict[tuple[str, str, str | None], Any] = {}
+        #: What was found of each service that could not be reached: it is not waited for again.
         self._unreached: dict[str, Unseen] = {}
-        self._ses_asked_at = -math.inf
 
-    def ask(self, service: str, action: str, region: str, **parameters: Any) -> dict[str, Any]:
-        """The answer to one call of boto3's client, the action spelled as IAM spells it.
+    def ask(
+        self,
+        service: str,
+        action: str,
+        region: str,
+        *,
+        endpoint: str | None = None,
+        **parameters: Any,
+    ) -> dict[str, Any]:
+        """Return the answer to one call, the action spelled as IAM spells it.
 
-        Raises NotThere, or Unseen with the line for whatever else stands in the way.
+        `endpoint`: in place of the Region's public one. Raises NotThere, or Unseen with the finding
+        for everything else that stands in the way.
         """
         question = f"{service} {action} {region} {sorted(parameters.items())}"
         if question not in self._answers:
             try:
-                self._answers[question] = self._asked(service, action, region, parameters)
+                self._answers[question] = self._call(service, action, region, parameters, endpoint)
             except Unseen as unseen:
                 self._answers[question] = unseen
         answer = self._answers[question]
@@ -94,78 +82,105 @@ class Account:
             raise answer
         return answer
 
-    def _asked(
-        self, service: str, action: str, region: str, parameters: dict[str, Any]
+    def _call(
+        self,
+        service: str,
+        action: str,
+        region: str,
+        parameters: dict[str, Any],
+        endpoint: str | None = None,
     ) -> dict[str, Any]:
         if service in self._unreached:
             raise self._unreached[service]
         try:
-            client = self._client(service, region)
-            self._pace(service, client)
-            answer: dict[str, Any] = getattr(client, xform_name(action))(**parameters)
-        except aws.ClientError as error:
-            raise _refused(f"{_IAM_SERVICES.get(service, service)}:{action}", error) from error
-        except _NO_CREDENTIALS as error:
-            raise Unseen(_no_credentials(str(error))) from error
-        except _UNREACHED as error:
-            self._unreached[service] = Unseen(_unreached(service, error))
-            raise self._unreached[service] from error
-        except (aws.BotoCoreError, ValueError) as error:
-            raise Unseen(_impossible(service, error)) from error
-        return answer
+            return read.call(self._client(service, region, endpoint), action, **parameters)
+        except CallFailed as failed:
+            self._raise_finding(service, action, failed)
 
-    def _client(self, service: str, region: str) -> Any:
-        if (service, region) not in self._clients:
-            self._clients[service, region] = self._session.create_client(
-                service, region_name=region, config=self._config(service)
+    def _raise_finding(self, service: str, action: str, failed: CallFailed) -> NoReturn:
+        found = _unseen(service, f"{_IAM_PREFIXES.get(service, service)}:{action}", failed)
+        if failed.cause in (Cause.UNREACHED, Cause.NO_ANSWER):
+            self._unreached[service] = found
+        raise found from failed
+
+    def _client(self, service: str, region: str, endpoint: str | None) -> Any:
+        key = (service, region, endpoint)
+        if key not in self._clients:
+            self._clients[key] = client.create(
+                service,
+                region,
+                self._timeouts,
+                retry=self._may_retry(service),
+                endpoint=endpoint,
+                of=self._session,
             )
-        return self._clients[service, region]
+        return self._clients[key]
 
-    def _config(self, service: str) -> Config:
-        return CONFIG
-
-    def _pace(self, service: str, client: Any) -> None:
-        if service == "sesv2" and client.meta.endpoint_url.endswith(".amazonaws.com"):
-            time.sleep(max(0.0, self._ses_asked_at + SES_PAUSE_S - time.monotonic()))
-            self._ses_asked_at = time.monotonic()
+    def _may_retry(self, service: str) -> bool:
+        return self._retry
 
 
-def _refused(permission: str, error: aws.ClientError) -> Unseen:
-    code = error.response["Error"].get("Code", "")
-    words = redact(error.response["Error"].get("Message", ""))
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    if code in _NOT_THERE:
-        return NotThere(
-            fail(f"AWS does not know it: {words.rstrip('.')}", "Check its name and the Region.")
-        )
-    if code in DENIED:
-        missing = _MISSING.search(words)
-        return Denied(missing[1] if missing else permission)
-    if code.startswith("Throttl") or code == "TooManyRequestsException" or status == 429:
-        return Unseen(warn(f"AWS is busy: {code}", "Run it again in a minute."))
-    if status in (401, 403):
-        return Unseen(_no_credentials(f"{code}: {words}"))
-    return Refused(
-        fail(f"{permission} was refused, {code}: {words}", "Look in the console."), code, words
-    )
+class Operator(Account):
+    """Asks as Account does, asks again about what moves on, and changes what it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__(CHANGING)
+
+    def _may_retry(self, service: str) -> bool:
+        # CloudFormation's calls have a token, and SNS is told what to be. SES's request for
+        # production access, made twice, would be two cases.
+        return service != "sesv2"
+
+    def look(self, service: str, action: str, region: str, **parameters: Any) -> dict[str, Any]:
+        """Return the answer as `ask` does, and ask each time."""
+        return self._call(service, action, region, parameters)
+
+    def change(self, service: str, action: str, region: str, **parameters: Any) -> dict[str, Any]:
+        """Return the answer to one call that changes something.
+
+        Raises CallRefused, Stopped for a right that is missing, and Unseen.
+        """
+        try:
+            return self._call(service, action, region, parameters)
+        except Denied as denied:
+            raise Stopped(
+                f"not allowed: needs {denied.permission}",
+                f"Allow {denied.permission} to the caller, and run it again.",
+            ) from denied
 
 
-def _no_credentials(words: str) -> Finding:
-    return fail(
-        f"AWS takes no credentials from here: {words.rstrip('.')}",
-        "Give the machine a role, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
-    )
-
-
-def _unreached(service: str, error: Exception) -> Finding:
-    return fail(
-        f"{service} could not be reached: {type(error).__name__}",
-        "Check the way out of this network, the Region, and the variables AWS_ENDPOINT_URL_….",
-    )
-
-
-def _impossible(service: str, error: Exception) -> Finding:
-    return fail(
-        f"{service} cannot be asked: {redact(str(error)).rstrip('.')}",
-        "Check AWS_SES_REGION, AWS_SNS_REGION and boto3's own variables.",
-    )
+def _unseen(service: str, permission: str, failed: CallFailed) -> Unseen:
+    words = redact(failed.words).rstrip(".")
+    match failed.cause:
+        case Cause.NOT_FOUND:
+            found = fail(f"AWS does not know it: {words}", "Check its name and the Region.")
+            return NotThere(found, failed.code, words)
+        case Cause.DENIED:
+            return Denied(failed.missing_right or permission)
+        case Cause.THROTTLED:
+            return Unseen(warn(f"AWS is busy: {failed.code}", "Run it again in a minute."))
+        case Cause.CREDENTIALS:
+            answered = f"{failed.code}: {words}" if failed.status is not None else words
+            return Unseen(
+                fail(
+                    f"AWS takes no credentials from here: {answered}",
+                    "Give the machine a role, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
+                )
+            )
+        case Cause.UNREACHED | Cause.NO_ANSWER:
+            return Unseen(
+                fail(
+                    f"{service} could not be reached: {failed.code}",
+                    "Check the way out of this network, the Region, and the variables "
+                    "AWS_ENDPOINT_URL_….",
+                )
+            )
+        case Cause.PARAMETERS | Cause.MISCONFIGURED:
+            return Unseen(
+                fail(
+                    f"{service} cannot be asked: {words}",
+                    "Check AWS_SES_REGION, AWS_SNS_REGION and boto3's own variables.",
+                )
+            )
+    refused = fail(f"{permission} was refused, {failed.code}: {words}", "Look in the console.")
+    return CallRefused(refused, failed.code, words)

@@ -1,17 +1,17 @@
-"""The kinds of the notification system itself; those of a business are in the app whose it is."""
+"""The notification kind of round trips."""
 
 from apps.core.message.kinds import Category, Context, NotificationKind, Text, register
 from apps.core.states import Priority
 
 
 class Loopback(Context):
-    #: Which recipient AWS is to play, as in "bounce".
+    #: The recipient that AWS simulates, as in "bounce".
     simulates: Text
-    #: The label by which the messages of one run are told from those of another.
+    #: The label of the run.
     run: Text
 
 
-#: What `manage.py aws loopback` sends. Its recipients are accounts that nobody can sign in to.
+#: What `manage.py aws loopback` sends, to users without a password.
 LOOPBACK = register(
     NotificationKind(
         "loopback",

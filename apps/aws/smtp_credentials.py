@@ -1,4 +1,4 @@
-"""SES's SMTP credentials, made of an IAM user's access key.
+"""Makes SES's SMTP credentials from an IAM user's access key.
 
 The algorithm is the one of https://docs.aws.amazon.com/ses/latest/dg/smtp-credentials.html.
 """
@@ -14,25 +14,25 @@ _DATE, _SERVICE, _TERMINAL, _MESSAGE = "11111111", "ses", "aws4_request", "SendR
 _VERSION = b"\x04"
 #: https://docs.aws.amazon.com/IAM/latest/APIReference/API_AccessKey.html
 _ACCESS_KEY_ID = re.compile(r"[A-Z0-9]{16,128}")
-#: Those of a role or session, which SES's SMTP endpoint does not take.
+#: Keys of a role or session begin so; SES's SMTP endpoint refuses them.
 _TEMPORARY = "ASIA"
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")
 _SECRET_LENGTH = 40
 
 
 class Unusable(ValueError):
-    """What no credentials can be made of; the text says what to do."""
+    """No credentials can be made of this key; the text says what to do."""
 
 
 class Credentials(NamedTuple):
-    """What AWS_SES_SMTP_USER and AWS_SES_SMTP_PASSWORD are to be."""
+    """The values of AWS_SES_SMTP_USER and AWS_SES_SMTP_PASSWORD."""
 
     user: str
     password: str
 
 
 def derive(access_key_id: str, secret: str, region: str) -> Credentials:
-    """The SMTP credentials of that key, good for one Region alone; raises Unusable."""
+    """Make the SMTP credentials of that key for one Region; raises Unusable."""
     _refuse(access_key_id, secret, region)
     key = f"AWS4{secret}".encode()
     for part in (_DATE, region, _SERVICE, _TERMINAL, _MESSAGE):
@@ -61,12 +61,12 @@ def _refuse(access_key_id: str, secret: str, region: str) -> None:
 
 
 def is_access_key_id(text: str) -> bool:
-    """Whether the text may be the id of an access key."""
+    """Return whether the text looks like the id of an access key."""
     return bool(_ACCESS_KEY_ID.fullmatch(text))
 
 
 def is_smtp_password(text: str) -> bool:
-    """Whether the text is what `derive` makes: 33 bytes in base64, the first of them a 4."""
+    """Return whether the text looks like `derive`'s: 33 bytes in base64, the first a 4."""
     try:
         raw = base64.b64decode(text, validate=True)
     except ValueError:

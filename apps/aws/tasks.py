@@ -10,6 +10,6 @@ from .reconciliation import differences
 
 @shared_task(name="apps.aws.tasks.reconcile_with_aws")
 def reconcile_with_aws() -> None:
-    # The sandbox forgets all that it has counted when it stops.
+    # The sandbox forgets its counts when it stops.
     if settings.ENVIRONMENT != "development":
         alerts.send_differences(differences.differences())

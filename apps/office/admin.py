@@ -108,7 +108,7 @@ class DeliveryAdmin(SearchMixin, ReadOnlyMixin, WhyMixin, admin.ModelAdmin):
         permissions=["settle"],
     )
     def send_again(self, request: HttpRequest, chosen: QuerySet[Delivery]) -> None:
-        again = sum(transitions.sent_again(row, request.user.get_username()) for row in chosen)
+        again = sum(transitions.resend(row, request.user.get_username()) for row in chosen)
         transaction.on_commit(wake_dispatch)
         messages.success(
             request,
@@ -118,7 +118,7 @@ class DeliveryAdmin(SearchMixin, ReadOnlyMixin, WhyMixin, admin.ModelAdmin):
 
     @admin.action(description="Mark as arrived (unknown)", permissions=["settle"])
     def mark_as_arrived(self, request: HttpRequest, chosen: QuerySet[Delivery]) -> None:
-        known = sum(transitions.found_arrived(row, request.user.get_username()) for row in chosen)
+        known = sum(transitions.confirm_arrival(row, request.user.get_username()) for row in chosen)
         messages.success(request, f"{known} of {len(chosen)} deliveries are marked as arrived.")
 
     @admin.display(ordering="notification__title")
@@ -134,7 +134,7 @@ class DeliveryAdmin(SearchMixin, ReadOnlyMixin, WhyMixin, admin.ModelAdmin):
 class ProviderEventAdmin(SearchMixin, ReadOnlyMixin, admin.ModelAdmin):
     notification = "delivery__notification__"
     list_display = ["received_at", "kind", "provider", "recipient", "code", "via", "is_matched"]
-    list_filter = ["kind", "permanent", "received_at"]
+    list_filter = ["kind", "cause", "received_at"]
     ordering = ["-received_at"]
     search_fields = [
         "=provider_message_id",
@@ -298,7 +298,7 @@ class ContactAdmin(SearchMixin, admin.ModelAdmin):
             )
         by = request.user.get_username()
         for channel in agreed:
-            if suppressions.agreed_again(channel, obj.address(channel), by):
+            if suppressions.lift_objection(channel, obj.address(channel), by):
                 transaction.on_commit(wake_unlisting)
                 messages.info(request, _LIFTED[channel])
 

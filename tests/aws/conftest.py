@@ -9,15 +9,14 @@ import redis
 from django.utils import timezone
 
 from apps.aws.account import Account
-from apps.aws.doctor import examination
+from apps.aws.doctor import checks, examination
 from apps.aws.stack import change_set, stack
 from apps.core.audit import heartbeat, metrics
 from apps.core.models import Mark
 from sandbox.testing import HOST, RunningSandbox
 from tests.support.cloudformation import CloudFormation
+from tests.support.doctor import Lines
 from tools.endpoints import endpoints
-
-Lines = dict[str, examination.Line]
 
 
 @pytest.fixture(autouse=True)
@@ -49,8 +48,8 @@ def healthy(
     """Beat has sent, and CloudWatch taken, what they should have.
 
     Without the one check that takes as long as it is patient: a worker has tests of its own."""
-    checks = [check for check in examination.CHECKS if check.id != "workers.online"]
-    monkeypatch.setattr(examination, "CHECKS", checks)
+    without = [check for check in checks.CHECKS if check.id != "workers.online"]
+    monkeypatch.setattr(checks, "CHECKS", without)
     redis.Redis.from_url(redis_url).flushall()
     heartbeat.stamp()
     Mark.objects.create(name=metrics.PUBLISHED, at=timezone.now())
@@ -60,7 +59,7 @@ def healthy(
 @pytest.fixture
 def examine() -> Callable[[], Lines]:
     """Every line by its id."""
-    return lambda: {line.check.id: line for line in examination.examine().lines}
+    return lambda: {line.check.id: line for line in examination.examine()}
 
 
 @pytest.fixture
@@ -75,15 +74,20 @@ def age_the_heartbeat(redis_url: str) -> Callable[[timedelta], None]:
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Every call to AWS, as `service:Action`."""
     made: list[str] = []
-    asked = Account._asked
+    called = Account._call
 
     def note(
-        self: Account, service: str, action: str, region: str, parameters: dict[str, Any]
+        self: Account,
+        service: str,
+        action: str,
+        region: str,
+        parameters: dict[str, Any],
+        endpoint: str | None = None,
     ) -> Any:
         made.append(f"{service}:{action}")
-        return asked(self, service, action, region, parameters)
+        return called(self, service, action, region, parameters, endpoint)
 
-    monkeypatch.setattr(Account, "_asked", note)
+    monkeypatch.setattr(Account, "_call", note)
     return made
 
 
@@ -95,8 +99,8 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[CloudFormation]:
     monkeypatch.setattr(
         Account,
         "_client",
-        lambda self, service, region: (
-            made.client if service == "cloudformation" else client(self, service, region)
+        lambda self, service, *where: (
+            made.client if service == "cloudformation" else client(self, service, *where)
         ),
     )
     monkeypatch.setattr(change_set, "POLL_S", 0)

@@ -188,7 +188,7 @@ def test_every_message_comes_home_and_again_right_after(loopback: Loopback) -> N
     sent = Delivery.objects.exclude(state=DeliveryState.SKIPPED)
     assert sent.count() == Notification.objects.count() == 12, "nothing stood in for anything"
     assert not ChannelStop.objects.exists()
-    assert (reputation.present().bounced, reputation.present().complained) == (0, 0)
+    assert (reputation.measure().bounced, reputation.measure().complained) == (0, 0)
     assert not Suppression.objects.exists()
 
 
@@ -222,7 +222,7 @@ def test_an_event_that_is_not_sent_to_us_is_missed_and_the_doctor_says_why(
     sandbox.rule(channel="email", events={"outcome": "none"})
     answer = without("event", loopback, "--only=success")
     assert answer.names("event", "events.subscription")
-    assert answer.broken["why"] == "the provider took it, and nothing was reported of it"
+    assert answer.broken["why"] == "the provider accepted it, and no event came"
 
 
 def test_an_event_of_a_topic_that_the_site_does_not_believe_is_missed(
@@ -238,13 +238,13 @@ def test_an_event_of_a_topic_that_the_site_does_not_believe_is_missed(
         running_site.stop()
         running_site.start(**variables)
     assert (answer.status, answer.broken["hop"]) == (1, "event")
-    assert answer.broken["why"] == "the provider took it, and nothing was reported of it"
+    assert answer.broken["why"] == "the provider accepted it, and no event came"
     likely = {line["id"]: line["found"] for line in answer.broken["likely"]}
     assert likely["events.destination"].startswith("events go to rs-systems-ses-events, which")
     assert not ProviderEvent.objects.exists()
 
 
-def test_a_delivery_that_ends_otherwise_than_its_recipient_plays_is_told_at_once(
+def test_a_delivery_that_ends_otherwise_than_expected_is_told_at_once(
     loopback: Loopback, sandbox: RunningSandbox
 ) -> None:
     sandbox.rule(channel="email", events={"outcome": "bounce"})

@@ -59,7 +59,7 @@ def test_the_application_s_own_key_is_taken_with_its_own_id(
     assert f"AWS_SES_SMTP_USER={KEY_ID}" in capsys.readouterr().out
 
 
-def test_the_secret_of_another_variable_is_not_paired_with_the_application_s_id(
+def test_another_variable_s_secret_is_not_paired_with_the_application_s_id(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY_ID)
@@ -95,7 +95,7 @@ def test_a_secret_where_the_id_belongs_is_not_repeated() -> None:
         (KEY_ID, "ä" * 40, "us-east-1", "is no secret access key"),
     ],
 )
-def test_what_no_password_can_be_made_of_is_refused_and_the_secret_is_not_repeated(
+def test_an_unusable_key_is_refused_and_its_secret_not_printed(
     key_id: str, secret: str, region: str, sentence: str
 ) -> None:
     with pytest.raises(Unusable, match=sentence) as refused:

@@ -5,8 +5,7 @@ from django.test import Client
 from django.urls import reverse
 
 from apps.repairs.models import Repair, RepairBatch
-
-from .conftest import Cast
+from tests.support.repairs import Cast
 
 MODELS = ["company", "fleetunit", "profile", "repair", "repairbatch"]
 

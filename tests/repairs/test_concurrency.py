@@ -12,10 +12,9 @@ from django.db import connection, transaction
 from apps.repairs import services
 from apps.repairs.exceptions import AlreadyDone, AlreadyRequested
 from apps.repairs.models import Damage, Position, Repair, RepairBatch, RepairEvent, Status
+from tests.support.repairs import ESTIMATE, REASON, Cast, told
 
-from .conftest import ESTIMATE, REASON, Cast, told
-
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
 
 
 def at_once(*acts: Callable[[], object]) -> list[object]:

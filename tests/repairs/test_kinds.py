@@ -49,7 +49,9 @@ def in_app(row: Notification) -> rendering.InAppContent:
 
 
 def test_the_kinds_are_those_of_the_table() -> None:
-    registered = {kind.name: (kind.category.name, kind.priority) for kind in kinds.every()}
+    registered = {
+        kind.name: (kind.category.name, kind.priority) for kind in kinds.REGISTRY.values()
+    }
     assert KINDS.items() <= registered.items()
 
 

@@ -6,8 +6,7 @@ from django.db import IntegrityError, models, transaction
 from apps.repairs.forms import TechnicianField
 from apps.repairs.models import FleetUnit, Profile, Repair, RepairBatch, RepairEvent, Role, Status
 from apps.repairs.models.numbering import primary_key
-
-from .conftest import Cast
+from tests.support.repairs import Cast
 
 Make = Callable[..., Repair]
 MakeBatch = Callable[..., RepairBatch]

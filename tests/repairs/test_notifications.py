@@ -7,8 +7,7 @@ from apps.core.message import rendering
 from apps.core.models import Notification
 from apps.repairs import services
 from apps.repairs.models import Repair, RepairBatch, Status
-
-from .conftest import ESTIMATE, FINAL_COST, REASON, Cast, told
+from tests.support.repairs import ESTIMATE, FINAL_COST, REASON, Cast, told
 
 Make = Callable[..., Repair]
 MakeBatch = Callable[..., RepairBatch]

@@ -7,8 +7,7 @@ from django.utils import timezone
 from apps.repairs import services
 from apps.repairs.exceptions import AlreadyDone, NotAllowed
 from apps.repairs.models import Repair, RepairBatch, RepairEvent, Status
-
-from .conftest import ESTIMATE, FINAL_COST, REASON, Cast, history
+from tests.support.repairs import ESTIMATE, FINAL_COST, REASON, Cast, history
 
 Make = Callable[..., Repair]
 MakeBatch = Callable[..., RepairBatch]

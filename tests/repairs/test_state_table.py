@@ -10,8 +10,7 @@ from apps.repairs import services
 from apps.repairs.exceptions import RepairError
 from apps.repairs.models import Profile, Repair, Status
 from apps.repairs.permissions import Action, actions_for
-
-from .conftest import ESTIMATE, FINAL_COST, REASON, Cast
+from tests.support.repairs import ESTIMATE, FINAL_COST, REASON, Cast
 
 PEOPLE = ["maria", "helen", "jane", "tom", "sam"]
 

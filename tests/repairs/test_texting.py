@@ -13,8 +13,7 @@ from apps.core.models import Notification
 from apps.core.states import Priority
 from apps.repairs import services
 from apps.repairs.models import Repair, RepairBatch, RepairEvent, Status
-
-from .conftest import ESTIMATE, Cast
+from tests.support.repairs import ESTIMATE, Cast
 
 Make = Callable[..., Repair]
 

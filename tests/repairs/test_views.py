@@ -13,7 +13,7 @@ from django.utils import timezone
 from apps.repairs import services
 from apps.repairs.models import FleetUnit, Profile, Repair, RepairBatch, Status
 from apps.repairs.views import lists
-from tests.repairs.conftest import ESTIMATE, REASON
+from tests.support.repairs import ESTIMATE, REASON
 
 HTMX = {"HX-Request": "true"}
 

@@ -1,4 +1,4 @@
-"""Whether the settings make sense, each by itself and together."""
+"""Checks of the settings, each by itself and together."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -7,18 +7,15 @@ from django.conf import settings
 from django.core import checks as django_checks
 
 from apps.aws.account import Account
-from apps.aws.findings import Area, Finding, fail, ok, warn
 from apps.aws.smtp_credentials import is_smtp_password
+from apps.core.audit.findings import Finding, fail, ok, warn
 from rs_systems import secret
-
-area = Area("Settings", "settings")
 
 _SMTP_HOST = re.compile(r"email-smtp(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?")
 
 
-@area.check
 def checks(account: Account) -> Finding:
-    """What Django's `check` finds; outside development, `check --deploy`."""
+    """Run Django's `check`; outside development, `check --deploy`."""
     deploy = settings.ENVIRONMENT != "development"
     found = django_checks.run_checks(include_deployment_checks=deploy)
     found = [each for each in found if each.level >= django_checks.WARNING]
@@ -31,9 +28,8 @@ def checks(account: Account) -> Finding:
     return fail(found_words, do) if worst.level >= django_checks.ERROR else warn(found_words, do)
 
 
-@area.check
 def secrets(account: Account) -> Finding:
-    """What the secret gives. One that cannot be read has ended this command before."""
+    """Name what the secret gives. One that cannot be read ends the command at its start."""
     given = secret.given()
     if given is None:
         found = "AWS_SECRETS_NAME is not set: every variable comes from this host"
@@ -53,9 +49,8 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(sorted(names)) or "nothing"
 
 
-@area.check
 def contradictions(account: Account) -> Finding:
-    """Settings that cannot both be meant."""
+    """Look for settings that cannot both be meant."""
     found = list(_contradictions())
     if found:
         return fail("; ".join(found), "Correct the one or the other.")
@@ -76,7 +71,7 @@ def _contradictions() -> Iterator[str]:
 
 def _of_email() -> Iterator[str]:
     if settings.EMAIL_TRANSPORT != "smtp":
-        # What is set for the other way is in nobody's way.
+        # The SMTP variables are not used.
         return
     if host := _SMTP_HOST.fullmatch(settings.EMAIL_HOST):
         if host[1] != settings.AWS_SES_REGION_NAME:
@@ -94,7 +89,7 @@ def _of_events() -> Iterator[str]:
     if topics and not settings.AWS_SES_CONFIGURATION_SET:
         yield "AWS_SES_EVENT_TOPIC_ARNS is set, AWS_SES_CONFIGURATION_SET is not"
     if settings.AWS_SES_EVENT_QUEUE_URL and not topics:
-        yield "AWS_SES_EVENT_QUEUE_URL is set, and AWS_SES_EVENT_TOPIC_ARNS has no topic to believe"
+        yield "AWS_SES_EVENT_QUEUE_URL is set, and AWS_SES_EVENT_TOPIC_ARNS has no topic to trust"
     for arn in topics:
         region = arn.split(":")[3:4]
         if region != [settings.AWS_SES_REGION_NAME]:

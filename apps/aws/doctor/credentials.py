@@ -1,4 +1,4 @@
-"""Who asks AWS, and for how long its key has been in use."""
+"""Checks of the caller's credentials and of the age of its keys."""
 
 from datetime import timedelta
 from typing import Any
@@ -7,10 +7,8 @@ from django.conf import settings
 from django.utils import timezone
 
 from apps.aws.account import Account
-from apps.aws.findings import Area, Finding, Unseen, ok, warn
 from apps.aws.smtp_credentials import is_access_key_id
-
-area = Area("Credentials", "credentials")
+from apps.core.audit.findings import Finding, Unseen, ok, warn
 
 #: The specification's: "every 90 days".
 OLDEST_KEY = timedelta(days=90)
@@ -20,16 +18,14 @@ def _region() -> str:
     return str(settings.AWS_SNS_REGION_NAME)
 
 
-@area.check
 def caller(account: Account) -> Finding:
-    """Who AWS takes us for."""
+    """Ask AWS whose credentials these are."""
     who = account.ask("sts", "GetCallerIdentity", _region())
     return ok(f"AWS takes us for {who['Arn']}")
 
 
-@area.check
 def key_age(account: Account) -> Finding:
-    """Whether the caller's access keys are to be replaced."""
+    """Check that no access key of the caller is too old."""
     if _is_role(account):
         return ok("a role's keys, which AWS replaces by itself")
     return _age(
@@ -38,9 +34,8 @@ def key_age(account: Account) -> Finding:
     )
 
 
-@area.check
 def smtp_key_age(account: Account) -> Finding:
-    """Whether the access key that the SMTP password was made of is to be replaced."""
+    """Check that the access key behind the SMTP password is not too old."""
     backend, key_id = settings.EMAIL_BACKEND, settings.EMAIL_HOST_USER
     if backend != settings.EMAIL_TRANSPORTS["smtp"] or not key_id:
         return ok("no SMTP password of SES is used")

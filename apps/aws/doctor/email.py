@@ -1,54 +1,99 @@
-"""E-mail: what SES says of the account and the sender, and whether it lets us in."""
+"""Checks of SES: the account, the sender's identity, and whether it lets us in."""
 
 from email.utils import parseaddr
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.core.mail import get_connection
 from django.core.mail.backends.smtp import EmailBackend as SMTPBackend
 
-from apps.aws.account import Account, NotThere
-from apps.aws.findings import Area, Finding, fail, ok, warn
+from apps.aws.account import Account, Denied, NotThere
 from apps.core import conf
+from apps.core.audit.findings import Finding, fail, ok, warn
 from apps.core.guards import reputation as reputations
 from apps.core.models import Suppression
 from apps.core.redaction import redact
 from apps.core.states import Channel
 
-area = Area("E-mail", "email")
-
-#: The share of the day's quota from which somebody should look.
+#: The share of the day's quota from which to warn.
 QUOTA_WARNING = 0.8
 #: Seconds for each answer of the SMTP endpoint.
 SMTP_S = 5
+_SIGNED = "messages are signed"
 
 
 def sender() -> str:
-    """The sender's address, without the name that may stand before it."""
+    """Return the sender's address, without a display name."""
     return parseaddr(settings.DEFAULT_FROM_EMAIL)[1]
 
 
 def domain() -> str:
-    """Of the sender's address."""
+    """Return the domain of the sender's address."""
     return sender().rpartition("@")[2].lower()
 
 
-def identity_of_sender(account: Account) -> dict[str, Any]:
-    """SES's identity that the sender sends as: its domain, or where that is none, its address."""
-    region = settings.AWS_SES_REGION_NAME
-    try:
-        return account.ask("sesv2", "GetEmailIdentity", region, EmailIdentity=domain())
-    except NotThere:
-        return account.ask("sesv2", "GetEmailIdentity", region, EmailIdentity=sender())
+class Identity(NamedTuple):
+    """An identity of SES, and what GetEmailIdentity says of it."""
+
+    name: str
+    said: dict[str, Any]
+
+    @property
+    def is_verified(self) -> bool:
+        return bool(self.said.get("VerifiedForSendingStatus"))
+
+    @property
+    def dkim(self) -> dict[str, Any]:
+        return dict(self.said.get("DkimAttributes", {}))
+
+    @property
+    def has_own_key(self) -> bool:
+        """Return whether DKIM uses the owner's key (BYODKIM) rather than one of SES's."""
+        return self.dkim.get("SigningAttributesOrigin") == "EXTERNAL"
+
+    @property
+    def mail_from(self) -> dict[str, Any]:
+        return dict(self.said.get("MailFromAttributes", {}))
+
+
+def identity_of_sender(account: Account) -> Identity:
+    """Return the identity of SES by which the sender sends; raises NotThere or Unseen.
+
+    That is its domain, a domain above, or the address itself: a verified domain covers its
+    subdomains (https://docs.aws.amazon.com/ses/latest/dg/creating-identities.html). A verified
+    identity goes before one that is not.
+    """
+    found: list[Identity] = []
+    missing: list[Denied | NotThere] = []
+    for name in [domain(), *domains_above(domain()), sender()]:
+        try:
+            said = account.ask(
+                "sesv2", "GetEmailIdentity", settings.AWS_SES_REGION_NAME, EmailIdentity=name
+            )
+        except (Denied, NotThere) as error:
+            missing.append(error)
+            continue
+        found.append(Identity(name, said))
+        if found[-1].is_verified:
+            return found[-1]
+    if found:
+        return found[0]
+    # A denied question may hide the identity.
+    raise next((each for each in missing if isinstance(each, Denied)), missing[0])
+
+
+def domains_above(name: str) -> list[str]:
+    """Return the domains above this one, without the top-level domain."""
+    labels = name.split(".")
+    return [".".join(labels[number:]) for number in range(1, len(labels) - 1)]
 
 
 def _account(account: Account) -> dict[str, Any]:
     return account.ask("sesv2", "GetAccount", settings.AWS_SES_REGION_NAME)
 
 
-@area.check
 def smtp(account: Account) -> Finding:
-    """Whether SES lets us in, the way that EMAIL_TRANSPORT names. Nothing is sent."""
+    """Check that SES lets us in by the transport in use; nothing is sent."""
     backend = settings.EMAIL_BACKEND
     if backend == settings.EMAIL_TRANSPORTS["ses-api"]:
         return _api(account)
@@ -72,8 +117,7 @@ def smtp(account: Account) -> Finding:
 
 
 def _api(account: Account) -> Finding:
-    # The sender's own session would find the same credentials. There is no question to SES by
-    # which to learn whether it would take a message: only a message is one.
+    # Whether SES would take a message cannot be asked: only sending one tells.
     _account(account)
     return ok(
         "SES answers our credentials by its API; that they may send, which takes "
@@ -96,50 +140,52 @@ def _other_backend() -> Finding:
     return warn(found, "Leave EMAIL_BACKEND out to send through SES.")
 
 
-@area.check
 def identity(account: Account) -> Finding:
-    """Whether the sender is verified."""
+    """Check that the sender is verified."""
     try:
         found = identity_of_sender(account)
     except NotThere:
         return fail(
             f"neither {domain()} nor the sender's address is an identity of SES in "
-            f"{settings.AWS_SES_REGION_NAME}",
+            f"{settings.AWS_SES_REGION_NAME}, and no domain above is",
             "Create an identity of the domain there.",
         )
-    if not found.get("VerifiedForSendingStatus"):
+    if not found.is_verified:
+        status = found.said.get("VerificationStatus", "PENDING")
         return fail(
-            f"{domain()} is not verified yet: {found.get('VerificationStatus', 'PENDING')}",
-            "Add the CNAMEs that `manage.py aws dns` lists; SES may take 72 hours to see them.",
+            f"{domain()} is not verified yet: {status}",
+            "Add the records of DKIM that `manage.py aws dns` lists; SES may take 72 hours to see "
+            "them.",
         )
-    if found.get("IdentityType") == "EMAIL_ADDRESS":
+    if found.said.get("IdentityType") == "EMAIL_ADDRESS":
         return warn(
             "the sender's address is verified, and its domain is not",
             "Verify the domain, for DKIM and DMARC.",
         )
+    if found.name != domain():
+        return ok(f"{domain()} sends by the identity of {found.name}, which is verified")
     return ok(f"{domain()} is verified")
 
 
-@area.check
 def dkim(account: Account) -> Finding:
-    """Whether messages are signed."""
-    found = identity_of_sender(account).get("DkimAttributes", {})
-    status = found.get("Status", "NOT_STARTED")
-    if status == "SUCCESS" and found.get("SigningEnabled"):
-        return ok("messages are signed")
+    """Check that messages are signed."""
+    identity = identity_of_sender(account)
+    status = identity.dkim.get("Status", "NOT_STARTED")
+    if status == "SUCCESS" and identity.dkim.get("SigningEnabled"):
+        return ok("messages are signed with our own key" if identity.has_own_key else _SIGNED)
     if status == "SUCCESS":
         return fail("DKIM is set up and switched off", "Switch signing on for the identity.")
     missing = warn if status == "TEMPORARY_FAILURE" else fail
     return missing(
         f"messages are not signed: {status}",
-        "Add the three CNAMEs that `manage.py aws dns` lists to the DNS of the domain.",
+        f"Add {'the TXT record' if identity.has_own_key else 'the three CNAMEs'} of DKIM that "
+        "`manage.py aws dns` lists to the DNS of the domain.",
     )
 
 
-@area.check
 def mail_from(account: Account) -> Finding:
-    """Whether bounces return to a subdomain of ours, as SPF's alignment wants it."""
-    found = identity_of_sender(account).get("MailFromAttributes", {})
+    """Check that bounces return to a subdomain of ours, which SPF's alignment needs."""
+    found = identity_of_sender(account).mail_from
     name, status = found.get("MailFromDomain", ""), found.get("MailFromDomainStatus", "")
     records = "Add its MX and TXT record, which `manage.py aws dns` lists."
     if not name:
@@ -151,9 +197,8 @@ def mail_from(account: Account) -> Finding:
     return warn(f"{name} is {status}; SES uses a domain of its own meanwhile", records)
 
 
-@area.check
 def production_access(account: Account) -> Finding:
-    """Whether SES sends to addresses that nobody verified."""
+    """Check that the account is out of SES's sandbox."""
     if _account(account).get("ProductionAccessEnabled"):
         return ok("SES sends to anybody")
     found, do = (
@@ -163,17 +208,15 @@ def production_access(account: Account) -> Finding:
     return fail(found, do) if settings.ENVIRONMENT == "production" else warn(found, do)
 
 
-@area.check
 def sending(account: Account) -> Finding:
-    """Whether SES sends at all."""
+    """Check that sending is not paused."""
     if _account(account).get("SendingEnabled"):
         return ok("sending is enabled")
     return fail("SES sends nothing: sending is paused", "See the e-mails from AWS and its console.")
 
 
-@area.check
 def enforcement(account: Account) -> Finding:
-    """What SES thinks of the account."""
+    """Check that AWS has the account neither under review nor stopped."""
     status = _account(account).get("EnforcementStatus", "")
     if status == "HEALTHY":
         return ok("healthy")
@@ -183,9 +226,8 @@ def enforcement(account: Account) -> Finding:
     return fail(f"the account is stopped: {status}", do)
 
 
-@area.check
 def quota(account: Account) -> Finding:
-    """How much of the day's quota is used."""
+    """Check how much of the day's quota is used."""
     limits = _account(account)["SendQuota"]
     most, sent = limits["Max24HourSend"], limits["SentLast24Hours"]
     if most < 0:
@@ -198,9 +240,8 @@ def quota(account: Account) -> Finding:
     return ok(found)
 
 
-@area.check
 def rate(account: Account) -> Finding:
-    """Whether our own pace keeps within SES's."""
+    """Check that our rate limit is within SES's."""
     granted, ours = _account(account)["SendQuota"]["MaxSendRate"], settings.EMAIL_RATE_LIMIT
     if ours > granted:
         return fail(
@@ -210,9 +251,8 @@ def rate(account: Account) -> Finding:
     return ok(f"EMAIL_RATE_LIMIT is {ours:g} a second of the {granted:g} that SES grants")
 
 
-@area.check
 def suppression(account: Account) -> Finding:
-    """Whether SES leaves addresses alone that we still write to."""
+    """Check that no address on SES's suppression list is missing on ours."""
     region = settings.AWS_SES_REGION_NAME
     page = account.ask("sesv2", "ListSuppressedDestinations", region, PageSize=1000)
     theirs = {each["EmailAddress"].lower() for each in page["SuppressedDestinationSummaries"]}
@@ -237,10 +277,9 @@ def _how_they_come_over() -> str:
     )
 
 
-@area.check
 def reputation(account: Account) -> Finding:
-    """The shares that bounce and are complained about, of what SES reported to us."""
-    present = reputations.present()
+    """Check the shares of bounces and complaints, by SES's events."""
+    present = reputations.measure()
     found = f"in 24 hours, {present}" if present.sent else "nothing was reported in 24 hours"
     do = "See in the admin which addresses, and do not write to them again."
     if present.is_bad:

@@ -1,4 +1,4 @@
-"""How SES's events come home: configuration set, topic, subscription, queue."""
+"""Checks of the way of SES's events: configuration set, topic, subscription, queue."""
 
 import json
 from datetime import timedelta
@@ -10,13 +10,12 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.aws.account import Account, NotThere
-from apps.aws.findings import Area, Finding, Unseen, fail, ok, warn
+from apps.core.audit.findings import Finding, Unseen, fail, ok, warn
 from apps.core.models import NotificationDeliveryLog, ProviderEvent
+from apps.core.providers import sqs
 from apps.core.states import Channel, LogEvent
 
-area = Area("Events of SES", "events")
-
-#: What apps.core.feedback.ses_events understands, in the words of SES's API.
+#: The types that apps.core.feedback.ses_events understands, as SES's API spells them.
 EVENT_TYPES = {
     "SEND",
     "DELIVERY",
@@ -26,19 +25,19 @@ EVENT_TYPES = {
     "DELIVERY_DELAY",
     "RENDERING_FAILURE",
 }
-#: Messages that wait in the queue from which somebody should look: a turn reads thousands.
+#: Waiting messages from which to warn: one turn reads thousands.
 MANY_WAIT = 1000
-#: How long after SES took an e-mail its first event may take.
+#: How long the first event of an e-mail may take.
 PATIENCE = timedelta(minutes=10)
 _PENDING = {"PendingConfirmation", "Deleted"}
 
 
 def _ses(account: Account, action: str) -> dict[str, Any]:
-    """What SES says of the configuration set."""
+    """Ask SES about the configuration set."""
     if not settings.AWS_SES_CONFIGURATION_SET:
         raise Unseen(
             warn(
-                "AWS_SES_CONFIGURATION_SET is empty: nobody hears what became of an e-mail",
+                "AWS_SES_CONFIGURATION_SET is empty: no event tells the outcome of an e-mail",
                 "Create a configuration set with an event destination, and name it there.",
             )
         )
@@ -50,9 +49,8 @@ def _ses(account: Account, action: str) -> dict[str, Any]:
     )
 
 
-@area.check
 def configuration_set(account: Account) -> Finding:
-    """Whether the configuration set is there; SES refuses e-mails that name another."""
+    """Check that the configuration set exists: SES refuses e-mails that name another."""
     name = settings.AWS_SES_CONFIGURATION_SET
     try:
         found = _ses(account, "GetConfigurationSet")
@@ -66,9 +64,8 @@ def configuration_set(account: Account) -> Finding:
     return ok(f"{name} is there")
 
 
-@area.check
 def destination(account: Account) -> Finding:
-    """Whether every type of event that we use goes to a topic that we believe."""
+    """Check that every type of event that we use goes to a topic that we trust."""
     destinations = _ses(account, "GetConfigurationSetEventDestinations")["EventDestinations"]
     topics: dict[str, set[str]] = {}
     for each in destinations:
@@ -80,23 +77,22 @@ def destination(account: Account) -> Finding:
             "no event destination publishes to an SNS topic",
             "Add one for a topic of AWS_SES_EVENT_TOPIC_ARNS to the configuration set.",
         )
-    believed = topics.keys() & set(settings.AWS_EVENT_TOPIC_ARNS)
-    if not believed:
+    trusted = topics.keys() & set(settings.AWS_EVENT_TOPIC_ARNS)
+    if not trusted:
         return fail(
             f"events go to {_names(topics)}, which AWS_SES_EVENT_TOPIC_ARNS does not have",
             "Add it there if it is yours, or correct the event destination.",
         )
-    if missing := EVENT_TYPES - set().union(*(topics[arn] for arn in believed)):
+    if missing := EVENT_TYPES - set().union(*(topics[arn] for arn in trusted)):
         return fail(
             f"these are not published: {', '.join(sorted(missing))}",
             "Add them to the event destination.",
         )
-    return ok(f"all {len(EVENT_TYPES)} types go to {_names(believed)}")
+    return ok(f"all {len(EVENT_TYPES)} types go to {_names(trusted)}")
 
 
-@area.check
 def topic(account: Account) -> Finding:
-    """Whether the topics that we believe are there, and how they sign."""
+    """Check that our topics exist and sign with SHA-256."""
     old = []
     for arn in _topics():
         try:
@@ -115,9 +111,8 @@ def topic(account: Account) -> Finding:
     return ok(f"{_names(_topics())} is there, and signs by version 2")
 
 
-@area.check
 def subscription(account: Account) -> Finding:
-    """Whether the topics' messages come to us, in an envelope that is signed."""
+    """Check that the topics' messages come to us in a signed envelope."""
     ways: set[str] = set()
     for arn in _topics():
         ours = _subscriptions(account, arn)
@@ -147,9 +142,8 @@ def subscription(account: Account) -> Finding:
     return ok(f"confirmed, by {' and '.join(sorted(ways))}")
 
 
-@area.check
 def queue(account: Account) -> Finding:
-    """Whether the queue is read."""
+    """Check that the queue is read."""
     attributes = _queue(account, _queue_url())
     waiting = int(attributes["ApproximateNumberOfMessages"])
     found = f"{waiting:,} wait in the queue"
@@ -158,9 +152,8 @@ def queue(account: Account) -> Finding:
     return ok(found)
 
 
-@area.check
 def dead_letters(account: Account) -> Finding:
-    """Whether messages were given up."""
+    """Check that the queue's dead letters are empty."""
     policy = json.loads(_queue(account, _queue_url()).get("RedrivePolicy", "{}"))
     if "deadLetterTargetArn" not in policy:
         return warn(
@@ -175,21 +168,20 @@ def dead_letters(account: Account) -> Finding:
     return ok("no dead letters")
 
 
-@area.check
 def last(account: Account) -> Finding:
-    """Whether an event has come since the last e-mail that SES took."""
+    """Check that an event has come since the last e-mail that SES accepted."""
     newest = ProviderEvent.objects.filter(provider="ses").order_by("-received_at").first()
     taken = NotificationDeliveryLog.objects.filter(
         event=LogEvent.ACCEPTED,
         delivery__channel=Channel.EMAIL,
-        # By whichever of its transports.
+        # By SMTP or by the API.
         provider__startswith="ses",
         at__lt=timezone.now() - PATIENCE,
     )
     at = taken.order_by("-at").values_list("at", flat=True).first()
     if at and (newest is None or newest.received_at < at):
         return fail(
-            f"SES took an e-mail at {at:%Y-%m-%d %H:%M} UTC, and no event has come since",
+            f"SES accepted an e-mail at {at:%Y-%m-%d %H:%M} UTC, and no event has come since",
             "Follow them: events.destination, events.subscription, then the site's log.",
         )
     return ok(f"the last came at {newest.received_at:%Y-%m-%d %H:%M} UTC" if newest else "none yet")
@@ -199,7 +191,7 @@ def _topics() -> list[str]:
     if not settings.AWS_EVENT_TOPIC_ARNS:
         raise Unseen(
             warn(
-                "AWS_SES_EVENT_TOPIC_ARNS is empty: no event is believed",
+                "AWS_SES_EVENT_TOPIC_ARNS is empty: no event is trusted",
                 "Set it to the topic of the event destination.",
             )
         )
@@ -207,7 +199,7 @@ def _topics() -> list[str]:
 
 
 def _subscriptions(account: Account, arn: str) -> list[dict[str, str]]:
-    """Those that bring the topic's messages to us."""
+    """Return the subscriptions that bring the topic's messages to us."""
     page = account.ask("sns", "ListSubscriptionsByTopic", _region(arn), TopicArn=arn)
     return [each for each in page["Subscriptions"] if _is_ours(each)]
 
@@ -241,9 +233,15 @@ def _queue_url() -> str:
 
 
 def _queue(account: Account, url: str) -> dict[str, Any]:
-    host = urlsplit(url).hostname or ""
-    region = host.split(".")[1] if host.startswith("sqs.") else settings.AWS_SES_REGION_NAME
-    answer = account.ask("sqs", "GetQueueAttributes", region, QueueUrl=url, AttributeNames=["All"])
+    queue = sqs.locate(url)
+    answer = account.ask(
+        "sqs",
+        "GetQueueAttributes",
+        queue.region,
+        endpoint=queue.endpoint,
+        QueueUrl=url,
+        AttributeNames=["All"],
+    )
     return dict(answer["Attributes"])
 
 

@@ -1,4 +1,4 @@
-"""The doctor: every check, each by itself, and what they found."""
+"""Runs the doctor's checks, each by itself. It changes nothing."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -9,27 +9,16 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from apps.aws.account import Account
-from apps.aws.findings import Check, Finding, Status, Unseen, fail
+from apps.core.audit.findings import Finding, Status, Unseen, fail
 from apps.core.redaction import redact
 
-from . import configuration, credentials, database, email, events, redis_server, texts, workers
-
-AREAS = [
-    credentials.area,
-    email.area,
-    events.area,
-    texts.area,
-    redis_server.area,
-    database.area,
-    workers.area,
-    configuration.area,
-]
-CHECKS: list[Check] = [check for area in AREAS for check in area.checks]
+from . import checks
+from .checks import Check
 
 
 @dataclass(frozen=True)
-class Line:
-    """What one check found."""
+class Examined:
+    """A check, and what it found."""
 
     check: Check
     finding: Finding
@@ -44,30 +33,18 @@ class Line:
         }
 
 
-@dataclass(frozen=True)
-class Report:
-    """The lines in their order; it is well where none of them failed."""
-
-    lines: list[Line]
-
-    @property
-    def is_well(self) -> bool:
-        return not self.count(Status.FAIL)
-
-    def count(self, status: Status) -> int:
-        return sum(line.finding.status == status for line in self.lines)
-
-    def as_dict(self) -> dict[str, Any]:
-        return {"ok": self.is_well, "checks": [line.as_dict() for line in self.lines]}
+def examine(*prefixes: str) -> list[Examined]:
+    """Run the checks whose ids begin with one of these, or all; never raises for what they find."""
+    account = Account()
+    chosen = [check for check in checks.CHECKS if check.id.startswith(prefixes or "")]
+    return [Examined(check, _on_one_line(_look(check, account))) for check in chosen]
 
 
-def examine(checks: Iterable[Check] | None = None) -> Report:
-    """Look at these, or at everything; never raises for what it finds, and changes nothing."""
-    account, chosen = Account(), CHECKS if checks is None else checks
-    return Report([Line(check, _one_line(_looked(check, account))) for check in chosen])
+def count(examined: Iterable[Examined], status: Status) -> int:
+    return sum(each.finding.status == status for each in examined)
 
 
-def _looked(check: Check, account: Account) -> Finding:
+def _look(check: Check, account: Account) -> Finding:
     try:
         return check.look(account)
     except Unseen as unseen:
@@ -81,7 +58,7 @@ def _looked(check: Check, account: Account) -> Finding:
         return fail(f"the check itself failed: {_words(error)}", "Report this as a bug.")
 
 
-def _one_line(finding: Finding) -> Finding:
+def _on_one_line(finding: Finding) -> Finding:
     return replace(finding, found=" ".join(finding.found.split()))
 
 

@@ -1,37 +1,31 @@
-"""Redis, as the broker needs it. INFO alone is asked: managed Redis answers no CONFIG."""
+"""Checks of Redis as the broker needs it. They use INFO: managed Redis has no CONFIG."""
 
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import redis
 from django.conf import settings
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from apps.aws.account import Account
-from apps.aws.findings import Area, Finding, fail, ok, warn
+from apps.core import redis_client
+from apps.core.audit.findings import Finding, fail, ok, warn
 from apps.core.redaction import redact
-
-area = Area("Redis", "redis")
 
 #: The specification's.
 OLDEST_VERSION = 7
 MEMORY_WARNING = 0.8
 _TIMEOUT_S = 2
+#: Milliseconds after which a probe's keys go by themselves.
+_PROBE_MS = 10_000
 
 
 def client() -> Any:
-    return redis.Redis.from_url(
-        settings.CELERY_BROKER_URL,
-        socket_timeout=_TIMEOUT_S,
-        socket_connect_timeout=_TIMEOUT_S,
-        retry=Retry(NoBackoff(), 0),
-    )
+    return redis_client.client(_TIMEOUT_S)
 
 
-@area.check
 def reachable(account: Account) -> Finding:
-    """Whether it answers, and its version."""
+    """Check that Redis answers, and its version."""
     url = urlsplit(settings.CELERY_BROKER_URL)
     where = f"{url.hostname}:{url.port or 6379}"
     try:
@@ -47,9 +41,41 @@ def reachable(account: Account) -> Finding:
     return ok(f"{where} answers, version {version}")
 
 
-@area.check
+def writable(account: Account) -> Finding:
+    """Check that Redis accepts what Celery's transport writes: a transaction over several keys.
+
+    A PING is answered by a replica and by a cluster as well. The keys of the probe are deleted.
+    """
+    info = client().info()
+    if info.get("cluster_enabled"):
+        return fail(
+            "Redis is in cluster mode: workers end with CROSSSLOT, for Celery uses several keys "
+            "at once",
+            "Use a Redis or Valkey without cluster mode; ElastiCache Serverless has no other.",
+        )
+    if info.get("role") == "slave":
+        return fail(
+            "it is a replica: what is written there is refused or lost",
+            "Name the primary in CELERY_BROKER_URL; in ElastiCache, the primary endpoint.",
+        )
+    keys = [f"rs:doctor:{uuid4().hex}:{number}" for number in range(3)]
+    try:
+        with client().pipeline(transaction=True) as probe:
+            for key in keys:
+                probe.set(key, "", px=_PROBE_MS)
+            for key in keys:
+                probe.delete(key)
+            probe.execute()
+    except redis.ResponseError as error:
+        return fail(
+            f"it refuses a write: {redact(str(error)).rstrip('.')}",
+            "Check which node CELERY_BROKER_URL names, its memory, and the rights of its user.",
+        )
+    return ok("a write was accepted")
+
+
 def eviction(account: Account) -> Finding:
-    """What it does when it is full: anything but refusing loses tasks in silence."""
+    """Check that a full Redis refuses: any other policy loses tasks in silence."""
     policy = client().info("memory").get("maxmemory_policy", "")
     if policy == "noeviction":
         return ok("noeviction")
@@ -59,9 +85,8 @@ def eviction(account: Account) -> Finding:
     )
 
 
-@area.check
 def memory(account: Account) -> Finding:
-    """How full it is."""
+    """Check that Redis is not nearly full."""
     info = client().info("memory")
     used, most = info["used_memory"], info.get("maxmemory") or info.get("total_system_memory", 0)
     found = f"{used / 2**20:,.0f} MiB of {most / 2**20:,.0f} are used"
@@ -70,9 +95,8 @@ def memory(account: Account) -> Finding:
     return ok(found)
 
 
-@area.check
 def persistence(account: Account) -> Finding:
-    """Whether it fails to write to disk, upon which it takes no more tasks."""
+    """Check that writing to disk works: Redis refuses tasks if it fails."""
     info = client().info("persistence")
     failing = [
         name
@@ -88,9 +112,8 @@ def persistence(account: Account) -> Finding:
     return ok(f"{how}; nothing depends on it, the database is the queue of record")
 
 
-@area.check
 def tls(account: Account) -> Finding:
-    """Whether it is talked to over TLS."""
+    """Check that Redis is reached over TLS, except in development."""
     if settings.CELERY_BROKER_URL.startswith("rediss://"):
         return ok("TLS")
     if settings.ENVIRONMENT == "development":

@@ -1,4 +1,4 @@
-"""Text messages: what SNS says of the account, and what our own books say of the month."""
+"""Checks of text messages: SNS's account, and our own budget of the month."""
 
 from decimal import Decimal
 from typing import Any
@@ -7,17 +7,15 @@ from django.conf import settings
 from django.utils import timezone
 
 from apps.aws.account import Account, NotThere
-from apps.aws.findings import Area, Finding, Unseen, fail, ok, warn
+from apps.core.audit.findings import Finding, Unseen, fail, ok, warn
 from apps.core.guards import sms_budget as budgets
 from apps.core.models import Contact, SMSSpend, Suppression
 from apps.core.states import Channel
 
-area = Area("Text messages", "sms")
-
-#: What an account may spend in a month until AWS is asked for more
+#: US dollars that a new account may spend in a month
 #: (https://docs.aws.amazon.com/sns/latest/dg/channels-sms-awssupport-spend-threshold.html).
 FIRST_SPEND_LIMIT = Decimal(1)
-#: The share of the month's budget from which somebody should look.
+#: The share of the month's budget from which to warn.
 SPEND_WARNING = Decimal("0.8")
 
 
@@ -35,9 +33,8 @@ def _attributes(account: Account) -> dict[str, str]:
     return dict(_sns(account, "GetSMSAttributes").get("attributes", {}))
 
 
-@area.check
 def enabled(account: Account) -> Finding:
-    """Whether text messages are sent at all."""
+    """Check that text messages are switched on."""
     if not settings.SMS_ENABLED:
         return warn(
             "SMS_ENABLED is false: what would go by text alone goes by e-mail",
@@ -46,9 +43,8 @@ def enabled(account: Account) -> Finding:
     return ok("SMS_ENABLED is true")
 
 
-@area.check
 def production_access(account: Account) -> Finding:
-    """Whether SNS texts numbers that nobody verified."""
+    """Check that the account is out of SNS's SMS sandbox."""
     if not _sns(account, "GetSMSSandboxAccountStatus")["IsInSandbox"]:
         return ok("SNS texts anybody")
     found, do = (
@@ -58,9 +54,8 @@ def production_access(account: Account) -> Finding:
     return fail(found, do) if settings.ENVIRONMENT == "production" else warn(found, do)
 
 
-@area.check
 def spend_limit(account: Account) -> Finding:
-    """Whether AWS's own limit of the month stands behind ours."""
+    """Check that AWS's limit of the month is the same as ours."""
     theirs = Decimal(_attributes(account).get("MonthlySpendLimit", FIRST_SPEND_LIMIT))
     ours = settings.SMS_MONTHLY_SPEND_LIMIT_USD
     found = f"MonthlySpendLimit is {theirs:.2f} USD, SMS_MONTHLY_SPEND_LIMIT_USD {ours:.2f}"
@@ -77,9 +72,8 @@ def spend_limit(account: Account) -> Finding:
     return ok(f"both limits are {ours:.2f} USD a month")
 
 
-@area.check
 def budget(account: Account) -> Finding:
-    """How much of our own budget of the month is used."""
+    """Check how much of our own budget of the month is used."""
     month = SMSSpend.objects.filter(month=budgets.this_month()).first()
     spent, limit = month.committed_usd if month else 0, settings.SMS_MONTHLY_SPEND_LIMIT_USD
     found = f"{spent:.2f} of {limit:.2f} USD this month"
@@ -93,22 +87,20 @@ def budget(account: Account) -> Finding:
     return ok(found)
 
 
-@area.check
 def message_type(account: Account) -> Finding:
-    """The account's default; ours are sent as transactional in any case."""
+    """Check the account's default type; ours are sent as transactional in any case."""
     kind = _attributes(account).get("DefaultSMSType", "Promotional")
     if kind == "Transactional":
         return ok("transactional by default")
     return warn(f"DefaultSMSType is {kind}", "Run `manage.py aws setup`, which sets it.")
 
 
-@area.check
 def delivery_log(account: Account) -> Finding:
-    """Whether SNS writes down what became of every text."""
+    """Check that SNS logs the outcome of every text."""
     attributes = _attributes(account)
     if not attributes.get("DeliveryStatusIAMRole"):
         return warn(
-            "delivery-status logging is off: nobody hears what became of a text",
+            "delivery-status logging is off, so the outcome of a text stays unknown",
             "Run `manage.py aws setup`: it sets the role that may write to CloudWatch Logs.",
         )
     rate = attributes.get("DeliveryStatusSuccessSamplingRate", "0")
@@ -120,14 +112,13 @@ def delivery_log(account: Account) -> Finding:
     return ok("every text is logged")
 
 
-@area.check
 def log_group(account: Account) -> Finding:
-    """Whether that log can be read."""
+    """Check that SNS's log can be read."""
     _skip_where_off()
     group = settings.SMS_DELIVERY_LOG_GROUP
     if not group:
         return warn(
-            "SMS_DELIVERY_LOG_GROUP is empty: nobody reads what became of a text",
+            "SMS_DELIVERY_LOG_GROUP is empty, so the outcome of a text is not read",
             "Set it, as in sns/us-east-1/123456789012/DirectPublishToPhoneNumber.",
         )
     since = int(timezone.now().timestamp() * 1000)
@@ -146,9 +137,8 @@ def _logs(account: Account, parameters: dict[str, Any]) -> None:
     account.ask("logs", "FilterLogEvents", settings.AWS_SNS_REGION_NAME, **parameters)
 
 
-@area.check
 def opted_out(account: Account) -> Finding:
-    """Whether people answered STOP whom we still text."""
+    """Check that we text no person who answered STOP."""
     page = _sns(account, "ListPhoneNumbersOptedOut")
     theirs = set(page["phoneNumbers"])
     rows = Suppression.objects.in_force().filter(channel=Channel.SMS)

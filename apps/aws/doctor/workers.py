@@ -1,4 +1,4 @@
-"""Whether anybody works: workers, beat, the queue, and what is left lying."""
+"""Checks of the workers, beat, the queue and overdue deliveries."""
 
 import time
 from collections.abc import Iterator
@@ -9,9 +9,9 @@ from django.db import connection
 from django.db.models.functions import Now
 
 from apps.aws.account import Account
-from apps.aws.findings import Area, Finding, fail, ok, warn
 from apps.core.audit import heartbeat
 from apps.core.audit import metrics as published
+from apps.core.audit.findings import Finding, fail, ok, warn
 from apps.core.delivery import broker
 from apps.core.models import ChannelStop, Delivery
 from apps.core.models.channel_stop import StopCause
@@ -20,18 +20,15 @@ from apps.core.states import DeliveryState
 
 from . import redis_server
 
-area = Area("Workers", "workers")
-
 #: The specification's: "queue depth > 1000".
 MANY_WAIT = 1000
 #: The sweep comes every 15 s, and a busy worker may be late once or twice.
 OLDEST_SWEEP = timedelta(seconds=60)
-#: They go out each minute.
+#: They are published each minute.
 OLDEST_METRICS = timedelta(minutes=3)
-#: How long a delivery may be due before somebody should look.
+#: How long a delivery may be due before a warning.
 OVERDUE = timedelta(minutes=5)
-#: Seconds by which clocks may differ unnoticed; and from which AWS's signatures and our leases are
-#: in danger.
+#: Seconds of difference from which to warn, and from which AWS's signatures and our leases fail.
 SKEW_WARNING_S, SKEW_FAILURE_S = 2.0, 60.0
 
 _CLOCK_OF = {
@@ -40,18 +37,16 @@ _CLOCK_OF = {
 }
 
 
-@area.check
 def online(account: Account) -> Finding:
-    """Whether a worker answers."""
+    """Check that a worker answers."""
     count = broker.workers_online()
     if not count:
         return fail("no worker answers", "Start one: `celery -A rs_systems worker`.")
     return ok(f"{count} {'worker answers' if count == 1 else 'workers answer'}")
 
 
-@area.check
 def beat(account: Account) -> Finding:
-    """Whether the sweep comes round: beat sends it, and a worker runs it."""
+    """Check that the sweep runs: beat sends it, and a worker runs it."""
     age = heartbeat.age()
     do = "Start beat, one of it: `celery -A rs_systems beat`; it takes a worker too."
     if age is None:
@@ -60,9 +55,8 @@ def beat(account: Account) -> Finding:
     return ok(found) if age <= OLDEST_SWEEP else fail(found, do)
 
 
-@area.check
 def metrics(account: Account) -> Finding:
-    """Whether our own metrics reach CloudWatch, whose alarms take their silence for a failure."""
+    """Check that our metrics reach CloudWatch: its alarms ring if they stop."""
     if not settings.CLOUDWATCH_METRICS:
         found = "CLOUDWATCH_METRICS is false: nothing is published"
         if settings.ENVIRONMENT == "development":
@@ -81,18 +75,16 @@ def metrics(account: Account) -> Finding:
     return ok(found) if age <= OLDEST_METRICS else warn(found, do)
 
 
-@area.check
 def queue(account: Account) -> Finding:
-    """How many tasks wait."""
+    """Check that few tasks wait."""
     waiting = sum(broker.waiting().values())
     if waiting > MANY_WAIT:
         return warn(f"{waiting:,} tasks wait", "Start more workers, or see workers.online.")
     return ok(f"{waiting:,} tasks wait")
 
 
-@area.check
 def overdue(account: Account) -> Finding:
-    """Whether deliveries are due that nobody takes."""
+    """Check that no delivery has been due for long."""
     stopped = ChannelStop.objects.filter(cause=StopCause.PROVIDER).values("channel")
     late = Delivery.objects.filter(
         state__in=[DeliveryState.DUE, DeliveryState.RETRYING], next_attempt_at__lt=Now() - OVERDUE
@@ -105,9 +97,8 @@ def overdue(account: Account) -> Finding:
     return ok("no delivery has been due for long")
 
 
-@area.check
 def channels(account: Account) -> Finding:
-    """Whether a channel stands still."""
+    """Check that no channel is stopped."""
     stops = list(ChannelStop.objects.order_by("channel", "cause"))
     if not stops:
         return ok("every channel runs")
@@ -119,9 +110,8 @@ def channels(account: Account) -> Finding:
     return fail(said, 'Mend the cause; then "Try now" in the admin, among the stopped channels.')
 
 
-@area.check
 def clocks(account: Account) -> Finding:
-    """How far the clocks of this host, of Redis and of the database are apart."""
+    """Check that the clocks of this host, Redis and the database agree."""
     skews = dict(_skews())
     name, worst = max(skews.items(), key=lambda skew: abs(skew[1]))
     found = f"{name} and this host are {abs(worst):.1f} s apart"
@@ -132,7 +122,7 @@ def clocks(account: Account) -> Finding:
 
 
 def _skews() -> Iterator[tuple[str, float]]:
-    """Seconds by which each is ahead of this host."""
+    """Yield the seconds by which each is ahead of this host."""
     seconds, microseconds = redis_server.client().time()
     yield "Redis", seconds + microseconds / 1_000_000 - time.time()
     if statement := _CLOCK_OF.get(connection.vendor):

@@ -1,6 +1,6 @@
-"""The ledger held against AWS's own counts: what differs, and by more than clocks explain.
+"""Compares the ledger with AWS's own counts, and judges what differs.
 
-docs/aws.md says of each line what it compares and what it lets pass.
+docs/aws.md says what each comparison compares and what it tolerates.
 """
 
 import logging
@@ -12,11 +12,13 @@ from uuid import UUID
 from django.conf import settings
 from django.utils import timezone
 
+from apps.aws.account import Account
 from apps.core.audit import ledger
 from apps.core.audit.findings import Difference, Finding, Status, Unseen, fail, ok, warn
 from apps.core.feedback.provider_events import MATCH_WITHIN
 from apps.core.guards import sms_budget
 from apps.core.providers import email_provider
+from apps.core.providers.aws.client import READING
 from apps.core.states import Channel, EventKind
 
 from . import account_counts, tallies
@@ -25,27 +27,27 @@ from .tallies import Range, Spend, Window
 logger = logging.getLogger(__name__)
 
 DAY = timedelta(hours=24)
-#: How old a period of CloudWatch must be: what happened is counted some minutes later.
+#: How old a period of CloudWatch must be: it counts some minutes late.
 LAG = timedelta(minutes=15)
-#: SES gives up an e-mail that its recipient's server refuses for now after less than this.
+#: SES gives up within this an e-mail that the recipient's server refuses for now.
 LAST_WORD = timedelta(hours=24)
-#: SNS may write what became of a text this late
+#: SNS may log the outcome of a text this late
 #: (https://docs.aws.amazon.com/sns/latest/dg/sms_stats_cloudwatch.html).
 RECEIPT = timedelta(hours=72)
-#: Of the books, those that the nightly run looks through.
-BOOKS = timedelta(days=7)
+#: How far back the nightly run checks the ledger.
+LEDGER = timedelta(days=7)
 
-#: Messages a day that need no delivery: alerts, error mails, `test_ses`; and `test_sns`.
+#: Messages a day that are no delivery: alerts, error mails, `test_ses`; and `test_sns`.
 OWN_EMAILS, OWN_TEXTS = 10, 3
 #: The share of a count by which two counters may differ.
 SHARE = 0.01
-#: CloudWatch's own inexactness, where it counts less than was reported to us.
+#: By how many CloudWatch may count less than our events.
 FEW = 2
-#: What the month's texts may cost more or less than our books have: US dollars, and a share.
+#: By how much the month's texts may cost more or less than the ledger says.
 SPEND_USD, SPEND_SHARE = Decimal("0.50"), Decimal("0.05")
-#: Texts of a day without a single receipt from which on that is no accident.
+#: Texts of a day from which not one receipt is no accident.
 MANY_TEXTS = 5
-#: Deliveries that a sentence names.
+#: Deliveries that a finding names.
 NAMED = 10
 
 EMAIL_LINES = ("email.sent",)
@@ -54,9 +56,9 @@ EVENT_LINES = ("events.lost", "events.foreign")
 SPEND_LINES = ("sms.spend",)
 RECEIPT_LINES = ("sms.delivered", "sms.failed")
 TEXT_LINES = ("sms.receipts", "sms.foreign")
-BOOK_LINES = ("ledger.balance",)
+LEDGER_LINES = ("ledger.balance",)
 
-Look = Callable[[datetime], Iterator[Difference]]
+Compare = Callable[[Account, datetime], Iterator[Difference]]
 
 _SNS = "apps.core.providers.sns.SNS"
 _WHO_SENDS = (
@@ -69,115 +71,121 @@ _FOLLOW_EVENTS = (
 
 
 def compare(now: datetime | None = None) -> list[Difference]:
-    """Every line, in its order. Asks AWS, changes nothing, and raises for the database alone."""
+    """Make every comparison, in its order; raises for the database alone."""
     now = now or timezone.now()
-    groups: list[tuple[tuple[str, ...], Look]] = [
+    groups: list[tuple[tuple[str, ...], Compare]] = [
         (EMAIL_LINES, _emails),
         (OUTCOME_LINES, _outcomes),
         (EVENT_LINES, _events),
         (SPEND_LINES, _spend),
         (RECEIPT_LINES, _receipts),
         (TEXT_LINES, _texts),
-        (BOOK_LINES, _books),
+        (LEDGER_LINES, _ledger),
     ]
-    return [line for ids, look in groups for line in _seen(ids, look, now)]
+    account = Account(READING, retry=True)
+    return [line for ids, compare in groups for line in _compared(ids, compare, account, now)]
 
 
 def differences() -> list[Difference]:
-    """The lines that are not as they should be, each told to the log."""
+    """Return the comparisons that are not ok, and log each."""
     found = [line for line in compare() if line.finding.status != Status.OK]
     for line in found:
         logger.warning("%s %s: %s", line.finding.status, line.id, line.finding.found)
     return found
 
 
-def _seen(ids: tuple[str, ...], look: Look, now: datetime) -> list[Difference]:
+def _compared(
+    ids: tuple[str, ...], compare: Compare, account: Account, now: datetime
+) -> list[Difference]:
     try:
-        return list(look(now))
+        return list(compare(account, now))
     except Unseen as unseen:
         return [Difference(each, unseen.finding) for each in ids]
 
 
-def _emails(now: datetime) -> Iterator[Difference]:
-    _skip_where_not_ses()
+def _emails(account: Account, now: datetime) -> Iterator[Difference]:
+    _skip_unless_ses()
     window = Window(now - DAY, now)
-    counted, ours = account_counts.sent_in_24_hours(), tallies.taken_emails(window)
-    yield Difference("email.sent", sent(counted, ours, tallies.foreign_emails(window)))
+    counted, ours = account_counts.sent_in_24_hours(account), tallies.accepted_emails(window)
+    yield Difference("email.sent", judge_sent(counted, ours, tallies.foreign_emails(window)))
 
 
-def _outcomes(now: datetime) -> Iterator[Difference]:
-    _skip_where_not_reported()
+def _outcomes(account: Account, now: datetime) -> Iterator[Difference]:
+    _skip_unless_events_come()
     window = _periods(now)
-    counted = account_counts.emails(window.start, window.end)
-    others = max(0, counted.sent - tallies.taken_emails(window).least)
-    still_open = tallies.open_emails(window)
-    delivered = tallies.reported_emails(EventKind.DELIVERED, window)
+    counted = account_counts.emails(account, window.start, window.end)
+    others = max(0, counted.sent - tallies.accepted_emails(window).least)
+    still_open = tallies.emails_without_end(window)
+    delivered = tallies.emails_with_event(EventKind.DELIVERED, window)
     yield Difference(
-        "email.delivered", delivered_emails(counted.delivered, delivered, others + still_open)
+        "email.delivered", judge_delivered(counted.delivered, delivered, others + still_open)
     )
-    bounced = tallies.reported_emails(EventKind.BOUNCED, window)
-    yield Difference("email.bounced", bad_news(counted.bounced, bounced, others + still_open))
-    complained = tallies.reported_emails(EventKind.COMPLAINED, window)
-    yield Difference("email.complained", bad_news(counted.complained, complained, others))
+    bounced = tallies.emails_with_event(EventKind.BOUNCED, window)
+    yield Difference("email.bounced", judge_bad_news(counted.bounced, bounced, others + still_open))
+    complained = tallies.emails_with_event(EventKind.COMPLAINED, window)
+    yield Difference("email.complained", judge_bad_news(counted.complained, complained, others))
 
 
-def _events(now: datetime) -> Iterator[Difference]:
-    _skip_where_not_reported()
+def _events(account: Account, now: datetime) -> Iterator[Difference]:
+    _skip_unless_events_come()
     late = Window(now - DAY - MATCH_WITHIN, now - MATCH_WITHIN)
-    silent = tallies.unreported(Channel.EMAIL, late)
+    silent = tallies.without_event(Channel.EMAIL, late)
     day_before = Window(now - DAY - LAST_WORD, now - LAST_WORD)
-    told = tallies.unreported(Channel.EMAIL, day_before)
-    endless = tallies.unreported(Channel.EMAIL, day_before, *tallies.ENDS)
+    told = tallies.without_event(Channel.EMAIL, day_before)
+    endless = tallies.without_event(Channel.EMAIL, day_before, *tallies.ENDS)
     unended = {line: row for line, row in endless.items() if line not in told}
     rows = _rows(silent | unended)
-    yield Difference("events.lost", lost_events(len(silent), len(unended), rows), rows)
-    foreign = tallies.unmatched("ses", late)
+    yield Difference("events.lost", judge_lost_events(len(silent), len(unended), rows), rows)
+    foreign = tallies.foreign_events("ses", late)
     yield Difference(
         "events.foreign",
-        foreign_events(
-            named=tallies.messages(foreign.exclude(delivery_ref=None)),
-            nameless=tallies.messages(foreign.filter(delivery_ref=None)),
+        judge_foreign_events(
+            named=tallies.count_messages(foreign.exclude(delivery_ref=None)),
+            nameless=tallies.count_messages(foreign.filter(delivery_ref=None)),
         ),
     )
 
 
-def _spend(now: datetime) -> Iterator[Difference]:
-    _skip_where_not_sns()
+def _spend(account: Account, now: datetime) -> Iterator[Difference]:
+    _skip_unless_sns()
     month = sms_budget.this_month()
     since = datetime(month.year, month.month, month.day, tzinfo=UTC)
     if now - since < DAY:
-        # When AWS begins a month anew is not written anywhere.
+        # AWS does not document when its month begins.
         raise Unseen(ok("the month is younger than a day"))
-    yield Difference("sms.spend", spent(account_counts.texts_spent(since, now), tallies.spend()))
+    counted = account_counts.texts_spent(account, since, now)
+    yield Difference("sms.spend", judge_spend(counted, tallies.spend()))
 
 
-def _receipts(now: datetime) -> Iterator[Difference]:
-    _skip_where_not_logged()
+def _receipts(account: Account, now: datetime) -> Iterator[Difference]:
+    _skip_unless_log_is_read()
     window = _periods(now)
-    counted = account_counts.texts(window.start, window.end)
-    delivered = tallies.receipts(EventKind.DELIVERED, window)
-    yield Difference("sms.delivered", receipts(counted.delivered, delivered))
-    failed = tallies.receipts(EventKind.BOUNCED, window)
-    yield Difference("sms.failed", receipts(counted.failed, failed))
+    counted = account_counts.texts(account, window.start, window.end)
+    delivered = tallies.texts_with_receipt(EventKind.DELIVERED, window)
+    yield Difference("sms.delivered", judge_receipts(counted.delivered, delivered))
+    failed = tallies.texts_with_receipt(EventKind.BOUNCED, window)
+    yield Difference("sms.failed", judge_receipts(counted.failed, failed))
 
 
-def _texts(now: datetime) -> Iterator[Difference]:
-    _skip_where_not_logged()
+def _texts(account: Account, now: datetime) -> Iterator[Difference]:
+    _skip_unless_log_is_read()
     lately = Window(now - DAY - MATCH_WITHIN, now - MATCH_WITHIN)
-    lost = _rows(tallies.unreported(Channel.SMS, Window(now - DAY - RECEIPT, now - RECEIPT)))
-    taken, silent = tallies.taken_texts(lately), tallies.unreported(Channel.SMS, lately)
-    yield Difference("sms.receipts", lost_receipts(lost, taken, len(silent)), lost)
-    others = tallies.messages(tallies.unmatched("sns", lately))
-    yield Difference("sms.foreign", foreign_texts(others))
+    lost = _rows(tallies.without_event(Channel.SMS, Window(now - DAY - RECEIPT, now - RECEIPT)))
+    taken, silent = tallies.accepted_texts(lately), tallies.without_event(Channel.SMS, lately)
+    yield Difference("sms.receipts", judge_lost_receipts(lost, taken, len(silent)), lost)
+    others = tallies.count_messages(tallies.foreign_events("sns", lately))
+    yield Difference("sms.foreign", judge_foreign_texts(others))
 
 
-def _books(now: datetime) -> Iterator[Difference]:
-    found = ledger.ledger(now - BOOKS).discrepancies
-    yield Difference("ledger.balance", balance([f"{each.row} {each.problem}" for each in found]))
+def _ledger(account: Account, now: datetime) -> Iterator[Difference]:
+    found = ledger.ledger(now - LEDGER).discrepancies
+    yield Difference(
+        "ledger.balance", judge_ledger([f"{each.row} {each.problem}" for each in found])
+    )
 
 
-def sent(counted: int, ours: Range, foreign: int) -> Finding:
-    """`foreign`: messages that SES has reported to us and that are no delivery."""
+def judge_sent(counted: int, ours: Range, foreign: int) -> Finding:
+    """Compare SES's count. `foreign`: messages with an event that are no delivery."""
     found = f"SES counts {counted:,} sent in 24 hours, we {ours}"
     if foreign:
         found += f" and {foreign:,} that are no delivery"
@@ -193,16 +201,16 @@ def sent(counted: int, ours: Range, foreign: int) -> Finding:
     return ok(found)
 
 
-def delivered_emails(counted: int, reported: Range, others: int) -> Finding:
-    """`others`: those of foreign senders, and those of ours whose end nobody reported."""
+def judge_delivered(counted: int, reported: Range, others: int) -> Finding:
+    """Compare deliveries. `others`: foreign ones, and ours without an event of their end."""
     found = f"CloudWatch counts {counted:,} deliveries, {reported} were reported to us"
     if counted - reported.most - others > SHARE * reported.most:
         return warn(f"{found}: {counted - reported.most - others:,} were not", _FOLLOW_EVENTS)
     return _not_fewer(found, counted, reported)
 
 
-def bad_news(counted: int, reported: Range, others: int) -> Finding:
-    """Bounces or complaints: an address of which we do not hear is written to again."""
+def judge_bad_news(counted: int, reported: Range, others: int) -> Finding:
+    """Compare bounces or complaints: without the event we write to that address again."""
     found = f"CloudWatch counts {counted:,}, {reported} were reported to us"
     if counted - reported.most - others > SHARE * reported.most:
         return fail(
@@ -213,8 +221,8 @@ def bad_news(counted: int, reported: Range, others: int) -> Finding:
     return _not_fewer(found, counted, reported)
 
 
-def receipts(counted: int, read: Range) -> Finding:
-    """Of texts, delivered or failed."""
+def judge_receipts(counted: int, read: Range) -> Finding:
+    """Compare CloudWatch's texts with SNS's log."""
     found = f"CloudWatch counts {counted:,}, SNS's log has {read}"
     if counted - read.most > max(FEW, SHARE * read.most):
         return warn(
@@ -233,8 +241,8 @@ def _not_fewer(found: str, counted: int, reported: Range) -> Finding:
     return ok(found)
 
 
-def lost_events(silent: int, unended: int, rows: tuple[str, ...]) -> Finding:
-    """`silent`: SES took them and reported nothing. `unended`: it reported no end."""
+def judge_lost_events(silent: int, unended: int, rows: tuple[str, ...]) -> Finding:
+    """Judge accepted e-mails without any event (`silent`) or without an end (`unended`)."""
     if not rows:
         return ok("every e-mail that SES took was reported on")
     said = [
@@ -245,8 +253,8 @@ def lost_events(silent: int, unended: int, rows: tuple[str, ...]) -> Finding:
     return fail(found, _FOLLOW_EVENTS)
 
 
-def foreign_events(*, named: int, nameless: int) -> Finding:
-    """Messages through our configuration set that are no delivery, with and without our mark."""
+def judge_foreign_events(*, named: int, nameless: int) -> Finding:
+    """Judge messages of our configuration set that are no delivery, by our mark in them."""
     if named:
         return warn(
             f"messages that SES reported on, that carry our mark and are no delivery: {named:,}",
@@ -257,11 +265,11 @@ def foreign_events(*, named: int, nameless: int) -> Finding:
     return warn(found, _WHO_SENDS) if nameless > OWN_EMAILS else ok(found)
 
 
-def spent(counted: Decimal | None, ours: Spend) -> Finding:
-    """`counted`: US dollars of the month; None where CloudWatch has no value yet."""
+def judge_spend(counted: Decimal | None, ours: Spend) -> Finding:
+    """Compare the month's US dollars; `counted` is None if CloudWatch has no value yet."""
     slack = max(SPEND_USD, SPEND_SHARE * ours.committed)
     amount = counted or Decimal(0)
-    found = f"SNS has charged {amount:.2f} USD this month, our books have {ours.committed:.2f}"
+    found = f"SNS has charged {amount:.2f} USD this month, our ledger has {ours.committed:.2f}"
     if ours.foreign:
         found += f" and {ours.foreign:.2f} for texts that are no delivery"
     if amount > ours.committed + ours.foreign + slack:
@@ -279,8 +287,8 @@ def spent(counted: Decimal | None, ours: Spend) -> Finding:
     return ok(found)
 
 
-def lost_receipts(lost: tuple[str, ...], taken: int, silent: int) -> Finding:
-    """`lost`: without a receipt after 72 hours. `taken`, `silent`: of the last day."""
+def judge_lost_receipts(lost: tuple[str, ...], taken: int, silent: int) -> Finding:
+    """Judge texts without a receipt: `lost` after 72 hours, `silent` of a day's `taken`."""
     if lost:
         return warn(
             f"texts without a receipt after 72 hours: {len(lost):,} ({_named(lost)})",
@@ -294,8 +302,8 @@ def lost_receipts(lost: tuple[str, ...], taken: int, silent: int) -> Finding:
     return ok(f"{silent:,} of a day's {taken:,} texts have no receipt yet")
 
 
-def foreign_texts(others: int) -> Finding:
-    """Texts in SNS's log that are no delivery."""
+def judge_foreign_texts(others: int) -> Finding:
+    """Judge texts in SNS's log that are no delivery."""
     found = f"texts in SNS's log that are no delivery: {others:,}"
     if others > OWN_TEXTS:
         return warn(
@@ -306,42 +314,42 @@ def foreign_texts(others: int) -> Finding:
     return ok(found)
 
 
-def balance(discrepancies: list[str]) -> Finding:
-    """Of our books with themselves."""
+def judge_ledger(discrepancies: list[str]) -> Finding:
+    """Judge the ledger by itself."""
     if discrepancies:
         return fail(
             f"{len(discrepancies):,} rows of the last 7 days do not balance, as {discrepancies[0]}",
             "`manage.py ledger` lists them.",
         )
-    return ok("our own books of the last 7 days balance")
+    return ok("the ledger of the last 7 days balances")
 
 
 def _periods(now: datetime) -> Window:
-    """The last 24 hours for which CloudWatch has whole periods."""
+    """Return the last 24 hours for which CloudWatch has whole periods."""
     counted = int((now - LAG).timestamp())
     end = datetime.fromtimestamp(counted - counted % account_counts.PERIOD_S, UTC)
     return Window(end - DAY, end)
 
 
-def _skip_where_not_ses() -> None:
+def _skip_unless_ses() -> None:
     name = email_provider().name
     if not name.startswith("ses"):
         raise Unseen(ok(f"e-mail does not go by SES ({name})"))
 
 
-def _skip_where_not_reported() -> None:
-    _skip_where_not_ses()
+def _skip_unless_events_come() -> None:
+    _skip_unless_ses()
     if not (settings.AWS_SES_CONFIGURATION_SET and settings.AWS_EVENT_TOPIC_ARNS):
         raise Unseen(ok("SES's events do not come here"))
 
 
-def _skip_where_not_sns() -> None:
+def _skip_unless_sns() -> None:
     if not settings.SMS_ENABLED or settings.SMS_BACKEND != _SNS:
         raise Unseen(ok("text messages do not go by SNS"))
 
 
-def _skip_where_not_logged() -> None:
-    _skip_where_not_sns()
+def _skip_unless_log_is_read() -> None:
+    _skip_unless_sns()
     if not settings.SMS_DELIVERY_LOG_GROUP:
         raise Unseen(ok("SNS's log is not read"))
 

@@ -1,4 +1,4 @@
-"""What our own books have counted within a window of time, to be held against AWS's counts.
+"""Counts the ledger within a window of time, to compare with AWS's counts.
 
 Two clocks and two ways of counting never agree on the moment, so each count is a range: at least
 what lies well within the window, at most what may lie in it.
@@ -14,23 +14,26 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 
 from apps.core.guards.sms_budget import this_month
 from apps.core.models import Delivery, NotificationDeliveryLog, ProviderEvent, SMSSpend
-from apps.core.states import Channel, EventKind, LogEvent
+from apps.core.states import Channel, EventCause, EventKind, LogEvent
 
-#: What happened within so much of either end of a window may be counted or not: clocks differ, and
-#: AWS counts when it has come to it.
+#: Near an end of a window a message may be counted or not: clocks differ, and AWS counts late.
 EDGE = timedelta(minutes=15)
-#: The word that ends the doubt about what SES made of an e-mail.
+#: The events that say how an e-mail ended.
 ENDS = (EventKind.DELIVERED, EventKind.BOUNCED, EventKind.COMPLAINED, EventKind.REJECTED)
 
-#: Log lines that end a call: it was taken, or certainly not.
-_ANSWERED = (LogEvent.ACCEPTED, LogEvent.TRANSIENT, LogEvent.PERMANENT, LogEvent.SKIPPED)
-_SIMULATOR = "@simulator.amazonses.com"
-_SUPPRESSED = "SuppressionList"
+#: Log entries that end a call: it was accepted, or certainly not.
+_ANSWERED = (
+    LogEvent.ACCEPTED,
+    LogEvent.TRANSIENT,
+    LogEvent.PERMANENT,
+    LogEvent.SKIPPED,
+    LogEvent.NOT_CALLED,
+)
 
 
 @dataclass(frozen=True)
 class Window:
-    """From after `start` up to and with `end`."""
+    """The time after `start` up to and including `end`."""
 
     start: datetime
     end: datetime
@@ -44,12 +47,12 @@ class Window:
         return Window(self.start - EDGE, self.end + EDGE)
 
     def of(self, field: str) -> Q:
-        """Where that field lies in it."""
+        """Return the condition that this field lies in the window."""
         return Q(**{f"{field}__gt": self.start, f"{field}__lte": self.end})
 
 
 class Range(NamedTuple):
-    """A count that is known to be between these two, both included."""
+    """A count between these two, both included."""
 
     least: int
     most: int
@@ -59,79 +62,83 @@ class Range(NamedTuple):
 
 
 class Spend(NamedTuple):
-    """US dollars of a month: what our books have for it; how much of that no receipt has confirmed;
-    and what receipts that are nobody's delivery name besides."""
+    """US dollars of a month.
+
+    `committed` is the ledger's, `unconfirmed` the part of it without a receipt yet, `foreign` what
+    receipts of no delivery name besides.
+    """
 
     committed: Decimal
     unconfirmed: Decimal
     foreign: Decimal
 
 
-def taken_emails(window: Window) -> Range:
-    """Calls that SES took, or may have taken, and counts for its quota."""
+def accepted_emails(window: Window) -> Range:
+    """Count the calls that SES accepted, or may have, and counts for its quota."""
     sure = _accepted(Channel.EMAIL, window.narrow)
     possible = _accepted(Channel.EMAIL, window.wide)
-    # SES bills the messages to its simulator, and does not count them for the quota.
+    # SES bills the messages to its simulator and does not count them for the quota.
     least = _attempts(sure) - _simulated(window.wide)
     return Range(max(0, least), _attempts(possible) + _attempts(_unanswered(window.wide)))
 
 
 def foreign_emails(window: Window) -> int:
-    """Messages that SES reports to have taken, and that are no delivery of ours."""
-    sent = _reports("ses", EventKind.SENT).filter(window.wide.of("occurred_at"), delivery=None)
-    return messages(sent)
+    """Count the messages of which SES sent an event and that are no delivery."""
+    sent = _events_of("ses", EventKind.SENT).filter(window.wide.of("occurred_at"), delivery=None)
+    return count_messages(sent)
 
 
-def reported_emails(kind: EventKind, window: Window) -> Range:
-    """Messages of which SES reported this within the window."""
-    reports = _reports("ses", kind)
-    sure = reports.filter(window.narrow.of("occurred_at")).exclude(delivery=None)
-    # Whether SES's metrics count these is not written anywhere.
-    sure = sure.exclude(Q(recipient__endswith=_SIMULATOR) | Q(code__contains=_SUPPRESSED))
-    return Range(messages(sure), messages(reports.filter(window.wide.of("occurred_at"))))
+def emails_with_event(kind: EventKind, window: Window) -> Range:
+    """Count the messages with an event of this kind within the window."""
+    events = _events_of("ses", kind)
+    sure = events.filter(window.narrow.of("occurred_at")).exclude(delivery=None)
+    # SES does not document whether its metrics count these.
+    sure = sure.exclude(Q(is_simulated=True) | Q(cause=EventCause.OWN_LIST))
+    return Range(count_messages(sure), count_messages(events.filter(window.wide.of("occurred_at"))))
 
 
-def open_emails(window: Window) -> int:
-    """Calls within the window that SES took or may have taken, and whose end nobody reported."""
-    ended = _reports("ses", *ENDS).filter(_same_message())
+def emails_without_end(window: Window) -> int:
+    """Count the calls that SES accepted, or may have, and that have no event of their end."""
+    ended = _events_of("ses", *ENDS).filter(_same_message())
     taken = _accepted(Channel.EMAIL, window.wide).exclude(Exists(ended))
     return _attempts(taken) + _attempts(_unanswered(window.wide))
 
 
-def unreported(channel: Channel, window: Window, *kinds: EventKind) -> dict[int, UUID]:
-    """The deliveries that the provider took, and of which it reported none of these kinds, or
-    nothing at all; each under the line of its log that says that it was taken, the oldest first.
+def without_event(channel: Channel, window: Window, *kinds: EventKind) -> dict[int, UUID]:
+    """Return the accepted deliveries without an event of these kinds, or of any.
+
+    Each is under the id of its log entry ACCEPTED, the oldest first.
     """
-    reports = _reports(_provider(channel), *kinds).filter(_same_message())
+    events = _events_of(_provider(channel), *kinds).filter(_same_message())
     lines = _accepted(channel, window).exclude(provider_message_id="")
-    silent = lines.exclude(Exists(reports)).order_by("at", "pk")
+    silent = lines.exclude(Exists(events)).order_by("at", "pk")
     return dict(silent.values_list("pk", "delivery_id"))
 
 
-def taken_texts(window: Window) -> int:
-    """Calls that SNS took."""
+def accepted_texts(window: Window) -> int:
+    """Count the calls that SNS accepted."""
     return _attempts(_accepted(Channel.SMS, window))
 
 
-def receipts(kind: EventKind, window: Window) -> Range:
-    """Texts of which SNS's log says this; it names the time of the call, not that of the end."""
-    lines = _reports("sns", kind)
+def texts_with_receipt(kind: EventKind, window: Window) -> Range:
+    """Count the texts with a receipt of this kind, which names the time of the call."""
+    lines = _events_of("sns", kind)
     sure = lines.filter(window.narrow.of("occurred_at"), window.narrow.of("received_at"))
     possible = lines.filter(window.wide.of("occurred_at") | window.wide.of("received_at"))
-    return Range(messages(sure.exclude(delivery=None)), messages(possible))
+    return Range(count_messages(sure.exclude(delivery=None)), count_messages(possible))
 
 
-def unmatched(provider: str, window: Window) -> QuerySet[ProviderEvent]:
-    """Reports that came within the window, and that no delivery claimed."""
-    return _reports(provider).filter(window.of("received_at"), delivery=None)
+def foreign_events(provider: str, window: Window) -> QuerySet[ProviderEvent]:
+    """Return the events of the window that belong to no delivery."""
+    return _events_of(provider).filter(window.of("received_at"), delivery=None)
 
 
 def spend() -> Spend:
-    """Of the present month."""
+    """Add up the present month."""
     month = this_month()
     row = SMSSpend.objects.filter(month=month).first()
-    priced = _reports("sns").exclude(price_usd=None)
-    # The row of a delivery names the message of its present attempt, whose money it holds.
+    priced = _events_of("sns").exclude(price_usd=None)
+    # A delivery names the message of its present attempt, whose money it holds.
     unpriced = Delivery.objects.filter(cost_month=month).exclude(
         Exists(priced.filter(_same_message()))
     )
@@ -157,7 +164,7 @@ def _unanswered(window: Window) -> QuerySet[NotificationDeliveryLog]:
 
 
 def _calls(channel: Channel, event: LogEvent) -> QuerySet[NotificationDeliveryLog]:
-    """Lines about calls of SES (by whichever way) or SNS, and not of the console or a person."""
+    """Return the log entries of calls to SES or SNS, not to the console or by a person."""
     return NotificationDeliveryLog.objects.filter(
         delivery__channel=channel, event=event, provider__startswith=_provider(channel)
     )
@@ -168,29 +175,29 @@ def _provider(channel: Channel) -> str:
 
 
 def _attempts(lines: QuerySet[NotificationDeliveryLog]) -> int:
-    # A report that overtook its call has written the same line before it.
+    # An event that overtook its call has written the same entry before it.
     return lines.order_by().values("delivery_id", "attempt").distinct().count()
 
 
 def _simulated(window: Window) -> int:
-    reports = _reports("ses").filter(window.of("occurred_at"))
-    ours = reports.filter(recipient__endswith=_SIMULATOR).exclude(delivery=None)
-    return messages(ours)
+    events = _events_of("ses").filter(window.of("occurred_at"))
+    ours = events.filter(is_simulated=True).exclude(delivery=None)
+    return count_messages(ours)
 
 
-def _reports(provider: str, *kinds: EventKind) -> QuerySet[ProviderEvent]:
-    """Of these kinds, or of any."""
-    reports = ProviderEvent.objects.filter(provider=provider)
-    return reports.filter(kind__in=kinds) if kinds else reports
+def _events_of(provider: str, *kinds: EventKind) -> QuerySet[ProviderEvent]:
+    """Return the provider's events of these kinds, or of any."""
+    events = ProviderEvent.objects.filter(provider=provider)
+    return events.filter(kind__in=kinds) if kinds else events
 
 
 def _same_message() -> Q:
     return Q(provider_message_id=OuterRef("provider_message_id"))
 
 
-def messages(reports: QuerySet[ProviderEvent]) -> int:
-    """How many messages the reports are about."""
-    return reports.order_by().values("provider_message_id").distinct().count()
+def count_messages(events: QuerySet[ProviderEvent]) -> int:
+    """Count the messages that the events are about."""
+    return events.order_by().values("provider_message_id").distinct().count()
 
 
 def _total(rows: QuerySet[Any], field: str) -> Decimal:

@@ -1,7 +1,7 @@
-"""Messages sent round to ourselves: to recipients whom AWS plays, by the way of every message.
+"""Sends messages to recipients that AWS simulates, and follows each until its event is home.
 
-Nothing here is a shortcut. The rows are written as for anybody, the running workers send them, and
-what AWS reports comes home as it always does; this process looks on, from the database.
+Nothing here is a shortcut: NotificationService writes the rows, the running workers send them, and
+AWS's events come back as they always do. This process only reads the database.
 """
 
 import time
@@ -19,8 +19,8 @@ from apps.core.models import Delivery, NotificationDeliveryLog, ProviderEvent
 from apps.core.services.notification import NotificationService
 from apps.core.states import (
     FINISHED,
+    SENT,
     SOURCES,
-    TAKEN,
     Channel,
     DeliveryState,
     LogEvent,
@@ -29,7 +29,7 @@ from apps.core.states import (
 )
 
 from . import simulated_recipients
-from .hops import Broken, Hop, broken, is_report, words
+from .hops import Broken, Hop, entry_text, is_of_event, where_it_broke
 from .simulated_recipients import Recipient
 
 #: Seconds until a message should be home. SES's events come within seconds; SNS's receipts take
@@ -38,8 +38,8 @@ PATIENCE_S = {Channel.EMAIL: 120.0, Channel.SMS: 900.0}
 _LOOK_S = 0.25
 
 
-class Step(NamedTuple):
-    """One hop that was made, and when: seconds after the delivery's row was written."""
+class PassedHop(NamedTuple):
+    """One hop that a message has passed, and when: seconds after its row was written."""
 
     hop: Hop
     at_s: float
@@ -53,10 +53,10 @@ class Journey:
     recipient: Recipient
     delivery_id: UUID
     deadline: float
-    steps: list[Step] = field(default_factory=list)
+    steps: list[PassedHop] = field(default_factory=list)
     is_home: bool = False
     broken: Broken | None = None
-    #: The rows that were told of already.
+    #: The log entries and events that were told already.
     seen: set[tuple[type, int]] = field(default_factory=set)
 
     @property
@@ -75,20 +75,20 @@ class Journey:
         }
 
 
-#: Hears of each step as it is made, and of a hop that broke.
-Tell = Callable[[Journey, Step | Broken], None]
+#: Is called with each hop that is passed, and with a hop that broke.
+Tell = Callable[[Journey, PassedHop | Broken], None]
 
 
 def send_round(
     recipients: list[Recipient], run: str, tell: Tell, *, timeout_s: float | None = None
 ) -> list[Journey]:
-    """Send a message to each, and follow it until it is home or is not to be waited for any more.
+    """Send a message to each recipient, and follow it until it is home or its time is up.
 
-    `timeout_s`: seconds for each, in the place of PATIENCE_S. At the end nothing of the run is left
-    to be sent, nor of what it has suppressed. Raises CannotStart.
+    `timeout_s`: seconds for each, instead of PATIENCE_S. At the end nothing of the run is left to
+    be sent, and none of its suppressions. Raises CannotStart.
     """
     patience = [timeout_s or PATIENCE_S[each.channel] for each in recipients]
-    with simulated_recipients.alone(timedelta(seconds=max(patience, default=0.0))):
+    with simulated_recipients.hold_lock(timedelta(seconds=max(patience, default=0.0))):
         simulated_recipients.forget_suppressions(recipients)
         journeys: list[Journey] = []
         try:
@@ -102,12 +102,12 @@ def send_round(
 
 
 def _begin(recipient: Recipient, run: str, patience_s: float) -> Journey:
-    # The priority of which each message has a delivery on its channel, and no other that is sent.
+    # With these priorities each message has one delivery that is sent, on its channel.
     priority = Priority.URGENT if recipient.channel == Channel.SMS else Priority.MEDIUM
     with transaction.atomic():
         [notification] = NotificationService().notify(
             LOOPBACK.name,
-            simulated_recipients.account(recipient),
+            simulated_recipients.user_for(recipient),
             {"simulates": recipient.name, "run": run},
             priority=priority,
             action_url="/",
@@ -133,34 +133,34 @@ def _rows(journeys: list[Journey]) -> dict[UUID, Delivery]:
 
 
 def _look(journey: Journey, row: Delivery, tell: Tell) -> None:
-    for step in sorted(_news(journey, row), key=lambda step: step.at_s):
+    for step in sorted(_new_hops(journey, row), key=lambda step: step.at_s):
         journey.steps.append(step)
         tell(journey, step)
     ends = journey.recipient.ends
     if row.state == ends:
         journey.is_home = True
-        last = Step(Hop.DELIVERY, _since(row, row.finished_at), f"is {ends}, as it should be")
+        last = PassedHop(Hop.DELIVERY, _since(row, row.finished_at), f"is {ends}, as it should be")
         journey.steps.append(last)
         tell(journey, last)
     elif _is_lost(row, ends) or time.monotonic() > journey.deadline:
-        journey.broken = broken(row, ends)
+        journey.broken = where_it_broke(row, ends)
         tell(journey, journey.broken)
 
 
 def _is_lost(row: Delivery, ends: DeliveryState) -> bool:
-    """Whether nothing that may still come brings it to where it should be."""
-    return row.state in FINISHED and (row.state not in TAKEN or row.state not in SOURCES[ends])
+    """Return whether no later event can bring it to the expected state."""
+    return row.state in FINISHED and (row.state not in SENT or row.state not in SOURCES[ends])
 
 
-def _news(journey: Journey, row: Delivery) -> Iterator[Step]:
-    """What was written since the last look."""
+def _new_hops(journey: Journey, row: Delivery) -> Iterator[PassedHop]:
+    """Yield the hops that were passed since the last look."""
     for line in row.log.all():
-        # A report's line says what its event does.
-        if _is_new(journey, line) and not is_report(line):
-            yield Step(*_of_line(line, _since(row, line.at)))
+        # The log entry of an event says what the event does.
+        if _is_new(journey, line) and not is_of_event(line):
+            yield PassedHop(*_of_entry(line, _since(row, line.at)))
     for event in row.provider_events.all():
         if _is_new(journey, event):
-            yield Step(Hop.EVENT, _since(row, event.received_at), _of_event(event))
+            yield PassedHop(Hop.EVENT, _since(row, event.received_at), _of_event(event))
 
 
 def _is_new(journey: Journey, told: NotificationDeliveryLog | ProviderEvent) -> bool:
@@ -170,13 +170,13 @@ def _is_new(journey: Journey, told: NotificationDeliveryLog | ProviderEvent) -> 
     return is_new
 
 
-def _of_line(line: NotificationDeliveryLog, at_s: float) -> tuple[Hop, float, str]:
+def _of_entry(line: NotificationDeliveryLog, at_s: float) -> tuple[Hop, float, str]:
     if line.event == LogEvent.CALLING:
         return Hop.WORKER, at_s, "taken by a worker"
     if line.event == LogEvent.ACCEPTED:
         return Hop.PROVIDER, at_s, f"accepted by {line.provider}: {line.provider_message_id}"
     hop = Hop.WORKER if line.event == LogEvent.SKIPPED else Hop.PROVIDER
-    return hop, at_s, words(line)
+    return hop, at_s, entry_text(line)
 
 
 def _of_event(event: ProviderEvent) -> str:
@@ -189,6 +189,6 @@ def _since(row: Delivery, moment: datetime | None) -> float:
 
 
 def _withdraw(journeys: list[Journey]) -> None:
-    """What no worker has taken by now is not to be sent when nobody looks on any more."""
+    """Withdraw what no worker has claimed: the command no longer follows it."""
     for row in _rows([journey for journey in journeys if not journey.is_home]).values():
-        transitions.withdrawn(row, "the loopback that it belonged to is over")
+        transitions.skip_due(row, "the loopback that it belonged to is over")

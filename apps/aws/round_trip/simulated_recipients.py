@@ -1,4 +1,4 @@
-"""Whom `aws loopback` writes to: accounts that nobody can sign in to, at AWS's own addresses."""
+"""The recipients of round trips: users without a password, at AWS's simulator."""
 
 import re
 import secrets
@@ -31,11 +31,11 @@ _LABELLED = rf"^({'|'.join(EMAILS)})\+[0-9a-f]{{6}}{re.escape(MAILBOX_DOMAIN)}$"
 
 
 class CannotStart(Exception):
-    """Nothing was sent; the text is a sentence that says why, and what to do."""
+    """Nothing was sent; the text says why, and what to do."""
 
 
 class Recipient(NamedTuple):
-    """One that AWS plays; `ends` is the state to which its part brings a delivery."""
+    """A recipient that AWS simulates; `ends` is the state in which its delivery ends."""
 
     name: str
     channel: Channel
@@ -44,14 +44,14 @@ class Recipient(NamedTuple):
 
 
 def label() -> str:
-    """What tells the messages of one run from those of another."""
+    """Make the label that marks the messages of one run."""
     return secrets.token_hex(3)
 
 
 def recipients(names: Iterable[str], run: str, country: str) -> list[Recipient]:
-    """Those of these names, for the run of that label; raises CannotStart.
+    """Return the recipients of these names for one run; raises CannotStart.
 
-    The label keeps what one run suppresses from the next. Numbers take none.
+    The run's label keeps its suppressions from the next run. Numbers take no label.
     """
     numbers = dict(zip(TEXTS, NUMBERS[country], strict=True))
     chosen = [
@@ -70,8 +70,8 @@ def recipients(names: Iterable[str], run: str, country: str) -> list[Recipient]:
     return chosen
 
 
-def account(recipient: Recipient) -> AbstractBaseUser:
-    """The account of this recipient, with its address as the contact; raises CannotStart."""
+def user_for(recipient: Recipient) -> AbstractBaseUser:
+    """Return the user of this recipient, with its address as contact; raises CannotStart."""
     user, _ = get_user_model().objects.get_or_create(
         username=f"loopback-{recipient.name}",
         defaults={
@@ -81,7 +81,7 @@ def account(recipient: Recipient) -> AbstractBaseUser:
         },
     )
     if user.has_usable_password():
-        raise CannotStart(f"The account {user} is somebody's: it has a password. Rename it.")
+        raise CannotStart(f"The user {user} belongs to a person: it has a password. Rename it.")
     is_email = recipient.channel == Channel.EMAIL
     email, phone = (recipient.address, "") if is_email else ("", recipient.address)
     Contact.objects.update_or_create(
@@ -91,7 +91,7 @@ def account(recipient: Recipient) -> AbstractBaseUser:
             "verified_email": email,
             "phone": phone,
             "verified_phone": phone,
-            # Its complaint of the last time has withdrawn it.
+            # The complaint of the last run has withdrawn it.
             "wants_email": True,
             "sms_opt_in": not is_email,
         },
@@ -100,10 +100,10 @@ def account(recipient: Recipient) -> AbstractBaseUser:
 
 
 @contextmanager
-def alone(longest: timedelta) -> Iterator[None]:
-    """One run at a time, for the accounts are shared; raises CannotStart.
+def hold_lock(longest: timedelta) -> Iterator[None]:
+    """Hold the lock of the only run, because the users are shared; raises CannotStart.
 
-    One that was killed stands in the way for as long as it would have taken.
+    A run that was killed keeps the lock for as long as it would have taken.
     """
     now = timezone.now()
     mark, _ = Mark.objects.get_or_create(name=_UNDER_WAY, defaults={"at": now})
@@ -116,9 +116,9 @@ def alone(longest: timedelta) -> Iterator[None]:
 
 
 def forget_suppressions(chosen: Iterable[Recipient]) -> None:
-    """Forget what runs have caused, this one and any whose reports came late: it is nobody's.
+    """Delete the suppressions that runs have caused, late events of earlier ones included.
 
-    Of the numbers, those of this run: they are the same in the next, and must not be skipped.
+    The numbers are the same in each run, so the next would skip them.
     """
     labelled = Q(channel=Channel.EMAIL, address__regex=_LABELLED)
     numbers = [each.address for each in chosen if each.channel == Channel.SMS]

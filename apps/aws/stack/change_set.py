@@ -1,20 +1,19 @@
-"""One CloudFormation change set: what it would do to a stack, made to be looked at or executed."""
+"""One CloudFormation change set: what it would do to a stack, and its execution."""
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from apps.aws.account import Refused
-from apps.aws.operator import Operator, Stopped
+from apps.aws.account import CallRefused, Operator, Stopped
 
-#: Seconds between two looks at what moves on, and after which it is said that nothing did.
+#: Seconds between two looks, and after which to say that nothing has happened.
 POLL_S = 3.0
 SILENCE_S = 30.0
 
 Tell = Callable[[str], None]
 
-#: What goes with a resource that is removed or made anew.
+#: What is lost with a resource that is removed or replaced.
 HOLDS = {
     "AWS::SES::EmailIdentity": "its DKIM keys, so the domain wants new DNS records",
     "AWS::SES::ConfigurationSet": "its statistics; e-mails that name it are refused meanwhile",
@@ -25,21 +24,21 @@ HOLDS = {
     "AWS::ElastiCache::ReplicationGroup": "what waits in Redis; its address changes",
     "AWS::Logs::LogGroup": "the log",
 }
-#: In CloudFormation's two sentences for it.
+#: CloudFormation has two sentences for a change set without changes.
 _EMPTY = ("didn't contain changes", "No updates are to be performed")
 _READY, _FAILED = "CREATE_COMPLETE", "FAILED"
 
 
 @dataclass(frozen=True)
 class Change:
-    """What becomes of one resource."""
+    """The change of one resource."""
 
     action: str
     id: str
     type: str
     #: "", "False", "True" or "Conditional", as CloudFormation says it.
     replacement: str
-    #: What is done with the one that is removed or replaced.
+    #: What CloudFormation does with the old one.
     policy: str
 
     @property
@@ -48,24 +47,24 @@ class Change:
 
     @property
     def word(self) -> str:
-        """What happens, in one word or two."""
+        """Name the change in a word or two."""
         if self.replacement == "Conditional":
             return "May replace"
         return "Replace" if self.is_replacement else self.action
 
     @property
     def is_end(self) -> bool:
-        """Whether the resource that there is goes."""
+        """Return whether the old resource leaves the stack."""
         return self.action == "Remove" or self.is_replacement
 
     @property
     def is_kept(self) -> bool:
-        """Whether the resource that goes from the stack stays in the account."""
+        """Return whether the old resource stays in the account."""
         return "Retain" in self.policy
 
     @property
     def loss(self) -> str:
-        """What is lost with it; empty where nothing is."""
+        """Name what is lost with the old resource; empty if nothing is."""
         return HOLDS.get(self.type, "") if self.is_end and not self.is_kept else ""
 
     def as_dict(self) -> dict[str, str]:
@@ -80,19 +79,19 @@ class Change:
 
 @dataclass
 class ChangeSet:
-    """A change set of one stack; it has no changes until `wait` has seen what they are."""
+    """A change set of one stack; `wait` fills in its changes."""
 
     operator: Operator
     region: str
     id: str
     stack_id: str
     changes: list[Change] = field(default_factory=list)
-    #: Nothing is to be done. Without it there may be no change of a resource, but of an output.
+    #: Nothing is to be done. A change set without changes may still change an output.
     is_empty: bool = False
     is_executed: bool = False
 
     def wait(self, tell: Tell) -> None:
-        """Until CloudFormation has worked it out; raises Stopped where it could not."""
+        """Wait until CloudFormation knows the changes; raises Stopped if it refuses."""
         said_at = time.monotonic()
         while (page := self._page())["Status"] not in (_READY, _FAILED):
             if time.monotonic() - said_at >= SILENCE_S:
@@ -104,8 +103,9 @@ class ChangeSet:
         elif any(words in page.get("StatusReason", "") for words in _EMPTY):
             self.is_empty = True
         else:
+            reason = page.get("StatusReason", "it gives no reason")
             raise Stopped(
-                f"CloudFormation refuses the change: {page.get('StatusReason', 'it says no why')}",
+                f"CloudFormation refuses the change: {reason}",
                 "Correct what it names, and run it again.",
             )
 
@@ -126,7 +126,7 @@ class ChangeSet:
         return [_change(each["ResourceChange"]) for each in found if "ResourceChange" in each]
 
     def execute(self) -> None:
-        """Have CloudFormation begin with it."""
+        """Have CloudFormation begin."""
         # Before the call: without an answer, it may have begun.
         self.is_executed = True
         try:
@@ -136,15 +136,14 @@ class ChangeSet:
                 self.region,
                 ChangeSetName=self.id,
                 ClientRequestToken=self.id.rpartition("/")[2],
-                # Said, since the documentation has it both ways: a failure is undone.
+                # Explicit, because the documentation contradicts itself: undo a failure.
                 DisableRollback=False,
             )
-        except (Refused, Stopped):
+        except (CallRefused, Stopped):
             self.is_executed = False
             raise
 
     def delete(self) -> None:
-        """Forget it."""
         self.operator.change(
             "cloudformation", "DeleteChangeSet", self.region, ChangeSetName=self.id
         )

@@ -1,4 +1,4 @@
-"""What the stack's parameters are to be, and where each value comes from."""
+"""The values of the stack's parameters, and where each comes from."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -10,18 +10,18 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
+from apps.aws.account import Stopped
 from apps.aws.doctor import email
-from apps.aws.operator import Stopped
 
 from . import template
 
-#: What the template's rule asks for, where it is to make the Redis.
+#: The parameters that the template's rule requires if it creates the Redis.
 CACHE, CACHE_NETWORK = "CreateCache", ("VpcId", "CacheSubnetIds", "ApplicationSecurityGroupId")
 
 
 @dataclass(frozen=True)
 class Value:
-    """The value of a parameter, and whose word it is."""
+    """The value of a parameter, and its source for people."""
 
     text: str
     source: str
@@ -31,7 +31,7 @@ Values = Mapping[str, Value]
 
 
 def of_settings(region: str) -> dict[str, Value]:
-    """Those that the settings know."""
+    """Return the values that the settings give."""
     return {name: Value(text, variable) for name, text, variable in _of_settings(region) if text}
 
 
@@ -47,26 +47,26 @@ def _of_settings(region: str) -> Iterator[tuple[str, str, str]]:
 
 
 def _webhook_host(region: str) -> str:
-    """The site's, where it already believes this stack's topic and reads no queue.
+    """Return the site's host if the site trusts this stack's topic and reads no queue.
 
-    SNS asks at once for a confirmation, which a site that does not believe the topic refuses.
+    SNS asks for a confirmation at once, which a site that does not trust the topic refuses.
     """
     ours = (region, f"rs-systems-{settings.ENVIRONMENT}-ses-events")
-    believed = [tuple(arn.split(":")[3::2]) for arn in settings.AWS_EVENT_TOPIC_ARNS]
+    trusted = [tuple(arn.split(":")[3::2]) for arn in settings.AWS_EVENT_TOPIC_ARNS]
     site = urlsplit(settings.SITE_URL)
-    if settings.AWS_SES_EVENT_QUEUE_URL or ours not in believed or site.scheme != "https":
+    if settings.AWS_SES_EVENT_QUEUE_URL or ours not in trusted or site.scheme != "https":
         return ""
     return site.hostname or ""
 
 
 def of_quota(account: Mapping[str, Any]) -> dict[str, Value]:
-    """What SES grants in 24 hours, as GetAccount tells it; nothing where it grants any number."""
+    """Return SES's daily quota from GetAccount's answer; nothing if it is unlimited."""
     quota = account["SendQuota"]["Max24HourSend"]
     return {"DailyEmailQuota": Value(f"{quota:.0f}", "SES's quota")} if quota >= 1 else {}
 
 
 def of_file(path: str) -> dict[str, Value]:
-    """Those of a file with one JSON object, `{"NAME": "VALUE"}`; raises Stopped."""
+    """Read a file with one JSON object, `{"NAME": "VALUE"}`; raises Stopped."""
     try:
         given = json.loads(Path(path).read_text())
     except (OSError, ValueError) as error:
@@ -86,7 +86,7 @@ def _text(value: str | int | float) -> str:
 
 
 def of_options(given: list[str]) -> dict[str, Value]:
-    """Those of `--parameter NAME=VALUE`; raises Stopped."""
+    """Read `--parameter NAME=VALUE`; raises Stopped."""
     values: dict[str, Value] = {}
     for each in given:
         name, equals, text = each.partition("=")
@@ -97,7 +97,7 @@ def of_options(given: list[str]) -> dict[str, Value]:
 
 
 def check(values: Values) -> None:
-    """Raises Stopped for what the template does not know, or would refuse."""
+    """Raise Stopped for a parameter that the template does not have or would refuse."""
     declared = template.parameters()
     if unknown := sorted(values.keys() - declared.keys()):
         raise Stopped(
@@ -113,7 +113,7 @@ def check(values: Values) -> None:
 
 
 def check_complete(values: Values, previous: Mapping[str, str]) -> None:
-    """Raises Stopped where the Redis is to be made and its network is not known."""
+    """Raise Stopped if the Redis is to be created and its network is not given."""
     declared = template.parameters()
 
     def text(name: str) -> str:
@@ -134,10 +134,10 @@ def _is_or_are(names: list[str]) -> str:
 
 
 def for_call(values: Values, previous: Mapping[str, str]) -> list[dict[str, Any]]:
-    """As CreateChangeSet takes them: what nobody says stays as it is in the stack.
+    """Return the parameters as CreateChangeSet takes them.
 
-    Those that are left out get the template's default, and those that the template has no more
-    must not be named.
+    A parameter without a value keeps that of the stack, or else gets the template's default. One
+    that the template no longer has must not be named.
     """
     told: list[dict[str, Any]] = []
     for name in template.parameters():
@@ -149,5 +149,5 @@ def for_call(values: Values, previous: Mapping[str, str]) -> list[dict[str, Any]
 
 
 def plain(amount: Decimal) -> str:
-    """The amount without an exponent or needless zeros: 50.00 is 50."""
+    """Write the amount without an exponent or needless zeros: 50.00 is 50."""
     return f"{amount.normalize():f}"

@@ -8,57 +8,57 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from apps.aws.operator import Operator, Stopped
+from apps.aws.account import Operator, Stopped
 
-#: What SES takes (https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_PutAccountDetails.html).
+#: SES's limits (https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_PutAccountDetails.html).
 MOST_CHARACTERS, MOST_CONTACTS = 5000, 4
-#: The specification's estimate to begin with.
+#: The specification's estimate.
 EMAILS_A_DAY = 1000
 
 
-class Standing(StrEnum):
+class AccessStatus(StrEnum):
     GRANTED = "granted"
     REVIEW = "under review"
     DENIED = "denied"
-    #: AWS granted it, and the account is in the sandbox all the same.
+    #: AWS granted it, and the account is still in the sandbox.
     UNCLEAR = "granted, and not in effect"
     NOT_REQUESTED = "not requested"
 
 
-#: Where a request can be made at all: with the second, AWS has answered one already.
-OPEN = {Standing.NOT_REQUESTED, Standing.DENIED}
+#: The statuses in which a request can be made.
+OPEN = {AccessStatus.NOT_REQUESTED, AccessStatus.DENIED}
 
 _ADVICE = {
-    Standing.NOT_REQUESTED: "; --request-production-access does it",
-    Standing.REVIEW: "; answer in that case what AWS may ask",
-    Standing.DENIED: (
+    AccessStatus.NOT_REQUESTED: "; --request-production-access does it",
+    AccessStatus.REVIEW: "; answer in that case what AWS may ask",
+    AccessStatus.DENIED: (
         "; answer in that case, or ask anew with --request-production-access --request-again"
     ),
-    Standing.UNCLEAR: "; ask in that case",
+    AccessStatus.UNCLEAR: "; ask in that case",
 }
-#: "FAILED" is left out: SES says of it that the request never arrived.
+#: "FAILED" is left out: the request never arrived.
 _REVIEWS = {
-    "PENDING": Standing.REVIEW,
-    "DENIED": Standing.DENIED,
-    "GRANTED": Standing.UNCLEAR,
+    "PENDING": AccessStatus.REVIEW,
+    "DENIED": AccessStatus.DENIED,
+    "GRANTED": AccessStatus.UNCLEAR,
 }
 
 
 @dataclass(frozen=True)
 class Access:
-    """How the account stands, and the case at AWS where there is one."""
+    """The status of production access, and the case at AWS if there is one."""
 
-    standing: Standing
+    status: AccessStatus
     case: str
 
     def __str__(self) -> str:
         case = f", case {self.case}" if self.case else ""
-        return f"{self.standing}{case}{_ADVICE.get(self.standing, '')}"
+        return f"{self.status}{case}{_ADVICE.get(self.status, '')}"
 
 
 @dataclass(frozen=True)
 class Request:
-    """What AWS is told."""
+    """What AWS is told in the request."""
 
     website: str
     use_case: str
@@ -69,18 +69,18 @@ class Request:
 
 
 def access(account: Mapping[str, Any]) -> Access:
-    """How it stands, of what GetAccount answers."""
+    """Read the status from GetAccount's answer."""
     review = account.get("Details", {}).get("ReviewDetails", {})
     if account.get("ProductionAccessEnabled"):
-        return Access(Standing.GRANTED, "")
-    standing = _REVIEWS.get(review.get("Status", ""), Standing.NOT_REQUESTED)
-    return Access(standing, review.get("CaseId", ""))
+        return Access(AccessStatus.GRANTED, "")
+    status = _REVIEWS.get(review.get("Status", ""), AccessStatus.NOT_REQUESTED)
+    return Access(status, review.get("CaseId", ""))
 
 
 def request(
     website: str = "", use_case: str = "", contacts: list[str] | None = None, emails_a_day: int = 0
 ) -> Request:
-    """What AWS would be told; made of the settings where it is not given. Raises Stopped."""
+    """Make the request, from the settings where nothing is given; raises Stopped."""
     made = Request(
         website or settings.SITE_URL,
         use_case.strip() or _use_case(emails_a_day or EMAILS_A_DAY),
@@ -114,15 +114,15 @@ def _use_case(emails_a_day: int) -> str:
         f"We expect about {emails_a_day:,} e-mails a day to begin with.\n\n"
         "A person is written to only after the address was verified. Bounces and complaints come "
         "back to us by an event destination of our configuration set: an address that bounces for "
-        "good, or whose owner complains, is suppressed at once, and sending stops by itself where "
-        "the rates rise. Whoever wants no more of these e-mails tells us at "
+        "good, or whose owner complains, is suppressed at once, and sending stops by itself if "
+        "the rates rise. A person who wants no more of these e-mails tells us at "
         f"{settings.ADMIN_EMAIL}, and the address is taken out. Addresses are used for these "
         "notifications alone, and are passed on to nobody but AWS, which delivers them."
     )
 
 
 def ask_for(operator: Operator, region: str, made: Request) -> None:
-    """Open the case; raises Refused, Stopped or Unseen."""
+    """Open the case at AWS; raises CallRefused, Stopped or Unseen."""
     operator.change(
         "sesv2",
         "PutAccountDetails",

@@ -1,4 +1,4 @@
-"""SNS's attributes of text messages, which no stack can set. An account has them once a Region."""
+"""Sets SNS's attributes of text messages, which no stack can. Each Region has its own."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,8 +6,7 @@ from decimal import Decimal, InvalidOperation
 
 from django.conf import settings
 
-from apps.aws.account import Refused
-from apps.aws.operator import Operator, Stopped
+from apps.aws.account import CallRefused, Operator, Stopped
 
 from .parameters import plain
 
@@ -15,8 +14,8 @@ ROLE, LIMIT = "DeliveryStatusIAMRole", "MonthlySpendLimit"
 
 
 @dataclass(frozen=True)
-class Difference:
-    """One attribute that is not as it should be; `now` is empty where nobody has set it."""
+class AttributeChange:
+    """One attribute to be set; `now` is empty if it has no value yet."""
 
     name: str
     now: str
@@ -27,11 +26,11 @@ class Difference:
 
 
 class NotGranted(Exception):
-    """SNS takes no limit as high as ours; the text says what to do."""
+    """SNS refuses a limit as high as ours; the text says what to do."""
 
 
 def refuse_other_region(region: str) -> None:
-    """Raises Stopped where texts go by another: the stack has the logs and rights of one alone."""
+    """Raise Stopped if texts use another Region: a stack has logs and rights for one."""
     theirs = settings.AWS_SNS_REGION_NAME
     if theirs != region:
         raise Stopped(
@@ -42,12 +41,12 @@ def refuse_other_region(region: str) -> None:
 
 
 def attributes(operator: Operator, region: str) -> dict[str, str]:
-    """Those that are set; raises Unseen."""
+    """Ask SNS for the attributes that are set; raises Unseen."""
     return dict(operator.look("sns", "GetSMSAttributes", region).get("attributes", {}))
 
 
-def differences(now: Mapping[str, str], role_arn: str) -> list[Difference]:
-    """What is to be set. `role_arn`: the stack's, or words for one that is still to be."""
+def attribute_changes(now: Mapping[str, str], role_arn: str) -> list[AttributeChange]:
+    """Return what is to be set. `role_arn`: the stack's, or words for a role to come."""
     wanted = {
         "DefaultSMSType": "Transactional",
         "DefaultSenderID": settings.SMS_SENDER_ID,
@@ -56,7 +55,7 @@ def differences(now: Mapping[str, str], role_arn: str) -> list[Difference]:
         LIMIT: plain(settings.SMS_MONTHLY_SPEND_LIMIT_USD),
     }
     return [
-        Difference(name, now.get(name, ""), value)
+        AttributeChange(name, now.get(name, ""), value)
         for name, value in wanted.items()
         if value and not _is_same(now.get(name, ""), value)
     ]
@@ -69,18 +68,18 @@ def _is_same(now: str, wanted: str) -> bool:
         return now == wanted
 
 
-def set_attributes(operator: Operator, region: str, wanted: list[Difference]) -> None:
-    """Set all of them in one call; raises Refused, Stopped or Unseen."""
+def set_attributes(operator: Operator, region: str, wanted: list[AttributeChange]) -> None:
+    """Set these attributes in one call; raises CallRefused, Stopped or Unseen."""
     operator.change(
         "sns", "SetSMSAttributes", region, attributes={each.name: each.wanted for each in wanted}
     )
 
 
-def set_limit(operator: Operator, region: str, limit: Difference) -> None:
-    """Set the month's limit, in a call of its own since SNS may refuse it; raises NotGranted."""
+def set_limit(operator: Operator, region: str, limit: AttributeChange) -> None:
+    """Set the month's limit alone, because SNS may refuse it; raises NotGranted."""
     try:
         set_attributes(operator, region, [limit])
-    except Refused as refused:
+    except CallRefused as refused:
         if refused.code not in ("InvalidParameter", "InvalidParameterValue"):
             raise
         raise NotGranted(

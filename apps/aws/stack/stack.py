@@ -1,4 +1,4 @@
-"""One CloudFormation stack: how it stands, what a change would do, and what became of one."""
+"""One CloudFormation stack: its state, its change sets, and following a change."""
 
 import re
 import time
@@ -8,25 +8,24 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from apps.aws.account import Refused
-from apps.aws.findings import Unseen
-from apps.aws.operator import Operator, Stopped
+from apps.aws.account import CallRefused, Operator, Stopped
+from apps.core.audit.findings import Unseen
 
 from .change_set import POLL_S, SILENCE_S, ChangeSet, Tell
 
-#: The template names its roles, policies and its user.
+#: Required because the template names its roles, policies and user.
 CAPABILITIES = ["CAPABILITY_NAMED_IAM"]
 
 _SERVICE = "cloudformation"
-#: Where only a change set was ever made for a stack.
+#: The status of a stack that has had nothing but change sets.
 _EMPTY = "REVIEW_IN_PROGRESS"
 _STACK = "AWS::CloudFormation::Stack"
 _VARIABLE = re.compile(r"([A-Z][A-Z0-9_]+): ")
-#: The reason that CloudFormation gives for what it gave up since something else had failed.
+#: CloudFormation's reason for a resource given up because another failed.
 _CANCELLED = "cancelled"
 
 _DELETE = "aws cloudformation delete-stack --stack-name {name} --region {region}"
-#: What to do about a stack of that status, from which no change can begin.
+#: What to do about a stack whose status lets no change begin.
 _STUCK = {
     **dict.fromkeys(
         ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"),
@@ -45,34 +44,34 @@ _AS_BEFORE = "All is as it was before: mend what failed, and run the same comman
 
 
 @dataclass(frozen=True)
-class Standing:
-    """A stack as it is."""
+class DeployedStack:
+    """What CloudFormation says of a stack."""
 
     id: str
     status: str
     parameters: dict[str, str]
     outputs: dict[str, str]
-    #: Those outputs that a variable of the application takes, by the variable.
+    #: The outputs that a variable of the application takes, by the variable.
     variables: dict[str, str]
 
 
 @dataclass(frozen=True)
 class Stack:
-    """The stack of that name, whether it exists or not."""
+    """The stack of that name, which may not exist yet."""
 
     operator: Operator
     name: str
     region: str
 
-    def standing(self) -> Standing | None:
-        """How it stands; None where there is none, or only a change set of one."""
+    def deployed(self) -> DeployedStack | None:
+        """Return what is deployed; None if there is nothing but change sets."""
         found = self._described(self.name)
-        return None if not found or found["StackStatus"] == _EMPTY else _standing(found)
+        return None if not found or found["StackStatus"] == _EMPTY else _deployed_stack(found)
 
-    def refuse_unless_free(self, standing: Standing | None) -> None:
-        """Raises Stopped where no change can begin now, with what to do about it."""
-        if standing and (do := self._how_to_free(standing.status)):
-            raise Stopped(f"the stack {self.name} is {standing.status}", do)
+    def refuse_unless_free(self, deployed: DeployedStack | None) -> None:
+        """Raise Stopped if no change can begin now, with what to do about it."""
+        if deployed and (do := self._how_to_free(deployed.status)):
+            raise Stopped(f"the stack {self.name} is {deployed.status}", do)
 
     def _how_to_free(self, status: str) -> str:
         do = _WAIT if status.endswith("_IN_PROGRESS") else _STUCK.get(status, "")
@@ -81,23 +80,23 @@ class Stack:
     @contextmanager
     def change_set(
         self,
-        standing: Standing | None,
+        deployed: DeployedStack | None,
         body: str,
         parameters: list[dict[str, Any]],
         tags: dict[str, str],
         tell: Tell,
     ) -> Iterator[ChangeSet]:
-        """What would become of the stack; deleted again at the end, unless it was executed.
+        """Make a change set, and delete it at the end unless it was executed.
 
-        With it goes the empty stack that CloudFormation makes for the first change set of one.
+        Its end also deletes the empty stack that CloudFormation makes for a first change set.
         """
-        made = self._create(standing, body, parameters, tags)
+        made = self._create(deployed, body, parameters, tags)
         tell("change set made; CloudFormation works out what it would do")
         try:
             made.wait(tell)
             yield made
         except BaseException:
-            # What went wrong is to be told, not what is left lying because of it.
+            # Report the first error, not the clean-up's.
             if not made.is_executed:
                 self._try_to_discard(made, tell)
             raise
@@ -106,7 +105,7 @@ class Stack:
 
     def _create(
         self,
-        standing: Standing | None,
+        deployed: DeployedStack | None,
         body: str,
         parameters: list[dict[str, Any]],
         tags: dict[str, str],
@@ -119,7 +118,7 @@ class Stack:
             StackName=self.name,
             ChangeSetName=token,
             ClientToken=token,
-            ChangeSetType="UPDATE" if standing else "CREATE",
+            ChangeSetType="UPDATE" if deployed else "CREATE",
             TemplateBody=body,
             Parameters=parameters,
             Capabilities=CAPABILITIES,
@@ -137,12 +136,12 @@ class Stack:
         made.delete()
         if self._is_empty(made.stack_id):
             self.operator.change(_SERVICE, "DeleteStack", self.region, StackName=made.stack_id)
-            # The next run would find it being deleted.
+            # Otherwise the next run finds it being deleted.
             while self._status(made.stack_id) in (_EMPTY, "DELETE_IN_PROGRESS"):
                 time.sleep(POLL_S)
 
     def _is_empty(self, stack_id: str) -> bool:
-        """Whether nothing but change sets was ever made in it, and none is left."""
+        """Return whether the stack has no resource and no change set."""
         return (
             self._status(stack_id) == _EMPTY
             and not self._look("ListStackResources", StackName=stack_id)["StackResourceSummaries"]
@@ -156,17 +155,17 @@ class Stack:
     def _described(self, name: str) -> dict[str, Any] | None:
         try:
             found: dict[str, Any] = self._look("DescribeStacks", StackName=name)["Stacks"][0]
-        except Refused as refused:
+        except CallRefused as refused:
             if "does not exist" in refused.words:
                 return None
             raise
         return found
 
     def execute(self, made: ChangeSet, tell: Tell) -> None:
-        """Do what the change set says, and return when it is done.
+        """Execute the change set, and return when CloudFormation is done.
 
-        `tell` gets a line for each thing that happens. Raises Stopped where it failed, with the
-        reasons, and KeyboardInterrupt as it comes: CloudFormation goes on by itself.
+        `tell` gets each event. Raises Stopped with the reasons if it fails. After a
+        KeyboardInterrupt CloudFormation goes on by itself.
         """
         seen = self._newest_event(made.stack_id)
         made.execute()
@@ -190,7 +189,7 @@ class Stack:
         return str(events[0]["EventId"])
 
     def _events(self, stack_id: str, after: str) -> list[dict[str, Any]]:
-        """Those after that one, the oldest first; CloudFormation tells the newest first."""
+        """Return the events after that one, oldest first; CloudFormation lists the newest first."""
         found: list[dict[str, Any]] = []
         token: dict[str, str] = {}
         while True:
@@ -215,14 +214,14 @@ class Stack:
         return self.operator.look(_SERVICE, action, self.region, **parameters)
 
 
-def _standing(found: dict[str, Any]) -> Standing:
+def _deployed_stack(found: dict[str, Any]) -> DeployedStack:
     outputs = found.get("Outputs", [])
     variables = {
         named[1]: output["OutputValue"]
         for output in outputs
         if (named := _VARIABLE.match(output.get("Description", "")))
     }
-    return Standing(
+    return DeployedStack(
         id=found["StackId"],
         status=found["StackStatus"],
         parameters={
@@ -252,7 +251,7 @@ def _reason(event: dict[str, Any]) -> str:
 
 
 def _end(event: dict[str, Any], stack_id: str) -> str:
-    """The status that the whole operation ended with; empty for every event but its last."""
+    """Return the status with which the operation ended; empty for all events but the last."""
     status = str(event["ResourceStatus"])
     is_own = event.get("PhysicalResourceId") == stack_id
     return "" if not is_own or status.endswith("_IN_PROGRESS") else status

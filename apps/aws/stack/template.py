@@ -1,4 +1,4 @@
-"""The CloudFormation template of deploy/, read."""
+"""Reads the CloudFormation template of deploy/."""
 
 import re
 from collections.abc import Hashable
@@ -19,7 +19,7 @@ class _Loader(yaml.SafeLoader):
 
 @dataclass(frozen=True)
 class Parameter:
-    """What the template says of one of its parameters."""
+    """One parameter as the template declares it."""
 
     name: str
     declared: dict[str, Any]
@@ -29,7 +29,7 @@ class Parameter:
         return str(self.declared["Default"]) if "Default" in self.declared else None
 
     def objection(self, value: str) -> str:
-        """Why CloudFormation would refuse the value; empty where it would not."""
+        """Say why CloudFormation would refuse the value; empty if it would not."""
         allowed = [str(each) for each in self.declared.get("AllowedValues", [])]
         if allowed and value not in allowed:
             return f"must be one of {', '.join(allowed)}"
@@ -55,24 +55,23 @@ class Parameter:
 
 
 def body() -> str:
-    """Its text, as CloudFormation is given it."""
+    """Return the template's text."""
     return PATH.read_text()
 
 
 def load() -> dict[str, Any]:
-    """The template, parsed."""
     return parse(body())
 
 
 def parse(text: str) -> dict[str, Any]:
-    """A template with its functions in their long form: `!Sub x` as `{"Fn::Sub": "x"}`."""
+    """Parse a template, its functions in their long form: `!Sub x` is `{"Fn::Sub": "x"}`."""
     template: dict[str, Any] = _Loader(text).get_single_data()
     return template
 
 
 @cache
 def parameters() -> dict[str, Parameter]:
-    """Those that it declares, by name."""
+    """Return the template's parameters by name."""
     return {name: Parameter(name, declared) for name, declared in load()["Parameters"].items()}
 
 

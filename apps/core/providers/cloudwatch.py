@@ -1,4 +1,4 @@
-"""Our own metrics, published to CloudWatch."""
+"""Publishes our own metrics to CloudWatch."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -6,14 +6,14 @@ from typing import Literal, NamedTuple
 
 from django.conf import settings
 
-from .aws import read
+from .aws.read import Reader
 
-#: What the application's role may publish in, and the stack's alarms look at.
+#: The namespace that the application's role may publish in and that the stack's alarms read.
 NAMESPACE = "RSSystems/Notifications"
 
 
 class Metric(NamedTuple):
-    """One value of one moment."""
+    """One measured value."""
 
     name: str
     value: float
@@ -21,7 +21,7 @@ class Metric(NamedTuple):
 
 
 def publish(metrics: Iterable[Metric], at: datetime) -> None:
-    """Tell CloudWatch what was measured at that time. Raises DeliveryError."""
+    """Publish what was measured at that time; raises DeliveryError."""
     dimensions = [{"Name": "Environment", "Value": settings.ENVIRONMENT}]
     data = [
         {
@@ -33,5 +33,5 @@ def publish(metrics: Iterable[Metric], at: datetime) -> None:
         }
         for metric in metrics
     ]
-    client = read.client("cloudwatch", settings.AWS_SES_REGION_NAME)
-    read.ask(client, "cloudwatch:PutMetricData", Namespace=NAMESPACE, MetricData=data)
+    cloudwatch = Reader("cloudwatch", settings.AWS_SES_REGION_NAME)
+    cloudwatch.ask("cloudwatch:PutMetricData", Namespace=NAMESPACE, MetricData=data)

@@ -1,46 +1,24 @@
-"""The SQS queue in which a topic's messages wait until they are read."""
+"""Reads the SQS queue in which a topic's messages wait."""
 
+import os
+import re
 from collections.abc import Iterator
 from functools import cache
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
-from botocore import exceptions as aws
-from botocore.config import Config
+from django.conf import settings
 
 from ..exceptions import ChannelUnavailableError
-from .aws import session
+from .aws.client import READING
+from .aws.read import Reader
 
-CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard"})
-#: Seconds that SQS waits for a message where there is none
+#: Seconds that SQS waits for a message if the queue is empty
 #: (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-short-and-long-polling.html).
 WAIT_S = 1
-#: Seconds for which a message that was received is kept from others.
+#: Seconds for which a received message is hidden from other readers.
 HIDDEN_S = 60
 BATCH = 10
-
-
-class QueuedMessage(NamedTuple):
-    """`receipt` is what it is deleted by."""
-
-    body: str
-    receipt: str
-
-
-def receive(queue_url: str) -> Iterator[QueuedMessage]:
-    """The messages of the queue until it gives none; raises ChannelUnavailableError.
-
-    A message that is not deleted comes again after HIDDEN_S, and when it came too often for the
-    queue's own rule it goes to its dead letters.
-    """
-    while messages := _call("receive_message", queue_url, **_RECEIVE).get("Messages"):
-        for message in messages:
-            yield QueuedMessage(message["Body"], message["ReceiptHandle"])
-
-
-def delete(queue_url: str, message: QueuedMessage) -> None:
-    """Have the queue forget a message that is stored; raises ChannelUnavailableError."""
-    _call("delete_message", queue_url, ReceiptHandle=message.receipt)
-
 
 _RECEIVE = {
     "MaxNumberOfMessages": BATCH,
@@ -49,15 +27,77 @@ _RECEIVE = {
 }
 
 
-def _call(action: str, queue_url: str, **parameters: Any) -> Any:
+_REGION = r"([a-z]{2}(?:-[a-z]+)+-[0-9])"
+_PUBLIC_HOST = re.compile(rf"sqs\.{_REGION}\.amazonaws\.com(?:\.cn)?")
+_OLDER_HOST = re.compile(rf"{_REGION}\.queue\.amazonaws\.com")
+_REGION_IN_HOST = re.compile(rf"(?:^|\.)sqs(?:-fips)?\.{_REGION}\.")
+
+
+class Location(NamedTuple):
+    """Where a queue is; `endpoint` is None for the Region's public one."""
+
+    region: str
+    endpoint: str | None = None
+
+
+class QueuedMessage(NamedTuple):
+    """A received message; `handle` is what it is deleted by."""
+
+    body: str
+    handle: str
+
+
+def receive(queue_url: str) -> Iterator[QueuedMessage]:
+    """Yield the messages of the queue until it is empty; raises DeliveryError.
+
+    A message that is not deleted comes again after HIDDEN_S. After too many times the queue's
+    redrive policy moves it to the dead letters.
+    """
+    while messages := _ask("sqs:ReceiveMessage", queue_url, **_RECEIVE).get("Messages"):
+        for message in messages:
+            yield QueuedMessage(message["Body"], message["ReceiptHandle"])
+
+
+def delete(queue_url: str, message: QueuedMessage) -> None:
+    """Delete a message that is stored; raises DeliveryError."""
+    _ask("sqs:DeleteMessage", queue_url, ReceiptHandle=message.handle)
+
+
+def _ask(permission: str, queue_url: str, **parameters: Any) -> dict[str, Any]:
     try:
-        return getattr(_client(queue_url), action)(QueueUrl=queue_url, **parameters)
-    except (aws.ClientError, aws.BotoCoreError, ValueError) as error:
-        raise ChannelUnavailableError(str(error), code=type(error).__name__) from error
+        return _reader(queue_url).ask(permission, QueueUrl=queue_url, **parameters)
+    except ChannelUnavailableError:
+        # The machine may be given credentials meanwhile.
+        _reader.cache_clear()
+        raise
 
 
 @cache
-def _client(queue_url: str) -> Any:
-    # https://sqs.us-east-1.amazonaws.com/123456789012/name
-    region = queue_url.split(".")[1] if queue_url.startswith("https://sqs.") else None
-    return session.new().create_client("sqs", region_name=region, config=CONFIG)
+def _reader(queue_url: str) -> Reader:
+    queue = locate(queue_url)
+    return Reader("sqs", queue.region, READING, retry=True, endpoint=queue.endpoint)
+
+
+def locate(queue_url: str) -> Location:
+    """Return the Region of a queue and the endpoint at which to ask for it.
+
+    AWS gives URLs of several forms
+    (https://docs.aws.amazon.com/general/latest/gr/sqs-service.html): the present and two older
+    ones of the public endpoint, and those of FIPS, IPv6 and VPC endpoints. Only the latter must be
+    asked at their own host, which botocore does not do by itself.
+    """
+    url = urlsplit(queue_url)
+    host = (url.hostname or "").lower()
+    if host.startswith("queue.amazonaws."):
+        return Location("us-east-1")
+    if older := _OLDER_HOST.match(host):
+        return Location(older[1])
+    if present := _PUBLIC_HOST.fullmatch(host):
+        return Location(present[1])
+    named = _REGION_IN_HOST.search(host)
+    region = named[1] if named else settings.AWS_SES_REGION_NAME
+    return Location(region, None if _has_override() else f"{url.scheme}://{url.netloc}")
+
+
+def _has_override() -> bool:
+    return any(os.environ.get(name) for name in ("AWS_ENDPOINT_URL_SQS", "AWS_ENDPOINT_URL"))

@@ -1,6 +1,5 @@
-"""The lists that AWS keeps itself: SES's suppressed addresses, and the numbers opted out of SNS."""
+"""The lists that AWS keeps itself: SES's suppressed addresses and SNS's opted-out numbers."""
 
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -9,30 +8,25 @@ from django.conf import settings
 
 from ..exceptions import PermanentError
 from ..models.suppression import Listed, SuppressionReason
-from .aws import read
+from .aws.read import Reader
 
-#: SES answers everything but sending once a second
-#: (https://docs.aws.amazon.com/ses/latest/dg/quotas.html).
-SES_PAUSE_S = 1.1
 #: Addresses on a page; SES has no larger ones.
 PAGE = 1000
 
-_ses_answers_from = 0.0
+
+def ses() -> Reader:
+    """Return a reader of SES's list; raises ChannelUnavailableError."""
+    return Reader("sesv2", settings.AWS_SES_REGION_NAME)
 
 
-def ses() -> Any:
-    """A client that reads SES's list; raises ChannelUnavailableError."""
-    return read.client("sesv2", settings.AWS_SES_REGION_NAME)
+def suppressed(reader: Reader, since: datetime, until: datetime) -> Iterator[list[Listed]]:
+    """Yield the addresses that came onto SES's list between the two times, page by page.
 
-
-def suppressed(client: Any, since: datetime, until: datetime) -> Iterator[list[Listed]]:
-    """The addresses that came onto SES's list between the two times, page by page.
-
-    `client`: that of `ses`. Raises DeliveryError.
+    `reader`: that of `ses`. Raises DeliveryError.
     """
     query: dict[str, Any] = {"StartDate": since, "EndDate": until, "PageSize": PAGE}
     while True:
-        page = _ask_ses(client, "ListSuppressedDestinations", **query)
+        page = reader.ask("ses:ListSuppressedDestinations", **query)
         yield [
             Listed(each["EmailAddress"], _reason(each["Reason"]), _in_utc(each["LastUpdateTime"]))
             for each in page["SuppressedDestinationSummaries"]
@@ -43,41 +37,35 @@ def suppressed(client: Any, since: datetime, until: datetime) -> Iterator[list[L
 
 
 def unsuppress(address: str) -> None:
-    """Take the address, spelled as SES has it, off SES's list. Raises DeliveryError."""
+    """Take the address, spelled as SES has it, off SES's list; raises DeliveryError."""
     try:
-        _ask_ses(ses(), "DeleteSuppressedDestination", EmailAddress=address)
+        ses().ask("ses:DeleteSuppressedDestination", EmailAddress=address)
     except PermanentError as error:
         if error.code != "NotFoundException":
             raise
 
 
 def opted_out() -> Iterator[list[Listed]]:
-    """The numbers that SNS sends nothing to, page by page: SNS does not say since when.
+    """Yield the numbers that SNS sends nothing to, page by page; raises DeliveryError.
 
-    Raises DeliveryError.
+    SNS does not say since when.
     """
-    client = _sns()
-    query: dict[str, str] = {}
-    while True:
-        page = read.ask(client, "sns:ListPhoneNumbersOptedOut", **query)
+    for page in _sns().pages("sns:ListPhoneNumbersOptedOut"):
         yield [Listed(number, SuppressionReason.OPT_OUT) for number in page["phoneNumbers"]]
-        if not page.get("nextToken"):
-            return
-        query["nextToken"] = page["nextToken"]
 
 
 def is_opted_out(number: str) -> bool:
-    """Whether SNS sends nothing to the number. Raises DeliveryError."""
-    answer = read.ask(_sns(), "sns:CheckIfPhoneNumberIsOptedOut", phoneNumber=number)
+    """Ask SNS whether it sends nothing to the number; raises DeliveryError."""
+    answer = _sns().ask("sns:CheckIfPhoneNumberIsOptedOut", phoneNumber=number)
     return bool(answer["isOptedOut"])
 
 
 def opt_in(number: str) -> None:
-    """Have SNS send to the number again, which it does once in 30 days. Raises DeliveryError.
+    """Have SNS send to the number again, which it does once in 30 days; raises DeliveryError.
 
     https://docs.aws.amazon.com/sns/latest/api/API_OptInPhoneNumber.html
     """
-    read.ask(_sns(), "sns:OptInPhoneNumber", phoneNumber=number)
+    _sns().ask("sns:OptInPhoneNumber", phoneNumber=number)
 
 
 def _reason(word: str) -> SuppressionReason:
@@ -88,13 +76,5 @@ def _in_utc(moment: datetime) -> datetime:
     return moment.astimezone(UTC)
 
 
-def _ask_ses(client: Any, action: str, **parameters: Any) -> dict[str, Any]:
-    global _ses_answers_from
-    if client.meta.endpoint_url.endswith(".amazonaws.com"):
-        time.sleep(max(0.0, _ses_answers_from - time.monotonic()))
-        _ses_answers_from = time.monotonic() + SES_PAUSE_S
-    return read.ask(client, f"ses:{action}", **parameters)
-
-
-def _sns() -> Any:
-    return read.client("sns", settings.AWS_SNS_REGION_NAME)
+def _sns() -> Reader:
+    return Reader("sns", settings.AWS_SNS_REGION_NAME)

@@ -1,7 +1,9 @@
 """The doctor on a healthy system, and with one fault at a time: real boto3 clients, real Redis."""
 
+import subprocess
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import botocore.session
@@ -10,21 +12,36 @@ import redis
 from django.db import connection
 from django.utils import timezone
 
-from apps.aws.account import Account
-from apps.aws.doctor import configuration, database, events, examination, workers
-from apps.aws.findings import Status
+from apps.aws.account import Account, Denied
+from apps.aws.doctor import (
+    configuration,
+    database,
+    email,
+    events,
+    examination,
+    redis_server,
+    workers,
+)
 from apps.core.audit import metrics
+from apps.core.audit.findings import Status
 from apps.core.exceptions import ChannelUnavailableError
 from apps.core.guards import circuit_breaker
 from apps.core.guards.sms_budget import this_month
 from apps.core.models import Contact, Delivery, Mark, ProviderEvent, SMSSpend, Suppression
 from apps.core.states import Channel, DeliveryState, EventKind, LogEvent
-from sandbox.account import EVERY_OUTCOME
+from sandbox.account.settings import EVERY_OUTCOME
+from sandbox.arns import TOPIC as ARN
 from sandbox.testing import RunningSandbox
-from sandbox.topic import ARN
-from tests.aws.conftest import Lines
+from tests.support.doctor import Lines
 from tests.support.services import Worker, wait_until
 from tools.endpoints import endpoints
+from tools.processes import (
+    LOOPBACK,
+    die_with_parent,
+    free_ports,
+    redis_answers,
+    redis_command,
+)
 
 Examine = Callable[[], Lines]
 #: Their words are never twice the same.
@@ -59,7 +76,7 @@ def only(name: str, status: Status, words: str, before: Lines, after: Lines) -> 
     assert finding.do
 
 
-def complaints(lines: Lines) -> dict[str, examination.Line]:
+def complaints(lines: Lines) -> dict[str, examination.Examined]:
     return {name: line for name, line in lines.items() if line.finding.status != Status.OK}
 
 
@@ -145,7 +162,7 @@ FAULTS: list[tuple[dict[str, Any], str, Status, str]] = [
 
 
 @pytest.mark.parametrize(("planted", "name", "status", "words"), FAULTS)
-def test_a_fault_of_the_account_is_named_by_its_line_and_changes_no_other(
+def test_a_fault_of_the_account_changes_the_finding_of_its_check_alone(
     healthy: RunningSandbox,
     examine: Examine,
     planted: dict[str, Any],
@@ -186,7 +203,7 @@ DENIALS = {
 
 
 @pytest.mark.parametrize("action", DENIALS)
-def test_a_denied_call_is_a_line_that_names_the_right_it_needs(
+def test_a_denied_call_is_a_finding_that_names_the_missing_right(
     healthy: RunningSandbox, examine: Examine, action: str
 ) -> None:
     before = examine()
@@ -198,7 +215,7 @@ def test_a_denied_call_is_a_line_that_names_the_right_it_needs(
         assert after[name].finding.found == f"not allowed to look: needs {action}"
 
 
-def test_a_caller_without_any_right_is_told_so_line_by_line_and_nothing_fails(
+def test_a_caller_without_rights_gets_warnings_and_no_failure(
     healthy: RunningSandbox, examine: Examine
 ) -> None:
     healthy.account(denied=list(DENIALS))
@@ -206,7 +223,7 @@ def test_a_caller_without_any_right_is_told_so_line_by_line_and_nothing_fails(
     assert statuses == {Status.OK, Status.WARN}
 
 
-def test_without_a_network_each_line_that_needs_it_says_so(
+def test_without_a_network_each_check_that_needs_it_says_so(
     healthy: RunningSandbox, examine: Examine, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
     before = examine()
@@ -244,7 +261,7 @@ def test_a_machine_without_credentials_is_told_where_to_put_them(
     assert "AWS_ACCESS_KEY_ID" in finding.do
 
 
-def test_each_question_is_asked_once_however_many_lines_need_it(
+def test_each_question_is_asked_once_however_many_checks_need_it(
     healthy: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
@@ -294,7 +311,7 @@ def by_the_api(healthy: RunningSandbox, settings: Any) -> RunningSandbox:
     return healthy
 
 
-def test_by_the_api_the_smtp_endpoint_is_nobody_s_concern(
+def test_by_the_api_the_smtp_endpoint_is_not_checked(
     by_the_api: RunningSandbox, examine: Examine
 ) -> None:
     by_the_api.account(smtp_key_age_days=1000)
@@ -306,7 +323,7 @@ def test_by_the_api_the_smtp_endpoint_is_nobody_s_concern(
     assert by_the_api.messages() == []
 
 
-def test_by_the_api_whoever_may_not_look_is_told_that_nothing_is_known(
+def test_by_the_api_a_missing_right_leaves_the_answer_unknown(
     by_the_api: RunningSandbox, examine: Examine
 ) -> None:
     by_the_api.account(denied=["ses:GetAccount"])
@@ -350,6 +367,40 @@ def test_a_domain_that_ses_does_not_know_is_told(
     assert "neither other.example nor the sender's address is an identity" in finding.found
 
 
+@pytest.mark.parametrize("sender", ["notes@fleet.rssystems.com", "notes@a.b.rssystems.com"])
+def test_a_subdomain_sends_by_its_parent_s_verified_identity(
+    healthy: RunningSandbox, examine: Examine, settings: Any, sender: str
+) -> None:
+    settings.DEFAULT_FROM_EMAIL = sender
+    lines = examine()
+    assert complaints(lines) == {}
+    found = lines["email.identity"].finding.found
+    assert found.endswith("sends by the identity of rssystems.com, which is verified")
+
+
+def test_a_denied_question_about_the_subdomain_does_not_hide_its_parent(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.DEFAULT_FROM_EMAIL = "notes@fleet.rssystems.com"
+
+    def ask(*_: Any, **asked: str) -> dict[str, Any]:
+        if asked["EmailIdentity"] != "rssystems.com":
+            raise Denied("ses:GetEmailIdentity")
+        return {"VerifiedForSendingStatus": True}
+
+    monkeypatch.setattr(Account, "ask", ask)
+    assert email.identity(Account()).status == Status.OK
+
+
+def test_messages_signed_with_a_key_of_our_own_are_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    signing = {"SigningEnabled": True, "SigningAttributesOrigin": "EXTERNAL", "Status": "SUCCESS"}
+    identity = {"VerifiedForSendingStatus": True, "DkimAttributes": signing}
+    monkeypatch.setattr(Account, "ask", lambda *_, **__: identity)
+    assert email.dkim(Account()).found == "messages are signed with our own key"
+    signing["Status"] = "PENDING"
+    assert "the TXT record of DKIM" in email.dkim(Account()).do
+
+
 @pytest.mark.parametrize("sender", ["solo@other.example", "RS Systems <solo@other.example>"])
 def test_an_address_alone_that_is_verified_is_not_enough(
     healthy: RunningSandbox, examine: Examine, settings: Any, sender: str
@@ -389,7 +440,7 @@ def test_without_topic_or_configuration_set_the_lines_say_what_that_costs(
         assert after[f"events.{name}"].finding.status == Status.WARN
 
 
-def test_texts_that_are_switched_off_ask_nobody(
+def test_with_texts_switched_off_sns_is_not_asked(
     healthy: RunningSandbox, examine: Examine, settings: Any
 ) -> None:
     healthy.account(sms_in_sandbox=True)
@@ -410,6 +461,7 @@ def test_an_account_in_the_sandboxes_fails_in_production(
     assert after["redis.tls"].finding.status == Status.WARN
 
 
+@pytest.mark.sqlite
 def test_a_database_of_one_host_fails_outside_development(
     healthy: RunningSandbox, examine: Examine, settings: Any
 ) -> None:
@@ -429,7 +481,7 @@ def test_a_database_of_one_host_fails_outside_development(
         ("/var/run/postgresql", {}, Status.OK),
     ],
 )
-def test_a_database_elsewhere_that_need_not_speak_tls_is_told_outside_development(
+def test_a_remote_database_without_required_tls_is_a_warning_in_production(
     settings: Any,
     monkeypatch: pytest.MonkeyPatch,
     host: str,
@@ -443,6 +495,79 @@ def test_a_database_elsewhere_that_need_not_speak_tls_is_told_outside_developmen
     assert database.tls(Account()).status == Status.OK
     settings.ENVIRONMENT = "production"
     assert database.tls(Account()).status == status
+
+
+def test_a_redis_that_is_a_replica_fails(
+    healthy: RunningSandbox, examine: Examine, redis_url: str
+) -> None:
+    server = redis.Redis.from_url(redis_url)
+    before = examine()
+    [closed] = free_ports(1)
+    server.replicaof(LOOPBACK, closed)
+    try:
+        only("redis.writable", Status.FAIL, "it is a replica", before, examine())
+    finally:
+        server.replicaof("NO", "ONE")
+
+
+def test_a_redis_that_refuses_writes_fails(
+    healthy: RunningSandbox, examine: Examine, redis_url: str
+) -> None:
+    server = redis.Redis.from_url(redis_url)
+    before = examine()
+    server.config_set("min-replicas-to-write", 1)
+    try:
+        only("redis.writable", Status.FAIL, "it refuses a write", before, examine())
+    finally:
+        server.config_set("min-replicas-to-write", 0)
+
+
+@pytest.mark.services
+def test_a_redis_in_cluster_mode_fails(settings: Any, tmp_path: Path) -> None:
+    [port] = free_ports(1)
+    # Its bus listens at the port plus 10,000.
+    options = ["--cluster-enabled", "yes"]
+    process = subprocess.Popen(
+        [*redis_command(port, tmp_path), *options],
+        stdout=subprocess.DEVNULL,
+        preexec_fn=die_with_parent,
+    )
+    try:
+        wait_until(lambda: redis_answers(port), "the Redis in cluster mode answers")
+        settings.CELERY_BROKER_URL = f"redis://{LOOPBACK}:{port}/0"
+        assert redis_server.reachable(Account()).status == Status.OK
+        finding = redis_server.writable(Account())
+        assert finding.status == Status.FAIL
+        assert "cluster mode" in finding.found
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_the_trial_write_leaves_nothing_in_redis(healthy: RunningSandbox, redis_url: str) -> None:
+    server = redis.Redis.from_url(redis_url)
+    before = set(server.keys())
+    assert redis_server.writable(Account()).status == Status.OK
+    assert set(server.keys()) == before
+
+
+def test_a_database_that_only_reads_fails(healthy: RunningSandbox, examine: Examine) -> None:
+    reads_only, writes_again = {
+        "sqlite": ("PRAGMA query_only = ON", "PRAGMA query_only = OFF"),
+        "postgresql": ("SET transaction_read_only = on", "SELECT 1"),
+    }[connection.vendor]
+    marks = Mark.objects.count()
+    assert examine()["database.writable"].finding.status == Status.OK
+    with connection.cursor() as cursor:
+        cursor.execute(reads_only)
+        try:
+            lines = examine()
+        finally:
+            cursor.execute(writes_again)
+    finding = lines["database.writable"].finding
+    assert (finding.status, "refuses a write" in finding.found) == (Status.FAIL, True)
+    assert lines["database.reachable"].finding.status == Status.OK
+    assert Mark.objects.count() == marks
 
 
 def test_an_evicting_redis_fails(healthy: RunningSandbox, examine: Examine, redis_url: str) -> None:
@@ -528,7 +653,7 @@ def test_a_stopped_channel_fails_with_the_provider_s_words(
     only("workers.channels", Status.FAIL, "Sending paused", before, examine())
 
 
-def test_a_delivery_that_nobody_takes_is_told(
+def test_an_overdue_delivery_is_a_warning(
     healthy: RunningSandbox, examine: Examine, delivery: Callable[..., Delivery]
 ) -> None:
     before = examine()
@@ -612,7 +737,7 @@ def test_one_of_our_people_who_opted_out_at_sns_is_counted_and_not_named(
         ),
         (
             {"AWS_EVENT_TOPIC_ARNS": [], "AWS_SES_EVENT_QUEUE_URL": "https://sqs.example/1/q"},
-            "has no topic to believe",
+            "has no topic to trust",
         ),
     ],
 )

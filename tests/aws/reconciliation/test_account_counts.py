@@ -3,16 +3,15 @@
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from types import SimpleNamespace
 from typing import Any
 
 import boto3
 import pytest
 from botocore.stub import Stubber
 
+from apps.aws.account import Account
 from apps.aws.reconciliation import account_counts
 from apps.core.audit.findings import Status, Unseen
-from apps.core.providers.aws import session
 
 END = datetime(2026, 11, 26, 10, 25, tzinfo=UTC)
 START = END - timedelta(hours=24)
@@ -35,10 +34,7 @@ def stubbed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Stubber
         stubber.activate()
         stubbers.append(stubber)
 
-        def new() -> SimpleNamespace:
-            return SimpleNamespace(create_client=lambda *_, **__: client)
-
-        monkeypatch.setattr(session, "new", new)
+        monkeypatch.setattr(Account, "_client", lambda *_: client)
         return stubber
 
     yield make
@@ -81,7 +77,7 @@ TEXTS = [
 def test_ses_s_own_count_is_the_one_of_its_quota(stubbed: Callable[[str], Stubber]) -> None:
     quota = {"Max24HourSend": 50_000.0, "MaxSendRate": 14.0, "SentLast24Hours": 118.0}
     stubbed("sesv2").add_response("get_account", {"SendQuota": quota})
-    assert account_counts.sent_in_24_hours() == 118
+    assert account_counts.sent_in_24_hours(Account()) == 118
 
 
 def test_the_periods_are_added_up_over_all_pages_and_none_is_nought(
@@ -95,14 +91,14 @@ def test_the_periods_are_added_up_over_all_pages_and_none_is_nought(
     cloudwatch.add_response(
         "get_metric_data", {"MetricDataResults": [result(0, 1.0)]}, asked(*EMAILS, NextToken="more")
     )
-    assert account_counts.emails(START, END) == (8, 6, 0, 0)
+    assert account_counts.emails(Account(), START, END) == (8, 6, 0, 0)
 
 
 def test_texts_are_those_to_phone_numbers(stubbed: Callable[[str], Stubber]) -> None:
     stubbed("cloudwatch").add_response(
         "get_metric_data", {"MetricDataResults": [result(0, 4.0), result(1, 1.0)]}, asked(*TEXTS)
     )
-    assert account_counts.texts(START, END) == (4, 1)
+    assert account_counts.texts(Account(), START, END) == (4, 1)
 
 
 @pytest.mark.parametrize(("values", "spent"), [([1.2345678, 1.0], Decimal("1.23457")), ([], None)])
@@ -114,7 +110,7 @@ def test_of_the_month_s_spending_the_newest_value_counts(
     stubbed("cloudwatch").add_response(
         "get_metric_data", {"MetricDataResults": [result(0, *values)]}, asked(wanted)
     )
-    assert account_counts.texts_spent(START, END) == spent
+    assert account_counts.texts_spent(Account(), START, END) == spent
 
 
 @pytest.mark.parametrize("status", ["InternalError", "Forbidden"])
@@ -124,7 +120,7 @@ def test_an_answer_that_is_not_whole_is_none(
     results = [result(0, 3.0, status=status), result(1)]
     stubbed("cloudwatch").add_response("get_metric_data", {"MetricDataResults": results})
     with pytest.raises(Unseen) as unseen:
-        account_counts.texts(START, END)
+        account_counts.texts(Account(), START, END)
     assert unseen.value.finding.status == Status.WARN
     assert status in unseen.value.finding.found
 
@@ -134,7 +130,7 @@ def test_an_answer_that_is_not_whole_is_none(
     [
         ("AccessDeniedException", Status.WARN, "not allowed to look: needs ses:GetAccount"),
         ("AccessDenied", Status.WARN, "not allowed to look: needs ses:GetAccount"),
-        ("ExpiredTokenException", Status.FAIL, "sesv2 does not say: An error occurred (Expired"),
+        ("ExpiredTokenException", Status.FAIL, "AWS takes no credentials from here: Expired"),
     ],
 )
 def test_a_refusal_says_what_is_missing(
@@ -142,7 +138,7 @@ def test_a_refusal_says_what_is_missing(
 ) -> None:
     stubbed("sesv2").add_client_error("get_account", code, "for jane@fleet.example", 403)
     with pytest.raises(Unseen) as unseen:
-        account_counts.sent_in_24_hours()
+        account_counts.sent_in_24_hours(Account())
     assert unseen.value.finding.status == status
     assert unseen.value.finding.found.startswith(found)
     assert "jane@" not in unseen.value.finding.found
@@ -150,5 +146,5 @@ def test_a_refusal_says_what_is_missing(
 
 def test_a_region_that_cannot_be_is_said_and_raises_nothing_else(settings: Any) -> None:
     settings.AWS_SES_REGION_NAME = "not a region"
-    with pytest.raises(Unseen, match="sesv2 does not say"):
-        account_counts.sent_in_24_hours()
+    with pytest.raises(Unseen, match="sesv2 cannot be asked"):
+        account_counts.sent_in_24_hours(Account())

@@ -11,6 +11,7 @@ from django.core.mail import EmailMessage
 from django.utils import timezone
 
 from apps.aws import tasks
+from apps.aws.account import Account
 from apps.aws.reconciliation import account_counts, differences
 from apps.aws.reconciliation.tallies import Range, Spend
 from apps.core.audit.findings import Difference, Finding, Status, Unseen, fail, ok, warn
@@ -44,7 +45,7 @@ OK, WARN, FAIL = Status.OK, Status.WARN, Status.FAIL
 def test_what_ses_counts_as_sent_is_held_against_what_we_take_for_accepted(
     counted: int, ours: Range, foreign: int, status: Status, words: str
 ) -> None:
-    found = differences.sent(counted, ours, foreign)
+    found = differences.judge_sent(counted, ours, foreign)
     assert (found.status, bool(found.do)) == (status, status != OK)
     assert words in found.found
 
@@ -55,7 +56,7 @@ def test_what_ses_counts_as_sent_is_held_against_what_we_take_for_accepted(
         (0, Range(0, 0), 0, OK, OK),
         (5, Range(4, 6), 0, OK, OK),
         (7, Range(4, 6), 0, WARN, FAIL),
-        # It may be of a foreign sender, or of one of ours whose end nobody reported.
+        # It may be of a foreign sender, or of one of ours without an event of its end.
         (7, Range(4, 6), 1, OK, OK),
         (8, Range(4, 6), 1, WARN, FAIL),
         (1_010, Range(1_000, 1_000), 0, OK, OK),
@@ -70,8 +71,8 @@ def test_what_cloudwatch_counts_is_held_against_what_was_reported_to_us(
     counted: int, reported: Range, others: int, delivered: Status, bad_news: Status
 ) -> None:
     for judge, status in (
-        (differences.delivered_emails, delivered),
-        (differences.bad_news, bad_news),
+        (differences.judge_delivered, delivered),
+        (differences.judge_bad_news, bad_news),
     ):
         found = judge(counted, reported, others)
         assert (found.status, bool(found.do)) == (status, status != OK)
@@ -92,7 +93,7 @@ def test_what_cloudwatch_counts_is_held_against_what_was_reported_to_us(
 def test_texts_that_cloudwatch_counts_are_in_sns_s_log(
     counted: int, read: Range, status: Status
 ) -> None:
-    assert differences.receipts(counted, read).status == status
+    assert differences.judge_receipts(counted, read).status == status
 
 
 @pytest.mark.parametrize(
@@ -108,14 +109,14 @@ def test_events_that_never_came_are_lost(
     silent: int, unended: int, status: Status, words: str
 ) -> None:
     rows = ("a", "b")[: silent + unended]
-    found = differences.lost_events(silent, unended, rows)
+    found = differences.judge_lost_events(silent, unended, rows)
     assert found.status == status
     assert words in found.found
 
 
 def test_a_sentence_names_ten_deliveries_and_counts_the_others() -> None:
     rows = tuple(map(str, range(12)))
-    found = differences.lost_events(12, 0, rows).found
+    found = differences.judge_lost_events(12, 0, rows).found
     assert found.endswith(": 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more")
 
 
@@ -123,10 +124,10 @@ def test_a_sentence_names_ten_deliveries_and_counts_the_others() -> None:
     ("named", "nameless", "status"),
     [(0, 0, OK), (0, 10, OK), (0, 11, WARN), (1, 0, WARN), (1, 11, WARN)],
 )
-def test_reports_on_what_is_no_delivery_are_somebody_else_s_beyond_our_own_alerts(
+def test_foreign_events_are_a_warning_beyond_the_number_of_our_own_alerts(
     named: int, nameless: int, status: Status
 ) -> None:
-    assert differences.foreign_events(named=named, nameless=nameless).status == status
+    assert differences.judge_foreign_events(named=named, nameless=nameless).status == status
 
 
 @pytest.mark.parametrize(
@@ -150,7 +151,7 @@ def test_what_sns_has_charged_is_held_against_the_month_s_books(
     counted: str | None, ours: tuple[str, str, str], status: Status
 ) -> None:
     amount = None if counted is None else Decimal(counted)
-    found = differences.spent(amount, Spend(*map(Decimal, ours)))
+    found = differences.judge_spend(amount, Spend(*map(Decimal, ours)))
     assert (found.status, bool(found.do)) == (status, status != OK)
 
 
@@ -167,25 +168,25 @@ def test_what_sns_has_charged_is_held_against_the_month_s_books(
 def test_a_receipt_may_be_three_days_late_but_not_all_of_a_day_may_be_silent(
     lost: tuple[str, ...], taken: int, silent: int, status: Status
 ) -> None:
-    assert differences.lost_receipts(lost, taken, silent).status == status
+    assert differences.judge_lost_receipts(lost, taken, silent).status == status
 
 
 @pytest.mark.parametrize(("others", "status"), [(0, OK), (3, OK), (4, WARN)])
-def test_texts_that_are_no_delivery_are_somebody_else_s_beyond_our_own_tests(
+def test_foreign_texts_are_a_warning_beyond_the_number_of_our_own_tests(
     others: int, status: Status
 ) -> None:
-    assert differences.foreign_texts(others).status == status
+    assert differences.judge_foreign_texts(others).status == status
 
 
 @pytest.mark.parametrize(("rows", "status"), [([], OK), (["delivery 1 is odd"], FAIL)])
 def test_the_books_balance_with_themselves(rows: list[str], status: Status) -> None:
-    assert differences.balance(rows).status == status
+    assert differences.judge_ledger(rows).status == status
 
 
-def test_where_nothing_goes_by_aws_nobody_asks_it(
+def test_aws_is_not_asked_if_nothing_goes_by_it(
     db: None, delivery: Callable[..., Delivery], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(account_counts, "_asked", lambda *_: pytest.fail("AWS was asked"))
+    monkeypatch.setattr(Account, "ask", lambda *_, **__: pytest.fail("AWS was asked"))
     lines = {line.id: line.finding for line in differences.compare()}
     assert lines["email.sent"] == ok("e-mail does not go by SES (memory)")
     assert lines["sms.spend"] == ok("text messages do not go by SNS")
@@ -202,7 +203,7 @@ def test_where_ses_s_events_go_elsewhere_none_is_missed(
     settings.EMAIL_BACKEND = settings.SES_BACKEND
     settings.AWS_SES_CONFIGURATION_SET, settings.AWS_EVENT_TOPIC_ARNS = "set", ["arn"]
     setattr(settings, missing, "")
-    monkeypatch.setattr(account_counts, "sent_in_24_hours", lambda: 0)
+    monkeypatch.setattr(account_counts, "sent_in_24_hours", lambda _: 0)
     lines = {line.id: line.finding for line in differences.compare()}
     for name in ("email.delivered", "events.lost", "events.foreign"):
         assert lines[name] == ok("SES's events do not come here")
@@ -253,7 +254,7 @@ DIFFERS, WORSE = warn("11 are not ours", "Look."), fail("2 are lost", "Follow th
 DAY = timedelta(days=1)
 
 
-def test_the_administrator_is_told_of_what_differs_and_what_to_do_in_one_email(
+def test_the_administrator_gets_one_email_with_each_difference(
     night: Callable[..., Any], settings: Any
 ) -> None:
     [told] = night(ok("fine"), DIFFERS, WORSE)
@@ -316,7 +317,7 @@ def test_a_line_that_could_not_look_says_why_under_every_id_of_its_group(
 ) -> None:
     settings.EMAIL_BACKEND = settings.SES_BACKEND
 
-    def refuse() -> int:
+    def refuse(_: Account) -> int:
         raise Unseen(WORSE)
 
     monkeypatch.setattr(account_counts, "sent_in_24_hours", refuse)

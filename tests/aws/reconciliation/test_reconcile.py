@@ -17,11 +17,13 @@ from apps.core.audit.findings import Difference, Status
 from apps.core.delivery.attempt import attempt
 from apps.core.models import Delivery, ProviderEvent
 from apps.core.states import Channel, DeliveryState, Priority
+from sandbox.arns import TOPIC as ARN
 from sandbox.testing import HOST, SMTP_PASSWORD, SMTP_USER, RunningSandbox, running_sandbox
-from sandbox.topic import ARN
-from tests.aws.doctor.test_status import table
 from tests.support.clients import send_over, send_text, smtp
+from tests.support.documentation import table
 from tools.processes import wait_until
+
+pytestmark = pytest.mark.services
 
 #: Of the account that the application and the sandbox share.
 SET, GROUP = "rs-systems-notifications", "sns/us-east-1/000000000000/DirectPublishToPhoneNumber"
@@ -87,7 +89,7 @@ def send_foreign(sandbox: RunningSandbox, number: int, **headers: str) -> None:
             assert send_over(client, **headers)[0] == 250
 
 
-def test_what_was_sent_delivered_bounced_complained_about_and_texted_is_what_aws_counts(
+def test_the_ledger_agrees_with_aws_about_emails_and_texts(
     sandbox: RunningSandbox, email: Callable[..., Delivery], delivery: Callable[..., Delivery]
 ) -> None:
     for _ in range(3):
@@ -110,12 +112,12 @@ def test_what_was_sent_delivered_bounced_complained_about_and_texted_is_what_aws
     assert found["email.complained"] == "CloudWatch counts 1, 1 were reported to us"
     assert found["sms.delivered"] == "CloudWatch counts 2, SNS's log has 2"
     assert found["sms.spend"] in (
-        "SNS has charged 0.01 USD this month, our books have 0.01",
+        "SNS has charged 0.01 USD this month, our ledger has 0.01",
         "the month is younger than a day",
     )
 
 
-def test_mail_of_somebody_else_on_the_account_is_said_by_its_line_alone(
+def test_foreign_mail_on_the_account_is_one_finding(
     sandbox: RunningSandbox, email: Callable[..., Delivery]
 ) -> None:
     email()
@@ -125,7 +127,7 @@ def test_mail_of_somebody_else_on_the_account_is_said_by_its_line_alone(
     assert lines["email.sent"].finding.found.endswith("we 1: 12 are not ours")
 
 
-def test_mail_of_somebody_else_through_our_configuration_set_is_said_by_its_line_alone(
+def test_foreign_mail_through_our_configuration_set_is_one_finding(
     sandbox: RunningSandbox, email: Callable[..., Delivery]
 ) -> None:
     email()
@@ -139,7 +141,7 @@ def test_mail_of_somebody_else_through_our_configuration_set_is_said_by_its_line
     assert lines["events.foreign"].finding.found.endswith("no delivery: 12")
 
 
-def test_events_that_never_came_are_said_by_their_line_alone_with_the_deliveries(
+def test_lost_events_are_one_finding_with_their_deliveries(
     sandbox: RunningSandbox, email: Callable[..., Delivery]
 ) -> None:
     email()
@@ -151,7 +153,7 @@ def test_events_that_never_came_are_said_by_their_line_alone_with_the_deliveries
     assert all(pk in lines["events.lost"].finding.found for pk in lost)
 
 
-def test_what_we_take_for_accepted_and_ses_did_not_count_is_said_by_its_line_alone(
+def test_an_accepted_email_that_ses_did_not_count_is_one_finding(
     sandbox: RunningSandbox, email: Callable[..., Delivery]
 ) -> None:
     email()
@@ -162,7 +164,7 @@ def test_what_we_take_for_accepted_and_ses_did_not_count_is_said_by_its_line_alo
     assert "1 that we take for accepted are not among them" in lines["email.sent"].finding.found
 
 
-def test_texts_of_somebody_else_are_said_by_their_line_alone(sandbox: RunningSandbox) -> None:
+def test_foreign_texts_are_one_finding(sandbox: RunningSandbox) -> None:
     for _ in range(4):
         send_text(sandbox)
     wait_until(lambda: sandbox.health()["events"]["waiting"] == 0, "the log has them")
@@ -192,7 +194,7 @@ def test_the_command_prints_a_line_each_and_ends_well_where_nothing_fails(
     assert "ok   email.sent: SES counts 1 sent in 24 hours, we 0 to 1." in printed
 
 
-def test_as_json_it_is_one_object_and_the_status_is_1_where_a_line_fails(
+def test_as_json_it_is_one_object_and_the_status_is_1_if_one_fails(
     sandbox: RunningSandbox, email: Callable[..., Delivery]
 ) -> None:
     row = email()
@@ -207,7 +209,7 @@ def test_as_json_it_is_one_object_and_the_status_is_1_where_a_line_fails(
     assert failed["do"] == "`manage.py ledger` lists them."
 
 
-def test_what_may_not_be_asked_is_a_line_that_names_the_right_and_leaves_the_others(
+def test_a_missing_right_is_one_finding_that_names_it(
     sandbox: RunningSandbox, email: Callable[..., Delivery]
 ) -> None:
     email()
@@ -232,7 +234,7 @@ def test_what_may_not_be_asked_is_a_line_that_names_the_right_and_leaves_the_oth
     assert run()[1] == 0
 
 
-def test_an_aws_that_cannot_be_reached_fails_the_lines_that_ask_it_and_no_other(
+def test_an_unreachable_aws_fails_only_the_comparisons_that_ask_it(
     sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDWATCH", "http://127.0.0.1:9")
@@ -240,10 +242,10 @@ def test_an_aws_that_cannot_be_reached_fails_the_lines_that_ask_it_and_no_other(
     lines = compared()
     failed = {"email.delivered", "email.bounced", "email.complained", "sms.delivered", "sms.failed"}
     assert set(not_ok(lines)) - {"sms.spend"} == failed
-    assert lines["email.bounced"].finding.found.startswith("cloudwatch does not say: Could not")
+    assert lines["email.bounced"].finding.found.startswith("cloudwatch could not be reached")
 
 
-def test_every_line_and_what_it_lets_pass_is_in_the_docs_and_in_order(
+def test_every_comparison_is_documented_in_the_printed_order(
     sandbox: RunningSandbox,
 ) -> None:
     explained = [re.sub("`", "", row[0]) for row in table("Reconciling")]

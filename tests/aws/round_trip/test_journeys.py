@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from apps.aws.doctor import examination
+from apps.aws.doctor import checks
 from apps.aws.management.commands import _loopback
 from apps.aws.round_trip import hops, journeys, simulated_recipients
 from apps.aws.round_trip.hops import Hop
@@ -24,7 +24,7 @@ from apps.core.models.suppression import SuppressionReason
 from apps.core.providers import memory
 from apps.core.providers.aws.simulator import NUMBERS
 from apps.core.states import Channel, DeliveryState, EventKind, LogEvent
-from tests.aws.doctor.test_status import table
+from tests.support.documentation import table
 
 pytestmark = pytest.mark.django_db
 
@@ -61,7 +61,7 @@ def sends_at_once(woken: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def no_doctor(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the doctor finds is asked of real processes, in tests/aws/test_loopback_command.py."""
-    monkeypatch.setattr(examination, "CHECKS", [])
+    monkeypatch.setattr(checks, "CHECKS", [])
 
 
 def test_nothing_is_sent_without_a_yes() -> None:
@@ -72,7 +72,7 @@ def test_nothing_is_sent_without_a_yes() -> None:
     assert not User.objects.exists()
 
 
-def test_its_accounts_are_nobody_s_and_are_the_same_in_each_run(woken: Any) -> None:
+def test_its_users_have_no_password_and_are_the_same_in_each_run(woken: Any) -> None:
     for _ in range(2):
         fails("--yes", "--sms")
     users = User.objects.order_by("pk")
@@ -91,9 +91,9 @@ def test_each_run_has_a_label_of_its_own(sends_at_once: None) -> None:
     assert len({mail.to[0] for mail in memory.emails}) == 4
 
 
-def test_an_account_with_a_password_is_somebody_s() -> None:
+def test_a_user_with_a_password_belongs_to_a_person() -> None:
     User.objects.create_user("loopback-bounce", password="secret")
-    with pytest.raises(CommandError, match="loopback-bounce is somebody's"):
+    with pytest.raises(CommandError, match="loopback-bounce belongs to a person"):
         run("--yes", "--only=bounce")
     assert not Contact.objects.exists()
 
@@ -132,14 +132,14 @@ def test_an_option_that_makes_no_sense_is_refused(option: str) -> None:
         run("--yes", option)
 
 
-def test_one_run_at_a_time_and_a_killed_one_is_in_the_way_for_its_own_time_only() -> None:
+def test_one_run_at_a_time_and_a_killed_one_blocks_for_its_own_time_only() -> None:
     with (
-        simulated_recipients.alone(timedelta(minutes=2)),
+        simulated_recipients.hold_lock(timedelta(minutes=2)),
         pytest.raises(CommandError, match="Another run is under way until"),
     ):
         run("--yes", "--only=success")
     Mark.objects.create(name=simulated_recipients._UNDER_WAY, at=timezone.now())
-    with simulated_recipients.alone(timedelta(minutes=2)):
+    with simulated_recipients.hold_lock(timedelta(minutes=2)):
         pass
     assert not Mark.objects.exists()
 
@@ -187,7 +187,7 @@ def at(row: Delivery, **changes: Any) -> hops.Broken:
     """Where the way of this delivery, which should have bounced, is said to be broken."""
     Delivery.objects.filter(pk=row.pk).update(**changes)
     row.refresh_from_db()
-    return hops.broken(row, DeliveryState.BOUNCED)
+    return hops.where_it_broke(row, DeliveryState.BOUNCED)
 
 
 def test_a_call_without_an_answer_breaks_at_the_provider(delivery: Make) -> None:
@@ -213,7 +213,7 @@ def test_a_report_that_fits_nothing_breaks_at_the_delivery(delivery: Make) -> No
     assert found.hop == Hop.EVENT
     found = at(row, provider_message_id="id-1")
     assert found.hop == Hop.DELIVERY
-    assert found.why == "bounced was reported, and not matched with its delivery"
+    assert found.why == "bounced came, and no event was matched with its delivery"
 
 
 def test_a_report_of_the_wrong_sort_breaks_at_the_event(delivery: Make) -> None:
@@ -222,32 +222,32 @@ def test_a_report_of_the_wrong_sort_breaks_at_the_event(delivery: Make) -> None:
     ProviderEvent.objects.create(fingerprint="f", kind=EventKind.SENT, **event)
     found = at(row, state=DeliveryState.ACCEPTED)
     assert found.hop == Hop.EVENT
-    assert found.why == "sent was reported of it, and bounced was not"
+    assert found.why == "its events are sent, and bounced is not among them"
     assert "The site's log" in found.do
 
 
 def test_our_own_refusal_to_send_breaks_at_the_worker(delivery: Make) -> None:
     row = delivery(state=DeliveryState.DUE)
-    transitions.withdrawn(row, "account is deactivated")
-    found = hops.broken(Delivery.objects.get(), DeliveryState.BOUNCED)
+    transitions.skip_due(row, "account is deactivated")
+    found = hops.where_it_broke(Delivery.objects.get(), DeliveryState.BOUNCED)
     assert (found.hop, found.why) == (Hop.WORKER, "it was not sent: account is deactivated")
 
 
-def test_a_text_whose_log_nobody_reads_says_so(delivery: Make, settings: Any) -> None:
+def test_a_text_whose_log_is_not_read_says_so(delivery: Make, settings: Any) -> None:
     settings.SMS_DELIVERY_LOG_GROUP = ""
     row = delivery(Channel.SMS, attempts=1)
     row.log.create(attempt=1, event=LogEvent.ACCEPTED, provider="sns")
     found = at(row, state=DeliveryState.ACCEPTED)
     assert (found.hop, found.why.partition(":")[0]) == (
         Hop.EVENT,
-        "nobody reads what became of it",
+        "its outcome is not read",
     )
 
 
 def test_every_line_of_the_doctor_that_a_hop_names_exists(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
-    ids = [check.id for check in examination.CHECKS]
-    for names in hops._LINES.values():
+    ids = [check.id for check in checks.CHECKS]
+    for names in hops._CHECKS.values():
         assert all(any(each.startswith(name) for each in ids) for name in names)
 
 

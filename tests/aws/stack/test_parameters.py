@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from apps.aws.operator import Stopped
+from apps.aws.account import Stopped
 from apps.aws.stack import parameters, template
 from apps.aws.stack.parameters import Value
 
@@ -41,7 +41,7 @@ def test_the_settings_know_most_of_them(settings: Any) -> None:
         ("https://app.example.com", TOPIC, "https://sqs.example/1/events", None),
     ],
 )
-def test_the_webhook_is_wanted_once_the_site_believes_the_topic_and_reads_no_queue(
+def test_the_webhook_is_wanted_if_the_site_trusts_the_topic_and_has_no_queue(
     settings: Any, site: str, topic: str, queue: str, host: str | None
 ) -> None:
     settings.SITE_URL, settings.AWS_EVENT_TOPIC_ARNS = site, [topic]
@@ -60,7 +60,7 @@ def test_a_parameter_without_a_value_is_refused() -> None:
         given("VpcId")
 
 
-def test_a_name_that_the_template_does_not_have_is_refused_with_those_that_it_has() -> None:
+def test_an_unknown_parameter_is_refused_with_the_names_that_exist() -> None:
     with pytest.raises(Stopped, match="no parameter VpcID") as stopped:
         parameters.check(given("VpcID=vpc-0123456789abcdef0"))
     assert "VpcId" in stopped.value.finding.do

@@ -10,9 +10,9 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from apps.aws.doctor import examination
-from apps.aws.findings import Status
 from apps.aws.management.commands import _setup
 from apps.aws.stack import change_set, template
+from apps.core.audit.findings import Status
 from sandbox.testing import RunningSandbox
 from tests.support.cloudformation import NAME, ROLE, CloudFormation, change, event
 
@@ -200,7 +200,7 @@ def test_set_up_twice_does_everything_once_and_the_doctor_is_content(
     assert writes(calls) == ["cloudformation:CreateChangeSet", "cloudformation:DeleteChangeSet"]
 
     healthy.account(production_access=True, review_status="GRANTED")
-    doubted = [line for line in examination.examine().lines if line.finding.status != Status.OK]
+    doubted = [line for line in examination.examine() if line.finding.status != Status.OK]
     assert doubted == []
 
 
@@ -225,11 +225,12 @@ def test_set_up_as_json_is_one_object_without_a_secret(
 
 
 @pytest.mark.parametrize("options", [(), ("--json",)])
-def test_without_anybody_to_ask_nothing_is_begun(
+def test_without_a_terminal_to_ask_on_nothing_is_begun(
     cloud: CloudFormation, run: Run, calls: list[str], options: tuple[str, ...]
 ) -> None:
     status, printed = run("setup", *options)
-    assert (status, printed) == (1, "there is nobody to ask, and nothing was changed. Give --yes.")
+    assert status == 1
+    assert printed == "there is no terminal to ask on, and nothing was changed. Give --yes."
     assert calls == []
 
 
@@ -392,7 +393,7 @@ def test_a_failure_half_way_says_where_it_stands_and_the_next_run_goes_on(
     assert status == 1
     assert (
         "Stands at step 2 of 4, SNS's attributes of text messages: not allowed: needs "
-        "sns:SetSMSAttributes. Allow sns:SetSMSAttributes to whoever runs this" in printed
+        "sns:SetSMSAttributes. Allow sns:SetSMSAttributes to the caller" in printed
     )
     assert "- The stack: done\n" in printed
     assert "- SES's production access: not begun\n" in printed
@@ -448,7 +449,7 @@ def test_ctrl_c_while_cloudformation_works_says_that_it_goes_on(
     assert "cloudformation:DeleteChangeSet" not in calls
 
 
-def test_without_an_answer_while_cloudformation_works_it_says_that_it_goes_on(
+def test_without_an_answer_it_says_that_cloudformation_goes_on(
     cloud: CloudFormation, run: Run
 ) -> None:
     plans_a_new_stack(cloud)
@@ -492,7 +493,7 @@ def test_what_may_not_be_looked_at_is_a_line_of_the_plan(
     assert "    not allowed to look: needs sns:GetSMSAttributes" in printed
 
 
-def test_the_stack_is_given_the_template_and_what_nobody_says_stays(
+def test_a_parameter_without_a_value_keeps_that_of_the_stack(
     cloud: CloudFormation, sandbox: RunningSandbox, run: Run, tmp_path: Path
 ) -> None:
     sandbox.account(max_24_hour_send=-1)
@@ -560,7 +561,7 @@ def test_a_change_of_parameters_alone_is_carried_out(sandbox: RunningSandbox, ru
     assert "\nNothing to do.\n" in run("setup", "--yes")[1]
 
 
-def test_a_stack_that_fails_at_the_sandbox_is_as_it_was_and_made_by_the_next_run(
+def test_a_failed_update_is_rolled_back_and_made_by_the_next_run(
     sandbox: RunningSandbox, run: Run
 ) -> None:
     run("setup", "--yes", *WITHOUT_CACHE)
@@ -599,7 +600,7 @@ class ClosedPipe:
         raise BrokenPipeError
 
 
-def test_progress_that_nobody_reads_any_more_stops_nothing() -> None:
+def test_a_closed_pipe_stops_no_progress() -> None:
     closed = ClosedPipe()
     _setup.Terminal(closed, closed, is_json=False).tell("still at work")
     assert closed.asked == 1

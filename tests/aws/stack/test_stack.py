@@ -5,12 +5,11 @@ from typing import Any
 
 import pytest
 
-from apps.aws.account import Denied
-from apps.aws.findings import Unseen
-from apps.aws.operator import Operator, Stopped
+from apps.aws.account import Denied, Operator, Stopped
 from apps.aws.stack import change_set, stack
 from apps.aws.stack.change_set import ChangeSet
 from apps.aws.stack.stack import Stack
+from apps.core.audit.findings import Unseen
 from tests.support.cloudformation import (
     CHANGE_SET_ID,
     EMPTY,
@@ -41,7 +40,7 @@ def look(ours: Stack, told: list[str]) -> Callable[[], ChangeSet]:
     """Has a change set made, looked at and taken back."""
 
     def look_at() -> ChangeSet:
-        with ours.change_set(ours.standing(), "body", [], TAGS, told.append) as made:
+        with ours.change_set(ours.deployed(), "body", [], TAGS, told.append) as made:
             return made
 
     return look_at
@@ -58,7 +57,7 @@ def fails(status: str, cloud: CloudFormation) -> str:
     cloud.has_stack(status)
     ours = Stack(Operator(), NAME, REGION)
     with pytest.raises(Stopped) as stopped:
-        ours.refuse_unless_free(ours.standing())
+        ours.refuse_unless_free(ours.deployed())
     assert status in stopped.value.finding.found
     return stopped.value.finding.do
 
@@ -81,7 +80,7 @@ def test_a_stack_that_only_ever_had_a_change_set_is_a_new_one(
     cloud: CloudFormation, ours: Stack
 ) -> None:
     cloud.has_stack("REVIEW_IN_PROGRESS")
-    assert ours.standing() is None
+    assert ours.deployed() is None
 
 
 @pytest.mark.parametrize(
@@ -171,7 +170,7 @@ def test_a_change_set_that_failed_for_another_reason_is_told_and_taken_back(
         look()
 
 
-def test_a_change_set_that_cannot_be_taken_back_is_named_beside_what_went_wrong(
+def test_a_change_set_that_cannot_be_deleted_is_named_beside_the_error(
     cloud: CloudFormation, look: Callable[[], ChangeSet], told: list[str]
 ) -> None:
     cloud.has_stack()
@@ -193,7 +192,7 @@ def test_ctrl_c_while_it_is_looked_at_takes_it_back(
     cloud.takes_it_back()
     with (
         pytest.raises(KeyboardInterrupt),
-        ours.change_set(ours.standing(), "body", [], TAGS, told.append),
+        ours.change_set(ours.deployed(), "body", [], TAGS, told.append),
     ):
         raise KeyboardInterrupt
 
@@ -250,7 +249,7 @@ def test_a_stack_that_could_not_go_back_is_to_be_sent_on(cloud: CloudFormation) 
 @pytest.mark.parametrize("status", ["CREATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"])
 def test_a_stack_at_rest_may_be_changed(cloud: CloudFormation, ours: Stack, status: str) -> None:
     cloud.has_stack(status)
-    ours.refuse_unless_free(ours.standing())
+    ours.refuse_unless_free(ours.deployed())
 
 
 def test_each_event_is_told_once_and_in_order_until_the_stack_is_done(
@@ -375,7 +374,7 @@ def test_a_change_that_may_not_be_begun_names_the_right_and_is_taken_back(
     cloud.takes_it_back()
     with (
         pytest.raises(Stopped, match="not allowed: needs cloudformation:ExecuteChangeSet"),
-        ours.change_set(ours.standing(), "body", [], TAGS, told.append) as made,
+        ours.change_set(ours.deployed(), "body", [], TAGS, told.append) as made,
     ):
         ours.execute(made, told.append)
 
@@ -414,4 +413,4 @@ def test_the_right_that_aws_names_is_the_one_that_is_told(
         403,
     )
     with pytest.raises(Denied, match="needs iam:PassRole"):
-        ours.standing()
+        ours.deployed()

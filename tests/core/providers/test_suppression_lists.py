@@ -12,6 +12,7 @@ from moto import mock_aws
 from apps.core.exceptions import PermanentError
 from apps.core.models.suppression import Listed, SuppressionReason
 from apps.core.providers import suppression_lists
+from apps.core.providers.aws import client as clients
 from apps.core.providers.aws import read
 
 AT = datetime(2026, 11, 25, 3, 10, tzinfo=UTC)
@@ -22,7 +23,7 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """How long each call would have been held up, on a clock that stands still."""
     slept: list[float] = []
     clock = SimpleNamespace(monotonic=lambda: 0.0, sleep=slept.append)
-    monkeypatch.setattr(suppression_lists, "time", clock)
+    monkeypatch.setattr(read, "time", clock)
     return slept
 
 
@@ -31,7 +32,7 @@ def ses(monkeypatch: pytest.MonkeyPatch, slept: list[float]) -> Any:
     """A client whose answers are put in; it is that of AWS itself."""
     monkeypatch.delenv("AWS_ENDPOINT_URL_SESV2")
     client = boto3.client("sesv2", region_name="us-east-1")
-    monkeypatch.setattr(read, "client", lambda service, region: client)
+    monkeypatch.setattr(clients, "create", lambda *_, **__: client)
     with Stubber(client) as stub:
         yield stub
 
@@ -57,7 +58,7 @@ def test_ses_is_asked_page_after_page_within_the_times_and_once_a_second(
         [Listed("Gone@x.example", SuppressionReason.BOUNCE, AT)],
         [Listed("angry@x.example", SuppressionReason.COMPLAINT, AT)],
     ]
-    assert slept[1] == suppression_lists.SES_PAUSE_S
+    assert slept[1] == read.SES_PAUSE_S
     ses.assert_no_pending_responses()
 
 

@@ -1,4 +1,4 @@
-"""`aws loopback`: what it asks, and what it prints."""
+"""`aws loopback`: its options, and what it prints."""
 
 import json
 import sys
@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from apps.aws.round_trip.hops import Broken
-from apps.aws.round_trip.journeys import PATIENCE_S, Journey, Step, send_round
+from apps.aws.round_trip.journeys import PATIENCE_S, Journey, PassedHop, send_round
 from apps.aws.round_trip.simulated_recipients import (
     EMAILS,
     TEXTS,
@@ -54,7 +54,7 @@ def add_arguments(parser: CommandParser) -> None:
 
 
 def run(command: BaseCommand, options: dict[str, Any]) -> None:
-    """Send, look on, tell; exits with 1 where a message did not come home."""
+    """Send, follow and print; exits with 1 if a message did not come home."""
     names = options["only"] or [*EMAILS, *(TEXTS if options["sms"] else ())]
     skipped = [] if settings.SMS_ENABLED else [name for name in names if name in TEXTS]
     run_label = label()
@@ -86,9 +86,9 @@ class _Teller:
         if not skipped and all(each.channel == Channel.EMAIL for each in chosen):
             self._say("No text messages: --sms sends those as well.")
 
-    def tell(self, journey: Journey, news: Step | Broken) -> None:
+    def tell(self, journey: Journey, news: PassedHop | Broken) -> None:
         name = journey.recipient.name.ljust(_WIDTH)
-        if isinstance(news, Step):
+        if isinstance(news, PassedHop):
             self._say(f"  {name}  {news.at_s:6.2f} s  {news.hop.value:8}  {news.said}")
             return
         self._say(self._style.ERROR(f"  {name}  broken at: {news.hop.value}. {news.why}."))
@@ -140,7 +140,7 @@ def _confirm(options: dict[str, Any]) -> None:
     if options["yes"]:
         return
     if options["json"] or not sys.stdin.isatty():
-        raise CommandError("There is nobody to ask whether to send them: give --yes.")
+        raise CommandError("There is no terminal to ask on: give --yes.")
     if input("Send? [y/N] ").strip().lower() not in ("y", "yes"):
         raise CommandError("Nothing was sent.")
 

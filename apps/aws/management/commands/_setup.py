@@ -12,14 +12,14 @@ from typing import Any, Protocol
 
 from django.conf import settings
 
-from apps.aws.findings import Unseen
-from apps.aws.operator import Operator, Stopped
+from apps.aws.account import Operator, Stopped
 from apps.aws.stack import parameters, production_access, setup, template
 from apps.aws.stack.change_set import Change
 from apps.aws.stack.production_access import Access, Request
-from apps.aws.stack.setup import Plan, Setup, State, Wishes
+from apps.aws.stack.setup import Plan, Setup, StepState, Wishes
 from apps.aws.stack.stack import Stack
 from apps.aws.tables import table
+from apps.core.audit.findings import Unseen
 
 
 class Out(Protocol):
@@ -32,21 +32,21 @@ class Out(Protocol):
 
 @dataclass(frozen=True)
 class Terminal:
-    """Where it is printed. Progress goes beside a JSON object, and among other lines else."""
+    """Prints for people, or one JSON object with the progress beside it."""
 
     out: Out
     err: Out
     is_json: bool
 
     def tell(self, line: str) -> None:
-        """A line of progress, at once. That nobody reads it any more must not stop the work."""
+        """Print a line of progress at once; a closed pipe must not stop the work."""
         to = self.err if self.is_json else self.out
         with suppress(BrokenPipeError):
             to.write(f"- {line}", str)
             to.flush()
 
     def say(self, lines: Iterator[str]) -> None:
-        """What was found, for people; nothing where it is a JSON object."""
+        """Print lines for people; nothing with --json."""
         if not self.is_json:
             self.out.write("\n".join(["", *lines, ""]))
 
@@ -63,7 +63,7 @@ class Terminal:
 
 
 def add_arguments(plan: ArgumentParser, set_up: ArgumentParser) -> None:
-    """Their options; --json is everybody's."""
+    """Add the options of both commands."""
     for each in (plan, set_up):
         _add_stack_arguments(each)
         _add_request_arguments(each)
@@ -120,7 +120,7 @@ def _add_request_arguments(parser: ArgumentParser) -> None:
 
 
 def show_plan(options: dict[str, Any], out: Out, err: Out) -> None:
-    """`aws plan`; raises Unseen for what keeps it from being made."""
+    """Run `aws plan`; raises Unseen if no plan can be made."""
     terminal = Terminal(out, err, options["json"])
     operator = Operator()
     with setup.plan(operator, _wishes(operator, options), terminal.tell) as plan:
@@ -132,10 +132,10 @@ def show_plan(options: dict[str, Any], out: Out, err: Out) -> None:
 
 
 def set_up(options: dict[str, Any], out: Out, err: Out) -> bool:
-    """`aws setup`; whether every step was done. Raises Unseen for what keeps it from beginning."""
+    """Run `aws setup`, return whether every step was done; raises Unseen if it cannot begin."""
     terminal = Terminal(out, err, options["json"])
     if not options["yes"] and (options["json"] or not sys.stdin.isatty()):
-        raise Stopped("there is nobody to ask, and nothing was changed", "Give --yes.")
+        raise Stopped("there is no terminal to ask on, and nothing was changed", "Give --yes.")
     operator = Operator()
     with setup.plan(operator, _wishes(operator, options), terminal.tell) as plan:
         terminal.say(_plan_lines(plan))
@@ -151,9 +151,9 @@ def set_up(options: dict[str, Any], out: Out, err: Out) -> bool:
 
 
 def _with_request(plan: Plan, terminal: Terminal, options: dict[str, Any]) -> Plan:
-    """The plan, with production access asked for where it can be and a person says so."""
-    standing = plan.access.standing if isinstance(plan.access, Access) else None
-    if plan.wishes.request or standing != production_access.Standing.NOT_REQUESTED:
+    """Add the request for production access to the plan, if a person agrees."""
+    deployed = plan.access.status if isinstance(plan.access, Access) else None
+    if plan.wishes.request or deployed != production_access.AccessStatus.NOT_REQUESTED:
         return plan
     try:
         request = _request(options)
@@ -194,9 +194,9 @@ def _request(options: dict[str, Any]) -> Request:
 
 def _plan_lines(plan: Plan) -> Iterator[str]:
     stack = plan.wishes.stack
-    status = plan.standing.status if plan.standing else "does not exist yet"
+    status = plan.deployed.status if plan.deployed else "does not exist yet"
     yield f"The stack {stack.name} in {stack.region}: {status}"
-    previous = plan.standing.parameters if plan.standing else {}
+    previous = plan.deployed.parameters if plan.deployed else {}
     rows = [
         (name, _from(previous.get(name, ""), plan.values[name].text), plan.values[name].source)
         for name in template.parameters()
@@ -249,7 +249,7 @@ def _request_lines(request: Request) -> Iterator[str]:
 
 
 def _conclude(run: Setup, terminal: Terminal) -> None:
-    variables = run.standing.variables if run.is_done else {}
+    variables = run.deployed.variables if run.is_done else {}
     left = run.left_to_do() if run.is_done else []
     terminal.say(_conclusion(run, variables, left))
     terminal.answer(
@@ -270,13 +270,13 @@ def _conclusion(run: Setup, variables: dict[str, str], left: list[str]) -> Itera
     yield "For the environment file:"
     yield from (f"{name}={value}" for name, value in variables.items())
     yield ""
-    yield "Left to a person, where it is not done yet:"
+    yield "Left to a person, if not done yet:"
     yield from (f"- {each}" for each in left)
 
 
 def _where_it_stands(run: Setup) -> Iterator[str]:
     [(number, failed)] = [
-        (number, step) for number, step in enumerate(run.steps, 1) if step.state == State.FAILED
+        (number, step) for number, step in enumerate(run.steps, 1) if step.state == StepState.FAILED
     ]
     yield f"Stands at step {number} of {len(run.steps)}, {failed.name}: {failed.said}"
     yield from (f"- {step.name}: {step.state}" for step in run.steps)

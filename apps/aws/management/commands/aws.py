@@ -17,9 +17,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from apps.aws import smtp_credentials
 from apps.aws.account import Account
 from apps.aws.doctor import dns_records, email, examination
-from apps.aws.findings import Finding, Status, Unseen
+from apps.aws.doctor.examination import Examined
 from apps.aws.reconciliation import differences
 from apps.aws.tables import table
+from apps.core.audit.findings import Finding, Status, Unseen
 
 from . import _loopback, _setup
 
@@ -28,7 +29,7 @@ _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 
 class Command(BaseCommand):
     help = "The AWS account: what is set up, what is not, and what to do."
-    # What Django's own checks find is a line of `status`, and must not keep it from being told.
+    # `status` reports what Django's own checks find, so they must not stop it.
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -36,24 +37,24 @@ class Command(BaseCommand):
         smtp = parsers.add_parser(
             "smtp-credentials",
             help="make SES's SMTP user and password of an IAM access key",
-            # Or `--secret VALUE` would be taken for the name of a variable, and repeated.
+            # Or argparse would take `--secret VALUE` for --secret-from-env, and print the value.
             allow_abbrev=False,
         )
         smtp.add_argument(
             "--secret-from-env",
             metavar="NAME",
-            help="the variable that has the secret access key; asked for where this is left out",
+            help="the variable that has the secret access key; asked for if left out",
         )
-        smtp.add_argument("--access-key-id", metavar="ID", help="asked for where left out")
+        smtp.add_argument("--access-key-id", metavar="ID", help="asked for if left out")
         smtp.add_argument(
             "--region", default=settings.AWS_SES_REGION_NAME, help="AWS_SES_REGION unless given"
         )
         status = parsers.add_parser(
-            "status", help="look at everything, change nothing; exits with 1 where something fails"
+            "status", help="look at everything, change nothing; exits with 1 if something fails"
         )
         reconcile = parsers.add_parser(
             "reconcile",
-            help="hold the ledger against AWS's own counts; exits with 1 where something fails",
+            help="compare the ledger with AWS's own counts; exits with 1 if something fails",
         )
         dns = parsers.add_parser(
             "dns", help="the DNS records that SES wants, and which of them are there"
@@ -71,7 +72,8 @@ class Command(BaseCommand):
         )
         _setup.add_arguments(plan, setup)
         loopback = parsers.add_parser(
-            "loopback", help="send messages round to ourselves; exits with 1 where one gets lost"
+            "loopback",
+            help="send messages to AWS's simulator and back; exits with 1 if one is lost",
         )
         _loopback.add_arguments(loopback)
         for each in (smtp, status, reconcile, dns, plan, setup, loopback):
@@ -126,12 +128,14 @@ class Command(BaseCommand):
             raise CommandError("Interrupted before anything was changed.", returncode=130) from None
 
     def _status(self, options: dict[str, Any]) -> None:
-        report = examination.examine()
+        examined = examination.examine()
+        is_well = not examination.count(examined, Status.FAIL)
         if options["json"]:
-            self.stdout.write(json.dumps(report.as_dict()))
+            checks = [each.as_dict() for each in examined]
+            self.stdout.write(json.dumps({"ok": is_well, "checks": checks}))
         else:
-            self._tell(report)
-        if not report.is_well:
+            self._tell(examined)
+        if not is_well:
             sys.exit(1)
 
     def _reconcile(self, options: dict[str, Any]) -> None:
@@ -146,13 +150,13 @@ class Command(BaseCommand):
         if not is_well:
             sys.exit(1)
 
-    def _tell(self, report: examination.Report) -> None:
-        for area, lines in groupby(report.lines, key=lambda line: line.check.area):
+    def _tell(self, examined: list[Examined]) -> None:
+        for area, group in groupby(examined, key=lambda each: each.check.area):
             self.stdout.write(f"\n{area}")
-            for line in lines:
-                self._tell_line(line.check.id, line.finding)
-        counts = (f"{report.count(status)} {status}" for status in Status)
-        self.stdout.write(f"\n{', '.join(counts)}. docs/aws.md says what each line is about.")
+            for each in group:
+                self._tell_line(each.check.id, each.finding)
+        counts = (f"{examination.count(examined, status)} {status}" for status in Status)
+        self.stdout.write(f"\n{', '.join(counts)}. docs/aws.md says what each check is about.")
 
     def _tell_line(self, name: str, finding: Finding) -> None:
         styles = {
@@ -183,9 +187,9 @@ def _stopped(unseen: Unseen) -> CommandError:
 
 
 def _access_key(access_key_id: str | None, variable: str | None) -> tuple[str, str]:
-    """The id and the secret. Never from the command line, which every user of the host can read."""
+    """Return the id and the secret, never from arguments: every user of the host sees those."""
     if access_key_id is None and variable == "AWS_SECRET_ACCESS_KEY":
-        # The two belong together; the secret of another variable is another key's.
+        # Only this variable's secret belongs to that id.
         access_key_id = os.environ.get("AWS_ACCESS_KEY_ID")
     if access_key_id is None:
         access_key_id = _asked("Access key id: ", "--access-key-id", input)

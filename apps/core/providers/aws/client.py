@@ -1,6 +1,6 @@
-"""One of boto3's clients for calls that must not be made twice, and that fails in our words."""
+"""The clients of AWS: how each is made, and the one that sends messages."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from botocore import UNSIGNED
 from botocore import exceptions as aws
@@ -9,14 +9,60 @@ from botocore.config import Config
 from apps.core.exceptions import ChannelUnavailableError
 
 from . import errors, session
-from .errors import Vocabulary
+from .errors import CallFailed, Cause, Vocabulary
 
-#: One attempt only: boto3's own retries sent one message three times after a time-out.
-CONFIG = Config(connect_timeout=5, retries={"mode": "standard", "total_max_attempts": 1})
+
+class Timeouts(NamedTuple):
+    """Seconds for the connection and for each answer."""
+
+    connect_s: float
+    answer_s: float
+
+
+#: A person or a turn of a worker waits, and the next one asks again.
+SHORT = Timeouts(3, 5)
+#: A log, a queue or metrics are read page by page.
+READING = Timeouts(5, 20)
+#: CloudFormation reads a whole template.
+CHANGING = Timeouts(5, 30)
+
+#: How often botocore tries what may be repeated.
+TRIES = 3
+
+
+def create(
+    service: str,
+    region: str,
+    timeouts: Timeouts,
+    *,
+    retry: bool = False,
+    signed: bool = True,
+    endpoint: str | None = None,
+    of: Any = None,
+) -> Any:
+    """Make a client of botocore's.
+
+    `retry`: botocore tries again by itself. Only for calls that may be repeated: with its defaults
+    it sent one message three times after a time-out. `endpoint`: in place of the Region's public
+    one. `of`: the session, else a new one. Raises CallFailed for a Region or an endpoint that
+    cannot be.
+    """
+    config = Config(
+        connect_timeout=timeouts.connect_s,
+        read_timeout=timeouts.answer_s,
+        retries={"mode": "standard", "total_max_attempts": TRIES if retry else 1},
+        **({} if signed else {"signature_version": UNSIGNED}),
+    )
+    try:
+        return (of or session.new()).create_client(
+            service, region_name=region, endpoint_url=endpoint, config=config
+        )
+    except (aws.BotoCoreError, ValueError) as error:
+        raise CallFailed(Cause.MISCONFIGURED, str(error), type(error).__name__) from error
 
 
 class AwsClient:
-    """A client with a session of its own.
+    """A client that sends: each call is made once, and fails as a DeliveryError.
 
     It is kept for as long as AWS takes what it sends. After a ChannelUnavailableError the next
     call makes another: the machine may have been given a role, or a new key, meanwhile.
@@ -36,32 +82,34 @@ class AwsClient:
         self._region = region
         self._vocabulary = vocabulary
         self._signed = signed
-        signature = {} if signed else {"signature_version": UNSIGNED}
-        self._config = CONFIG.merge(Config(read_timeout=read_timeout, **signature))
+        self._timeouts = Timeouts(READING.connect_s, read_timeout)
         self._client: Any = None
 
     def open(self) -> None:
-        """Have a client, with credentials where it signs; raises ChannelUnavailableError."""
+        """Have a client, with credentials if it signs; raises ChannelUnavailableError."""
         if self._client is not None:
             return
         try:
-            opened = session.new()
+            self._client = self._made()
+        except CallFailed as failed:
+            raise errors.of_sending(failed, self._vocabulary) from failed
+
+    def _made(self) -> Any:
+        opened = session.new()
+        try:
             if self._signed and opened.get_credentials() is None:
                 raise aws.NoCredentialsError
-            self._client = opened.create_client(
-                self._service, region_name=self._region, config=self._config
-            )
-        except (aws.BotoCoreError, ValueError) as error:
-            # ValueError is that of a region or an address that cannot be.
-            raise ChannelUnavailableError(str(error), code=type(error).__name__) from error
+        except aws.BotoCoreError as error:
+            raise CallFailed(Cause.CREDENTIALS, str(error), type(error).__name__) from error
+        return create(self._service, self._region, self._timeouts, signed=self._signed, of=opened)
 
     def call(self, action: str, **parameters: Any) -> dict[str, Any]:
-        """The answer to one call, by the name of boto3's method; raises DeliveryError."""
+        """Return the answer to one call, by the name of boto3's method; raises DeliveryError."""
         self.open()
         try:
             answer: dict[str, Any] = getattr(self._client, action)(**parameters)
         except (aws.ClientError, aws.BotoCoreError) as error:
-            known = errors.from_exception(error, self._vocabulary)
+            known = errors.of_sending(errors.from_exception(error), self._vocabulary)
             if isinstance(known, ChannelUnavailableError):
                 self._client = None
             raise known from error

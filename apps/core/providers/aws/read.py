@@ -1,69 +1,79 @@
-"""Calls to AWS that send nothing: short, once, and their errors in our words.
+"""Calls to AWS that send no message. They may be repeated, and the caller asks again later."""
 
-Whoever makes one makes it again at the next turn, so no worker is held up for long.
-"""
-
+import time
+from collections.abc import Iterator
 from typing import Any
 
 from botocore import exceptions as aws
 from botocore import xform_name
-from botocore.config import Config
 
-from apps.core.exceptions import (
-    ChannelUnavailableError,
-    DeliveryError,
-    PermanentError,
-    ThrottledError,
-    TransientError,
-)
+from . import client, errors
+from .client import SHORT, Timeouts
+from .errors import CallFailed, Cause
 
-from . import session
+#: SES answers everything but sending once a second
+#: (https://docs.aws.amazon.com/ses/latest/dg/quotas.html).
+SES_PAUSE_S = 1.1
 
-CONFIG = Config(
-    connect_timeout=3, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 1}
-)
-#: The codes for a call that the caller has no right to.
-DENIED = {
-    "AccessDenied",
-    "AccessDeniedException",
-    "AuthorizationError",
-    "AuthorizationErrorException",
-}
+_ses_answers_from = 0.0
 
 
-def client(service: str, region: str) -> Any:
-    """A client of boto3's; raises ChannelUnavailableError for a Region that cannot be."""
+class Reader:
+    """Reads from one service. Each call is named by its right, as in `sns:OptInPhoneNumber`."""
+
+    def __init__(
+        self,
+        service: str,
+        region: str,
+        timeouts: Timeouts = SHORT,
+        *,
+        retry: bool = False,
+        endpoint: str | None = None,
+    ) -> None:
+        """Raises ChannelUnavailableError for a Region that cannot be."""
+        try:
+            self.client = client.create(service, region, timeouts, retry=retry, endpoint=endpoint)
+        except CallFailed as failed:
+            raise errors.of_reading(failed, "") from failed
+
+    def ask(self, permission: str, **parameters: Any) -> dict[str, Any]:
+        """Return the answer to one call.
+
+        Raises ThrottledError, PermanentError for what AWS will not do, ChannelUnavailableError if
+        it takes no such call from us, and TransientError for the rest.
+        """
+        try:
+            return call(self.client, permission.partition(":")[2], **parameters)
+        except CallFailed as failed:
+            raise errors.of_reading(failed, permission) from failed
+
+    def pages(self, permission: str, **parameters: Any) -> Iterator[dict[str, Any]]:
+        """Yield the pages of an answer, for calls that botocore can page; raises as `ask`."""
+        method = xform_name(permission.partition(":")[2])
+        try:
+            yield from self.client.get_paginator(method).paginate(**parameters)
+        except (aws.ClientError, aws.BotoCoreError) as error:
+            raise errors.of_reading(errors.from_exception(error), permission) from error
+
+
+def call(made: Any, action: str, **parameters: Any) -> dict[str, Any]:
+    """Return the answer to one call, spelled as AWS spells the action; raises CallFailed."""
+    _keep_ses_pace(made)
     try:
-        return session.new().create_client(service, region_name=region, config=CONFIG)
-    except (aws.BotoCoreError, ValueError) as error:
-        raise ChannelUnavailableError(str(error), code=type(error).__name__) from error
-
-
-def ask(client: Any, permission: str, **parameters: Any) -> dict[str, Any]:
-    """The answer to one call, which is named by its right, as in `sns:OptInPhoneNumber`.
-
-    Raises ThrottledError, PermanentError for what AWS will not do, ChannelUnavailableError where it
-    takes no call from us at all, and TransientError for the rest.
-    """
-    try:
-        action = xform_name(permission.partition(":")[2])
-        answer: dict[str, Any] = getattr(client, action)(**parameters)
-    except aws.ClientError as error:
-        raise _refused(permission, error) from error
-    except (aws.BotoCoreError, ValueError) as error:
-        raise ChannelUnavailableError(str(error), code=type(error).__name__) from error
+        answer: dict[str, Any] = getattr(made, xform_name(action))(**parameters)
+    except (aws.ClientError, aws.BotoCoreError) as error:
+        raise errors.from_exception(error) from error
+    except ValueError as error:
+        # An endpoint override that is no URL.
+        raise CallFailed(Cause.MISCONFIGURED, str(error), type(error).__name__) from error
     return answer
 
 
-def _refused(permission: str, error: aws.ClientError) -> DeliveryError:
-    said = error.response["Error"]
-    code, words = said.get("Code", ""), said.get("Message", "")
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    if code in DENIED:
-        return ChannelUnavailableError(f"not allowed, needs {permission}", code=code)
-    if code.startswith("Throttl") or code == "TooManyRequestsException" or status == 429:
-        return ThrottledError(words, code=code)
-    if status in (401, 403):
-        return ChannelUnavailableError(words, code=code)
-    kind = PermanentError if 400 <= status < 500 else TransientError
-    return kind(words, code=code)
+def _keep_ses_pace(made: Any) -> None:
+    """Wait until AWS's own SES answers again; a stand-in has no such limit."""
+    global _ses_answers_from
+    if made.meta.service_model.service_name == "sesv2" and made.meta.endpoint_url.endswith(
+        ".amazonaws.com"
+    ):
+        time.sleep(max(0.0, _ses_answers_from - time.monotonic()))
+        _ses_answers_from = time.monotonic() + SES_PAUSE_S

@@ -1,18 +1,18 @@
-"""Where each of our clients of AWS begins."""
+"""The sessions that our clients of AWS are made from."""
 
 from typing import Any
 
 from botocore.loaders import create_loader
 from botocore.session import Session
 
-#: The descriptions of AWS's services: the same for everybody, and slow to read.
+#: The descriptions of AWS's services, shared by all sessions because they are slow to read.
 _descriptions = create_loader()
 
 
 def new() -> Any:
-    """A session of its own: boto3's default one keeps the first credentials it ever saw.
+    """Return a new session: boto3's default one keeps the first credentials that it ever saw.
 
-    One of botocore's, since each of boto3's would lengthen the search path of what they share.
+    It is botocore's, because each of boto3's lengthens the search path of the shared descriptions.
     """
     session = Session()
     session.register_component("data_loader", _descriptions)

@@ -1,4 +1,4 @@
-"""Where AWS plays the recipient: nobody reads what is sent there, and nobody's name suffers.
+"""The addresses and numbers at which AWS simulates a recipient.
 
 The mailbox simulator is that of
 https://docs.aws.amazon.com/ses/latest/dg/send-an-email-from-console.html, which takes a `+label`;
@@ -46,3 +46,6 @@ NUMBERS = {
     "TW": Numbers("+886903444630", "+886903444632"),
     "US": Numbers("+14254147755", "+14254147167"),
 }
+
+#: All of these numbers.
+SIMULATED = frozenset(number for pair in NUMBERS.values() for number in pair)

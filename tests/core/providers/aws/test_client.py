@@ -39,7 +39,7 @@ def test_a_refused_connection_is_transient(
     assert type(caught.value) is TransientError
 
 
-def test_missing_credentials_stop_the_channel_and_are_looked_for_again_at_the_next_call(
+def test_missing_credentials_are_looked_for_again_at_the_next_call(
     endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept = client()

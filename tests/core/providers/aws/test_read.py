@@ -1,6 +1,5 @@
 """What AWS's refusals of a call that sends nothing become: botocore's Stubber answers."""
 
-import boto3
 import pytest
 from botocore.stub import Stubber
 
@@ -11,7 +10,8 @@ from apps.core.exceptions import (
     ThrottledError,
     TransientError,
 )
-from apps.core.providers.aws import read
+from apps.core.providers.aws.client import SHORT, create
+from apps.core.providers.aws.read import Reader
 
 PERMISSION = "sns:ListPhoneNumbersOptedOut"
 
@@ -33,30 +33,47 @@ PERMISSION = "sns:ListPhoneNumbersOptedOut"
 def test_each_refusal_says_what_is_to_be_done(
     code: str, status: int, kind: type[DeliveryError]
 ) -> None:
-    client = boto3.client("sns", region_name="us-east-1")
-    with Stubber(client) as stub:
+    reader = Reader("sns", "us-east-1")
+    with Stubber(reader.client) as stub:
         stub.add_client_error("list_phone_numbers_opted_out", code, "words", status)
         with pytest.raises(DeliveryError) as raised:
-            read.ask(client, PERMISSION)
+            reader.ask(PERMISSION)
     assert type(raised.value) is kind
     assert raised.value.code == code
 
 
 def test_a_missing_right_is_named() -> None:
-    client = boto3.client("sns", region_name="us-east-1")
-    with Stubber(client) as stub:
+    reader = Reader("sns", "us-east-1")
+    with Stubber(reader.client) as stub:
         stub.add_client_error("list_phone_numbers_opted_out", "AuthorizationError", "no", 403)
         with pytest.raises(ChannelUnavailableError, match=f"not allowed, needs {PERMISSION}"):
-            read.ask(client, PERMISSION)
+            reader.ask(PERMISSION)
 
 
-@pytest.mark.parametrize("region", ["", "not a region"])
-def test_a_region_that_cannot_be_is_said(region: str) -> None:
+def test_a_region_that_cannot_be_is_said() -> None:
     with pytest.raises(ChannelUnavailableError):
-        read.ask(read.client("sns", region), PERMISSION)
+        Reader("sns", "not a region")
 
 
 def test_a_call_is_made_once_and_not_waited_for_long() -> None:
-    config = read.client("sns", "us-east-1").meta.config
+    config = Reader("sns", "us-east-1").client.meta.config
     assert config.retries["total_max_attempts"] == 1
     assert config.connect_timeout + config.read_timeout < 10
+
+
+def test_only_a_client_that_may_retry_does() -> None:
+    tries = {
+        retry: create("logs", "us-east-1", SHORT, retry=retry).meta.config.retries
+        for retry in (False, True)
+    }
+    assert tries[False]["total_max_attempts"] == 1
+    assert tries[True]["total_max_attempts"] == 3
+
+
+def test_the_right_that_aws_names_is_the_one_that_is_missing() -> None:
+    reader = Reader("sns", "us-east-1")
+    words = "User: x is not authorized to perform: iam:PassRole on resource: y"
+    with Stubber(reader.client) as stub:
+        stub.add_client_error("list_phone_numbers_opted_out", "AccessDenied", words, 403)
+        with pytest.raises(ChannelUnavailableError, match="not allowed, needs iam:PassRole"):
+            reader.ask(PERMISSION)
