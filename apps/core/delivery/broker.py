@@ -27,10 +27,11 @@ def waiting(queue: str = QUEUE) -> dict[Priority, int]:
 
 
 def workers_online() -> int:
-    """How many workers answer within PING_S; asked by a worker, it is one of them.
+    """Return how many workers that send answer within PING_S.
 
-    It is the worker's main process that answers, whatever its pool is busy with.
+    A worker's main process answers, whatever its pool is busy with.
     """
     with current_app.connection_for_read() as connection:
         inspect = current_app.control.inspect(timeout=PING_S, connection=connection)
-        return len(inspect.ping() or {})
+        answers = inspect.active_queues() or {}
+    return sum(any(queue["name"] == QUEUE for queue in queues) for queues in answers.values())
