@@ -23,7 +23,7 @@ REFUSALS: Mapping[Answer, tuple[str, str, int]] = {
     # Nobody listens; but the port is that of SNS as well.
     "refuse": ("ServiceUnavailable", "Service is unavailable.", 503),
     "throttle": ("TooManyRequestsException", "Maximum sending rate exceeded.", 429),
-    "transient": ("ServiceUnavailable", "Service is unavailable.", 503),
+    "transient": ("RequestTimeout", "The request was not read in time.", 408),
     "permanent": ("MessageRejected", "Address is on a blocked list", 400),
     "quota": ("LimitExceededException", "Daily message quota exceeded.", 400),
     "credentials": (

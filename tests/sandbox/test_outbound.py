@@ -166,7 +166,7 @@ def test_what_cannot_be_read_at_all_is_said_to_be_so(sandbox: RunningSandbox, bo
     ("answer", "expected"),
     [
         ("throttle", (429, "TooManyRequestsException", "Maximum sending rate exceeded.")),
-        ("transient", (503, "ServiceUnavailable", "Service is unavailable.")),
+        ("transient", (408, "RequestTimeout", "The request was not read in time.")),
         ("permanent", (400, "MessageRejected", "Address is on a blocked list")),
         ("quota", (400, "LimitExceededException", "Daily message quota exceeded.")),
         (

@@ -1,13 +1,11 @@
 """Send e-mail through any Django backend: console, SES by SMTP or by its API, or another."""
 
 import smtplib
-from email.utils import formataddr
 from typing import Any
 
-from django.conf import settings
 from django.core.mail import EmailMultiAlternatives, get_connection
 
-from . import ses_headers, smtp_errors
+from . import mail_format, ses_headers, smtp_errors
 from .base import Acceptance, EmailMessage
 
 
@@ -32,12 +30,14 @@ class DjangoMail:
         mail = EmailMultiAlternatives(
             subject=message.subject,
             body=message.text,
-            from_email=formataddr((settings.DEFAULT_FROM_NAME, settings.DEFAULT_FROM_EMAIL)),
-            to=[message.to],
+            from_email=mail_format.our_sender(),
+            to=[mail_format.recipient(message.to)],
             headers=ses_headers.write(message.tags),
             connection=self._connection,
         )
         mail.attach_alternative(message.html, "text/html")
+        # Before the backend: an error of the message itself must not look like a lost answer.
+        mail_format.encode(mail)
         try:
             mail.send()
         except (OSError, smtplib.SMTPException) as error:

@@ -3,6 +3,8 @@
 import smtplib
 import time
 from collections.abc import Sequence
+from email.message import Message
+from email.utils import parseaddr
 from typing import Any
 
 from django.core.mail import EmailMessage
@@ -64,10 +66,10 @@ class EmailBackend(SESBackend, SMTPBackend):
             self.connection.close()
         self.connection = None
 
-    def hand_over(self, message: EmailMessage, sender: str, recipients: list[str]) -> str:
-        payload = message.message().as_bytes(linesep="\r\n")  # type: ignore[call-arg]
+    def hand_over(self, mime: Message, sender: str, recipients: list[str]) -> str:
+        payload = mime.as_bytes(linesep="\r\n")  # type: ignore[call-arg]
         try:
-            reply = self._converse(sender, recipients, payload)
+            reply = self._converse(parseaddr(sender)[1], recipients, payload)
         except BaseException:
             # Also for a time limit of the task: the next message must not read this one's answers.
             self._drop()

@@ -17,8 +17,6 @@ from apps.core.exceptions import (
 #: Those of every service, beside whatever comes with HTTP 401 or 403
 #: (https://docs.aws.amazon.com/sns/latest/api/CommonErrors.html).
 _COMMON: Mapping[str, type[DeliveryError]] = {
-    "ServiceUnavailable": TransientError,
-    "ServiceUnavailableException": TransientError,
     "ValidationError": PermanentError,
     "ValidationException": PermanentError,
     "AccessDenied": ChannelUnavailableError,
