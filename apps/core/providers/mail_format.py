@@ -12,7 +12,7 @@ import idna
 from django.conf import settings
 from django.core.mail import EmailMessage
 
-from ..exceptions import ChannelUnavailableError, PermanentError
+from ..exceptions import ChannelUnavailableError, NotSendable
 
 #: Bodies become short lines of ASCII, so a server need not offer 8BITMIME (RFC 6152) and no line is
 #: longer than 998 characters (RFC 5321, 4.5.3.1.6).
@@ -46,11 +46,11 @@ def _sender(name: str, address: str) -> str:
 
 
 def recipient(text: str) -> str:
-    """Return an address in ASCII without a name; raise PermanentError if it has no such form."""
+    """Return an address in ASCII without a name; raise NotSendable if it has no such form."""
     try:
         return ascii_address(parseaddr(text)[1] or text)
     except ValueError as error:
-        raise PermanentError(f"the address cannot be encoded: {error}", code="address") from error
+        raise NotSendable(f"the address cannot be encoded: {error}", code="address") from error
 
 
 def ascii_address(address: str) -> str:
@@ -67,14 +67,14 @@ def ascii_address(address: str) -> str:
 
 
 def encode(mail: EmailMessage) -> Message:
-    """Return the message as MIME; raise PermanentError if it cannot be encoded."""
+    """Return the message as MIME; raise NotSendable if it cannot be encoded."""
     mail.encoding = QUOTED_PRINTABLE
     try:
         mime: Message = mail.message()
         mime.as_bytes()
     except (ValueError, LookupError, MessageError) as error:
         # Nothing was sent. ValueError includes a line break in a header and UnicodeError.
-        raise PermanentError(f"it cannot be encoded: {error}", code="encoding") from error
+        raise NotSendable(f"it cannot be encoded: {error}", code="encoding") from error
     return mime
 
 

@@ -5,7 +5,7 @@ from django.conf import settings
 
 from apps.core.message import segments
 
-from ..exceptions import ChannelUnavailableError, PermanentError
+from ..exceptions import ChannelUnavailableError, NotSendable, PermanentError
 from .aws.answers import message_id
 from .aws.client import AwsClient
 from .aws.errors import Vocabulary
@@ -41,6 +41,12 @@ class SNS:
     def prepare(self) -> None:
         """Open the client; boto3 opens and keeps the connections itself."""
         self._client.open()
+
+    def check(self, message: SMSMessage) -> None:
+        try:
+            f"{message.to} {message.text}".encode()
+        except UnicodeEncodeError as error:
+            raise NotSendable(f"it cannot be encoded: {error}", code="encoding") from error
 
     def send(self, message: SMSMessage) -> Acceptance:
         answer = self._client.call(

@@ -11,6 +11,7 @@ from apps.core.exceptions import (
     AmbiguousError,
     ChannelUnavailableError,
     DeliveryError,
+    NotSendable,
     PermanentError,
     ThrottledError,
     TransientError,
@@ -128,8 +129,11 @@ def test_an_error_answer_becomes_our_error_after_one_call(
 
 
 def test_a_text_that_cannot_be_encoded_is_refused_unsent(endpoint: Endpoint) -> None:
-    with pytest.raises(PermanentError):
-        sns.SNS().send(SMSMessage(MESSAGE.to, "half an emoji \ud83d"))
+    message = SMSMessage(MESSAGE.to, "half an emoji \ud83d")
+    with pytest.raises(NotSendable):
+        sns.SNS().check(message)
+    with pytest.raises(NotSendable):
+        sns.SNS().send(message)
     assert endpoint.bodies == []
 
 

@@ -11,6 +11,7 @@ from apps.core.exceptions import (
     AmbiguousError,
     ChannelUnavailableError,
     DeliveryError,
+    NotSendable,
     PermanentError,
     ThrottledError,
     TransientError,
@@ -137,7 +138,7 @@ def test_a_message_that_cannot_be_encoded_is_refused_unsent(
     backend = settings.EMAIL_TRANSPORTS.get(
         transport, "django.core.mail.backends.smtp.EmailBackend"
     )
-    with pytest.raises(PermanentError):
+    with pytest.raises(NotSendable):
         DjangoMail(backend).send(replace(MESSAGE, **change))
     assert sandbox.messages() == []
 

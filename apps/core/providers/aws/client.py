@@ -7,7 +7,7 @@ from botocore import exceptions as aws
 from botocore.config import Config
 from botocore.parsers import ResponseParserError
 
-from apps.core.exceptions import AmbiguousError, ChannelUnavailableError, PermanentError
+from apps.core.exceptions import AmbiguousError, ChannelUnavailableError, NotSendable
 
 from . import errors, session
 from .errors import Vocabulary
@@ -68,7 +68,7 @@ class AwsClient:
             raise known from error
         except UnicodeEncodeError as error:
             # While the request was written, so nothing was sent.
-            raise PermanentError(str(error), code=type(error).__name__) from error
+            raise NotSendable(str(error), code=type(error).__name__) from error
         except (ResponseParserError, LookupError, TypeError, ValueError) as error:
             # botocore's parsers fail in many ways for an answer that is not AWS's.
             raise AmbiguousError(
