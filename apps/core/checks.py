@@ -9,6 +9,8 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.utils.module_loading import import_string
 
+from .exceptions import ChannelUnavailableError
+from .providers import mail_format
 from .states import Channel, Priority
 
 _ABOVE_ZERO = (
@@ -51,6 +53,12 @@ def _email() -> Iterator[CheckMessage]:
             1,
             f"AWS_SES_TLS is {settings.AWS_SES_TLS!r}.",
             "Use starttls (ports 25, 587, 2587), implicit (465, 2465) or none (sandbox).",
+        )
+    try:
+        mail_format.our_sender()
+    except ChannelUnavailableError as error:
+        yield _error(
+            20, f"{error.detail}.", "Write an address, or a name and <address>, on one line."
         )
     backend, ours = settings.EMAIL_BACKEND, settings.SES_BACKEND
     named = settings.EMAIL_TRANSPORT != "smtp" or backend in settings.EMAIL_TRANSPORTS.values()

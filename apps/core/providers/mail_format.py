@@ -84,5 +84,5 @@ def _named(name: str, address: str) -> str:
     if name.isascii() and "=?" not in name:
         return formataddr((name, address))
     # Encoded words of at most 75 characters (RFC 2047), on one line: SES's API refuses folded text.
-    words = re.sub(r"\r?\n[ \t]*", " ", Header(name, "utf-8").encode())
+    words = re.sub(r"\r?\n[ \t]*", " ", Header(name, "utf-8").encode(maxlinelen=75))
     return f"{name if name.isascii() else words} <{address}>"
