@@ -207,7 +207,7 @@ SMS_DELIVERY_LOG_GROUP = env.str("SMS_DELIVERY_LOG_GROUP", "")
 SMS_MONTHLY_SPEND_LIMIT_USD = env.decimal("SMS_MONTHLY_SPEND_LIMIT_USD", Decimal(50))
 # The share of that limit which is kept for urgent messages. The warning at 80 % must come first.
 SMS_URGENT_RESERVE = env.decimal("SMS_URGENT_RESERVE", Decimal("0.1"))
-if not 0 <= SMS_URGENT_RESERVE < Decimal("0.2"):
+if not (SMS_URGENT_RESERVE.is_finite() and 0 <= SMS_URGENT_RESERVE < Decimal("0.2")):
     refuse(f"SMS_URGENT_RESERVE is {SMS_URGENT_RESERVE}; it must be at least 0 and below 0.2.")
 SMS_PRICES_USD: dict[str, Decimal] = env.prices("SMS_PRICES_USD", "US=0.00645")
 SMS_MAX_PRICE_USD = env.decimal("SMS_MAX_PRICE_USD", Decimal("0.50"))
