@@ -17,7 +17,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
 from apps.core import conf
-from apps.core.guards import circuit_breaker
+from apps.core.guards import circuit_breaker, suppressions
 from apps.core.message import routing
 from apps.core.models import ChannelStop, Delivery, NotificationDeliveryLog, ProviderEvent
 from apps.core.models.channel_stop import StopCause
@@ -91,7 +91,9 @@ def cleanup_logs() -> int:
         delivery__state__in=FINISHED,
         delivery__finished_at__lt=Now() - conf.log_retention(),
     )
-    _delete(ProviderEvent.objects.filter(received_at__lt=Now() - conf.log_retention()))
+    # The rule of three soft bounces counts events.
+    kept = max(conf.log_retention(), suppressions.SOFT_WINDOW)
+    _delete(ProviderEvent.objects.filter(received_at__lt=Now() - kept))
     return _delete(old)
 
 
