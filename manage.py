@@ -17,6 +17,8 @@ def _nobody_reads() -> bool:
 
 
 if __name__ == "__main__":
+    # A migration or a report may take minutes.
+    os.environ.setdefault("DATABASE_STATEMENT_TIMEOUT_S", "0")
     environment.configure()
     from django.core.management import execute_from_command_line
 

@@ -1,1 +1,1 @@
-"""Measurements of the running system: `make bench`."""
+"""`make bench`: measure the running system from outside."""

@@ -1,4 +1,4 @@
-"""`make bench`: run every measurement, keep the results as JSON, and print them last."""
+"""`make bench`: run every measurement, keep the results, and print them as JSON last."""
 
 import json
 import os
@@ -17,7 +17,7 @@ def main() -> None:
         "at": started.isoformat(timespec="seconds"),
         "python": platform.python_version(),
         "cores": os.cpu_count(),
-        "benchmarks": [approve.measure(), pace.measure(), pace.measure_beside_texts()],
+        "benchmarks": [approve.measure(), pace.measure(), pace.measure_during_texts()],
     }
     RESULTS.mkdir(exist_ok=True)
     text = json.dumps(report)

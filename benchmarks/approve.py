@@ -1,7 +1,7 @@
-"""How long the approve request takes, while each call to a provider takes two seconds.
+"""Measure the approve request while each call to a provider takes two seconds.
 
-The same requests are made against a sandbox that answers at once: the ratio of the two medians
-says what the provider's slowness costs the person who clicks. Which is what it should be: nothing.
+The same requests are measured with a provider that answers at once. The ratio of the two medians
+should be about 1: a slow provider must not slow the person who clicks.
 """
 
 import http.client
@@ -23,8 +23,8 @@ SLOW_S = 2.0
 
 
 def measure() -> dict[str, Any]:
-    """The approve request's duration in milliseconds, with slow providers and with fast ones."""
-    slow, fast = (_with_latency(seconds) for seconds in (SLOW_S, 0.0))
+    """Return the request's duration in milliseconds, and its ratio to a fast provider's."""
+    slow, fast = (_durations(latency_s) for latency_s in (SLOW_S, 0.0))
     return {
         "name": "approve",
         "requests": REQUESTS,
@@ -35,15 +35,15 @@ def measure() -> dict[str, Any]:
     }
 
 
-def _with_latency(seconds: float) -> list[float]:
+def _durations(latency_s: float) -> list[float]:
     with tempfile.TemporaryDirectory(prefix="rs-bench-") as folder:
         var = Path(folder)
-        with running_stack(var, SANDBOX_LATENCY=str(seconds)) as stack:
+        with running_stack(var, SANDBOX_LATENCY=str(latency_s)) as stack:
             return list(_approvals(stack, _waiting_repairs(stack)))[WARM_UP:]
 
 
 def _waiting_repairs(stack: Stack) -> list[int]:
-    """Repairs of the demo's fleet that wait for its manager."""
+    """Create repairs that wait for the demo's fleet manager; return their keys."""
     code = (
         "from decimal import Decimal\n"
         "from apps.repairs.models import Damage, FleetUnit, Position, Profile\n"
@@ -73,7 +73,7 @@ def _approvals(stack: Stack, repairs: list[int]) -> Iterator[float]:
 
 
 class _Browser:
-    """Just enough of one: cookies and the CSRF token."""
+    """Keeps cookies, and sends the CSRF token."""
 
     def __init__(self, connection: http.client.HTTPConnection) -> None:
         self._connection = connection

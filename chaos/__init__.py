@@ -1,1 +1,1 @@
-"""Faults, on purpose: `make chaos` breaks a whole running system and counts what arrived."""
+"""`make chaos`: break a running system on purpose, and count what arrived."""

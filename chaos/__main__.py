@@ -1,7 +1,6 @@
-"""`make chaos`: run every scenario, one after the other, and print what came of each.
+"""`make chaos`: run every scenario, one after the other, and print the results.
 
-The last line is one line of JSON, which chaos/results/ keeps; the exit status is 1 where a promise
-was broken.
+The last line is JSON and is kept in chaos/results/. The exit status is 1 if a promise was broken.
 """
 
 import argparse
@@ -56,11 +55,11 @@ def main() -> int:
 
 
 def _run(names: list[str], seed: int, quick: bool) -> Iterator[dict[str, Any]]:
-    """The results of scenarios in a process of their own; one that gives none is a problem too."""
-    left = list(names)
+    """Yield the results of scenarios, run in another process; a missing result is a problem."""
+    missing = list(names)
     options = [f"--seed={seed}", *(["--quick"] if quick else [])]
     with subprocess.Popen(
-        [sys.executable, "-m", "chaos.scenario", *names, *options],
+        [sys.executable, "-m", "chaos.runner", *names, *options],
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -70,10 +69,14 @@ def _run(names: list[str], seed: int, quick: bool) -> Iterator[dict[str, Any]]:
         assert process.stdout
         for line in process.stdout:
             result = json.loads(line)
-            left.remove(result["name"])
+            missing.remove(result["name"])
             yield result
-    for name in left:
-        yield {"name": name, "seed": seed, "problems": [f"ended with {process.returncode}"]}
+    for name in missing:
+        yield {
+            "name": name,
+            "seed": seed,
+            "problems": [f"no result, exit status {process.returncode}"],
+        }
 
 
 def _print_table(results: list[dict[str, Any]]) -> None:
@@ -95,7 +98,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m chaos", description=__doc__)
     parser.add_argument("--only", nargs="+", choices=SCENARIOS, metavar="NAME")
     parser.add_argument("--seed", type=int, default=random.randrange(10_000))
-    parser.add_argument("--quick", action="store_true", help="those of make chaos-quick")
+    parser.add_argument("--quick", action="store_true", help="the scenarios of make chaos-quick")
     return parser.parse_args()
 
 

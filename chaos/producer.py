@@ -1,7 +1,7 @@
-"""What the application's views would do: commit notifications, one after the other.
+"""Commit notifications as the application's views do.
 
-Each message carries a mark of its own, the job's number, which its subject or its text shows. By
-that mark the messages are counted where they arrive, so that no id of the application is trusted.
+Each message shows a job number of its own in its subject or text. Messages are counted by it where
+they arrive.
 """
 
 import random
@@ -25,71 +25,71 @@ from apps.core.states import Priority
 
 KIND = "repair_approved"
 THREADS = 4
-#: One in so many is committed late, from a transaction that is held open for so many seconds.
+#: One in so many transactions is held open, for so many seconds.
 HELD_ONE_IN, HELD_S = 10, 0.3
-#: Seconds for which a call is made again whose database connection died.
+#: Seconds during which a call is repeated if its database connection died.
 RETRY_S, RETRY_EVERY_S = 60.0, 0.2
 
 _numbers = count(1)
 
 
 @dataclass(frozen=True)
-class Order:
-    """One notification to be made, so many seconds after the first one."""
+class PlannedNotification:
+    """One notification to commit, `at_s` seconds after the first one."""
 
-    mark: str
+    job_number: str
     person: User
     priority: Priority
     at_s: float
+    #: Whether its transaction is held open for HELD_S.
     held: bool
     #: Seconds after its commit for which it is scheduled.
     later_s: float = 0.0
 
 
-def make_people(number: int) -> list[User]:
-    """So many people with addresses that are verified, who agreed to text messages."""
+def make_people(count: int) -> list[User]:
+    """Create people with verified addresses who agreed to text messages."""
     people = User.objects.bulk_create(
-        [User(username=f"person{n}", first_name=f"Person {n}") for n in range(number)]
+        [User(username=f"person{n}", first_name=f"Person {n}") for n in range(count)]
     )
     Contact.objects.bulk_create([_contact(person, n) for n, person in enumerate(people)])
     return people
 
 
-def make_orders(
+def plan_notifications(
     people: list[User],
     rng: random.Random,
     *,
-    number: int,
+    count: int,
     over_s: float,
     priorities: tuple[Priority, ...],
     later_s: float,
-) -> list[Order]:
-    """Orders spread evenly over the seconds; half of them scheduled where `later_s` is given."""
+) -> list[PlannedNotification]:
+    """Spread notifications evenly over the seconds; half are scheduled if `later_s` is not 0."""
     return [
-        Order(
-            mark=f"C-{next(_numbers):06d}",
-            # Each his own: a bounce of one message keeps the next ones from the same address.
+        PlannedNotification(
+            job_number=f"C-{next(_numbers):06d}",
+            # One person each: a bounce would suppress later messages to the same address.
             person=people[position % len(people)],
             priority=rng.choice(priorities),
-            at_s=over_s * position / number,
+            at_s=over_s * position / count,
             held=rng.randrange(HELD_ONE_IN) == 0,
             later_s=rng.choice([0.0, rng.uniform(0.0, later_s)]),
         )
-        for position in range(number)
+        for position in range(count)
     ]
 
 
 class Producer:
-    """Makes the orders in a few threads of its own; `committed` grows as they are committed.
+    """Commits the planned notifications from several threads; `committed` grows meanwhile.
 
-    `twice` wakes a worker once more for each, at once.
+    With `wake_twice` it wakes a worker once more for each.
     """
 
-    def __init__(self, orders: list[Order], *, twice: bool = False) -> None:
-        self.committed: list[Order] = []
-        self.retried = 0
-        self._orders = iter(orders)
-        self._twice = twice
+    def __init__(self, planned: list[PlannedNotification], *, wake_twice: bool = False) -> None:
+        self.committed: list[PlannedNotification] = []
+        self._planned = iter(planned)
+        self._wake_twice = wake_twice
         self._lock = threading.Lock()
         self._started_at = 0.0
         self._failures: list[Exception] = []
@@ -101,74 +101,70 @@ class Producer:
             thread.start()
 
     def join(self) -> None:
-        """Wait for the last commit; raises what a thread failed with."""
+        """Wait for the last commit; raise the error of a thread that failed."""
         for thread in self._threads:
             thread.join()
         if self._failures:
             raise self._failures[0]
 
-    @property
-    def working(self) -> bool:
-        return any(thread.is_alive() for thread in self._threads)
-
     def _work(self) -> None:
         try:
-            for order in self._mine():
-                time.sleep(max(0.0, self._started_at + order.at_s - time.monotonic()))
-                self._commit(order)
+            for each in self._take():
+                time.sleep(max(0.0, self._started_at + each.at_s - time.monotonic()))
+                self._commit(each)
         except (OperationalError, InterfaceError) as error:
             self._failures.append(error)
         finally:
             connection.close()
 
-    def _mine(self) -> Iterator[Order]:
+    def _take(self) -> Iterator[PlannedNotification]:
+        """Yield notifications that no other thread has taken."""
         while True:
             with self._lock:
-                order = next(self._orders, None)
-            if order is None:
+                each = next(self._planned, None)
+            if each is None:
                 return
-            yield order
+            yield each
 
-    def _commit(self, order: Order) -> None:
-        """Until it is committed. Where the commit's own answer was lost, the key makes it one."""
+    def _commit(self, planned: PlannedNotification) -> None:
+        """Repeat until committed. The dedup key makes it one if only the answer was lost."""
         give_up_at = time.monotonic() + RETRY_S
         while True:
             try:
-                _notify(order)
+                _notify(planned)
             except (OperationalError, InterfaceError):
                 connection.close()
                 if time.monotonic() > give_up_at:
                     raise
-                self.retried += 1
                 time.sleep(RETRY_EVERY_S)
             else:
                 break
-        self.committed.append(order)
-        if self._twice:
-            found = Delivery.objects.filter(notification__dedup_key=order.mark)
-            wakeups.wake(list(found))
+        self.committed.append(planned)
+        if self._wake_twice:
+            deliveries = Delivery.objects.filter(notification__dedup_key=planned.job_number)
+            wakeups.wake(list(deliveries))
 
 
-def _notify(order: Order) -> None:
-    later = timezone.now() + timedelta(seconds=order.later_s)
+def _notify(planned: PlannedNotification) -> None:
+    later = timezone.now() + timedelta(seconds=planned.later_s)
     with transaction.atomic():
         NotificationService().notify(
             KIND,
-            order.person,
-            context(order.mark),
-            priority=order.priority,
+            planned.person,
+            context(planned.job_number),
+            priority=planned.priority,
             action_url="/repairs/1/",
-            dedup_key=order.mark,
-            scheduled_for=later if order.later_s else None,
+            dedup_key=planned.job_number,
+            scheduled_for=later if planned.later_s else None,
         )
-        if order.held:
+        if planned.held:
             time.sleep(HELD_S)
 
 
-def context(mark: str) -> dict[str, Any]:
-    """What the message says; the mark is the number of its job."""
+def context(job_number: str) -> dict[str, Any]:
+    """Return the kind's sample context with this job number."""
     sample = kinds.get(KIND).sample.model_dump()
-    return sample | {"job": sample["job"] | {"number": mark}}
+    return sample | {"job": sample["job"] | {"number": job_number}}
 
 
 def _contact(person: User, number: int) -> Contact:

@@ -1,9 +1,8 @@
-"""The whole system on this machine, private to one process: what a scenario breaks.
+"""The rig: the whole system on this machine, for a scenario to break.
 
-PostgreSQL, Redis, the sandbox in place of SES and SNS, the web process that takes the providers'
-events, two workers and beat, in a folder and on ports of their own. Nothing of it outlives the
-process, and nothing in here needs Django, since the settings are read only once it is known where
-everything listens.
+It has PostgreSQL, Redis, the sandbox, a web process, two workers and beat, in a folder and on ports
+of its own. Nothing outlives the process. This module does not need Django, because the settings can
+be read only after the ports are chosen.
 """
 
 import os
@@ -12,19 +11,24 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from urllib.request import ProxyHandler, build_opener
 
-from chaos.points import KILLS
-from chaos.service import Service, tended
+import redis
+
+from chaos.event_source import EventSource, running_event_source
+from chaos.forwarder import Forwarder, running_forwarder
+from chaos.kill_points import REQUEST_FOLDER
+from chaos.service import Service, supervised
 from sandbox.testing import RunningSandbox, running_sandbox
 from tools.postgres import PostgreSQL
 from tools.processes import LOOPBACK, free_ports, redis_answers, redis_command, wait_until
 from tools.stack import committed_environment
 
 BIN = Path(sys.executable).parent
-#: The processes of one worker: as many calls may be in flight when it is killed.
+#: Processes of one worker, so also the most calls in flight when it is killed.
 PROCESSES = 4
 READY_S = 120.0
 WEBHOOK = "/webhooks/aws/sns"
@@ -32,34 +36,53 @@ WEBHOOK = "/webhooks/aws/sns"
 _http = build_opener(ProxyHandler({}))
 
 
-class Rig:
-    """What runs, and what each of its processes has been told.
+@dataclass(frozen=True)
+class RigPlan:
+    """What a rig has that differs between scenarios."""
 
-    `worker_app` and `beat_app` are the Celery applications of the workers and of beat.
-    """
+    #: Whether the sandbox posts SES's events.
+    events: bool = False
+    #: Whether an EventSource of the harness publishes them instead, by webhook and queue.
+    event_source: bool = False
+    #: Whether there is a replica of Redis, and a forwarder that can be pointed to it.
+    redis_replica: bool = False
+    #: Environment variables beyond those of every rig.
+    settings: Mapping[str, str] = field(default_factory=dict)
+    #: The Celery applications of the workers and of beat.
+    worker_app: str = "rs_systems"
+    beat_app: str = "rs_systems"
+
+
+class Rig:
+    """The running services and their environment."""
+
+    forwarder: Forwarder
+    event_source: EventSource
 
     def __init__(
         self,
+        plan: RigPlan,
         folder: Path,
         sandbox: RunningSandbox,
         web_port: int,
         settings: Mapping[str, str],
-        *,
-        worker_app: str,
-        beat_app: str,
     ) -> None:
         self.sandbox = sandbox
         self.postgres = PostgreSQL(_folder_in(folder, "postgres"), "--max_connections=300")
-        [self.redis_port] = free_ports(1)
         self.site = f"http://{LOOPBACK}:{web_port}"
-        #: Where the workers of chaos.worker look for an order to die, by its point's name.
-        self.kills = _folder_in(folder, "kills")
+        #: Where the workers of chaos.worker look for requests to die or to stop.
+        self.request_folder = _folder_in(folder, "requests")
+        #: Where the application connects to Redis, and where Redis and its replica listen.
+        self.redis_port, self.primary_port, self.replica_port = free_ports(3)
+        if not plan.redis_replica:
+            self.primary_port = self.redis_port
         self.environment = {**_environment(self, folder), **settings}
+        self._plan = plan
         self._folder = folder
-        self._worker_app, self._beat_app = worker_app, beat_app
         self._numbers = count(1)
         self.services: list[Service] = []
-        self.redis = self._add("redis", redis_command(self.redis_port, folder))
+        self.redis = self._add_redis("redis", self.primary_port)
+        self.replica = self._add_redis("replica", self.replica_port) if plan.redis_replica else None
         self.workers = [self.add_worker(), self.add_worker()]
         self.beat = self.add_beat("beat")
         bind = f"--bind={LOOPBACK}:{web_port}"
@@ -67,50 +90,70 @@ class Rig:
         self.web = self._add("web", gunicorn)
 
     def start_stores(self) -> None:
-        """Start the database, which is empty, and Redis."""
+        """Start an empty database, and Redis."""
         self.postgres.start()
         self.postgres.create_database()
         self.start_redis()
 
     def start_redis(self) -> None:
         self.redis.start()
-        wait_until(lambda: redis_answers(self.redis_port), "Redis answers")
+        wait_until(lambda: redis_answers(self.primary_port), "Redis answers")
+        if self.replica:
+            self.replica.start()
+            wait_until(lambda: redis_answers(self.replica_port), "the replica answers")
+            redis.Redis(port=self.replica_port).replicaof(LOOPBACK, self.primary_port)
+            wait_until(self._replica_has_a_copy, "the replica has a copy")
+
+    def fail_over_redis(self) -> None:
+        """Swap primary and replica; new connections follow, open ones stay where they are."""
+        redis.Redis(port=self.replica_port).replicaof("NO", "ONE")
+        self.forwarder.target_port = self.replica_port
+        redis.Redis(port=self.primary_port).replicaof(LOOPBACK, self.replica_port)
 
     def start(self) -> None:
-        """Start everything that works on the migrated database, and wait until it is up."""
-        waited_for = [*self.workers, self.beat, self.web]
-        for service in waited_for:
+        """Start what needs the migrated database, and wait until it is up."""
+        services = [*self.workers, self.beat, self.web]
+        for service in services:
             service.start()
-        for service in waited_for:
+        for service in services:
             self.wait_for(service)
 
     def wait_for(self, service: Service) -> None:
         """Wait until the present process of the service is up."""
-        ready = self._web_answers if service is self.web else service.is_ready
+        is_ready = self._web_answers if service is self.web else service.is_ready
         try:
-            wait_until(ready, f"{service.name} is ready", READY_S)
+            wait_until(is_ready, f"{service.name} is ready", READY_S)
         except AssertionError as error:
-            raise AssertionError(f"{error}\n{service.last_words()}") from None
+            raise AssertionError(f"{error}\n{service.log_tail()}") from None
 
     def add_worker(self) -> Service:
-        """One more worker, not started yet."""
+        """Add a worker, not started yet."""
         name = f"worker{next(self._numbers)}"
         options = [f"--hostname={name}@chaos", f"--concurrency={PROCESSES}"]
         return self._celery(
-            name, self._worker_app, "worker", *options, "--without-gossip", "--without-mingle"
+            name, self._plan.worker_app, "worker", *options, "--without-gossip", "--without-mingle"
         )
 
     def add_beat(self, name: str) -> Service:
-        """One more beat, not started yet."""
+        """Add a beat, not started yet."""
         schedule = self._folder / f"{name}-schedule"
-        return self._celery(name, self._beat_app, "beat", f"--schedule={schedule}", "--pidfile=")
+        return self._celery(
+            name, self._plan.beat_app, "beat", f"--schedule={schedule}", "--pidfile="
+        )
 
     def _celery(self, name: str, application: str, kind: str, *options: str) -> Service:
         command = [str(BIN / "celery"), f"--app={application}", kind, *options]
         return self._add(name, command, {"worker": " ready.", "beat": " is starting."}[kind])
 
-    def _add(self, name: str, command: list[str], ready_words: str = "") -> Service:
-        service = Service(name, command, self.environment, self._folder, ready_words=ready_words)
+    def _replica_has_a_copy(self) -> bool:
+        info = redis.Redis(port=self.replica_port).info("replication")
+        return bool(info["master_link_status"] == "up")
+
+    def _add_redis(self, name: str, port: int) -> Service:
+        return self._add(name, redis_command(port, _folder_in(self._folder, name)))
+
+    def _add(self, name: str, command: list[str], ready_text: str = "") -> Service:
+        service = Service(name, command, self.environment, self._folder, ready_text=ready_text)
         self.services.append(service)
         return service
 
@@ -123,42 +166,41 @@ class Rig:
 
 
 @contextmanager
-def running_rig(
-    *,
-    seed: int,
-    events: bool,
-    settings: Mapping[str, str],
-    worker_app: str,
-    beat_app: str,
-    keep: bool,
-) -> Iterator[Rig]:
-    """The stores and the sandbox, running; the rest starts when the database is migrated.
+def running_rig(plan: RigPlan, *, seed: int, keep: bool) -> Iterator[Rig]:
+    """Start the stores and the sandbox; the caller migrates the database and starts the rest.
 
-    `events`: whether the sandbox tells of its e-mails' fates. `keep` leaves the folder with all
-    the logs behind; nothing else ever stays.
+    With `keep` the folder with the logs stays.
     """
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="rs-chaos-"))
-        folder.chmod(0o755)  # PostgreSQL may have to run as somebody else
+        folder.chmod(0o755)  # PostgreSQL may run as another user
         if keep:
             print(f"the logs are in {folder}", file=sys.stderr)
         else:
             stack.callback(shutil.rmtree, folder)
-        [web_port] = free_ports(1)
+        [web_port, source_port] = free_ports(2)
+        webhook = f"http://{LOOPBACK}:{web_port}{WEBHOOK}"
         sandbox = stack.enter_context(
-            running_sandbox(
-                events_url=f"http://{LOOPBACK}:{web_port}{WEBHOOK}" if events else "", seed=seed
-            )
+            running_sandbox(events_url=webhook if plan.events else "", seed=seed)
         )
-        rig = Rig(folder, sandbox, web_port, settings, worker_app=worker_app, beat_app=beat_app)
+        settings = dict(plan.settings)
+        if plan.event_source:
+            source = stack.enter_context(running_event_source(source_port, webhook))
+            settings |= source.settings
+        rig = Rig(plan, folder, sandbox, web_port, settings)
+        if plan.event_source:
+            rig.event_source = source
+        if plan.redis_replica:
+            forwarder = running_forwarder(rig.redis_port, rig.primary_port)
+            rig.forwarder = stack.enter_context(forwarder)
         stack.callback(rig.postgres.stop)
-        stack.enter_context(tended(rig.services))
+        stack.enter_context(supervised(rig.services))
         rig.start_stores()
         yield rig
 
 
 def _environment(rig: Rig, folder: Path) -> dict[str, str]:
-    """The whole environment of each process: the committed values, pointed to the rig."""
+    """Return the whole environment of each process: the committed values, pointed to the rig."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     return (
         kept
@@ -167,7 +209,7 @@ def _environment(rig: Rig, folder: Path) -> dict[str, str]:
             "DJANGO_SETTINGS_MODULE": "rs_systems.settings",
             "ENV_FILE": os.devnull,
             "VAR_DIR": str(folder),
-            KILLS: str(rig.kills),
+            REQUEST_FOLDER: str(rig.request_folder),
             "PYTHONUNBUFFERED": "1",
             "SITE_URL": rig.site,
             "DATABASE_URL": rig.postgres.url,

@@ -1,11 +1,14 @@
-"""One scenario on a running rig, from the first commit to the verdict."""
+"""One scenario on a running rig, from the first commit to the result."""
 
 import json
+import os
 import random
+import signal
 import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from io import StringIO
 from typing import Any
 
@@ -21,28 +24,31 @@ from apps.core import conf
 from apps.core.delivery import broker, sweeps
 from apps.core.models import Delivery
 from apps.core.states import DeliveryState, Priority
-from chaos import books
-from chaos.points import Point
-from chaos.producer import Producer, make_orders
+from chaos import arrivals, delivery_log
+from chaos.arrivals import Arrivals, Key
+from chaos.kill_points import STOP, STOPPED, KillPoint
+from chaos.producer import PlannedNotification, Producer, plan_notifications
 from chaos.rig import PROCESSES, Rig
 from chaos.scenarios import Scenario
 from chaos.service import Service
-from chaos.verdict import SHOWN, Figures, Result, judge
+from chaos.verdict import MOST_SHOWN, Figures, Result, judge
 
 LOOK_EVERY_S = 0.25
-#: Seconds beyond the promise for which a scenario is watched: how late it was is worth knowing.
+#: Seconds beyond the promise for which a scenario is watched, to know how late it was.
 GRACE_S = 90.0
-#: Seconds without an arrival and with nothing waiting in the broker, after which it is quiet.
+#: The system is quiet after so many seconds without an arrival or a waiting wake-up.
 QUIET_S = 2.0
-#: Seconds for anything else that a scenario waits for.
+#: Seconds after which any other wait fails.
 PATIENCE_S = 90.0
-#: The sandbox's answers that are none.
+#: Seconds that a late process is given to make its call.
+LATE_CALL_S = 3.0
+#: The sandbox's rules that accept a message and never answer.
 UNANSWERED = ("accept_then_hang", "accept_then_drop")
 QUICK_MESSAGES, QUICK_OVER_S = 60, 2.0
 
 
 class Run:
-    """What a fault may use: the rig, a chance of its own, the time, and where to note things."""
+    """Runs one scenario; its fault gets this object, with the rig, random choices and waits."""
 
     def __init__(
         self, rig: Rig, scenario: Scenario, people: list[User], seed: int, *, quick: bool
@@ -52,38 +58,38 @@ class Run:
         self.rng = random.Random(f"{scenario.name} {seed}")
         #: Calls that may have been in flight when a fault struck.
         self.in_flight = 0
-        #: Calls whose message was taken and that were never answered.
+        #: Calls that the sandbox accepted and never answered.
         self.unanswered = 0
         self.extras: dict[str, Any] = {}
         self.problems: list[str] = []
-        self.orders = make_orders(
+        self.planned = plan_notifications(
             people,
             self.rng,
-            number=QUICK_MESSAGES if quick else scenario.messages,
+            count=QUICK_MESSAGES if quick else scenario.messages,
             over_s=QUICK_OVER_S if quick else scenario.over_s,
             priorities=tuple(Priority[name] for name in scenario.priorities),
             later_s=self.seconds(scenario.later_s, quick=scenario.later_s / 10),
         )
-        self.producer = Producer(self.orders, twice=scenario.enqueued_twice)
+        self.producer = Producer(self.planned, wake_twice=scenario.wake_twice)
         self._scenario = scenario
         self._seed = seed
-        self._arrivals = books.Arrivals(rig.sandbox)
+        self._arrivals = Arrivals(rig.sandbox)
         self._afterwards = ExitStack()
-        self._fault_over = timezone.now()
+        self._fault_ended_at = timezone.now()
 
     def __call__(self) -> Result:
-        """Let it happen, and count."""
+        """Run the scenario and return what was counted."""
         with self._afterwards:
-            self.say(f"{len(self.orders)} notifications")
+            self.say(f"{len(self.planned)} notifications")
             self.producer.start()
             try:
                 self._scenario.fault(self)
             finally:
                 self.producer.join()
-            # It may have died meanwhile.
+            # The fault may have ended it.
             connection.close()
-            self._fault_over = timezone.now()
-            self.say(f"the fault is over, {books.unfinished()} deliveries are under way")
+            self._fault_ended_at = timezone.now()
+            self.say(f"the fault is over, {delivery_log.count_unfinished()} deliveries unfinished")
             drain_s = self._drain()
             self._wait_until_quiet()
             return self._result(drain_s)
@@ -99,37 +105,58 @@ class Run:
         time.sleep(seconds)
 
     def until(self, condition: Callable[[], bool], what: str) -> None:
-        """Wait for the condition; raises AssertionError where it does not come true."""
-        if self._when(condition, PATIENCE_S) is None:
+        """Wait for the condition; raise AssertionError if it does not come true."""
+        if self.seconds_until(condition, PATIENCE_S) is None:
             raise AssertionError(f"waited {PATIENCE_S:g} s in vain: {what}")
 
-    def note_load(self) -> None:
-        """Note how many deliveries are under way, for a fault that is one under load only."""
-        self.extras.setdefault("under_way", []).append(books.unfinished())
-
     def until_committed(self) -> None:
-        """Wait until the producer has committed its last."""
+        """Wait until the producer has committed everything."""
         self.producer.join()
 
+    def note_load(self) -> None:
+        """Note how many deliveries are unfinished, to show that the fault struck under load."""
+        self.extras.setdefault("unfinished", []).append(delivery_log.count_unfinished())
+
+    def note(self, figures: dict[str, Any], problems: list[str]) -> None:
+        """Add these figures and problems to the result."""
+        self.extras |= figures
+        self.problems += problems
+
     def at_the_end(self, action: Callable[[], None]) -> None:
-        """Have it done when the run is over."""
+        """Call the action when the run is over."""
         self._afterwards.callback(action)
 
     def kill(self, service: Service, *, stay_down: bool = False) -> None:
-        """SIGKILL; a worker's calls were in flight."""
+        """SIGKILL a service; count what a worker may have had in flight."""
         if service in self.rig.workers:
             self.in_flight += PROCESSES
         service.kill(stay_down=stay_down)
 
-    def order_a_death_at(self, point: Point) -> None:
+    def kill_worker_at(self, point: KillPoint) -> None:
         """Wait until a worker has died at this point of an attempt."""
-        order = self.rig.kills / point
-        order.touch()
-        self.until(lambda: not order.exists(), f"a worker dies at the point {point}")
+        request = self.rig.request_folder / point
+        request.touch()
+        self.until(lambda: not request.exists(), f"a worker dies at the point {point}")
         self.in_flight += PROCESSES
 
+    def stop_before_call(self) -> Callable[[], None]:
+        """Wait until a worker has stopped just before a call; return what lets it go on."""
+        folder = self.rig.request_folder
+        (folder / STOP).touch()
+        self.until(lambda: any(folder.glob(f"{STOPPED}*")), "a worker stops before a call")
+        [stopped] = folder.glob(f"{STOPPED}*")
+        process, worker = map(int, stopped.name.split()[1:])
+
+        def go_on() -> None:
+            os.kill(process, signal.SIGCONT)
+            # The worker would kill a process that is over its time limit.
+            self.wait(LATE_CALL_S)
+            os.kill(worker, signal.SIGCONT)
+
+        return go_on
+
     def end_rules(self) -> None:
-        """End the sandbox's faults; of the calls that were never answered each was in flight."""
+        """End the sandbox's faults, and count the calls that got no answer as in flight."""
         rules = self.rig.sandbox.rules()
         self.extras["faults"] = sum(rule["used"] for rule in rules if rule["answer"])
         self.unanswered = sum(rule["used"] for rule in rules if rule["answer"] in UNANSWERED)
@@ -139,99 +166,118 @@ class Run:
     def flush_redis(self) -> None:
         redis.Redis(port=self.rig.redis_port).flushall()
 
-    def note(self, figures: dict[str, Any], problems: list[str]) -> None:
-        """Have these figures, and what is wrong with them, in the result."""
-        self.extras |= figures
-        self.problems += problems
-
     def age_leases(self) -> None:
-        """As if a lease's time had passed. Only for when no worker lives that holds one."""
+        """Expire all leases now. Only for when no worker lives that holds one."""
         held = Delivery.objects.filter(state=DeliveryState.SENDING)
         held.update(lease_until=F("lease_until") - conf.lease())
 
-    def _drain(self) -> float | None:
-        """Seconds until everything has arrived and is done; None where that did not happen."""
-        took = self._when(self._is_drained, self._scenario.promise.drained_within_s + GRACE_S)
-        return None if took is None else round(took, 1)
+    def is_drained(self) -> bool:
+        """Return whether all that was committed has arrived, and no delivery is unfinished."""
+        if delivery_log.count_unfinished():
+            return False
+        return not self.missing(self.producer.committed)
 
-    def _is_drained(self) -> bool:
-        if self.quick:
-            self._hurry()
-        committed = self.producer.committed
-        return not (books.unfinished() or books.missing(committed, self._arrivals.read()))
-
-    def _hurry(self) -> None:
-        """Let the time pass that a lost wake-up and a back-off are given."""
-        waiting = Delivery.objects.filter(state=DeliveryState.DUE)
-        # Once each: what the sweep has woken a worker for since then is none of those.
-        woken = waiting.filter(enqueued_at__lt=self._fault_over)
-        woken.update(enqueued_at=Now() - sweeps.BUSY_PATIENCE)
-        waiting.filter(failures__gt=0, next_attempt_at__gt=Now()).update(next_attempt_at=Now())
-
-    def _wait_until_quiet(self) -> None:
-        """Until the wake-ups that are left have been worked off, and every event was told.
-
-        One of them may still have a message sent twice.
-        """
-        quiet_since, arrived = time.monotonic(), -1
-
-        def is_quiet() -> bool:
-            nonlocal quiet_since, arrived
-            now_arrived = self._arrivals.read().total()
-            events = self.rig.sandbox.health()["events"]
-            if now_arrived != arrived or any(broker.waiting().values()) or events["waiting"]:
-                quiet_since, arrived = time.monotonic(), now_arrived
-            return time.monotonic() - quiet_since > self.seconds(QUIET_S, quick=1)
-
-        if self._when(is_quiet, PATIENCE_S) is None:
-            self.problems.append("the broker, or the provider's events, did not come to rest")
-
-    def _result(self, drain_s: float | None) -> Result:
-        orders = self.producer.committed
-        times = self._arrivals.read()
-        lost = books.missing(orders, times)
-        twice = books.duplicates(orders, times)
-        known = books.stories(orders)
-        unexplained = books.unexplained(twice, known)
-        for what, keys in (("lost", lost), ("arrived twice, unexplained", unexplained)):
-            if keys:
-                self.say(f"{what}: {sorted(keys)[:SHOWN]}")
-        accepted = len(books.expected(orders))
-        figures = Figures(
-            accepted=accepted,
-            delivered=accepted - len(lost),
-            duplicates=sum(twice.values()),
-            unknown=sum(story.unknown for story in known.values()),
-            drain_s=drain_s,
-            unexplained=len(unexplained),
-            in_flight=self.in_flight,
-            unanswered=self.unanswered,
-            uncalled_for=len(books.never_accepted(orders, times)),
-            events_refused=books.events_refused(self.rig.sandbox),
-        )
-        # In little it is a test, which a busy machine must not fail.
-        self.problems += judge(self._scenario.promise, figures, timed=not self.quick)
-        self.problems += self._ledger()
-        if self._scenario.check:
-            self._scenario.check(self)
-        return Result(self._scenario.name, self._seed, figures, self.problems, self.extras)
-
-    def _ledger(self) -> list[str]:
-        """What `manage.py ledger` finds wrong."""
-        printed = StringIO()
-        try:
-            call_command("ledger", json=True, stdout=printed)
-        except SystemExit:
-            found = json.loads(printed.getvalue())["discrepancies"]
-            rows = "; ".join(f"{each['row']} {each['problem']}" for each in found[:SHOWN])
-            return [f"the ledger does not balance, {len(found)} rows: {rows}"]
-        return []
-
-    def _when(self, condition: Callable[[], bool], seconds: float) -> float | None:
-        """Seconds until the condition held; None where it did not within so many."""
+    def seconds_until(self, condition: Callable[[], bool], seconds: float) -> float | None:
+        """Return the seconds until the condition held, or None if it took too long."""
         begun = time.monotonic()
         while not condition():
             if time.monotonic() - begun > seconds:
                 return None
             time.sleep(LOOK_EVERY_S)
         return time.monotonic() - begun
+
+    def commit_more(self, count: int, *, later_s: float = 0.0) -> list[PlannedNotification]:
+        """Commit more notifications, scheduled so many seconds ahead; return them."""
+        more = plan_notifications(
+            [each.person for each in self.planned],
+            self.rng,
+            count=count,
+            over_s=0,
+            priorities=(Priority.MEDIUM,),
+            later_s=0,
+        )
+        more = [replace(each, later_s=later_s) for each in more]
+        producer = Producer(more)
+        producer.start()
+        producer.join()
+        return more
+
+    def missing(self, notifications: list[PlannedNotification]) -> set[Key]:
+        """Return those of these messages that have not arrived."""
+        return arrivals.missing(notifications, self._arrivals.read())
+
+    def _drain(self) -> float | None:
+        """Return the seconds until the system was drained, or None if it never was."""
+
+        def is_drained() -> bool:
+            if self.quick:
+                self._hurry()
+            return self.is_drained()
+
+        took = self.seconds_until(is_drained, self._scenario.promise.drained_within_s + GRACE_S)
+        return None if took is None else round(took, 1)
+
+    def _hurry(self) -> None:
+        """Age lost wake-ups and back-offs in the database, instead of waiting for them."""
+        waiting = Delivery.objects.filter(state=DeliveryState.DUE)
+        # Only wake-ups from before the fault's end can be lost.
+        woken = waiting.filter(enqueued_at__lt=self._fault_ended_at)
+        woken.update(enqueued_at=Now() - sweeps.BUSY_PATIENCE)
+        waiting.filter(failures__gt=0, next_attempt_at__gt=Now()).update(next_attempt_at=Now())
+
+    def _wait_until_quiet(self) -> None:
+        """Wait until no wake-up or event is left, since one could still cause a duplicate."""
+        quiet_since, arrived = time.monotonic(), -1
+
+        def is_quiet() -> bool:
+            nonlocal quiet_since, arrived
+            arrived_now = self._arrivals.read().total()
+            events = self.rig.sandbox.health()["events"]
+            if arrived_now != arrived or any(broker.waiting().values()) or events["waiting"]:
+                quiet_since, arrived = time.monotonic(), arrived_now
+            return time.monotonic() - quiet_since > self.seconds(QUIET_S, quick=1)
+
+        if self.seconds_until(is_quiet, PATIENCE_S) is None:
+            self.problems.append("wake-ups or events were still waiting at the end")
+
+    def _result(self, drain_s: float | None) -> Result:
+        committed = self.producer.committed
+        counts = self._arrivals.read()
+        lost = arrivals.missing(committed, counts)
+        duplicates = arrivals.duplicates(committed, counts)
+        doubts = delivery_log.read_doubts(committed)
+        unexplained = delivery_log.unexplained(duplicates, doubts)
+        for what, keys in (("lost", lost), ("arrived twice, unexplained", unexplained)):
+            if keys:
+                self.say(f"{what}: {sorted(keys)[:MOST_SHOWN]}")
+        accepted = len(arrivals.expected(committed))
+        figures = Figures(
+            accepted=accepted,
+            delivered=accepted - len(lost),
+            duplicates=sum(duplicates.values()),
+            unknown=sum(doubt.was_unknown for doubt in doubts.values()),
+            drain_s=drain_s,
+            unexplained=len(unexplained),
+            in_flight=self.in_flight,
+            unanswered=self.unanswered,
+            unexpected=len(arrivals.unexpected(committed, counts)),
+            events_refused=arrivals.count_refused_events(self.rig.sandbox),
+        )
+        # A quick run is a test, and a busy machine must not fail it.
+        self.problems += judge(self._scenario.promise, figures, timed=not self.quick)
+        self.problems += _ledger_problems()
+        if self._scenario.check:
+            self._scenario.check(self)
+        return Result(self._scenario.name, self._seed, figures, self.problems, self.extras)
+
+
+def _ledger_problems() -> list[str]:
+    """Return a problem if `manage.py ledger` finds discrepancies."""
+    printed = StringIO()
+    try:
+        call_command("ledger", json=True, stdout=printed)
+    except SystemExit:
+        found = json.loads(printed.getvalue())["discrepancies"]
+        rows = "; ".join(f"{each['row']} {each['problem']}" for each in found[:MOST_SHOWN])
+        return [f"the ledger has {len(found)} discrepancies: {rows}"]
+    return []

@@ -1,4 +1,4 @@
-"""A process that is started again whenever it dies, until it is told to stop."""
+"""A process that is started again when it dies, until it is told to stop."""
 
 import signal
 import subprocess
@@ -12,15 +12,15 @@ from tools.processes import die_with_parent, kill_group
 from tools.supervisor import ROOT
 
 TICK_S = 0.1
-#: Seconds from a death to the new start: systemd's Restart=always with a RestartSec= of its own.
+#: Seconds from a death to the new start, like systemd's Restart=always with RestartSec=.
 RESTART_S = 0.3
-SHOWN_LINES = 15
+TAIL_LINES = 15
 
 
 class Service:
-    """One process of the rig, in a session of its own: a kill takes its whole group along.
+    """One process of the rig and its group, which a kill ends as a whole.
 
-    `ready_words` is what it writes to its log once it is up; empty for one that never says so.
+    `ready_text` is what it writes to its log when it is up; empty if it never says so.
     """
 
     def __init__(
@@ -30,64 +30,67 @@ class Service:
         environment: Mapping[str, str],
         folder: Path,
         *,
-        ready_words: str = "",
+        ready_text: str = "",
     ) -> None:
         self.name = name
-        self.deaths = 0
         self._command = list(command)
         self._environment = dict(environment)
         self._folder = folder
-        self._ready_words = ready_words
+        self._ready_text = ready_text
         self._starts = 0
         self._start_at: float | None = None
         self._process: subprocess.Popen[bytes] | None = None
-        # The tender and the scenario take turns.
+        # The supervising thread and the scenario's thread both use it.
         self._lock = threading.Lock()
 
     def start(self) -> None:
-        """Have it run from now on; the tender starts it."""
+        """Have the supervising thread start it, and start it again when it dies."""
         with self._lock:
             self._start_at = 0.0
 
-    def tend(self) -> None:
-        """Start it where it should run and does not."""
+    def supervise(self) -> None:
+        """Start the process if it should run and does not."""
         with self._lock:
             if self._process and self._process.poll() is not None:
-                self._bury()
-            due = self._start_at is not None and time.monotonic() >= self._start_at
-            if due and not self._process:
+                self._clean_up()
+            is_due = self._start_at is not None and time.monotonic() >= self._start_at
+            if is_due and not self._process:
                 self._spawn()
 
     def is_ready(self) -> bool:
-        """Whether the present process runs and has said that it is up."""
+        """Return whether the present process runs and has written that it is up."""
         with self._lock:
-            alive = self._process is not None and self._process.poll() is None
-            return alive and self._ready_words in self._log.read_text(errors="replace")
+            is_alive = self._process is not None and self._process.poll() is None
+            return is_alive and self.has_written(self._ready_text)
+
+    def has_written(self, text: str) -> bool:
+        """Return whether this text is in the log of the latest process."""
+        return text in self._log.read_text(errors="replace")
 
     def is_gone(self) -> bool:
         with self._lock:
             return self._process is None
 
     def kill(self, *, stay_down: bool = False) -> None:
-        """SIGKILL to the process and all of its group, as a power cut would end them."""
+        """SIGKILL the process and all of its group, as a power cut would end them."""
         with self._lock:
             if stay_down:
                 self._start_at = None
             if self._process:
                 kill_group(self._process.pid)
                 self._process.wait()
-                self._bury()
+                self._clean_up()
 
     def terminate(self) -> None:
-        """SIGTERM, which lets it finish what it is doing; it is not started again."""
+        """SIGTERM the process, which lets it finish its work; it is not started again."""
         with self._lock:
             self._start_at = None
             if self._process and self._process.poll() is None:
                 self._process.send_signal(signal.SIGTERM)
 
-    def last_words(self) -> str:
+    def log_tail(self) -> str:
         lines = self._log.read_text(errors="replace").splitlines() if self._starts else []
-        return "\n".join(f"    {self.name}: {line}" for line in lines[-SHOWN_LINES:])
+        return "\n".join(f"    {self.name}: {line}" for line in lines[-TAIL_LINES:])
 
     @property
     def _log(self) -> Path:
@@ -107,37 +110,36 @@ class Service:
                 preexec_fn=die_with_parent,
             )
 
-    def _bury(self) -> None:
+    def _clean_up(self) -> None:
         assert self._process
         # What is left of its group must not work on beside its successor.
         kill_group(self._process.pid)
         self._process = None
-        self.deaths += 1
         if self._start_at is not None:
             self._start_at = time.monotonic() + RESTART_S
 
 
 @contextmanager
-def tended(services: Iterable[Service]) -> Iterator[None]:
-    """Keep these running, those that come in meanwhile too; stop them all at the end.
+def supervised(services: Iterable[Service]) -> Iterator[None]:
+    """Keep these services running, and those added later; stop them all at the end.
 
-    One thread starts them all, since each lives no longer than the thread that started it.
+    One thread starts them all and outlives them: a process dies with the thread that started it.
     """
-    over, ended = threading.Event(), threading.Event()
+    is_over, may_end = threading.Event(), threading.Event()
 
-    def tend() -> None:
-        while not over.wait(TICK_S):
+    def supervise() -> None:
+        while not is_over.wait(TICK_S):
             for each in list(services):
-                each.tend()
-        ended.wait()
+                each.supervise()
+        may_end.wait()
 
-    thread = threading.Thread(target=tend, daemon=True)
+    thread = threading.Thread(target=supervise, daemon=True)
     thread.start()
     try:
         yield
     finally:
-        over.set()
+        is_over.set()
         for each in services:
             each.kill(stay_down=True)
-        ended.set()
+        may_end.set()
         thread.join()

@@ -4,44 +4,42 @@ from dataclasses import dataclass, field
 from typing import Any
 
 #: How many rows a problem names.
-SHOWN = 5
+MOST_SHOWN = 5
 
 
 @dataclass(frozen=True)
 class Promise:
-    """What a scenario must keep, beside losing nothing.
+    """What a scenario must keep, apart from losing nothing."""
 
-    `drained_within_s` counts from the end of the fault. `may_duplicate`: a message may arrive
-    again where its outcome was unknown and the policy said to send it again.
-    """
-
+    #: Seconds from the end of the fault until everything must have arrived.
     drained_within_s: float = 60.0
+    #: Whether a message of unknown outcome may arrive again after the policy resent it.
     may_duplicate: bool = False
     may_be_unknown: bool = True
 
 
 @dataclass(frozen=True)
 class Figures:
-    """What was counted.
+    """What was counted."""
 
-    `accepted` are the messages that were committed, by their mark and channel; `delivered` those
-    of them that the sandbox took at least once; `duplicates` what it took beyond that;
-    `unexplained` the duplicates that no policy's line in the log stands for; `in_flight` the calls
-    under way when a fault struck, of which each may arrive twice; `unanswered` the calls that took
-    a message and never said so, one for each delivery; `uncalled_for` what arrived without having
-    been accepted. `drain_s` are seconds from the end of the fault, or of the last commit where
-    that was later; None where it never ended.
-    """
-
+    #: Messages that were committed, by job number and channel.
     accepted: int
+    #: Those of them that arrived at the sandbox.
     delivered: int
+    #: Arrivals beyond the first of each message.
     duplicates: int
+    #: Deliveries whose outcome was unknown at any time.
     unknown: int
+    #: Seconds from the end of the fault, or the last commit if later; None if it never drained.
     drain_s: float | None
+    #: Duplicates that no resend in the delivery log explains.
     unexplained: int = 0
+    #: Calls under way when a fault struck; each may lead to a duplicate.
     in_flight: int = 0
+    #: Calls that the sandbox accepted and never answered.
     unanswered: int = 0
-    uncalled_for: int = 0
+    #: Messages that arrived over a channel on which none was asked for.
+    unexpected: int = 0
     events_refused: int = 0
 
     @property
@@ -51,7 +49,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class Result:
-    """A scenario's outcome; its promise was kept where there are no problems."""
+    """The outcome of one scenario; it kept its promise if there are no problems."""
 
     name: str
     seed: int
@@ -60,15 +58,15 @@ class Result:
     extras: dict[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
-        counted = self.figures
+        figures = self.figures
         return {
             "name": self.name,
-            "accepted": counted.accepted,
-            "delivered": counted.delivered,
-            "lost": counted.lost,
-            "duplicates": counted.duplicates,
-            "unknown": counted.unknown,
-            "drain_s": counted.drain_s,
+            "accepted": figures.accepted,
+            "delivered": figures.delivered,
+            "lost": figures.lost,
+            "duplicates": figures.duplicates,
+            "unknown": figures.unknown,
+            "drain_s": figures.drain_s,
             "seed": self.seed,
             **self.extras,
             "problems": self.problems,
@@ -76,36 +74,31 @@ class Result:
 
 
 def judge(promise: Promise, figures: Figures, *, timed: bool = True) -> list[str]:
-    """What is wrong with the figures, in words; nothing where the promise was kept.
-
-    Where it is not `timed`, it is enough that it has drained at all.
-    """
-    return [problem for wrong, problem in _questions(promise, figures, timed) if wrong]
+    """Return the problems with the figures; unless `timed`, a late drain is not one."""
+    return [problem for is_broken, problem in _answers(promise, figures, timed) if is_broken]
 
 
-def _questions(promise: Promise, figures: Figures, timed: bool) -> list[tuple[bool, str]]:
+def _answers(promise: Promise, figures: Figures, timed: bool) -> list[tuple[bool, str]]:
     allowed = figures.in_flight if promise.may_duplicate else 0
     within = promise.drained_within_s
     return [
-        (not figures.accepted, "nothing was accepted, so nothing was tried"),
+        (not figures.accepted, "no message was accepted, so nothing was tried"),
         (figures.lost > 0, f"{figures.lost} lost"),
-        (figures.uncalled_for > 0, f"{figures.uncalled_for} arrived that were never accepted"),
+        (figures.unexpected > 0, f"{figures.unexpected} arrived that were never asked for"),
         (figures.events_refused > 0, f"{figures.events_refused} events refused by the webhook"),
-        (
-            figures.duplicates > allowed,
-            f"{figures.duplicates} duplicates, where {allowed} may occur",
-        ),
+        (figures.duplicates > allowed, f"{figures.duplicates} duplicates, {allowed} allowed"),
         (
             figures.unexplained > 0,
-            f"{figures.unexplained} arrived twice without having been unknown and resent",
+            f"{figures.unexplained} arrived twice without being unknown and resent",
         ),
         (
             figures.unknown < figures.unanswered,
-            f"{figures.unanswered} calls never answered, and {figures.unknown} known to be unknown",
+            f"{figures.unanswered} calls had no answer, but {figures.unknown} deliveries were"
+            " unknown",
         ),
         (
             figures.unknown > 0 and not promise.may_be_unknown,
-            f"{figures.unknown} of unknown outcome, where none may be",
+            f"{figures.unknown} of unknown outcome, none allowed",
         ),
         (
             figures.drain_s is None or (timed and figures.drain_s > within),

@@ -1,12 +1,12 @@
-"""The application's own workers, which die at a named point of an attempt when they are told to.
+"""The application's own workers, which die or stop at a point of an attempt when told to.
 
-They are told by a file in KILLS named after the point: whoever passes there and takes the file
-away kills its whole worker. The real functions are wrapped from outside; nothing in the
-application knows of it.
+A file in REQUEST_FOLDER, named after the point, is a request: the process that passes the point and
+takes the file kills its whole worker. The application's functions are wrapped from outside.
 """
 
 import os
 import signal
+import time
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -22,12 +22,14 @@ from apps.core.channels.base import ChannelService  # noqa: E402
 from apps.core.delivery import attempt, transitions  # noqa: E402  they need the settings
 from apps.core.states import LogEvent  # noqa: E402
 
-from .points import KILLS, Point  # noqa: E402
+from .kill_points import REQUEST_FOLDER, STOP, STOPPED, KillPoint  # noqa: E402
 
-_folder = Path(os.environ[KILLS])
+_folder = Path(os.environ[REQUEST_FOLDER])
+_sleep = time.sleep
+_is_before_call = False
 
 
-def _pass(point: Point) -> None:
+def _die_if_requested(point: KillPoint) -> None:
     try:
         (_folder / point).unlink()
     except FileNotFoundError:
@@ -36,31 +38,51 @@ def _pass(point: Point) -> None:
     os.killpg(0, signal.SIGKILL)
 
 
-def _dying(function: Callable[..., Any], after: Callable[..., Point | None]) -> Callable[..., Any]:
-    """The function, followed by a point; `after` names it, given the result and the arguments."""
+def _sleep_then_stop(seconds: Any) -> None:
+    """Sleep, then stop this process and its worker if requested and a call comes next."""
+    _sleep(seconds)
+    if not _is_before_call:
+        return
+    try:
+        (_folder / STOP).rename(_folder / f"{STOPPED} {os.getpid()} {os.getppid()}")
+    except FileNotFoundError:
+        return
+    # A worker that runs would kill this process at its task's time limit.
+    os.kill(os.getppid(), signal.SIGSTOP)
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def _with_kill_point(
+    function: Callable[..., Any], point_after: Callable[..., KillPoint | None]
+) -> Callable[..., Any]:
+    """Wrap the function; `point_after` gets its result and arguments, and returns the point."""
 
     @wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         result = function(*args, **kwargs)
-        if point := after(result, *args):
-            _pass(point)
+        if point := point_after(result, *args):
+            _die_if_requested(point)
         return result
 
     return wrapped
 
 
-def _after_claim(delivery: Any, *_: Any) -> Point | None:
-    return Point.CLAIMED if delivery else None
+def _after_claim(delivery: Any, *_: Any) -> KillPoint | None:
+    return KillPoint.CLAIMED if delivery else None
 
 
-def _after_line(_: Any, __: Any, event: LogEvent) -> Point | None:
-    return {LogEvent.CALLING: Point.CALLING, LogEvent.ACCEPTED: Point.RECORDING}.get(event)
+def _after_log_entry(_: Any, __: Any, event: LogEvent) -> KillPoint | None:
+    global _is_before_call
+    _is_before_call = event == LogEvent.CALLING
+    points = {LogEvent.CALLING: KillPoint.CALLING, LogEvent.ACCEPTED: KillPoint.RECORDING}
+    return points.get(event)
 
 
-def _after_send(*_: Any) -> Point:
-    return Point.ACCEPTED
+def _after_send(*_: Any) -> KillPoint:
+    return KillPoint.ACCEPTED
 
 
-attempt.claim = _dying(attempt.claim, _after_claim)
-transitions.log = _dying(transitions.log, _after_line)
-ChannelService.send = _dying(ChannelService.send, _after_send)  # type: ignore[method-assign]
+attempt.claim = _with_kill_point(attempt.claim, _after_claim)
+transitions.record = _with_kill_point(transitions.record, _after_log_entry)
+ChannelService.send = _with_kill_point(ChannelService.send, _after_send)  # type: ignore[method-assign]
+time.sleep = _sleep_then_stop

@@ -1,4 +1,4 @@
-"""The Celery application, its queue, and every clock of the system."""
+"""The Celery application and the table of all recurring work."""
 
 from logging.config import dictConfig
 from typing import Any
@@ -7,83 +7,77 @@ from celery import Celery, Task, bootsteps, signals
 from celery.schedules import crontab, schedule
 from celery.utils.log import get_task_logger
 
+from apps.core import redis_client
+from apps.core.states import Priority
+
 from . import environment
 
 environment.configure()
+redis_client.use_in_kombu()
 
 app = Celery("rs_systems")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
+#: Seconds that a task waits in the queue before it expires: its interval, but at least this long,
+#: so that hosts whose clocks differ by some seconds still run it.
+LEAST_EXPIRY_S = 60.0
+HOUR_S = 3600.0
+
+
+def _every(seconds: float, task: str, priority: int = Priority.LOW) -> dict[str, Any]:
+    """Return an entry that runs at an interval, whatever the clocks on the wall do.
+
+    A run that has waited for its whole interval expires, because the next one is in the queue.
+    """
+    expires = max(seconds, LEAST_EXPIRY_S)
+    options = {"priority": int(priority), "expires": expires}
+    return {"task": task, "schedule": schedule(run_every=seconds), "options": options}
+
+
+def _at(moment: crontab, task: str) -> dict[str, Any]:
+    """Return an entry that runs at a time of the wall clock, in CELERY_TIMEZONE."""
+    options = {"priority": int(Priority.LOW), "expires": 12 * HOUR_S}
+    return {"task": task, "schedule": moment, "options": options}
+
+
 app.conf.beat_schedule = {
-    # Wakes every delivery that is due and has nobody working on it: scheduled ones whose time has
-    # come, quick retries, enqueues that were lost, leases that ran out.
-    "dispatch-due-notifications": {
-        "task": "apps.core.tasks.dispatch_due_notifications",
-        "schedule": schedule(run_every=15.0),
-        "options": {"priority": 0},
-    },
-    # Gives the failed ones another chance, those whose back-off is counted in minutes and hours.
-    "retry-failed-notifications": {
-        "task": "apps.core.tasks.retry_failed_notifications",
-        "schedule": crontab(minute="*/5"),
-        "options": {"priority": 0},
-    },
-    # Looks at the shares of e-mail that bounce or are complained about, and stops what is not
-    # urgent where they are too large. Tells the administrator, once each, of that, of a channel
-    # that stands still, and of the month's text message budget.
-    "send-alerts": {
-        "task": "apps.core.tasks.send_alerts",
-        "schedule": crontab(minute="*/5"),
-        "options": {"priority": 0},
-    },
-    # Reads what became of the text messages, which SNS writes to a log and tells nobody.
-    "read-sms-receipts": {
-        "task": "apps.core.tasks.read_sms_receipts",
-        "schedule": schedule(run_every=30.0),
-        "options": {"priority": 0},
-    },
-    # Reads the providers' events where they come by a queue.
-    "read-event-queue": {
-        "task": "apps.core.tasks.read_event_queue",
-        "schedule": schedule(run_every=10.0),
-        "options": {"priority": 0},
-    },
-    # Holds the ledger against AWS's own counts, and tells the administrator what differs.
-    "reconcile-with-aws": {
-        "task": "apps.aws.tasks.reconcile_with_aws",
-        "schedule": crontab(hour=3, minute=30),
-    },
-    # Tells CloudWatch how the system is; its alarms take silence for a failure. One that has waited
-    # for its turn until the next has come is not run.
-    "publish-metrics": {
-        "task": "apps.core.tasks.publish_metrics",
-        "schedule": schedule(run_every=60.0),
-        "options": {"priority": 0, "expires": 55},
-    },
-    # Takes over the numbers whose owners answered STOP, and lets go those who answered START.
-    "read-opt-outs": {
-        "task": "apps.core.tasks.read_opt_outs",
-        "schedule": crontab(minute=20),
-        "options": {"priority": 0},
-    },
-    # Takes over the addresses that SES leaves alone, and tries again to take off AWS's lists what
-    # was lifted here.
-    "read-suppression-list": {
-        "task": "apps.core.tasks.read_suppression_list",
-        "schedule": crontab(hour=3, minute=10),
-    },
-    "cleanup-old-logs": {
-        "task": "apps.core.tasks.cleanup_old_delivery_logs",
-        "schedule": crontab(hour=2, minute=0, day_of_week=0),
-    },
+    # Wakes workers for due deliveries: scheduled ones, quick retries, lost wake-ups, and deliveries
+    # whose worker's lease expired. It is short, and sending depends on it: first of all priorities.
+    "dispatch-due-notifications": _every(
+        15.0, "apps.core.tasks.dispatch_due_notifications", Priority.URGENT
+    ),
+    # Makes deliveries due again after a back-off of minutes or hours.
+    "retry-failed-notifications": _every(
+        300.0, "apps.core.tasks.retry_failed_notifications", Priority.URGENT
+    ),
+    # Stops e-mail that is not urgent if too much of it bounces or is complained about. Tells the
+    # administrator once about that, about a stopped channel and about the month's SMS budget.
+    "send-alerts": _every(300.0, "apps.core.tasks.send_alerts"),
+    # Reads SMS receipts. SNS writes them to a CloudWatch log and sends no event.
+    "read-sms-receipts": _every(30.0, "apps.core.tasks.read_sms_receipts"),
+    # Reads the providers' events from the SQS queue.
+    "read-event-queue": _every(10.0, "apps.core.tasks.read_event_queue"),
+    # Publishes metrics to CloudWatch, whose alarms treat missing data as a failure.
+    "publish-metrics": _every(60.0, "apps.core.tasks.publish_metrics"),
+    # Suppresses numbers that answered STOP, and releases those that answered START.
+    "read-opt-outs": _every(HOUR_S, "apps.core.tasks.read_opt_outs"),
+    # Suppresses the addresses on SES's own list, and removes lifted ones from AWS's lists.
+    "read-suppression-list": _at(
+        crontab(hour=3, minute=10), "apps.core.tasks.read_suppression_list"
+    ),
+    # Compares the ledger with AWS's own counts, and tells the administrator what differs.
+    "reconcile-with-aws": _at(crontab(hour=3, minute=30), "apps.aws.tasks.reconcile_with_aws"),
+    "cleanup-old-logs": _at(
+        crontab(hour=2, minute=0, day_of_week=0), "apps.core.tasks.cleanup_old_delivery_logs"
+    ),
 }
 
 
 class SweepOnConnect(bootsteps.StartStopStep):
-    """A worker that has (re)connected to the broker looks for due deliveries at once.
+    """Run the sweep whenever a worker has connected to the broker.
 
-    After an outage the broker may be empty, and beat's next turn is up to 15 seconds away.
+    After an outage the broker may be empty, and beat's next sweep is up to 15 seconds away.
     """
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
@@ -99,7 +93,7 @@ app.steps["consumer"].add(SweepOnConnect)
 
 @signals.setup_logging.connect
 def use_django_logging(**_: Any) -> None:
-    """Keep Celery's hands off the loggers: Django's LOGGING is the only configuration."""
+    """Configure logging from Django's LOGGING, instead of Celery's own configuration."""
     from django.conf import settings
 
     dictConfig(settings.LOGGING)
@@ -107,7 +101,7 @@ def use_django_logging(**_: Any) -> None:
 
 @signals.celeryd_init.connect
 def give_workers_patience(conf: Any, **_: Any) -> None:
-    """A worker blocks on the broker for a second at a time; a publisher must fail within one."""
+    """Give workers longer broker time-outs: they block for a second, and a publisher must not."""
     from django.conf import settings
 
     conf.broker_transport_options = {
@@ -118,5 +112,5 @@ def give_workers_patience(conf: Any, **_: Any) -> None:
 
 @app.task(bind=True, ignore_result=True)
 def debug_task(self: "Task[..., None]") -> None:
-    """Log the request: `celery -A rs_systems call rs_systems.celery.debug_task` shows a worker."""
+    """Log the request: `celery -A rs_systems call rs_systems.celery.debug_task` tests a worker."""
     get_task_logger(__name__).info("debug task request=%r", self.request)

@@ -1,72 +1,30 @@
-"""Which environment this process runs in, and with which variables.
+"""Read the environment's variables, and choose the settings module.
 
-The variables of the process win over `.env`, which wins over `.env.<environment>`, which wins over
-the secret that AWS_SECRETS_NAME names. ENV_FILE names another file in place of `.env`.
+First wins: the process's own variables, `.env` (or the file that ENV_FILE names),
+`.env.<environment>`, the secret that AWS_SECRETS_NAME names.
 """
 
 import os
-import re
-from decimal import Decimal
-from pathlib import Path
 
 from dotenv import load_dotenv
-from environs import Env, EnvError
 
+from . import variables
 from .refusal import refuse
 
-BASE_DIR = Path(__file__).resolve().parent.parent
 ENVIRONMENTS = ("development", "staging", "production")
-
-env = Env()
-
-
-@env.parser_for("prices")
-def prices(value: str) -> dict[str, Decimal]:
-    """Prices by country, as in `US=0.00645,GB=0.04`; raises EnvError for what is not so."""
-    found: dict[str, Decimal] = {}
-    for item in filter(None, value.split(",")):
-        entry = re.fullmatch(r"\s*([A-Z]{2})\s*=\s*([0-9]+(?:\.[0-9]+)?)\s*", item)
-        if entry is None or entry[1] in found:
-            raise EnvError(f"write each country once, as in US=0.00645,GB=0.04; not {item!r}.")
-        found[entry[1]] = Decimal(entry[2])
-    return found
-
-
-@env.parser_for("seconds")
-def seconds(value: str) -> dict[str, int]:
-    """Seconds by rule, as in `600,sms=300,sms:urgent=60`: the one without a name is for the rest.
-
-    Raises EnvError for what is not so.
-    """
-    found: dict[str, int] = {}
-    for item in value.split(","):
-        entry = re.fullmatch(r"\s*(?:([a-z:]+)\s*=)?\s*([1-9][0-9]{0,7})\s*", item)
-        name = (entry[1] or "") if entry else ""
-        if entry is None or name in found:
-            raise EnvError(f"write each once, in seconds, as in 600,sms:urgent=60; not {item!r}.")
-        found[name] = int(entry[2])
-    if "" not in found:
-        raise EnvError("begin with the seconds for whatever is not named, as in 600,sms=300.")
-    return found
-
-
-@env.parser_for("redis_url")
-def redis_url(value: str) -> str:
-    """The URL of a Redis as redis-py and Celery both read it.
-
-    Celery's manual writes ssl_cert_reqs=CERT_REQUIRED, which redis-py refuses at each connection.
-    """
-    return re.sub(r"(?<=ssl_cert_reqs=)CERT_\w+", lambda found: found[0][5:].lower(), value)
+DEVELOPMENT, DEPLOYED = "rs_systems.settings", "rs_systems.settings_aws"
 
 
 def load() -> str:
-    """Read the environment's files and secret into `os.environ`; returns the environment's name."""
+    """Read the files and the secret into `os.environ`, and return the environment's name."""
     _read(os.environ.get("ENV_FILE", ".env"))
     name = os.environ.setdefault("ENVIRONMENT", _implied_environment())
     if name not in ENVIRONMENTS:
-        refuse(f"ENVIRONMENT is {name!r}; it must be one of {', '.join(ENVIRONMENTS)}.")
+        refuse(f"ENVIRONMENT is {name!r}. Write one of {', '.join(ENVIRONMENTS)}.")
     _read(f".env.{name}")
     if _has_secret():
+        if problems := [*variables.endpoint_problems(name)]:
+            refuse("\n".join(problems))
         from . import secret
 
         secret.load()
@@ -74,9 +32,8 @@ def load() -> str:
 
 
 def configure() -> None:
-    """Point Django at the settings of this environment, unless the process names its own."""
-    aws = load() != "development"
-    module = "rs_systems.settings_aws" if aws else "rs_systems.settings"
+    """Choose the settings module, unless DJANGO_SETTINGS_MODULE is set, and watch the secret."""
+    module = DEVELOPMENT if load() == "development" else DEPLOYED
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", module)
     if _has_secret():
         from . import rotation
@@ -84,15 +41,34 @@ def configure() -> None:
         rotation.watch()
 
 
+def check_settings_module(name: str) -> None:
+    """End the process if the settings module is the other environment's.
+
+    Each program may set DJANGO_SETTINGS_MODULE by itself, and development's settings show every
+    visitor the code and variables of a failed request.
+    """
+    module = os.environ.get("DJANGO_SETTINGS_MODULE")
+    wrong = DEPLOYED if name == "development" else DEVELOPMENT
+    if module == wrong:
+        refuse(
+            f"ENVIRONMENT is {name}, and DJANGO_SETTINGS_MODULE is {module}. Unset "
+            "DJANGO_SETTINGS_MODULE: ENVIRONMENT chooses the settings."
+        )
+
+
 def _has_secret() -> bool:
     return bool(os.environ.get("AWS_SECRETS_NAME"))
 
 
 def _implied_environment() -> str:
-    aws = os.environ.get("DJANGO_SETTINGS_MODULE") == "rs_systems.settings_aws"
-    return "production" if aws or env.bool("USE_AWS_DB", False) else "development"
+    try:
+        uses_aws = variables.flag(os.environ.get("USE_AWS_DB", ""))
+    except ValueError as advice:
+        refuse(f"USE_AWS_DB is {os.environ['USE_AWS_DB']!r}. {advice}")
+    is_aws = uses_aws or os.environ.get("DJANGO_SETTINGS_MODULE") == DEPLOYED
+    return "production" if is_aws else "development"
 
 
 def _read(name: str) -> None:
-    # Into the process's own environment, where boto3 looks for its variables too.
-    load_dotenv(BASE_DIR / name, override=False)
+    # Into os.environ, because boto3 reads its own variables there.
+    load_dotenv(variables.BASE_DIR / name, override=False)

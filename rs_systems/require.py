@@ -1,6 +1,6 @@
-"""`python -m rs_systems.require NAME`: whether a variable has a value, wherever it comes from.
+"""Exit with 0 if variables have values, from any source: `python -m rs_systems.require NAME …`.
 
-For services that are no code of ours, and must not start without it.
+systemd runs it before programs that are not ours, such as Flower.
 """
 
 import os
@@ -13,4 +13,4 @@ if __name__ == "__main__":
     environment.configure()
     for name in sys.argv[1:]:
         if not os.environ.get(name):
-            refuse(f"{name} is to be set, in the environment or in the secret.")
+            refuse(f"Set {name} in the environment or in the secret.")

@@ -1,4 +1,4 @@
-"""The secret, asked again while the process runs, and what of it changes without a restart."""
+"""Read the secret again while the process runs, and apply what can change without a restart."""
 
 import logging
 import math
@@ -22,86 +22,85 @@ from . import secret
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between two questions, however often credentials are refused.
+#: Least seconds between two reads, however often credentials are refused.
 SOONEST_S = 10.0
 
 _EMAIL = {"AWS_SES_SMTP_USER": "EMAIL_HOST_USER", "AWS_SES_SMTP_PASSWORD": "EMAIL_HOST_PASSWORD"}
 
 
 class Watch:
-    """When the secret was last asked. One thread asks; the others go on with what there is."""
+    """Remembers when the secret was last read. One thread reads it; the others do not wait."""
 
-    def __init__(self, asked_at: float) -> None:
-        """`asked_at`: when the secret was last read, on the monotonic clock."""
-        self._asking = threading.Lock()
-        self._asked_at = asked_at
+    def __init__(self, read_at: float) -> None:
+        """`read_at` is a time of the monotonic clock."""
+        self._reading = threading.Lock()
+        self._read_at = read_at
 
     def look(self, after_s: float) -> bool:
-        """Ask, where that was longer ago; whether something has changed without a restart."""
-        if time.monotonic() - self._asked_at < after_s or not self._asking.acquire(blocking=False):
+        """Read the secret if the last time was longer ago; return whether something was applied."""
+        if time.monotonic() - self._read_at < after_s or not self._reading.acquire(blocking=False):
             return False
         try:
-            self._asked_at = time.monotonic()
+            self._read_at = time.monotonic()
             return apply(secret.renew())
         except secret.Unreadable as problem:
-            logger.warning("secret not read, going on with what it said before: %s", problem)
+            logger.warning("secret not read, the previous values stay in use: %s", problem)
             return False
         finally:
-            self._asking.release()
+            self._reading.release()
 
 
 _watch = Watch(time.monotonic())
 
 
 def watch() -> None:
-    """Look at the secret now and then, before a request or a task, and when we are refused."""
+    """Look at the secret before requests and tasks, and when credentials are refused."""
     for signal, receiver in OCCASIONS:
         signal.connect(receiver)
 
 
-def _begin_anew() -> None:
-    # A thread that is asking is not in the child, and would never give the lock back there. What
-    # the parent read may be long ago, and a worker's main process never asks again: the child does
-    # so before its first task.
+def _reset_in_child() -> None:
+    # The thread that holds the lock does not exist in the child. A worker's main process reads the
+    # secret only at its start, so the child reads it before its first task.
     global _watch
     _watch = Watch(-math.inf)
 
 
-os.register_at_fork(after_in_child=_begin_anew)
+os.register_at_fork(after_in_child=_reset_in_child)
 
 
-def _now_and_then(**_: Any) -> None:
+def _look_regularly(**_: Any) -> None:
     _watch.look(settings.AWS_SECRETS_REFRESH_S)
 
 
-def _when_refused(**_: Any) -> bool:
+def _look_when_refused(**_: Any) -> bool:
     return _watch.look(SOONEST_S)
 
 
-def _when_the_database_refuses(exception: BaseException | None = None, **_: Any) -> None:
-    # PostgreSQL's own code is not among what the client library tells of a failed connection.
+def _look_when_the_database_fails(exception: BaseException | None = None, **_: Any) -> None:
+    # psycopg does not give PostgreSQL's error code for a failed connection.
     if isinstance(exception or sys.exc_info()[1], OperationalError):
         _watch.look(SOONEST_S)
 
 
 OCCASIONS: tuple[tuple[Any, Callable[..., Any]], ...] = (
-    (request_started, _now_and_then),
-    (task_prerun, _now_and_then),
-    (channel_refused, _when_refused),
-    (got_request_exception, _when_the_database_refuses),
-    (task_failure, _when_the_database_refuses),
+    (request_started, _look_regularly),
+    (task_prerun, _look_regularly),
+    (channel_refused, _look_when_refused),
+    (got_request_exception, _look_when_the_database_fails),
+    (task_failure, _look_when_the_database_fails),
 )
 
 
 def apply(changed: dict[str, str]) -> bool:
-    """Let what can change do so, and name what waits for a restart; whether something has."""
+    """Apply what can change now, log what needs a restart, and return whether something changed."""
     live = [name for name in changed if name in _EMAIL]
     if live:
         for name in live:
             setattr(settings, _EMAIL[name], changed[name])
-        # Their next connection is made with these.
+        # New providers open new connections.
         providers.forget()
-    if "DATABASE_URL" in changed and _sign_in_anew(changed["DATABASE_URL"]):
+    if "DATABASE_URL" in changed and _use_database_user(changed["DATABASE_URL"]):
         live.append("DATABASE_URL")
     secret.put({name: changed[name] for name in live})
     if live:
@@ -111,10 +110,10 @@ def apply(changed: dict[str, str]) -> bool:
     return bool(live)
 
 
-def _sign_in_anew(url: str) -> bool:
-    """Another user or password for connections to come; False where it is another database.
+def _use_database_user(url: str) -> bool:
+    """Use the URL's user and password for new connections; return False for another database.
 
-    PostgreSQL lets those that are open stay, and they end with DATABASE_CONN_MAX_AGE.
+    PostgreSQL keeps open connections, and Django closes them after DATABASE_CONN_MAX_AGE.
     """
     database = settings.DATABASES["default"]
     try:
@@ -123,6 +122,6 @@ def _sign_in_anew(url: str) -> bool:
         return False
     if any(new.get(part) != database[part] for part in ("ENGINE", "HOST", "PORT", "NAME")):
         return False
-    # The one dictionary that the connections of all threads are opened by.
+    # All threads open their connections from this dictionary.
     database.update(USER=new["USER"], PASSWORD=new["PASSWORD"])
     return True

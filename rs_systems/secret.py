@@ -1,5 +1,6 @@
-"""The secret variables of this environment, from AWS Secrets Manager: the one place here that
-knows boto3. No value gets into an error, a log or a `repr`.
+"""Read this environment's secret variables from AWS Secrets Manager.
+
+No value gets into an error, a log or a `repr`.
 """
 
 import hashlib
@@ -18,8 +19,9 @@ from .refusal import refuse
 
 
 class Patience(NamedTuple):
-    """Seconds for the connection and for each answer, and how often. It only reads, so that boto3
-    may try again.
+    """Seconds for the connection and for each answer, and the number of tries.
+
+    boto3 may repeat the call, because it only reads.
     """
 
     connect_s: float
@@ -28,17 +30,17 @@ class Patience(NamedTuple):
 
 
 AT_START = Patience(3, 5, 3)
-#: A request or a task waits meanwhile, and there is what was read before.
+#: A request or a task waits meanwhile, and the previous values are still there.
 LATER = Patience(1, 1, 1)
 
-#: Our own variable: what this process's environment has of the secret, by name and fingerprint. A
-#: process that starts itself anew (a worker at SIGHUP) or another hands the values on, and they
-#: must not be taken for the host's own there.
+#: Our own variable: names and fingerprints of the values in `os.environ` that came from the secret.
+#: Child processes inherit those values (a worker restarts itself at SIGHUP), and must not take them
+#: for values that the host has set.
 GIVEN = "AWS_SECRETS_GIVEN"
 
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
-#: These decide which secret is read, and how.
-_BEFORE_IT = re.compile(r"ENVIRONMENT|ENV_FILE|USE_AWS_DB|DJANGO_SETTINGS_MODULE|AWS_SECRETS_.*")
+#: These decide which secret is read, so they cannot be in it.
+_READ_BEFORE = re.compile(r"ENVIRONMENT|ENV_FILE|USE_AWS_DB|DJANGO_SETTINGS_MODULE|AWS_SECRETS_.*")
 _NO_CREDENTIALS = (
     aws.NoCredentialsError,
     aws.PartialCredentialsError,
@@ -57,14 +59,14 @@ _UNREACHED = (aws.HTTPClientError, aws.ConnectionError)
 
 
 class Unreadable(Exception):
-    """The secret gives no variables: what was found, and what to do about it."""
+    """The secret cannot be used. The text says what was found and what to do."""
 
     def __init__(self, found: str, do: str) -> None:
         super().__init__(f"The secret {_name()!r} in {_region()} {found.rstrip('.')}. {do}")
 
 
 class Version(NamedTuple):
-    """What the secret held when it was asked."""
+    """One version of the secret, as it was read."""
 
     id: str
     values: dict[str, str]
@@ -75,10 +77,10 @@ class Version(NamedTuple):
 
 @dataclass
 class Given:
-    """What this process has of the secret: its variables, and those that the environment has."""
+    """What this process uses of the secret."""
 
     version: Version
-    #: By name, those that had a value of the environment's own, which wins.
+    #: Names that the environment had a value for, which wins.
     overridden: set[str] = field(default_factory=set)
 
 
@@ -86,35 +88,35 @@ _given: Given | None = None
 
 
 def given() -> Given | None:
-    """What `load` has read; None where AWS_SECRETS_NAME is not set."""
+    """Return what `load` has read; None if AWS_SECRETS_NAME is not set."""
     return _given
 
 
 def load() -> None:
-    """Put the secret's variables into `os.environ` where it has no value, once a process.
+    """Put the secret's variables into `os.environ` unless they have values there, once a process.
 
-    A process that cannot read it ends here, and says why.
+    End the process with the reason if the secret cannot be read.
     """
     global _given
     if _given is not None or not _name():
         return
     try:
-        version = ask(AT_START)
+        version = read(AT_START)
     except Unreadable as problem:
         refuse(str(problem))
-    overridden = {name for name in version.values if _is_the_host_s(name)}
+    overridden = {name for name in version.values if _is_set_by_host(name)}
     put(_without(version.values, overridden))
     _given = Given(version, overridden)
 
 
 def put(values: dict[str, str]) -> None:
-    """Have the environment say what the secret says."""
+    """Put values of the secret into `os.environ`, and note their fingerprints."""
     os.environ.update(values)
     marks = _marks() | {name: _mark(value) for name, value in values.items()}
     os.environ[GIVEN] = ",".join(f"{name}={mark}" for name, mark in marks.items())
 
 
-def _is_the_host_s(name: str) -> bool:
+def _is_set_by_host(name: str) -> bool:
     value = os.environ.get(name, "")
     return bool(value) and _marks().get(name) != _mark(value)
 
@@ -129,12 +131,12 @@ def _mark(value: str) -> str:
 
 
 def renew() -> dict[str, str]:
-    """Ask again: the new values of what has changed since, "" for what is gone.
+    """Read the secret again and return changed values by name, "" for a removed one.
 
-    What the environment overrides does not change. Raises Unreadable.
+    Leave out names that the environment overrides. Raises Unreadable.
     """
     assert _given, "load() comes first"
-    before, after = _given.version, ask(LATER)
+    before, after = _given.version, read(LATER)
     _given.version = after
     if before.id == after.id:
         return {}
@@ -164,13 +166,13 @@ def _region() -> str:
 
 @cache
 def _session() -> Any:
-    # Kept, for its credentials are those of the time before the secret: what it may say of AWS's
-    # own variables is meant for others.
+    # Cached, so that it keeps the host's own credentials: AWS_ACCESS_KEY_ID in the secret is meant
+    # for the other clients.
     return boto3.Session()
 
 
-def ask(patience: Patience) -> Version:
-    """The secret as it is now; raises Unreadable."""
+def read(patience: Patience) -> Version:
+    """Read the secret from AWS. Raises Unreadable."""
     config = Config(
         connect_timeout=patience.connect_s,
         read_timeout=patience.read_s,
@@ -190,7 +192,7 @@ def ask(patience: Patience) -> Version:
         ) from None
     except (aws.BotoCoreError, ValueError) as error:
         raise Unreadable(
-            f"cannot be asked for: {error}",
+            f"cannot be read: {error}",
             "Check AWS_SECRETS_NAME, AWS_SECRETS_REGION and boto3's own variables.",
         ) from None
     return Version(answer["VersionId"], _variables(answer.get("SecretString")))
@@ -207,52 +209,50 @@ def _refused(error: aws.ClientError) -> Unreadable:
         )
     if code == "InvalidRequestException":
         return Unreadable(
-            f"is to be deleted, or of no use as it is; {said}",
-            "`aws secretsmanager restore-secret` takes a deletion back.",
+            f"is scheduled for deletion, or cannot be used; {said}",
+            "`aws secretsmanager restore-secret` cancels a deletion.",
         )
     if code == "DecryptionFailure" or (code == "AccessDeniedException" and "kms" in words.lower()):
         return Unreadable(
-            f"cannot be decrypted; {said}", "Allow kms:Decrypt with its key to this machine's role."
+            f"cannot be decrypted; {said}", "Allow this machine's role kms:Decrypt with its key."
         )
     if code == "AccessDeniedException":
         return Unreadable(
-            f"is denied to us; {said}",
-            "Allow secretsmanager:GetSecretValue to this machine's role (and kms:Decrypt, where "
-            "the key is a customer's own).",
+            f"is denied to this machine; {said}",
+            "Allow secretsmanager:GetSecretValue to this machine's role (and kms:Decrypt if you "
+            "encrypt it with a key of your own).",
         )
     if code in _CREDENTIALS:
         return _no_credentials(said)
-    return Unreadable(f"was refused; {said}", "Look at it in the console.")
+    return Unreadable(f"was refused; {said}", "Look at the secret in the AWS console.")
 
 
 def _no_credentials(words: str) -> Unreadable:
     return Unreadable(
-        f"is not shown, for AWS takes no credentials from here: {words}",
+        f"was refused, because AWS accepts no credentials from here: {words}",
         "Give the machine a role, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
     )
 
 
 def _variables(text: str | None) -> dict[str, str]:
-    """The variables that a secret's text is made of; raises Unreadable."""
+    """Parse a secret's text into variables. Raises Unreadable."""
     if text is None:
         raise Unreadable("is binary", _FORM)
     try:
-        # Numbers as they are spelled.
+        # Keep numbers as they are spelled.
         found = json.loads(text, parse_int=str, parse_float=str)
     except ValueError:
         found = None
-    # Outside the handler: the error that came of parsing quotes the whole text.
+    # Outside the handler, because the parser's error quotes the whole text.
     if not isinstance(found, dict):
-        raise Unreadable("is no JSON object", _FORM)
+        raise Unreadable("is not a JSON object", _FORM)
     for name, value in found.items():
         if not _VARIABLE.fullmatch(name):
-            raise Unreadable(f"has {name!r}, which is no name of a variable", _FORM)
-        if _BEFORE_IT.fullmatch(name):
-            raise Unreadable(
-                f"has {name}, which is looked at before the secret is", "Set it on the host."
-            )
+            raise Unreadable(f"has {name!r}, which is not the name of a variable", _FORM)
+        if _READ_BEFORE.fullmatch(name):
+            raise Unreadable(f"has {name}, which is read before the secret", "Set it on the host.")
         if not isinstance(value, str) or "\0" in value:
-            raise Unreadable(f"has a {name} that is neither text nor a number", _FORM)
+            raise Unreadable(f"has {name}, which is neither text nor a number", _FORM)
     return {name: value for name, value in found.items() if value}
 
 

@@ -1,5 +1,5 @@
-"""A local stand-in for AWS SES (over SMTP) and AWS SNS (text messages), for development and tests.
+"""A stand-in for AWS SES, SNS and what surrounds them, for development and tests.
 
-The production providers talk to it unmodified; only the host, the port and the credentials differ.
-It listens on loopback only, keeps what it is sent in memory, and delivers nothing.
+The production code talks to it unmodified: only hosts, ports and credentials differ. It listens on
+loopback only, keeps messages in memory, and delivers none. docs/sandbox.md describes it.
 """

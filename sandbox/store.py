@@ -1,4 +1,4 @@
-"""What the sandbox was sent, in memory."""
+"""The messages that the stand-ins accepted, in memory."""
 
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
@@ -7,41 +7,41 @@ from datetime import UTC, datetime
 from itertools import islice, takewhile
 from typing import Any, Literal, NamedTuple, Protocol
 
-Kind = Literal["email", "sms"]
+#: The JSON API has it as `kind` of a message and as `channel` of a rule.
+Channel = Literal["email", "sms"]
 
 MAX_MESSAGES = 50_000
 
 
 class Message(Protocol):
-    """An accepted message of either kind; immutable, so it may be read from any thread."""
+    """An accepted message of either channel; immutable, so any thread may read it."""
 
     @property
     def id(self) -> str:
-        """The identifier the provider answered with."""
+        """The message ID that the provider answered with."""
 
     @property
-    def kind(self) -> Kind:
-        """Which of the two stand-ins took it."""
+    def channel(self) -> Channel: ...
 
     @property
     def recipients(self) -> Sequence[str]:
         """The e-mail addresses of the envelope, or the one phone number in E.164."""
 
     def as_json(self, *, full: bool) -> dict[str, Any]:
-        """The message's own fields, ready for JSON; the large ones only when `full`."""
+        """Return the message's own fields; the large ones only if `full`."""
 
 
 @dataclass(slots=True)
-class Publication:
-    """One thing that was told of a message; `status` is how the application answered, if it did."""
+class PublishedEvent:
+    """An event or SMS receipt that the sandbox published about a message."""
 
     type: str
     detail: str = ""
     published_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    #: The HTTP status of the application's answer, once there is one.
     status: int | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """Ready for JSON."""
         return {
             "type": self.type,
             "detail": self.detail,
@@ -52,40 +52,34 @@ class Publication:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A stored message: `seq` grows by one with each, and is never used twice by one process."""
+    """A stored message and its events; `seq` grows by one per message and is never reused."""
 
     seq: int
     received_at: datetime
     message: Message
-    publications: list[Publication] = field(default_factory=list)
-
-    def tell(self, publication: Publication) -> Publication:
-        """Keep in mind that this is being told of the message."""
-        self.publications.append(publication)
-        return publication
+    events: list[PublishedEvent] = field(default_factory=list)
 
     def as_json(self, *, full: bool) -> dict[str, Any]:
-        """The whole entry, ready for JSON; `received_at` is ISO 8601 in UTC."""
         return {
             "seq": self.seq,
             "id": self.message.id,
-            "kind": self.message.kind,
+            "kind": self.message.channel,
             "received_at": self.received_at.isoformat(timespec="microseconds"),
             **self.message.as_json(full=full),
-            # A copy, which the event loop cannot lengthen while another thread reads it.
-            "events": [publication.as_json() for publication in list(self.publications)],
+            # A copy: the event loop may append while another thread reads.
+            "events": [event.as_json() for event in list(self.events)],
         }
 
 
 class Page(NamedTuple):
-    """Entries, oldest first, and the `seq` to search from for whatever comes after them."""
+    """Entries, oldest first, and the `seq` after which the next page starts."""
 
     entries: list[Entry]
     last_seq: int
 
 
 class Store:
-    """The newest `max_messages` messages; the oldest is forgotten when one more arrives."""
+    """Keeps the newest `max_messages` messages."""
 
     def __init__(self, max_messages: int = MAX_MESSAGES) -> None:
         self._max_messages = max_messages
@@ -93,7 +87,7 @@ class Store:
         self._last_seq = 0
 
     def add(self, message: Message) -> Entry:
-        """Keep `message` as the newest, received now."""
+        """Keep a message as the newest, received now."""
         self._last_seq += 1
         entry = Entry(self._last_seq, datetime.now(UTC), message)
         self._entries[message.id] = entry
@@ -102,14 +96,15 @@ class Store:
         return entry
 
     def get(self, message_id: str) -> Entry | None:
-        """The entry of the message with that id, if it is still kept."""
         return self._entries.get(message_id)
 
-    def find(self, *, since: int | None, kind: Kind | None, to: str | None, limit: int) -> Page:
-        """At most `limit` entries of that kind and recipient (None: any; letter case is ignored).
+    def find(
+        self, *, since: int | None, channel: Channel | None, to: str | None, limit: int
+    ) -> Page:
+        """Return at most `limit` entries of that channel and recipient (None: any).
 
-        With `since`, the oldest ones after that seq, so that a reader who asks again from
-        `last_seq` misses none. Without it, the newest ones.
+        With `since`, the oldest after that seq, so that a reader who continues from `last_seq`
+        misses none. Without it, the newest. Recipients are compared without letter case.
         """
         wanted = to.casefold() if to is not None else None
         after = since or 0
@@ -117,7 +112,7 @@ class Store:
         matching = (
             entry
             for entry in newest_first
-            if (kind is None or entry.message.kind == kind)
+            if (channel is None or entry.message.channel == channel)
             and (wanted is None or wanted in map(str.casefold, entry.message.recipients))
         )
         if since is None:
@@ -127,10 +122,9 @@ class Store:
             return Page(entries, self._last_seq)
         return Page(entries[:limit], entries[limit - 1].seq)
 
-    def counts(self) -> Counter[Kind]:
-        """How many messages of each kind are kept."""
-        return Counter(entry.message.kind for entry in self._entries.values())
+    def count_by_channel(self) -> Counter[Channel]:
+        return Counter(entry.message.channel for entry in self._entries.values())
 
     def clear(self) -> None:
-        """Forget every message; `seq` goes on from where it was."""
+        """Forget every message; `seq` does not start again."""
         self._entries.clear()

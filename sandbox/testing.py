@@ -1,4 +1,4 @@
-"""A sandbox of one's own for the length of a test, in a process of its own."""
+"""Runs a sandbox in a process of its own for the length of a test."""
 
 import json
 import os
@@ -17,10 +17,10 @@ from tools.processes import die_with_parent
 
 HOST = "127.0.0.1"
 SMTP_USER = "SANDBOXSMTPUSER00001"
-SMTP_PASSWORD = "sandbox-password"  # noqa: S105 - it guards nothing
+SMTP_PASSWORD = "sandbox-password"  # noqa: S105 - not a secret
 
 _PROJECT = Path(__file__).resolve().parent.parent
-# All of them for a machine that is as busy as it can be.
+# Long enough for a very busy machine.
 _START_SECONDS = 120
 _STOP_SECONDS = 10
 _ANSWER_SECONDS = 120
@@ -28,7 +28,7 @@ _ANSWER_SECONDS = 120
 
 @dataclass(frozen=True)
 class RunningSandbox:
-    """A sandbox that answers on `HOST` with the credentials `SMTP_USER`, `SMTP_PASSWORD`."""
+    """A sandbox on `HOST` that accepts the login `SMTP_USER`, `SMTP_PASSWORD`."""
 
     process: subprocess.Popen[str]
     smtp_port: int
@@ -37,18 +37,18 @@ class RunningSandbox:
 
     @property
     def aws_url(self) -> str:
-        """Where boto3's clients are to be pointed, without a slash at the end."""
+        """The endpoint for boto3's clients, without a slash at the end."""
         return f"http://{HOST}:{self.aws_port}"
 
     @property
     def url(self) -> str:
-        """Where the API is, without a slash at the end."""
+        """The address of the sandbox's own API, without a slash at the end."""
         return f"http://{HOST}:{self.http_port}"
 
     def messages(self, **filters: str | int) -> list[dict[str, Any]]:
-        """The messages the filters of `GET /api/messages` let through, oldest first.
+        """Return the messages that match filters of `GET /api/messages`, oldest first.
 
-        All of them, page after page, unless a `limit` is among the filters.
+        Read every page, unless `limit` is among the filters.
         """
         if "limit" in filters:
             return list(self._get(f"/api/messages?{urlencode(filters)}")["messages"])
@@ -62,11 +62,10 @@ class RunningSandbox:
             query["since"] = page["last_seq"]
 
     def message(self, message_id: str) -> dict[str, Any]:
-        """The message with that id, in full."""
+        """Return one message in full."""
         return self._get(f"/api/messages/{message_id}")
 
     def health(self) -> dict[str, Any]:
-        """What `GET /api/health` answers."""
         return self._get("/api/health")
 
     def clear(self) -> None:
@@ -74,11 +73,11 @@ class RunningSandbox:
         self._ask("DELETE", "/api/messages")
 
     def rule(self, **fields: Any) -> dict[str, Any]:
-        """Put a rule in force, as `POST /api/rules` does; the rule as it is kept."""
+        """Put a rule in force by `POST /api/rules`, and return it."""
         return dict(json.loads(self._ask("POST", "/api/rules", json.dumps(fields))))
 
     def rules(self) -> list[dict[str, Any]]:
-        """Those in force, the newest last."""
+        """Return the rules in force, oldest first."""
         return list(self._get("/api/rules")["rules"])
 
     def clear_rules(self) -> None:
@@ -86,23 +85,31 @@ class RunningSandbox:
         self._ask("DELETE", "/api/rules")
 
     def account(self, **fields: Any) -> dict[str, Any]:
-        """Change the AWS account, as `PATCH /api/account` does; the account as it is then."""
+        """Change fields of the AWS account by `PATCH /api/account`, and return the account."""
         return dict(json.loads(self._ask("PATCH", "/api/account", json.dumps(fields))))
 
     def reset_account(self) -> None:
-        """Set the AWS account up as it should be."""
+        """Set the AWS account up correctly again."""
         self._ask("DELETE", "/api/account")
 
+    def smtp_habits(self, **fields: Any) -> dict[str, Any]:
+        """Change how the SMTP server differs from SES by `PATCH /api/smtp`; return its habits."""
+        return dict(json.loads(self._ask("PATCH", "/api/smtp", json.dumps(fields))))
+
+    def reset_smtp_habits(self) -> None:
+        """Let the SMTP server behave like SES again."""
+        self._ask("DELETE", "/api/smtp")
+
     def metrics(self) -> list[dict[str, Any]]:
-        """The newest value of each metric that was published, as `GET /api/metrics` has them."""
+        """Return the newest value of each metric that the application published."""
         return list(self._get("/api/metrics")["metrics"])
 
     def opt_out(self, phone: str) -> None:
-        """The owner of the number answers STOP."""
+        """Opt a number out, as if its owner had answered STOP."""
         self._ask("POST", "/api/opt-outs", json.dumps({"phone": phone}))
 
     def opt_in(self, phone: str) -> None:
-        """The owner of the number answers START."""
+        """Opt a number in, as if its owner had answered START."""
         self._ask("DELETE", f"/api/opt-outs/{phone}")
 
     def _get(self, path: str) -> dict[str, Any]:
@@ -113,12 +120,12 @@ class RunningSandbox:
         try:
             connection.request(method, path, body)
             answer = connection.getresponse()
-            said = answer.read()
+            content = answer.read()
         finally:
             connection.close()
         if answer.status >= 400:
-            raise RuntimeError(f"{method} {path} was answered {answer.status}: {said!r}")
-        return said
+            raise RuntimeError(f"{method} {path} was answered {answer.status}: {content!r}")
+        return content
 
 
 @contextmanager
@@ -127,8 +134,8 @@ def running_sandbox(
 ) -> Iterator[RunningSandbox]:
     """Start `python -m sandbox` on free ports, wait until it answers, and stop it at the end.
 
-    `latency`: seconds before it answers an accepted provider call. `events_url`: where
-    it posts SES's events to, if anywhere. `seed`: of its dice. `options`: more of its options.
+    `latency`: seconds before it answers an accepted provider call. `events_url`: where to post
+    SES's events. `seed`: for rules with a `share`. `options`: further command-line options.
     """
     ports = ["--smtp-port=0", "--aws-port=0", "--http-port=0"]
     settings = [f"--latency={latency}", f"--events-url={events_url}"]
@@ -142,7 +149,7 @@ def running_sandbox(
         text=True,
         preexec_fn=die_with_parent,
     )
-    # A sandbox that neither starts nor fails is ended, so that reading its lines cannot hang.
+    # Kill a sandbox that neither starts nor fails, so that reading its output cannot hang.
     watchdog = threading.Timer(_START_SECONDS, process.kill)
     watchdog.start()
     try:

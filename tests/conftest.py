@@ -1,4 +1,4 @@
-"""Points the settings to services of the test run's own, before anything loads them."""
+"""Starts Redis and a database for this test run, before anything loads the settings."""
 
 import atexit
 import os
@@ -16,9 +16,13 @@ import redis
 
 from .support import secrets_manager, services
 
-#: Instead of the timeout in pyproject.toml: several workers and a browser start slowly on a busy
-#: machine, and each wait has an end of its own.
+#: In place of the timeout in pyproject.toml. Workers and browsers start slowly on a busy machine,
+#: and each wait in these tests has its own limit.
 SERVICES_TIMEOUT_S = 300
+#: The marker of every test below a folder.
+FOLDERS = {Path(__file__).parent / name: name for name in ("aws", "sandbox")}
+#: The fixtures that start a process. A test that uses one is marked `services`.
+PROCESSES = {"manager", "redis_server", "running", "stack", "worker"}
 
 
 def _new_folder() -> Path:
@@ -35,7 +39,10 @@ def _start_redis() -> services.Redis:
 
 
 def _choose_database() -> str:
-    """SQLite, or with TEST_DATABASE=postgresql the server of TEST_DATABASE_URL or a private one."""
+    """Return the URL of the database that TEST_DATABASE names: `sqlite` or `postgresql`.
+
+    PostgreSQL is the server of TEST_DATABASE_URL, or a private one.
+    """
     chosen = os.environ.get("TEST_DATABASE", "sqlite")
     if chosen == "sqlite":
         return f"sqlite:///{_folder / 'db.sqlite3'}"
@@ -43,7 +50,7 @@ def _choose_database() -> str:
         raise pytest.UsageError(f"TEST_DATABASE is {chosen!r}; it must be sqlite or postgresql.")
     if url := os.environ.get("TEST_DATABASE_URL"):
         return url
-    server = services.PostgreSQL(_new_folder())
+    server = services.PostgreSQL(_new_folder(), "--max_connections=300")
     atexit.register(server.stop)
     server.start()
     return server.url
@@ -59,29 +66,39 @@ pytest_plugins = ["tests.support.fixtures"]
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_setupnodes() -> None:
-    """A node has services of its own, and must not load the settings before it has them."""
+    """Let each node start its own Redis, and share this process's PostgreSQL."""
+    # A node must not load the settings before it has set its own variables.
     del os.environ["DJANGO_SETTINGS_MODULE"]
+    if os.environ.get("TEST_DATABASE") == "postgresql":
+        # pytest-django gives each node its own database on it.
+        os.environ["TEST_DATABASE_URL"] = os.environ["DATABASE_URL"]
 
 
 def pytest_report_header() -> str:
     return f"database: {os.environ['DATABASE_URL'].partition(':')[0]}, broker: {_redis.url}"
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The second run repeats what another database could change, and nothing else."""
-    on_postgresql = os.environ.get("TEST_DATABASE") == "postgresql"
-    wanted = [
-        item
-        for item in items
-        if (_touches_the_database(item) if on_postgresql else not _needs_postgresql(item))
-    ]
-    config.hook.pytest_deselected(items=[item for item in items if item not in wanted])
-    items[:] = wanted
-    for item in wanted:
-        if _starts_processes(item):
+    """Add the markers that follow from a test's folder and fixtures, before -m selects by them."""
+    for item in items:
+        for folder, marker in FOLDERS.items():
+            if item.path.is_relative_to(folder):
+                item.add_marker(marker)
+        if PROCESSES & set(getattr(item, "fixturenames", ())):
+            item.add_marker("services")
+        if _has_marker(item, "browser", "services"):
             item.add_marker(pytest.mark.timeout(SERVICES_TIMEOUT_S))
-    if any(item.get_closest_marker("browser") for item in wanted):
+    if os.environ.get("TEST_DATABASE") != "postgresql":
+        unfit = [item for item in items if _has_marker(item, "postgresql")]
+        config.hook.pytest_deselected(items=unfit)
+        items[:] = [item for item in items if item not in unfit]
+    if any(_has_marker(item, "browser") for item in items):
         _be_patient_with_browsers()
+
+
+def _has_marker(item: pytest.Item, *names: str) -> bool:
+    return any(item.get_closest_marker(name) for name in names)
 
 
 def _be_patient_with_browsers() -> None:
@@ -90,28 +107,15 @@ def _be_patient_with_browsers() -> None:
     expect.set_options(timeout=60_000)
 
 
-def _starts_processes(item: pytest.Item) -> bool:
-    return any(item.get_closest_marker(name) for name in ("browser", "services"))
-
-
-def _needs_postgresql(item: pytest.Item) -> bool:
-    return item.get_closest_marker("postgresql") is not None
-
-
-def _touches_the_database(item: pytest.Item) -> bool:
-    fixtures = set(getattr(item, "fixturenames", ()))
-    return bool({"db", "transactional_db"} & fixtures or item.get_closest_marker("django_db"))
-
-
 @pytest.fixture(scope="session")
 def redis_url() -> str:
-    """The private Redis that CELERY_BROKER_URL names, which each test run has to itself."""
+    """The URL of this process's private Redis, which CELERY_BROKER_URL names."""
     return _redis.url
 
 
 @pytest.fixture
 def redis_server() -> Iterator[services.Redis]:
-    """The same Redis, empty, for a test that stops it; running again afterwards."""
+    """The same Redis, empty, for a test that stops it. It runs again afterwards."""
     redis.Redis.from_url(_redis.url).flushall()
     yield _redis
     _redis.stop()
@@ -123,7 +127,7 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
     from django.db import connection
 
     if connection.vendor == "sqlite":
-        # A file, since a database in memory is invisible to the workers.
+        # A file, since workers cannot see another process's database in memory.
         connection.settings_dict["TEST"]["NAME"] = connection.settings_dict["NAME"]
 
 
@@ -133,7 +137,7 @@ def worker(
 ) -> Iterator[Callable[..., services.Worker]]:
     """Starts a real Celery worker on the test database: `worker(concurrency=2, AWS_SES_PORT="…")`.
 
-    The broker is emptied first: what other tests enqueued is about rows that are gone.
+    Empties the broker first, since other tests' wake-ups name rows that are gone.
     """
     redis.Redis.from_url(redis_url).flushall()
     numbers = count(1)
@@ -158,7 +162,7 @@ def _secrets_manager() -> Iterator[secrets_manager.SecretsManager]:
 def manager(
     _secrets_manager: secrets_manager.SecretsManager, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[secrets_manager.SecretsManager]:
-    """Where this process and those that it starts find their secret; none has read it yet."""
+    """A Secrets Manager for this process and those that it starts; none has read its secret yet."""
     from rs_systems import secret
 
     _secrets_manager.begin_anew()

@@ -1,18 +1,24 @@
-"""The harness itself: what it counts, what it lets pass, and that its processes come back.
+"""The harness itself: what it counts, what it accepts, and that its processes come back.
 
-The scenarios are run by `make chaos` and, in little, by `make chaos-quick`, which `make test` ends
-with.
+`make chaos` runs the scenarios, `make chaos-quick` a few of them in little.
 """
 
 import os
+import socket
+import socketserver
 import sys
+import threading
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from django.contrib.auth.models import User
 
 from apps.core.delivery import transitions
@@ -20,182 +26,251 @@ from apps.core.exceptions import AmbiguousError
 from apps.core.models import Delivery
 from apps.core.services.notification import NotificationService
 from apps.core.states import Channel, DeliveryState, LogEvent, Priority
-from chaos import books, producer
-from chaos.producer import Order
+from chaos import arrivals, delivery_log, producer
+from chaos.arrivals import Arrivals
+from chaos.event_source import MOST_RECEIVES, EventSource, certificate_path
+from chaos.forwarder import running_forwarder
+from chaos.producer import PlannedNotification
+from chaos.rig import RigPlan
 from chaos.scenarios import QUICK, SCENARIOS
-from chaos.service import Service, tended
+from chaos.service import Service, supervised
 from chaos.verdict import Figures, Promise, judge
+from tools.processes import LOOPBACK, free_ports
 
 from .support.services import wait_until
 
-KEPT = {"accepted": 500, "delivered": 500, "duplicates": 0, "unknown": 0, "drain_s": 12.0}
+GOOD = {"accepted": 500, "delivered": 500, "duplicates": 0, "unknown": 0, "drain_s": 12.0}
 
 
-def order(mark: str, priority: Priority = Priority.URGENT) -> Order:
-    return Order(mark, User(username=mark), priority, at_s=0, held=False)
+def planned(job_number: str, priority: Priority = Priority.URGENT) -> PlannedNotification:
+    return PlannedNotification(job_number, User(username=job_number), priority, at_s=0, held=False)
 
 
 def figures(**changed: Any) -> Figures:
-    return Figures(**(KEPT | changed))
+    return Figures(**(GOOD | changed))
 
 
-def test_a_promise_that_was_kept_leaves_no_problem() -> None:
+def test_a_kept_promise_has_no_problems() -> None:
     assert judge(Promise(), figures()) == []
 
 
 @pytest.mark.parametrize(
     ("changed", "problem"),
     [
-        ({"accepted": 0, "delivered": 0}, "nothing was accepted, so nothing was tried"),
+        ({"accepted": 0, "delivered": 0}, "no message was accepted, so nothing was tried"),
         ({"delivered": 499}, "1 lost"),
-        ({"uncalled_for": 2}, "2 arrived that were never accepted"),
+        ({"unexpected": 2}, "2 arrived that were never asked for"),
         ({"events_refused": 3}, "3 events refused by the webhook"),
-        ({"duplicates": 1, "in_flight": 4}, "1 duplicates, where 0 may occur"),
-        ({"unanswered": 1}, "1 calls never answered, and 0 known to be unknown"),
+        ({"duplicates": 1, "in_flight": 4}, "1 duplicates, 0 allowed"),
+        ({"unanswered": 1}, "1 calls had no answer, but 0 deliveries were unknown"),
         ({"drain_s": 60.1}, "not drained within 60 s of the fault's end"),
         ({"drain_s": None}, "not drained within 60 s of the fault's end"),
     ],
 )
-def test_a_promise_that_was_broken_is_named(changed: dict[str, Any], problem: str) -> None:
+def test_a_broken_promise_is_named(changed: dict[str, Any], problem: str) -> None:
     assert judge(Promise(), figures(**changed)) == [problem]
 
 
-def test_in_little_a_late_drain_is_none_the_worse_but_it_must_come() -> None:
+def test_a_quick_run_may_drain_late_but_must_drain() -> None:
     assert judge(Promise(), figures(drain_s=60.1), timed=False) == []
     assert judge(Promise(), figures(drain_s=None), timed=False) != []
 
 
-def test_duplicates_that_may_occur_are_no_more_than_were_in_flight_and_each_explained() -> None:
+def test_each_duplicate_needs_a_call_in_flight_and_a_resend() -> None:
     promise = Promise(may_duplicate=True)
     assert judge(promise, figures(duplicates=4, in_flight=4)) == []
-    assert judge(promise, figures(duplicates=5, in_flight=4)) == ["5 duplicates, where 4 may occur"]
+    assert judge(promise, figures(duplicates=5, in_flight=4)) == ["5 duplicates, 4 allowed"]
     assert judge(promise, figures(duplicates=4, in_flight=4, unexplained=1)) == [
-        "1 arrived twice without having been unknown and resent"
+        "1 arrived twice without being unknown and resent"
     ]
 
 
-def test_an_unknown_outcome_is_a_problem_where_none_may_be() -> None:
+def test_an_unknown_outcome_is_a_problem_only_if_the_promise_says_so() -> None:
     assert judge(Promise(), figures(unknown=1)) == []
     assert judge(Promise(may_be_unknown=False), figures(unknown=1)) == [
-        "1 of unknown outcome, where none may be"
+        "1 of unknown outcome, none allowed"
     ]
 
 
-def test_an_urgent_message_must_arrive_over_both_channels_and_a_high_one_over_either() -> None:
-    orders = [order("C-000001"), order("C-000002", Priority.HIGH), order("C-000003", Priority.HIGH)]
+def test_urgent_messages_need_both_channels_and_high_ones_either() -> None:
+    notifications = [
+        planned("C-000001"),
+        planned("C-000002", Priority.HIGH),
+        planned("C-000003", Priority.HIGH),
+    ]
     arrived = Counter({("C-000001", "email"): 1, ("C-000002", "sms"): 1, ("C-000003", "email"): 1})
-    assert books.missing(orders, arrived) == {("C-000001", "sms")}
+    assert arrivals.missing(notifications, arrived) == {("C-000001", "sms")}
 
 
-def test_what_arrived_too_often_is_counted_by_mark_and_channel() -> None:
+def test_duplicates_are_counted_by_job_number_and_channel() -> None:
     arrived = Counter({("C-000001", "email"): 3, ("C-000001", "sms"): 1, ("C-000009", "email"): 2})
-    assert books.duplicates([order("C-000001")], arrived) == {("C-000001", "email"): 2}
+    assert arrivals.duplicates([planned("C-000001")], arrived) == {("C-000001", "email"): 2}
 
 
-def test_what_nobody_asked_for_is_found() -> None:
-    orders = [order("C-000001", Priority.MEDIUM), order("C-000002", Priority.HIGH)]
+def test_a_message_on_a_channel_that_was_not_asked_for_is_unexpected() -> None:
+    notifications = [planned("C-000001", Priority.MEDIUM), planned("C-000002", Priority.HIGH)]
     arrived = Counter({("C-000001", "email"): 1, ("C-000001", "sms"): 1, ("C-000002", "email"): 1})
-    assert books.never_accepted(orders, arrived) == {("C-000001", "sms")}
+    assert arrivals.unexpected(notifications, arrived) == {("C-000001", "sms")}
 
 
-def test_arrivals_are_read_once_each_by_the_mark_that_they_show() -> None:
-    mails = [
+def test_arrivals_are_counted_once_by_the_job_number_that_they_show() -> None:
+    messages = [
         {"seq": 1, "kind": "email", "subject": "Approved: C-000001, Redwood unit 417"},
         {"seq": 2, "kind": "sms", "body": "RS Systems: C-000001 is approved."},
         {"seq": 3, "kind": "email", "subject": "Something else"},
     ]
     sandbox: Any = SimpleNamespace(
-        messages=lambda since: [mail for mail in mails if mail["seq"] > since]
+        messages=lambda since: [each for each in messages if each["seq"] > since]
     )
-    arrivals = books.Arrivals(sandbox)
-    arrivals.read()
-    assert arrivals.read() == {("C-000001", "email"): 1, ("C-000001", "sms"): 1}
+    arrived = Arrivals(sandbox)
+    arrived.read()
+    assert arrived.read() == {("C-000001", "email"): 1, ("C-000001", "sms"): 1}
 
 
-def test_an_event_that_was_known_already_is_not_refused() -> None:
-    told = [{"status": status} for status in (200, 409, 403, None)]
-    sandbox: Any = SimpleNamespace(messages=lambda kind: [{"events": told}])
-    assert books.events_refused(sandbox) == 2
+def test_an_event_that_the_webhook_has_already_is_not_refused() -> None:
+    events = [{"status": status} for status in (200, 409, 403, None)]
+    sandbox: Any = SimpleNamespace(messages=lambda kind: [{"events": events}])
+    assert arrivals.count_refused_events(sandbox) == 2
 
 
 @pytest.fixture
-def sending() -> tuple[Order, Delivery]:
-    """An order whose delivery a worker has, and has called the provider with."""
+def called() -> tuple[PlannedNotification, Delivery]:
+    """A notification whose delivery a worker has claimed and called the provider for."""
     [person] = producer.make_people(1)
-    made = Order("C-000001", person, Priority.MEDIUM, at_s=0, held=False)
-    sample = producer.context(made.mark)
+    notification = PlannedNotification("C-000001", person, Priority.MEDIUM, at_s=0, held=False)
     NotificationService().notify(
-        producer.KIND, person, sample, priority=made.priority, dedup_key=made.mark
+        producer.KIND,
+        person,
+        producer.context(notification.job_number),
+        priority=notification.priority,
+        dedup_key=notification.job_number,
     )
     delivery = Delivery.objects.get()
     Delivery.objects.move(DeliveryState.SENDING, attempts=1)
     delivery.refresh_from_db()
-    transitions.log(delivery, LogEvent.CALLING)
-    return made, delivery
+    transitions.record(delivery, LogEvent.CALLING)
+    return notification, delivery
 
 
 @pytest.mark.django_db
-def test_a_duplicate_is_explained_by_as_many_resends_of_an_unknown_outcome(
-    sending: tuple[Order, Delivery],
+def test_one_resend_of_an_unknown_outcome_explains_one_duplicate(
+    called: tuple[PlannedNotification, Delivery],
 ) -> None:
-    made, delivery = sending
-    key = (made.mark, Channel.EMAIL.value)
-    assert books.unexplained({key: 1}, books.stories([made])) == [key]
-    transitions.unknown(delivery, AmbiguousError("no answer"))
-    assert books.stories([made])[key].unknown
-    assert books.unexplained({key: 1}, books.stories([made])) == [key]
-    transitions.settled_by_policy(delivery)
-    assert books.unexplained({key: 1}, books.stories([made])) == []
-    assert books.unexplained({key: 2}, books.stories([made])) == [key]
+    notification, delivery = called
+    key = (notification.job_number, Channel.EMAIL.value)
+    assert delivery_log.unexplained({key: 1}, delivery_log.read_doubts([notification])) == [key]
+    transitions.record_outcome(delivery, AmbiguousError("no answer"))
+    assert delivery_log.read_doubts([notification])[key].was_unknown
+    assert delivery_log.unexplained({key: 1}, delivery_log.read_doubts([notification])) == [key]
+    transitions.settle_unknown(delivery)
+    assert delivery_log.unexplained({key: 1}, delivery_log.read_doubts([notification])) == []
+    assert delivery_log.unexplained({key: 2}, delivery_log.read_doubts([notification])) == [key]
 
 
 @pytest.mark.django_db
-def test_a_lease_that_ran_out_before_the_call_leaves_nothing_unknown(
-    sending: tuple[Order, Delivery],
+def test_a_lease_that_expires_before_the_call_leaves_nothing_unknown(
+    called: tuple[PlannedNotification, Delivery],
 ) -> None:
-    made, delivery = sending
+    notification, delivery = called
     delivery.attempts = 2
-    transitions.log(delivery, LogEvent.LEASE_EXPIRED)
-    assert not books.stories([made])[made.mark, Channel.EMAIL.value].unknown
+    transitions.record(delivery, LogEvent.LOST_BEFORE_CALL)
+    doubts = delivery_log.read_doubts([notification])
+    assert not doubts[notification.job_number, Channel.EMAIL.value].was_unknown
 
 
 @pytest.fixture
 def sleeper(tmp_path: Path) -> Iterator[Service]:
     program = "import subprocess; print('up', flush=True); subprocess.run(['sleep', '600'])"
     command = [sys.executable, "-c", program]
-    service = Service("sleeper", command, dict(os.environ), tmp_path, ready_words="up")
-    with tended([service]):
+    service = Service("sleeper", command, dict(os.environ), tmp_path, ready_text="up")
+    with supervised([service]):
         service.start()
         wait_until(service.is_ready, "it is up")
         yield service
 
 
 @pytest.mark.services
-def test_a_service_that_was_killed_comes_back(sleeper: Service) -> None:
+def test_a_killed_service_comes_back(sleeper: Service) -> None:
     sleeper.kill()
     assert not sleeper.is_ready()
     wait_until(sleeper.is_ready, "it is up again")
-    assert sleeper.deaths == 1
 
 
 @pytest.mark.services
-def test_a_service_that_is_to_stay_down_does(sleeper: Service) -> None:
+def test_a_service_that_must_stay_down_does(sleeper: Service) -> None:
     sleeper.kill(stay_down=True)
-    sleeper.tend()
+    sleeper.supervise()
     assert sleeper.is_gone()
     sleeper.start()
     wait_until(sleeper.is_ready, "it is up again")
 
 
 @pytest.mark.services
-def test_a_service_that_was_terminated_is_not_started_again(sleeper: Service) -> None:
+def test_a_terminated_service_is_not_started_again(sleeper: Service) -> None:
     sleeper.terminate()
     wait_until(sleeper.is_gone, "it has ended")
-    sleeper.tend()
+    sleeper.supervise()
     assert sleeper.is_gone()
 
 
-def test_the_quick_ones_can_share_a_rig() -> None:
-    quick = [SCENARIOS[name] for name in QUICK]
-    assert [scenario.settings for scenario in quick] == [{}] * len(quick)
-    assert {scenario.worker_app for scenario in quick} == {"rs_systems"}
+@pytest.mark.services
+def test_a_forwarder_moves_new_connections_and_keeps_open_ones() -> None:
+    with ExitStack() as running:
+        first, second = (running.enter_context(_greeter(name)) for name in (b"first", b"second"))
+        [port] = free_ports(1)
+        forwarder = running.enter_context(running_forwarder(port, first))
+        old = running.enter_context(socket.create_connection((LOOPBACK, port)))
+        assert _ask(old) == b"first"
+        forwarder.target_port = second
+        new = running.enter_context(socket.create_connection((LOOPBACK, port)))
+        assert (_ask(new), _ask(old)) == (b"second", b"first")
+
+
+@contextmanager
+def _greeter(name: bytes) -> Iterator[int]:
+    """A server that answers each line with its name; yields its port."""
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            while self.rfile.readline():
+                self.wfile.write(name + b"\n")
+
+    with socketserver.ThreadingTCPServer((LOOPBACK, 0), Handler) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_address[1]
+        server.shutdown()
+        thread.join()
+
+
+def _ask(connection: socket.socket) -> bytes:
+    connection.sendall(b"who\n")
+    return connection.makefile("rb").readline().strip()
+
+
+def test_an_event_that_is_received_too_often_becomes_a_dead_letter() -> None:
+    source = EventSource("http://127.0.0.1:9", "http://127.0.0.1:9/webhook")
+    source.enqueue("kept", "{}")
+    source.enqueue("deleted", "{}")
+    _, deleted = source.answer("ReceiveMessage", {})["Messages"]
+    source.answer("DeleteMessage", {"ReceiptHandle": deleted["ReceiptHandle"]})
+    for _ in range(MOST_RECEIVES - 1):
+        source.end_visibility_timeouts()
+        assert source.unread() == ["kept"]
+        source.answer("ReceiveMessage", {})
+    source.end_visibility_timeouts()
+    assert (source.unread(), source.undeleted(), source.dead_letters) == ([], [], ["kept"])
+
+
+@pytest.mark.parametrize("name", ["garbage", "version6", "unknownkey"])
+def test_only_the_good_certificate_of_an_event_source_is_readable(name: str) -> None:
+    certificates = EventSource("http://127.0.0.1:9", "http://127.0.0.1:9/webhook").certificates
+    x509.load_pem_x509_certificate(certificates[certificate_path("good")]).public_key()
+    with pytest.raises((ValueError, x509.InvalidVersion, UnsupportedAlgorithm)):
+        x509.load_pem_x509_certificate(certificates[certificate_path(name)]).public_key()
+
+
+def test_the_quick_scenarios_can_share_a_rig() -> None:
+    for name in QUICK:
+        assert replace(SCENARIOS[name].rig, events=False) == RigPlan()

@@ -1,4 +1,4 @@
-"""Staging, as it is deployed but for AWS itself, reaches nobody who is not on its list."""
+"""Staging, as deployed except for AWS itself, reaches its allow-list only."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ from apps.core.audit.ledger import ledger
 from apps.core.message import kinds
 from apps.core.models import Delivery, Notification
 from apps.core.states import Channel, DeliveryState, LogEvent
-from sandbox.testing import SMTP_PASSWORD, SMTP_USER, RunningSandbox, running_sandbox
+from sandbox.testing import SMTP_PASSWORD, SMTP_USER, RunningSandbox
 from tools.processes import LOOPBACK
 from tools.supervisor import ROOT
 
@@ -26,21 +26,20 @@ from .support.tls import Authority, tls_front
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.services]
 
 ADDRESS, NUMBER = "jane@rssystems.example", "+12025550106"
-ADDRESSEE, NUMBER_S_OWNER = "jane", "tom"
+ADDRESSEE, NUMBER_OWNER = "jane", "tom"
 STRANGER = "administrator@stranger.example"
 REASON = "not among the recipients that staging may reach"
 NOT_AGREED = "has not agreed to text messages"
 
 
 @pytest.fixture
-def sandbox() -> Iterator[RunningSandbox]:
-    with running_sandbox() as running:
-        yield running
+def sandbox(running: RunningSandbox) -> RunningSandbox:
+    return running
 
 
 @pytest.fixture
 def staging(sandbox: RunningSandbox, redis_url: str, tmp_path: Path) -> Iterator[dict[str, str]]:
-    """The variables of a staging whose SES and Redis speak TLS, with certificates of ours."""
+    """Return staging's variables, with TLS in front of the sandbox and Redis."""
     authority = Authority(tmp_path, "authority")
     certificate = authority.issue(LOOPBACK)
     with (
@@ -82,7 +81,7 @@ def manage(variables: dict[str, str], *arguments: str) -> str:
 
 
 def run(variables: dict[str, str], *names: str) -> None:
-    """Run these functions of `tests.support.everything` in a process with these variables."""
+    """Run functions of `tests.support.everything` in a process with these variables."""
     calls = "; ".join(f"everything.{name}()" for name in names)
     manage(
         variables, "shell", "--no-imports", "-c", f"from tests.support import everything; {calls}"
@@ -90,28 +89,28 @@ def run(variables: dict[str, str], *names: str) -> None:
 
 
 def recipients(messages: list[dict[str, Any]]) -> set[str]:
-    """The envelopes' addresses, and the numbers."""
+    """Return the addresses of all envelopes and the numbers of all texts."""
     mails = [message for message in messages if message["kind"] == "email"]
     texts = [message for message in messages if message["kind"] == "sms"]
     return {to for mail in mails for to in mail["to"]} | {text["phone"] for text in texts}
 
 
-def test_a_whole_demo_run_reaches_no_address_that_is_not_on_the_list(
+def test_a_whole_demo_run_reaches_the_allow_list_only(
     sandbox: RunningSandbox, staging: dict[str, str], worker: Callable[..., Worker]
 ) -> None:
     manage(staging, "check", "--deploy", "--fail-level", "WARNING")
     call_command("seed_demo")
-    run(staging, "tell_the_administrator")
+    run(staging, "alert_the_administrator")
     assert sandbox.messages() == []
 
     worker(concurrency=2, **staging)
-    run(staging, "drive_repairs", "tell_everybody")
+    run(staging, "drive_repairs", "notify_everyone")
     of_repairs = Notification.objects.exclude(about_type=None)
-    every_kind = {kind.name for kind in kinds.every()} - {ROUND_TRIP.name}
+    every_kind = {kind.name for kind in kinds.REGISTRY.values()} - {ROUND_TRIP.name}
     assert set(of_repairs.values_list("kind", flat=True)) == every_kind
     open_ones = Delivery.objects.exclude(state__in=[DeliveryState.ACCEPTED, DeliveryState.SKIPPED])
     wait_with_beat(lambda: not open_ones.exists(), "every delivery is sent or skipped")
-    run(staging | {"ADMIN_EMAIL": ADDRESS}, "tell_the_administrator")
+    run(staging | {"ADMIN_EMAIL": ADDRESS}, "alert_the_administrator")
 
     messages = sandbox.messages()
     assert recipients(messages) == {ADDRESS, NUMBER}
@@ -125,7 +124,7 @@ def test_a_whole_demo_run_reaches_no_address_that_is_not_on_the_list(
     sent = Delivery.objects.filter(state=DeliveryState.ACCEPTED)
     assert set(sent.values_list("notification__recipient__username", "channel")) == {
         (ADDRESSEE, Channel.EMAIL),
-        (NUMBER_S_OWNER, Channel.SMS),
+        (NUMBER_OWNER, Channel.SMS),
     }
     assert len(messages) == sent.count() + 3
     for kept in Delivery.objects.filter(state=DeliveryState.SKIPPED):

@@ -1,7 +1,7 @@
 """`make run`: the whole system on one machine, until Ctrl-C.
 
-Starts a private Redis and the processes of the Procfile, starts again whatever dies, and leaves
-no process behind.
+Starts a private Redis and the processes of the Procfile, starts again what dies, and leaves no
+process behind.
 """
 
 import argparse
@@ -11,37 +11,24 @@ import re
 import shlex
 import signal
 import string
-import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import quote
 from urllib.request import ProxyHandler, build_opener
 
-from dotenv import dotenv_values
-
-from tools.endpoints import endpoints
-from tools.processes import (
-    LOOPBACK,
-    die_with_parent,
-    port_is_free,
-    redis_answers,
-    redis_command,
+from tools.environment import (
+    build_environment,
+    read_ports,
+    refuse_other_environments,
+    refuse_taken,
+    write_environment,
 )
+from tools.processes import LOOPBACK, port_is_free, redis_answers, redis_command
 from tools.supervisor import ROOT, STOP_S, TICK_S, Console, Process, Trouble
 
-PORTS = {
-    "PORT_WEB": 8000,
-    "PORT_FLOWER": 5555,
-    "PORT_SMTP": 2525,
-    "PORT_AWS": 9912,
-    "PORT_SANDBOX": 9911,
-    "PORT_REDIS": 6390,
-}
-# These go last, in this order: the worker needs them to finish the task that it is running.
+# These stop last, in this order: the worker needs them to finish its task.
 STOPPED_LAST = ("sandbox", "redis")
 
 READY_S = 120.0
@@ -57,7 +44,7 @@ class Run:
         self.console = Console()
         self.ports = ports
         self.environment = build_environment(os.environ, ports, var)
-        # Another Procfile than ours is a set of processes without our database and demo.
+        # A test's own Procfile has processes that need neither database nor demo.
         self.sets_up = procfile is None
         self.var = var
         redis = redis_command(ports["PORT_REDIS"], var)
@@ -67,34 +54,26 @@ class Run:
             name: Process(name, command, self.environment, self.console)
             for name, command in read_procfile(procfile or ROOT / "Procfile", self.environment)
         }
+        checks: dict[str, Callable[[], bool]] = {
+            "web": lambda: self._answers("PORT_WEB", "/healthz"),
+            "sandbox": lambda: self._answers("PORT_SANDBOX", "/api/health"),
+            "worker": lambda: self.processes["worker"].has_said(" ready."),
+        }
+        self.starting = {name: checks[name] for name in checks if name in self.processes}
         self.sign_ins: list[str] = []
         self.signals = 0
-        self.problem = ""
 
     def __call__(self) -> None:
-        """Run until a signal asks to stop; raises Trouble where it cannot go on."""
-        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-            signal.signal(getattr(signal, name), self._on_signal)
-        waiting = threading.Thread(target=self._announce_when_ready, daemon=True)
+        """Run until a signal asks to stop. Raise Trouble if the run cannot go on."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._on_signal)
         try:
             self._set_up()
-            waiting.start()
-            while not self.stopping:
-                for process in self.processes.values():
-                    process.tend()
-                time.sleep(TICK_S)
-        except Trouble as trouble:
-            self.problem = str(trouble)
+            self._start_all()
+            while not self.signals:
+                self._tend_all()
         finally:
             self._stop_all()
-            if waiting.ident:
-                waiting.join(timeout=5)
-        if self.problem:
-            raise Trouble(self.problem)
-
-    @property
-    def stopping(self) -> bool:
-        return bool(self.signals or self.problem)
 
     def _on_signal(self, *_: object) -> None:
         self.signals += 1
@@ -103,65 +82,53 @@ class Run:
         write_environment(self.var / "run.env", self.environment)
         redis_stopped(self.var).unlink(missing_ok=True)
         self.redis.start()
-        while not redis_answers(self.ports["PORT_REDIS"]) and not self.stopping:
+        while not redis_answers(self.ports["PORT_REDIS"]) and not self.signals:
             self.redis.tend()
             time.sleep(TICK_S)
         if self.sets_up:
-            self.console.text("Preparing the database.")
-            self._once("migrate", "--verbosity=0")
-            self.sign_ins = self._once("seed_demo")
+            self.console.text("Preparing the database and the demo.")
+            self._manage("migrate", "--verbosity=0")
+            self.sign_ins = self._manage("seed_demo")
+            self.console.text("Starting the processes.")
 
-    def _once(self, *arguments: str) -> list[str]:
-        """Run one manage.py command to its end; the lines that it printed."""
+    def _manage(self, *arguments: str) -> list[str]:
+        """Run one manage.py command to its end. Return the lines that it printed."""
         command = [sys.executable, "manage.py", *arguments]
         process = Process(arguments[0], command, self.environment, self.console, quiet=True)
-        if self.stopping:
+        if self.signals:
             return []
         process.start()
-        while (status := process.status()) is None and not self.stopping:
+        while (status := process.status()) is None and not self.signals:
             time.sleep(TICK_S)
         process.terminate()
-        process.reap(STOP_S, self._hurry)
+        process.reap(STOP_S, self._is_in_a_hurry)
         if status:
             raise Trouble(f"`manage.py {arguments[0]}` failed. {process.last_words()}")
         return list(process.lines)
 
-    def _announce_when_ready(self) -> None:
-        checks: dict[str, Callable[[], bool]] = {
-            "web": lambda: self._answers("PORT_WEB", "/healthz"),
-            "sandbox": lambda: self._answers("PORT_SANDBOX", "/api/health"),
-            "worker": self._worker_answers,
-        }
-        deadline = time.monotonic() + READY_S
-        for name in [name for name in checks if name in self.processes]:
-            while not self.stopping and not checks[name]():
-                if time.monotonic() > deadline:
-                    self.problem = f"{name} did not answer within {READY_S:g} s."
-                time.sleep(TICK_S)
-        if not self.stopping:
+    def _start_all(self) -> None:
+        """Start the processes, and print where they are as soon as all of them answer."""
+        give_up_at = time.monotonic() + READY_S
+        self._tend_all()
+        while self.starting and not self.signals:
+            self.starting = {name: is_up for name, is_up in self.starting.items() if not is_up()}
+            if self.starting and time.monotonic() > give_up_at:
+                raise Trouble(f"{next(iter(self.starting))} did not answer within {READY_S:g} s.")
+            self._tend_all()
+        if not self.signals:
             self.console.text(self._banner())
+
+    def _tend_all(self) -> None:
+        for process in self.processes.values():
+            process.tend()
+        time.sleep(TICK_S)
 
     def _answers(self, port: str, path: str) -> bool:
         try:
-            with _http.open(f"http://{LOOPBACK}:{self.ports[port]}{path}", timeout=2) as response:
+            with _http.open(f"http://{LOOPBACK}:{self.ports[port]}{path}", timeout=1) as response:
                 return bool(response.status == 200)
         except OSError:
             return False
-
-    def _worker_answers(self) -> bool:
-        ping = subprocess.Popen(
-            ["celery", "-A", "rs_systems", "inspect", "ping", "--timeout=2"],
-            cwd=ROOT,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            preexec_fn=die_with_parent,
-        )
-        while ping.poll() is None and not self.stopping:
-            time.sleep(TICK_S)
-        ping.kill()
-        return ping.wait() == 0
 
     def _banner(self) -> str:
         site = self.environment["SITE_URL"]
@@ -190,42 +157,15 @@ class Run:
             process.terminate()
         deadline = time.monotonic() + STOP_S
         for process in group:
-            process.reap(deadline - time.monotonic(), self._hurry)
+            process.reap(deadline - time.monotonic(), self._is_in_a_hurry)
 
-    def _hurry(self) -> bool:
+    def _is_in_a_hurry(self) -> bool:
         return self.signals > 1
-
-
-def read_ports() -> dict[str, int]:
-    """The port of each variable of PORTS, from the environment or its default."""
-    ports: dict[str, int] = {}
-    for variable, default in PORTS.items():
-        text = os.environ.get(variable, str(default))
-        if not text.isdecimal() or not 0 < int(text) < 65536:
-            raise Trouble(f"{variable} is {text!r}; it must be a number from 1 to 65535.")
-        if int(text) in ports.values():
-            raise Trouble(f"{variable} is {text}, which another port has already; choose another.")
-        ports[variable] = int(text)
-    return ports
-
-
-def refuse_other_environments() -> None:
-    """Raise Trouble where this machine is set up for staging or production.
-
-    The demo must not be written into such a database, nor its deliveries go to the sandbox.
-    """
-    file = Path(os.environ.get("ENV_FILE", ".env"))
-    named = os.environ.get("ENVIRONMENT") or dotenv_values(ROOT / file).get("ENVIRONMENT")
-    if named and named != "development":
-        raise Trouble(
-            f"ENVIRONMENT is {named}, in the environment or in {file}; the demo is for development"
-            " only. Unset it, or set ENVIRONMENT=development and a DATABASE_URL of its own."
-        )
 
 
 @contextmanager
 def only_run_in(var: Path) -> Iterator[None]:
-    """Hold the folder for this run; raises Trouble where another one has it."""
+    """Hold the folder for this run. Raise Trouble if another run has it."""
     with (var / "run.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -236,70 +176,8 @@ def only_run_in(var: Path) -> Iterator[None]:
         yield
 
 
-def refuse_taken(ports: dict[str, int]) -> None:
-    """Raise Trouble naming every port that a server of ours could not listen on."""
-    taken = {variable: port for variable, port in ports.items() if not port_is_free(port)}
-    if not taken:
-        return
-    named = " and ".join(
-        f"{port} ({variable.removeprefix('PORT_').lower()})" for variable, port in taken.items()
-    )
-    other = " ".join(f"{variable}={_another(port, ports)}" for variable, port in taken.items())
-    noun, verb, them = ("port", "is", "it") if len(taken) == 1 else ("ports", "are", "them")
-    raise Trouble(
-        f"{noun} {named} {verb} in use, perhaps by another `make run`: stop what uses {them},"
-        f" or choose another, as in `make run {other}`."
-    )
-
-
-def _another(port: int, ports: dict[str, int]) -> int:
-    """A free port a hundred or more above, which none of ours has."""
-    candidates = range(port + 100, 65536, 100)
-    free = (each for each in candidates if each not in ports.values() and port_is_free(each))
-    return next(free, port)
-
-
-def build_environment(base: Mapping[str, str], ports: dict[str, int], var: Path) -> dict[str, str]:
-    """The environment of every process: `base`, and where each finds the others."""
-    environment = {**base} | {variable: str(port) for variable, port in ports.items()}
-    if var != ROOT / "var":
-        environment.setdefault("DATABASE_URL", f"sqlite:///{quote(str(var))}/db.sqlite3")
-    return environment | {
-        # A `.env` made for staging must not be what the demo is written to.
-        "ENVIRONMENT": "development",
-        "DJANGO_SETTINGS_MODULE": "rs_systems.settings",
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{base.get('PATH', os.defpath)}",
-        "PYTHONUNBUFFERED": "1",
-        "VAR_DIR": str(var),
-        "SITE_URL": f"http://localhost:{ports['PORT_WEB']}",
-        "CELERY_BROKER_URL": f"redis://{LOOPBACK}:{ports['PORT_REDIS']}/0",
-        # The sandbox's, also where a `.env` has an account's real ones.
-        "AWS_SES_HOST": LOOPBACK,
-        "AWS_SES_PORT": str(ports["PORT_SMTP"]),
-        "AWS_SES_TLS": "none",
-        "AWS_SES_SMTP_USER": "SANDBOXSMTPUSER00001",
-        "AWS_SES_SMTP_PASSWORD": "sandbox-password",
-        **endpoints(f"http://{LOOPBACK}:{ports['PORT_AWS']}"),
-        "SANDBOX_EVENTS_URL": f"http://localhost:{ports['PORT_WEB']}/webhooks/aws/sns",
-        "SANDBOX_URL": f"http://{LOOPBACK}:{ports['PORT_SANDBOX']}",
-    }
-
-
-def write_environment(path: Path, environment: Mapping[str, str]) -> None:
-    """What a manage.py command beside this run needs: `ENV_FILE=<path> python manage.py …`."""
-    # What somebody chose for this run in their shell is not in the other one's.
-    chosen = re.findall(r"^#?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
-    ours = {
-        name: value
-        for name, value in environment.items()
-        if name in chosen or os.environ.get(name) != value
-    }
-    lines = [f"{name}={value}" for name, value in ours.items() if name not in ("PATH", "ENV_FILE")]
-    path.write_text("\n".join(sorted(lines)) + "\n")
-
-
 def read_procfile(path: Path, environment: dict[str, str]) -> Iterator[tuple[str, list[str]]]:
-    """Each process's name and command, with the environment's variables put in."""
+    """Yield each process's name and command, with the environment's variables put in."""
     for line in path.read_text().splitlines():
         if match := re.fullmatch(r"([\w-]+):\s*(.+)", line):
             words = shlex.split(match[2])
@@ -307,12 +185,12 @@ def read_procfile(path: Path, environment: dict[str, str]) -> Iterator[tuple[str
 
 
 def redis_stopped(var: Path) -> Path:
-    """The file that keeps the Redis of a run down while it exists."""
+    """Return the file that keeps the Redis of a run down while it exists."""
     return var / "redis.stopped"
 
 
 def stop_redis(port: int, var: Path) -> None:
-    """Have the run that uses `var` take its Redis away, and wait until it is gone."""
+    """Have the run that uses `var` stop its Redis, and wait until it is gone."""
     if not redis_answers(port):
         raise Trouble(f"there is no Redis to stop on port {port}; is `make run` running?")
     redis_stopped(var).touch()
@@ -320,7 +198,7 @@ def stop_redis(port: int, var: Path) -> None:
 
 
 def start_redis(port: int, var: Path) -> None:
-    """Have the run that uses `var` bring its Redis back, and wait until it answers."""
+    """Have the run that uses `var` start its Redis again, and wait until it answers."""
     redis_stopped(var).unlink(missing_ok=True)
     _wait_for(lambda: redis_answers(port), f"no Redis answers on port {port}")
 

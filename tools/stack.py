@@ -1,4 +1,4 @@
-"""A `make run` of one's own, for tests and measurements: on free ports, in a folder of its own."""
+"""Another `make run`, for tests and measurements: on free ports, in its own folder."""
 
 import os
 import signal
@@ -11,8 +11,9 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
+from tools.environment import PORTS, build_environment
 from tools.processes import LOOPBACK, die_with_parent, free_ports, wait_until
-from tools.run import PORTS, READY_LINE, build_environment
+from tools.run import READY_LINE
 from tools.supervisor import ROOT
 
 START_S = 120.0
@@ -29,7 +30,7 @@ class Stack:
 
     @property
     def url(self) -> str:
-        """Where the site is, without a slash at the end."""
+        """The site's address, without a slash at the end."""
         return f"http://localhost:{self.environment['PORT_WEB']}"
 
     @property
@@ -41,12 +42,12 @@ class Stack:
         return (self.var / "run.log").read_text()
 
     def redis(self, action: str) -> None:
-        """`stop` its Redis or `start` it again, as `make redis-stop` and `make redis-start` do."""
+        """`stop` its Redis or `start` it, as `make redis-stop` and `make redis-start` do."""
         command = run_command(f"redis-{action}", f"--var={self.var}")
         subprocess.run(command, check=True, cwd=ROOT, env=self.environment)
 
     def manage(self, *arguments: str) -> str:
-        """Run a manage.py command on its database and its Redis; what the command printed."""
+        """Run a manage.py command on its database and Redis. Return what the command printed."""
         ports = {variable: int(self.environment[variable]) for variable in PORTS}
         return subprocess.run(
             [sys.executable, "manage.py", *arguments],
@@ -58,19 +59,19 @@ class Stack:
         ).stdout
 
     def processes(self) -> dict[int, str]:
-        """The command lines of the processes that it started and that are alive, by their id."""
+        """Return the command line of each living process that it started, by its id."""
         return {pid: command for pid, command in _processes() if self._started(pid)}
 
     def _started(self, pid: int) -> bool:
         process = Path(f"/proc/{pid}")
         try:
             variables = (process / "environ").read_bytes().split(b"\0")
-            # Redis writes its title over its environment, but works in our folder.
+            # Redis overwrites its environment with its title, but works in our folder.
             return (
                 f"VAR_DIR={self.var}".encode() in variables
                 or (process / "cwd").readlink() == self.var
             )
-        except OSError:  # it ended meanwhile, or is not ours to look into
+        except OSError:  # it has ended, or belongs to another user
             return False
 
     def is_ready(self) -> bool:
@@ -84,13 +85,13 @@ def run_command(*arguments: str) -> list[str]:
 
 
 def committed_environment() -> dict[str, str]:
-    """The values of .env.development, which as variables win over a developer's own `.env`."""
+    """Return the values of .env.development. As variables they win over a developer's `.env`."""
     values = dotenv_values(ROOT / ".env.development")
     return {name: value for name, value in values.items() if value is not None}
 
 
 def stack_environment(**variables: str) -> dict[str, str]:
-    """Free ports, the committed values, and of our own environment what no setting reads."""
+    """Return the committed values with free ports, and of our variables those no setting reads."""
     kept = {
         name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "LANG") if name in os.environ
     }
@@ -101,9 +102,9 @@ def stack_environment(**variables: str) -> dict[str, str]:
 
 @contextmanager
 def running_stack(var: Path, *arguments: str, **variables: str) -> Iterator[Stack]:
-    """`make run` in a folder of its own on free ports, ready; stopped as by Ctrl-C at the end.
+    """Run `make run` in this folder on free ports; at the end, stop it as Ctrl-C does.
 
-    `variables` are the environment's, over and above those of .env.development.
+    `variables` win over those of .env.development.
     """
     var = var.resolve()
     var.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""A child process that is started again when it dies, and the terminal that it shares."""
+"""A child process that is started again when it dies, and the terminal that all of them share."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ TICK_S = 0.1
 UP_AFTER_S = 10.0
 DEATHS_BEFORE_UP = 5
 MAX_BACK_OFF_S = 10.0
-# Seconds that a process is given to end by itself.
+# Seconds that a process has to end by itself.
 STOP_S = 20.0
 
 _COLOURS = (36, 33, 32, 35, 34, 31)
@@ -31,7 +31,7 @@ class Trouble(Exception):
 
 
 class Console:
-    """Lines of several processes on one terminal, each behind its process's name."""
+    """Prints the lines of several processes, each after its process's name."""
 
     WIDTH = 7
 
@@ -51,13 +51,13 @@ class Console:
         self.text(f"{label} {text}")
 
     def text(self, text: str) -> None:
-        # A terminal that has been closed must not keep anything from being stopped.
+        # A closed terminal must not keep the run from stopping its processes.
         with self._lock, suppress(OSError):
             print(text, flush=True)
 
 
 class Process:
-    """One process of the run, in a session of its own so that Ctrl-C reaches the runner alone."""
+    """One process of the run, in its own session, so that only the runner gets Ctrl-C."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class Process:
     ) -> None:
         self.name = name
         self.lines: deque[str] = deque(maxlen=50)
-        #: While this file exists, the process is not to run.
+        #: While this file exists, the process stays stopped.
         self.kept_down_by: Path | None = None
         self._command = command
         self._environment = environment
@@ -104,11 +104,11 @@ class Process:
         self._reader.start()
 
     def status(self) -> int | None:
-        """The exit status once the process has ended, else None."""
+        """Return the exit status once the process has ended, else None."""
         return self._child.poll() if self._child else None
 
     def tend(self) -> None:
-        """Start what should be running and is not, stop what should not be and is."""
+        """Start the process if it should run and does not; stop it if it should not and does."""
         if self.kept_down_by and self.kept_down_by.exists():
             if self._child:
                 self._say(f"stopped, until `make {self.name}-start`")
@@ -121,8 +121,12 @@ class Process:
         elif self._child.poll() is not None:
             self._recover(self._child.returncode)
 
+    def has_said(self, words: str) -> bool:
+        """Return whether one of its last lines has these words."""
+        return any(words in line for line in list(self.lines))
+
     def last_words(self) -> str:
-        """Its last lines, to be shown under a sentence."""
+        """Return its last lines, to show below the sentence that names the trouble."""
         return "Its last lines:\n" + "\n".join(f"    {line}" for line in list(self.lines)[-20:])
 
     def terminate(self) -> None:
@@ -152,7 +156,7 @@ class Process:
                 f"{self.name} ended {self._deaths} times without ever being up"
                 f" (the last time {_ending(status)}). {self.last_words()}"
             )
-        back_off = min(0.25 * 2**self._deaths, MAX_BACK_OFF_S)
+        back_off = min(0.1 * 2**self._deaths, MAX_BACK_OFF_S)
         self._start_at = time.monotonic() + back_off
         self._say(f"ended {_ending(status)}; starting it again in {back_off:g} s")
 

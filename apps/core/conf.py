@@ -1,4 +1,4 @@
-"""The settings of the notification system, typed, as the code means them."""
+"""Typed access to the settings of the notification engine."""
 
 from datetime import timedelta
 
@@ -8,41 +8,41 @@ from .states import Channel, Priority
 
 
 def lease() -> timedelta:
-    """How long a worker may hold a delivery."""
+    """Return how long a worker may hold a delivery."""
     return timedelta(seconds=settings.DELIVERY_LEASE_S)
 
 
 def retry_horizon(priority: Priority) -> timedelta:
-    """How long after it was first due a delivery of this priority is retried."""
+    """Return for how long after its first due time a delivery is retried."""
     urgent = priority <= Priority.HIGH
     return timedelta(hours=settings.RETRY_HORIZON_URGENT_H if urgent else settings.RETRY_HORIZON_H)
 
 
 def unknown_deadline(channel: Channel, priority: Priority) -> timedelta:
-    """How long a delivery of unknown outcome waits before its policy decides."""
+    """Return how long a delivery of unknown outcome waits before the policy decides."""
     rules = settings.UNKNOWN_DEADLINE_S
     named = (rule for rule in _rules(channel, priority) if rule in rules)
     return timedelta(seconds=rules[next(named, "")])
 
 
 def resends_unknown(channel: Channel, priority: Priority) -> bool:
-    """The policy: whether an unknown delivery is sent again rather than left for a person."""
+    """Return whether the policy resends an unknown delivery instead of leaving it for a person."""
     rules = {rule.strip().lower() for rule in settings.UNKNOWN_RESEND}
     return bool(rules.intersection(_rules(channel, priority)))
 
 
 def _rules(channel: Channel, priority: Priority) -> tuple[str, str]:
-    """By what names a rule may speak of them, the more particular first."""
+    """Return the names of the rules that apply, the most specific first."""
     return f"{channel.value}:{priority.name.lower()}", channel.value
 
 
 def log_retention() -> timedelta:
-    """How long the log of a finished delivery is kept."""
+    """Return how long the log of a finished delivery is kept."""
     return timedelta(days=settings.DELIVERY_LOG_RETENTION_DAYS)
 
 
 def may_reach(address: str) -> bool:
-    """Whether this environment may send to the address: staging reaches its allow-list only.
+    """Return whether this environment may send to the address. Staging has an allow-list.
 
     An entry is an e-mail address, a domain written `@example.com`, or an E.164 number.
     """
@@ -51,16 +51,16 @@ def may_reach(address: str) -> bool:
     allowed = {entry.strip().lower() for entry in settings.STAGING_ALLOWED_RECIPIENTS}
     address = address.strip().lower()
     _, _, domain = address.partition("@")
-    # What has a second @ may be two addresses, of which one is a stranger's.
+    # Text with a second @ may be two addresses, one of them a stranger's.
     is_one = domain and "@" not in domain
     return address in allowed or bool(is_one and "@" + domain in allowed)
 
 
 def ses_keeps_a_list() -> bool:
-    """Whether e-mail goes by SES, whose own suppression list ours is to agree with."""
+    """Return whether SES's suppression list is kept in step with ours."""
     return settings.AWS_SES_SUPPRESSION_LIST
 
 
 def sns_sends_texts() -> bool:
-    """Whether text messages go by SNS, which keeps the numbers that answered STOP."""
+    """Return whether text messages go by SNS, which keeps a list of opt-outs."""
     return settings.SMS_ENABLED and settings.SMS_BACKEND == settings.SNS_BACKEND

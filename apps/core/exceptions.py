@@ -1,4 +1,4 @@
-"""Errors that carry the decision: what is to be done about a delivery, not only what went wrong."""
+"""Errors whose class says what to do about a delivery."""
 
 
 class NotificationError(Exception):
@@ -27,7 +27,7 @@ class DeliveryError(NotificationError):
 
 
 class TransientError(DeliveryError):
-    """The provider certainly did not take the message, and may take it later: try again."""
+    """The provider certainly does not have the message and may accept it later: try again."""
 
 
 class ThrottledError(TransientError):
@@ -39,7 +39,7 @@ class ChannelUnavailableError(TransientError):
 
 
 class PermanentError(DeliveryError):
-    """The provider will never take this message: stop, and say why."""
+    """The provider will never accept this message: give up, with the reason."""
 
 
 class AmbiguousError(DeliveryError):
@@ -47,8 +47,19 @@ class AmbiguousError(DeliveryError):
 
 
 class NotSendable(DeliveryError):
-    """We ourselves decline to send this delivery now: skip it, and say why."""
+    """We decline to send this delivery: skip it, with the reason."""
 
 
 class BudgetExhausted(NotSendable):
     """The month's budget has no room for this text message."""
+
+
+class NotCalled(NotificationError):
+    """This attempt ends without a call: no rate slot came in time, or its lease is over.
+
+    `is_announced` says whether the log has a "calling" entry for it.
+    """
+
+    def __init__(self, reason: str, *, is_announced: bool) -> None:
+        super().__init__(reason)
+        self.is_announced = is_announced

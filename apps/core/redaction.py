@@ -1,4 +1,4 @@
-"""Keeps addresses and phone numbers out of the logs, and of what providers say."""
+"""Mask addresses and phone numbers in logs, and in what providers say."""
 
 import logging
 import re
@@ -16,25 +16,25 @@ from django.views.debug import SafeExceptionReporterFilter
 _EMAIL = re.compile(r"([A-Za-z0-9])[A-Za-z0-9._%+'-]*@([A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+)")
 _PHONE = re.compile(r"\+\d{6,13}(\d{2})\b")
 
-#: Seconds for which a process that mailed an error to the administrators mails it no more.
+#: Seconds after mailing an error for which the process does not mail the same one again.
 QUIET_S = 300.0
 
 
 def redact(text: str) -> str:
-    """The text with each e-mail address as `j***@example.com` and each number as `+***34`."""
+    """Return the text with addresses masked as `j***@example.com` and numbers as `+***34`."""
     return _PHONE.sub(r"+***\1", _EMAIL.sub(r"\1***@\2", text))
 
 
 def storable(text: str, length: int) -> str:
-    """A provider's words for a column of that length: redacted, for they like to quote the address.
+    """Return a provider's words, redacted and cut, for a column of that length.
 
-    PostgreSQL takes every character but NUL.
+    Providers quote the recipient's address. PostgreSQL stores every character but NUL.
     """
     return redact(text.replace("\0", ""))[:length]
 
 
 class URLHidingFilter(SafeExceptionReporterFilter):
-    """For Django's reports of errors, which list the settings: a URL may have a password in it."""
+    """Hide URLs in the settings that Django's error mails list: they may contain a password."""
 
     hidden_settings = re.compile(
         f"{SafeExceptionReporterFilter.hidden_settings.pattern}|_URL|_BACKEND", re.IGNORECASE
@@ -42,11 +42,10 @@ class URLHidingFilter(SafeExceptionReporterFilter):
 
 
 class RedactingAdminEmailHandler(AdminEmailHandler):
-    """Django's mail to the administrators, after `redact`, and none about the SNS endpoint.
+    """Mail errors to the administrators, redacted, once in QUIET_S each, none of the SNS endpoint.
 
-    What SNS could not deliver it delivers again: a mail for each try would be one for each report
-    of an hour, when the database is away. What else fails is mailed once in QUIET_S: whoever finds
-    a page that fails could otherwise use up the day's quota of e-mails with it.
+    SNS repeats what it could not deliver: without a database that would be a mail for each event of
+    an hour. A stranger could use up the day's quota of e-mails with one failing page.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -61,14 +60,14 @@ class RedactingAdminEmailHandler(AdminEmailHandler):
         try:
             super().emit(record)
         except (SuspiciousOperation, BadRequest, MultiPartParserError, UnreadablePostError):
-            # The report shows the request's fields, and these cannot be read.
+            # Django's mail shows the request's fields, and these cannot be read.
             without = copy(record)
             without.request = None
             super().emit(without)
 
     def _is_repeated(self, record: logging.LogRecord) -> bool:
-        """Whether this process mailed the same within QUIET_S; if not, it does now."""
-        # Of several threads one is here at a time: logging has a lock around `emit`.
+        """Return whether this process mailed the same error within QUIET_S; remember it if not."""
+        # Only one thread is here at a time: logging has a lock around `emit`.
         now, source = time.monotonic(), _source(record)
         self._mailed = {each: at for each, at in self._mailed.items() if now - at < QUIET_S}
         if source in self._mailed:
@@ -81,7 +80,7 @@ class RedactingAdminEmailHandler(AdminEmailHandler):
 
 
 def _source(record: logging.LogRecord) -> tuple[object, ...]:
-    """The kind of the error and the line that raised it; without one, the line that logged."""
+    """Return the error's type and the line that raised it, or the line that logged."""
     if not record.exc_info or not record.exc_info[2]:
         return record.pathname, record.lineno
     *_, (frame, line) = walk_tb(record.exc_info[2])
@@ -89,7 +88,7 @@ def _source(record: logging.LogRecord) -> tuple[object, ...]:
 
 
 class RedactingFormatter(logging.Formatter):
-    """One line of a log, with its exception, after `redact`."""
+    """Format a log record and its exception, redacted."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s %(message)s")

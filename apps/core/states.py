@@ -4,7 +4,7 @@ from django.db import models
 
 
 class Channel(models.TextChoices):
-    """The ways out of the house. In-app is not one: the notification's row is that message."""
+    """What a provider sends by. The app is no channel: the notification's row is that message."""
 
     EMAIL = "email", "E-mail"
     SMS = "sms", "Text message"
@@ -30,11 +30,11 @@ class DeliveryState(models.TextChoices):
     RETRYING = "retrying", "Waiting to retry"
     #: The provider may have it. Settled by policy after `next_attempt_at`, or by a person.
     UNKNOWN = "unknown", "Unknown"
-    #: The provider took it.
+    #: The provider accepted it.
     ACCEPTED = "accepted", "Accepted by the provider"
-    #: The recipient's mail server, or phone, took it: the provider says so.
+    #: The provider says that the recipient's mail server or phone has it.
     DELIVERED = "delivered", "Delivered"
-    #: The provider took it, and could not deliver it.
+    #: The provider accepted it and could not deliver it.
     BOUNCED = "bounced", "Bounced"
     #: The recipient told their mail provider that they do not want it.
     COMPLAINED = "complained", "Complained about"
@@ -48,14 +48,14 @@ class DeliveryState(models.TextChoices):
 
 _S = DeliveryState
 
-#: The provider had it, whatever came of it afterwards.
-TAKEN = frozenset({_S.ACCEPTED, _S.DELIVERED, _S.BOUNCED, _S.COMPLAINED})
-FINISHED = TAKEN | {_S.REJECTED, _S.EXHAUSTED, _S.SKIPPED}
-#: What a person may have sent again, after having mended what stood against it.
+#: The provider accepted it, whatever happened afterwards.
+SENT = frozenset({_S.ACCEPTED, _S.DELIVERED, _S.BOUNCED, _S.COMPLAINED})
+FINISHED = SENT | {_S.REJECTED, _S.EXHAUSTED, _S.SKIPPED}
+#: A person may have these sent again.
 RESENDABLE = frozenset({_S.UNKNOWN, _S.EXHAUSTED, _S.REJECTED, _S.BOUNCED, _S.SKIPPED})
 
-#: Before the provider's word on it. That word may come late, after the lease ran out, the policy
-#: spoke, the retries ended or a further attempt was skipped: it counts whenever it comes.
+#: The provider's answer or event still counts in these states. It may come late: after the lease
+#: ran out, the policy decided, the retries ended or a further attempt was skipped.
 OPEN = frozenset({_S.SENDING, _S.UNKNOWN, _S.DUE, _S.RETRYING, _S.EXHAUSTED, _S.SKIPPED})
 #: For each state, those that a delivery may come from. Nothing else moves a row.
 SOURCES: dict[DeliveryState, frozenset[DeliveryState]] = {
@@ -63,23 +63,25 @@ SOURCES: dict[DeliveryState, frozenset[DeliveryState]] = {
     _S.DUE: frozenset({_S.SENDING, _S.RETRYING}) | RESENDABLE,
     _S.RETRYING: frozenset({_S.SENDING, _S.UNKNOWN}),
     _S.UNKNOWN: frozenset({_S.SENDING}),
-    # An earlier attempt, of unknown outcome, may have been taken where a later one was refused.
+    # An earlier attempt of unknown outcome may have been accepted although a later one was refused.
     _S.ACCEPTED: OPEN | {_S.REJECTED},
     _S.DELIVERED: OPEN | {_S.REJECTED, _S.ACCEPTED},
     _S.BOUNCED: OPEN | {_S.ACCEPTED, _S.DELIVERED},
     _S.COMPLAINED: OPEN | {_S.ACCEPTED, _S.DELIVERED, _S.BOUNCED},
     _S.REJECTED: OPEN | {_S.ACCEPTED},
     _S.EXHAUSTED: frozenset({_S.SENDING, _S.UNKNOWN}),
-    # From due: its channel is stopped, and another stands in.
+    # From due: its channel is stopped, and another channel takes over.
     _S.SKIPPED: frozenset({_S.SENDING, _S.DUE}),
 }
 
 
 class LogEvent(models.TextChoices):
-    """What a line of the delivery log records."""
+    """What an entry of the delivery log records."""
 
     SKIPPED = "skipped", "Skipped"
     CALLING = "calling", "Calling the provider"
+    #: The call that was announced was not made.
+    NOT_CALLED = "not_called", "Call not made"
     ACCEPTED = "accepted", "Accepted by the provider"
     DELAYED = "delayed", "Delivery is delayed"
     DELIVERED = "delivered", "Delivered"
@@ -88,32 +90,69 @@ class LogEvent(models.TextChoices):
     TRANSIENT = "transient", "Refused for now"
     PERMANENT = "permanent", "Refused for good"
     AMBIGUOUS = "ambiguous", "No answer"
-    LEASE_EXPIRED = "lease_expired", "Worker lost"
+    #: The worker's lease ran out; the provider certainly has nothing.
+    LOST_BEFORE_CALL = "lost_before_call", "Worker lost before the call"
+    #: The same after the call was announced: the provider may have the message.
+    LOST_AFTER_CALL = "lost_after_call", "Worker lost after the call began"
     RESEND = "resend", "To be sent again"
     LEFT = "left", "Left for a person"
     FALLBACK = "fallback", "Handed to another channel"
 
 
+class LogSource(models.TextChoices):
+    """Who wrote an entry of the delivery log."""
+
+    NOTIFY = "notify", "notify()"
+    WORKER = "worker", "a worker"
+    #: A provider's event.
+    EVENT = "event", "the provider's event"
+    #: A sweep, by policy.
+    SWEEP = "sweep", "the policy"
+    PERSON = "person", "a person"
+
+
+#: After these the provider may or may not have the message.
+UNKNOWN_EVENTS = (LogEvent.AMBIGUOUS, LogEvent.LOST_AFTER_CALL)
+
+
 class Via(models.TextChoices):
-    """The way by which a report came home."""
+    """How an event reached us."""
 
     WEBHOOK = "webhook", "Webhook"
     QUEUE = "queue", "Queue"
     LOG = "log", "Log of SNS"
 
 
-#: How an attempt that called the provider ends badly, and how it ends at all.
+#: How an attempt that called the provider can end.
 FAILED_ATTEMPTS = (LogEvent.TRANSIENT, LogEvent.PERMANENT, LogEvent.AMBIGUOUS)
 ENDS_OF_ATTEMPTS = (LogEvent.ACCEPTED, *FAILED_ATTEMPTS)
 
 
+class EventCause(models.TextChoices):
+    """Why a message failed after the provider accepted it, whatever the provider calls it."""
+
+    NONE = "", "-"
+    #: Nothing will reach this address.
+    ADDRESS = "address", "the address does not work"
+    #: A full mailbox, a phone that is off: a later message may arrive.
+    TEMPORARY = "temporary", "it failed for now"
+    #: The provider did not try: the address is on its own suppression list.
+    OWN_LIST = "own_list", "on the provider's suppression list"
+    #: The owner of the number answered STOP.
+    OPTED_OUT = "opted_out", "the owner opted out"
+
+
+#: The causes for which a further message to the address would fail as well.
+LASTING_CAUSES = (EventCause.ADDRESS, EventCause.OWN_LIST, EventCause.OPTED_OUT)
+
+
 class EventKind(models.TextChoices):
-    """What a provider reports about a message that it took, in our words."""
+    """What a provider says later about a message that it accepted, in our words."""
 
     SENT = "sent", "Taken"
     DELAYED = "delayed", "Delayed"
     DELIVERED = "delivered", "Delivered"
-    #: Taken, and then refused by the provider's own inspection.
+    #: Accepted, and then refused by the provider's own inspection.
     REJECTED = "rejected", "Rejected"
     BOUNCED = "bounced", "Bounced"
     COMPLAINED = "complained", "Complained about"

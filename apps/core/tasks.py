@@ -1,4 +1,4 @@
-"""The Celery tasks. Each is a shim: it names what runs, and the rooms below do the work."""
+"""The Celery tasks. Each is a shim: the packages below do the work."""
 
 import logging
 from collections.abc import Callable
@@ -15,6 +15,7 @@ from .delivery import attempt, sweeps, waiting_slots, wakeups
 from .exceptions import DeliveryError
 from .feedback import event_queue, provider_events, sms_receipts, suppression_sync
 from .guards import reputation
+from .guards.single_run import single_run
 from .states import Channel, Priority
 
 logger = logging.getLogger(__name__)
@@ -22,6 +23,9 @@ logger = logging.getLogger(__name__)
 #: Seconds. Above the provider's time-outs, and below DELIVERY_LEASE_S.
 SOFT_LIMIT_S, HARD_LIMIT_S = 30, 45
 LIMITS: Any = {"soft_time_limit": SOFT_LIMIT_S, "time_limit": HARD_LIMIT_S}
+#: Of the tasks that read what providers report, every few seconds and once a night.
+READER_LIMITS: Any = {"soft_time_limit": 60, "time_limit": 90}
+NIGHTLY_LIMITS: Any = {"soft_time_limit": 240, "time_limit": 300}
 
 
 @shared_task(bind=True, name="apps.core.tasks.send_notification_email", **LIMITS)
@@ -49,7 +53,7 @@ def retry_failed_notifications() -> None:
 
 @shared_task(name="apps.core.tasks.cleanup_old_delivery_logs")
 def cleanup_old_delivery_logs() -> None:
-    logger.info("delivery log cleaned lines=%d", sweeps.cleanup_logs())
+    logger.info("delivery log cleaned entries=%d", sweeps.cleanup_logs())
 
 
 @shared_task(name="apps.core.tasks.send_alerts")
@@ -60,7 +64,8 @@ def send_alerts() -> None:
     alerts.send_reputation_warning(found)
 
 
-@shared_task(name="apps.core.tasks.read_sms_receipts")
+@shared_task(name="apps.core.tasks.read_sms_receipts", **READER_LIMITS)
+@single_run(seconds=100)
 def read_sms_receipts() -> None:
     if not settings.SMS_DELIVERY_LOG_GROUP:
         return
@@ -70,7 +75,8 @@ def read_sms_receipts() -> None:
         logger.warning("SMS receipts not read, the next run tries again: %s", error)
 
 
-@shared_task(name="apps.core.tasks.read_event_queue")
+@shared_task(name="apps.core.tasks.read_event_queue", **READER_LIMITS)
+@single_run(seconds=100)
 def read_event_queue() -> None:
     if settings.AWS_SES_EVENT_QUEUE_URL:
         wakeups.wake(event_queue.drain(settings.AWS_SES_EVENT_QUEUE_URL))
@@ -82,23 +88,25 @@ def publish_metrics() -> None:
         metrics.publish()
 
 
-@shared_task(name="apps.core.tasks.read_suppression_list")
+@shared_task(name="apps.core.tasks.read_suppression_list", **NIGHTLY_LIMITS)
+@single_run(seconds=310)
 def read_suppression_list() -> None:
     if conf.ses_keeps_a_list():
         _read("SES's suppression list", suppression_sync.read_suppressed)
-    suppression_sync.take_off()
+    suppression_sync.remove_lifted()
 
 
-@shared_task(name="apps.core.tasks.read_opt_outs")
+@shared_task(name="apps.core.tasks.read_opt_outs", **NIGHTLY_LIMITS)
+@single_run(seconds=310)
 def read_opt_outs() -> None:
     if conf.sns_sends_texts():
         _read("SNS's list of opt-outs", suppression_sync.read_opted_out)
-    suppression_sync.take_off()
+    suppression_sync.remove_lifted()
 
 
 @shared_task(name="apps.core.tasks.take_off_lists")
 def take_off_lists() -> None:
-    suppression_sync.take_off()
+    suppression_sync.remove_lifted()
 
 
 def _read(what: str, read: Callable[[], None]) -> None:
@@ -116,13 +124,13 @@ def _priority(task: Any) -> Priority:
 
 def _attempt(delivery_id: str, channel: Channel, priority: Priority) -> None:
     pk = UUID(delivery_id)
-    place = waiting_slots.join(waiting_slots.line_of(channel, priority), pk)
-    if place is None:
+    slot = waiting_slots.acquire(waiting_slots.pool_of(channel, priority), pk)
+    if slot is None:
         logger.debug("no waiting slot is free, the delivery stays due id=%s", delivery_id)
         return
     try:
-        stand_in = attempt.attempt(pk, before_call=partial(wakeups.wake_next, place))
+        stand_in = attempt.attempt(pk, before_call=partial(wakeups.release, slot))
     finally:
-        wakeups.wake_next(place)
+        wakeups.release(slot)
     if stand_in:
         wakeups.wake([stand_in])

@@ -52,7 +52,7 @@ SIGN_INS = [
     Person("priya", "Priya Nair", Role.TECHNICIAN, "America/New_York"),
     Person("dave", "Dave O'Brien", Role.TECHNICIAN, "America/Denver", sms_opt_in=False),
     Person("keisha", "Keisha Brooks", Role.TECHNICIAN, "America/Los_Angeles"),
-    # SES's mailbox simulator: what is sent there bounces for good, as if she had moved on.
+    # SES's mailbox simulator bounces every message to this address permanently.
     Person("rosa", "Rosa Delgado", Role.TECHNICIAN, "America/Chicago", email=BOUNCING),
 ]
 
@@ -86,7 +86,7 @@ UNITS = {
 
 @dataclass(frozen=True)
 class Case:
-    """One repair: how far it came, and how many hours ago that was."""
+    """One repair: its status, and the hours since it reached it."""
 
     status: Status
     hours: float
@@ -175,7 +175,7 @@ CASES = [
 ]
 # fmt: on
 
-#: Hours between a line of the history and the one before it.
+#: Hours between each event and the one before it.
 GAPS = {
     EventAction.ASSIGNED: 0.6,
     EventAction.REASSIGNED: 1.1,
@@ -186,7 +186,8 @@ GAPS = {
     EventAction.COMPLETED: 1.2,
 }
 
-Line = tuple[EventAction, str, str]
+#: An event of the history: the action, the actor's username, the note.
+Step = tuple[EventAction, str, str]
 NAMES = {person.username: person.name for person in SIGN_INS}
 MANAGERS = {REDWOOD: "maria", LAKESHORE: "helen"}
 OFFICE = "sam"
@@ -194,9 +195,9 @@ OFFICE = "sam"
 
 @transaction.atomic
 def seed() -> bool:
-    """Write the demo's rows; False, and nothing changed, where they are there already.
+    """Write the demo's rows; return False and change nothing if they exist.
 
-    The rows are written directly: nobody is told of what a demo says happened.
+    The rows are written directly, without the services, so that no messages are sent.
     """
     if Company.objects.filter(name__in=UNITS).exists():
         return False
@@ -205,7 +206,7 @@ def seed() -> bool:
     units = _units(companies)
     now = timezone.now()
     histories = [(case, list(_history(case, units[case.unit], now))) for case in CASES]
-    # Numbers rise with time, as they do in life.
+    # Repair numbers come from the key, so create the oldest repair first.
     histories.sort(key=lambda pair: pair[1][0][0])
     _write(histories, units, people)
     return True
@@ -254,16 +255,16 @@ def _units(companies: dict[str, Company]) -> dict[str, FleetUnit]:
     }
 
 
-def _history(case: Case, unit: FleetUnit, now: datetime) -> Iterator[tuple[datetime, Line]]:
-    lines = list(_lines(case, MANAGERS[unit.company.name]))
-    gaps = [_gap(case, action) for action, _, _ in lines[1:]]
-    at = _last_moment(case, now) - sum(gaps, timedelta())
-    for line, gap in zip(lines, [timedelta(), *gaps], strict=True):
+def _history(case: Case, unit: FleetUnit, now: datetime) -> Iterator[tuple[datetime, Step]]:
+    steps = list(_steps(case, MANAGERS[unit.company.name]))
+    gaps = [_gap(case, action) for action, _, _ in steps[1:]]
+    at = _time_of_last_step(case, now) - sum(gaps, timedelta())
+    for step, gap in zip(steps, [timedelta(), *gaps], strict=True):
         at += gap
-        yield at, line
+        yield at, step
 
 
-def _lines(case: Case, manager: str) -> Iterator[Line]:
+def _steps(case: Case, manager: str) -> Iterator[Step]:
     yield EventAction.REQUESTED, case.by, ""
     if case.technician != case.by:
         yield from _assignments(case)
@@ -279,7 +280,7 @@ def _lines(case: Case, manager: str) -> Iterator[Line]:
         yield EventAction.COMPLETED, case.technician, format_money(Decimal(case.estimate))
 
 
-def _assignments(case: Case) -> Iterator[Line]:
+def _assignments(case: Case) -> Iterator[Step]:
     if first := case.before or case.technician:
         yield EventAction.ASSIGNED, OFFICE, NAMES[first]
     if case.before:
@@ -293,16 +294,16 @@ def _gap(case: Case, action: EventAction) -> timedelta:
     return timedelta(hours=GAPS[action])
 
 
-def _last_moment(case: Case, now: datetime) -> datetime:
+def _time_of_last_step(case: Case, now: datetime) -> datetime:
     moment = now - timedelta(hours=case.hours)
     if case.hours < 2 * _DAY:
         return moment
-    # Old ones happened in the afternoon, at whatever hour the demo is seeded.
+    # An old repair ended in the afternoon, not at the hour when the demo is seeded.
     return timezone.localtime(moment).replace(hour=15, minute=int(case.hours) % 60)
 
 
 def _write(
-    histories: Sequence[tuple[Case, list[tuple[datetime, Line]]]],
+    histories: Sequence[tuple[Case, list[tuple[datetime, Step]]]],
     units: dict[str, FleetUnit],
     people: dict[str, Profile],
 ) -> None:

@@ -3,7 +3,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import admin, messages
 from django.db import models, transaction
-from django.db.models import F, QuerySet
+from django.db.models import Exists, F, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
@@ -23,15 +23,37 @@ from apps.core.models import (
 )
 from apps.core.models.channel_stop import StopCause
 from apps.core.models.suppression import SuppressionReason
-from apps.core.states import Channel
+from apps.core.states import Channel, DeliveryState
 from apps.site.read_only_admin import ReadOnlyMixin
 
+from .search import SearchMixin, person_fields
+
+WAITING = (DeliveryState.DUE, DeliveryState.RETRYING)
+
+# The lists need the width of a laptop's screen.
+admin.site.enable_nav_sidebar = False
 admin.site.site_header = admin.site.site_title = settings.BRAND_NAME
 
 
-class DeliveryInline(ReadOnlyMixin, admin.TabularInline):
+class WhyMixin:
+    """Shows why a delivery was not sent, or why it waits."""
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
+        itself = Delivery.objects.filter(pk=OuterRef("pk"))
+        rows = super().get_queryset(request)  # type: ignore[misc]
+        return rows.annotate(is_running=Exists(circuit_breaker.running(itself)))
+
+    @admin.display(description="reason")
+    def why(self, row: Any) -> str:
+        if not row.reason and row.state in WAITING and not row.is_running:
+            return f"Waits: {row.get_channel_display().lower()} is stopped"
+        return row.reason
+
+
+class DeliveryInline(ReadOnlyMixin, WhyMixin, admin.TabularInline):
     model = Delivery
-    fields = ["channel", "state", "reason", "attempts", "next_attempt_at", "finished_at"]
+    fields = ["channel", "state", "why", "attempts", "next_attempt_at", "finished_at"]
+    readonly_fields = ["why"]
     show_change_link = True
 
 
@@ -42,42 +64,39 @@ class LogInline(ReadOnlyMixin, admin.TabularInline):
 
     @admin.display(description="at")
     def when(self, row: NotificationDeliveryLog) -> str:
-        # To the second, with its zone: the order is the story.
+        # To the second: log entries of one attempt are seconds apart.
         return date_format(localtime(row.at), "M j, H:i:s T")
 
 
 @admin.register(Notification)
-class NotificationAdmin(ReadOnlyMixin, admin.ModelAdmin):
+class NotificationAdmin(SearchMixin, ReadOnlyMixin, admin.ModelAdmin):
+    notification = ""
     list_display = ["created_at", "kind", "recipient", "priority", "title", "read_at"]
     list_filter = ["kind", "priority", "created_at"]
     ordering = ["-created_at"]
     list_select_related = ["recipient"]
-    search_fields = ["recipient__username", "recipient__email", "title"]
+    search_fields = ["title", *person_fields("recipient")]
+    search_help_text = "A name, an address, a phone number, R-1042 or B-1007"
     date_hierarchy = "created_at"
     inlines = [DeliveryInline]
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(ReadOnlyMixin, admin.ModelAdmin):
-    list_display = [
-        "created_at",
-        "title",
-        "recipient",
-        "channel",
-        "state",
-        "reason",
-        "attempts",
-        "next_attempt_at",
-    ]
+class DeliveryAdmin(SearchMixin, ReadOnlyMixin, WhyMixin, admin.ModelAdmin):
+    notification = "notification__"
+    list_display = ["created_at", "title", "recipient", "channel", "state", "why", "attempts"]
     list_filter = ["state", "channel", "priority", "created_at"]
     ordering = ["-created_at"]
     list_select_related = ["notification__recipient"]
     search_fields = [
         "=id",
         "=provider_message_id",
-        "notification__recipient__username",
         "notification__title",
+        *person_fields("notification__recipient"),
     ]
+    search_help_text = "A name, an address, a phone number, R-1042, B-1007 or an id"
+    exclude = ["reason"]
+    readonly_fields = ["why"]
     inlines = [LogInline]
     actions = ["send_again", "mark_as_arrived"]
 
@@ -89,20 +108,20 @@ class DeliveryAdmin(ReadOnlyMixin, admin.ModelAdmin):
         permissions=["settle"],
     )
     def send_again(self, request: HttpRequest, chosen: QuerySet[Delivery]) -> None:
-        again = sum(transitions.sent_again(row, request.user.get_username()) for row in chosen)
+        again = sum(transitions.resend(row, request.user.get_username()) for row in chosen)
         transaction.on_commit(wake_dispatch)
         messages.success(
             request,
-            f"{again} of {len(chosen)} deliveries are to be sent again. What stood against them "
-            "must be mended first: an address that is still suppressed is skipped again.",
+            f"{again} of {len(chosen)} deliveries will be sent again. Mend the cause first: a "
+            "delivery to an address that is still suppressed is skipped again.",
         )
 
     @admin.action(description="Mark as arrived (unknown)", permissions=["settle"])
     def mark_as_arrived(self, request: HttpRequest, chosen: QuerySet[Delivery]) -> None:
-        known = sum(transitions.found_arrived(row, request.user.get_username()) for row in chosen)
+        known = sum(transitions.confirm_arrival(row, request.user.get_username()) for row in chosen)
         messages.success(request, f"{known} of {len(chosen)} deliveries are marked as arrived.")
 
-    @admin.display(ordering="notification__title", description="what it says")
+    @admin.display(ordering="notification__title")
     def title(self, row: Delivery) -> str:
         return row.notification.title
 
@@ -112,20 +131,26 @@ class DeliveryAdmin(ReadOnlyMixin, admin.ModelAdmin):
 
 
 @admin.register(ProviderEvent)
-class ProviderEventAdmin(ReadOnlyMixin, admin.ModelAdmin):
+class ProviderEventAdmin(SearchMixin, ReadOnlyMixin, admin.ModelAdmin):
+    notification = "delivery__notification__"
     list_display = ["received_at", "kind", "provider", "recipient", "code", "via", "is_matched"]
-    list_filter = ["kind", "permanent", "received_at"]
+    list_filter = ["kind", "cause", "received_at"]
     ordering = ["-received_at"]
-    search_fields = ["=provider_message_id", "=recipient"]
+    search_fields = [
+        "=provider_message_id",
+        "recipient",
+        *person_fields("delivery__notification__recipient"),
+    ]
+    search_help_text = "A name, an address, a phone number, R-1042, B-1007 or a message id"
     raw_id_fields = ["delivery"]
 
-    @admin.display(boolean=True, description="fits a delivery")
+    @admin.display(boolean=True, description="matched a delivery")
     def is_matched(self, row: ProviderEvent) -> bool:
         return row.delivery_id is not None
 
 
 @admin.register(Suppression)
-class SuppressionAdmin(ReadOnlyMixin, admin.ModelAdmin):
+class SuppressionAdmin(SearchMixin, ReadOnlyMixin, admin.ModelAdmin):
     list_display = [
         "address",
         "channel",
@@ -148,12 +173,12 @@ class SuppressionAdmin(ReadOnlyMixin, admin.ModelAdmin):
     def at_provider(self, row: Suppression) -> str:
         if row.unlist:
             why = f": {row.unlist_problem}" if row.unlist_problem else ""
-            return f"still to be taken off{why}"
+            return f"to be removed{why}"
         if row.unlisted_at:
-            return "taken off"
-        return "on it" if row.listed_at and not row.lifted_at else ""
+            return "removed"
+        return "listed" if row.listed_at and not row.lifted_at else ""
 
-    @admin.action(description="Lift: write to the address again", permissions=["settle"])
+    @admin.action(description="Lift: send to the address again", permissions=["settle"])
     def lift(self, request: HttpRequest, chosen: QuerySet[Suppression]) -> None:
         rows = list(chosen)
         lifted = sum(suppressions.lift(row, request.user.get_username()) for row in rows)
@@ -162,21 +187,21 @@ class SuppressionAdmin(ReadOnlyMixin, admin.ModelAdmin):
         if chosen.filter(unlist=True).exists():
             messages.info(
                 request,
-                "AWS keeps a list of its own and drops what goes there: a worker takes them off it "
-                'now. In a minute the last column says "taken off", or what stood in the way; that '
-                "is tried again each night, and whenever you lift one.",
+                "AWS keeps its own list and drops messages to it. A worker now removes these "
+                'addresses there. In a minute the last column says "removed" or gives the '
+                "problem; the removal is tried again each night and at each lift.",
             )
         if any(row.reason == SuppressionReason.OPT_OUT for row in rows):
             messages.warning(
                 request,
-                "STOP has withdrawn the consent as well: text messages go out again when the "
-                'contact says "agreed to text messages", with the word of its owner.',
+                "STOP has also withdrawn the consent. Text messages go out again when you tick "
+                '"agreed to text messages" at the contact; ask its owner first.',
             )
         if any(row.reason == SuppressionReason.COMPLAINT for row in rows):
             messages.warning(
                 request,
-                "The complaint has withdrawn the consent as well: e-mail goes out again when the "
-                'contact says "wants e-mail", with the word of its owner.',
+                "The complaint has also withdrawn the consent. E-mail goes out again when you "
+                'tick "wants e-mail" at the contact; ask its owner first.',
             )
 
 
@@ -189,7 +214,7 @@ class ChannelStopAdmin(ReadOnlyMixin, admin.ModelAdmin):
         return request.user.has_perm("core.change_channelstop")
 
     @admin.action(
-        description="Try now (provider), or let it run and count anew (reputation)",
+        description="Try now (provider), or start again with new counts (reputation)",
         permissions=["settle"],
     )
     def try_now(self, request: HttpRequest, chosen: QuerySet[ChannelStop]) -> None:
@@ -197,9 +222,9 @@ class ChannelStopAdmin(ReadOnlyMixin, admin.ModelAdmin):
         lifted = chosen.filter(cause=StopCause.REPUTATION).exists() and reputation.lift()
         transaction.on_commit(wake_dispatch)
         if tried:
-            messages.success(request, f"{tried} channels are tried with the next delivery.")
+            messages.success(request, f"{tried} channels will be tried with the next delivery.")
         if lifted:
-            messages.success(request, "E-mail runs again; its bounces are counted from now.")
+            messages.success(request, "E-mail is sent again; bounces are counted from now on.")
 
 
 @admin.register(SMSSpend)
@@ -208,21 +233,32 @@ class SMSSpendAdmin(ReadOnlyMixin, admin.ModelAdmin):
     ordering = ["-month"]
 
 
-#: What is said to whoever has entered that the owner of an address agrees again.
+#: The message to a member of staff who has ticked a consent that a STOP or complaint withdrew.
 _LIFTED = {
     Channel.EMAIL: (
-        "The owner of the address had complained, which is lifted. SES is told; the list of "
-        "suppressions says whether it took it."
+        "The owner of the address had complained; that suppression is lifted. A worker tells "
+        "SES; the list of suppressions shows the result."
     ),
     Channel.SMS: (
-        "The owner of the number had answered STOP, which is lifted. SNS is told; the list of "
-        "suppressions says whether it took it, which it does once in 30 days."
+        "The owner of the number had answered STOP; that suppression is lifted. A worker tells "
+        "SNS, which accepts it once in 30 days; the list of suppressions shows the result."
     ),
 }
 
 
+_MESSAGES = {Channel.EMAIL: "e-mail", Channel.SMS: "text messages"}
+_CONFIRM = (
+    " If the owner has confirmed the new address or number, choose the contact in this list and "
+    "the action that confirms it."
+)
+
+
+def _reachable(contact: Contact | None) -> set[Channel]:
+    return {channel for channel in Channel if contact and not contact.why_not(channel)}
+
+
 @admin.register(Contact)
-class ContactAdmin(admin.ModelAdmin):
+class ContactAdmin(SearchMixin, admin.ModelAdmin):
     list_display = [
         "user",
         "email",
@@ -233,10 +269,11 @@ class ContactAdmin(admin.ModelAdmin):
         "sms_opt_in",
     ]
     list_select_related = ["user"]
-    search_fields = ["user__username", "email", "phone"]
+    search_fields = person_fields("user")
+    search_help_text = "A name, an address or a phone number"
     autocomplete_fields = ["user"]
     actions = ["confirm_email", "confirm_phone"]
-    # A tick is new where it is against what the page showed, not against what has become of it.
+    # Compare a tick with what the page showed: the row may have changed since.
     formfield_overrides = {models.BooleanField: {"show_hidden_initial": True}}
 
     def save_model(self, request: HttpRequest, obj: Contact, form: Any, change: bool) -> None:
@@ -248,13 +285,20 @@ class ContactAdmin(admin.ModelAdmin):
             if consent in form.changed_data:
                 agreed.append(channel)
             elif change:
-                # The owner may have objected since the page was opened: nobody gave that back.
+                # The owner may have withdrawn it since the page was opened: keep that.
                 still = Contact.objects.filter(pk=obj.pk, **{consent: True}).exists()
                 setattr(obj, consent, still)
+        reachable = _reachable(Contact.objects.filter(pk=obj.pk).select_related("user").first())
         super().save_model(request, obj, form, change)
+        for channel in reachable - _reachable(obj):
+            messages.warning(
+                request,
+                f"{obj.user} gets no {_MESSAGES[channel]} from now on: {obj.why_not(channel)}."
+                f"{_CONFIRM if obj.address(channel) else ''}",
+            )
         by = request.user.get_username()
         for channel in agreed:
-            if suppressions.agreed_again(channel, obj.address(channel), by):
+            if suppressions.lift_objection(channel, obj.address(channel), by):
                 transaction.on_commit(wake_unlisting)
                 messages.info(request, _LIFTED[channel])
 
@@ -266,12 +310,16 @@ class ContactAdmin(admin.ModelAdmin):
     def phone_verified(self, row: Contact) -> bool:
         return bool(row.phone) and row.phone == row.verified_phone
 
-    @admin.action(description="Confirm the e-mail address (checked with the person)")
+    @admin.action(
+        description="Confirm the e-mail address (checked with the person)", permissions=["change"]
+    )
     def confirm_email(self, request: HttpRequest, chosen: QuerySet[Contact]) -> None:
         confirmed = chosen.exclude(email="").update(verified_email=F("email"))
         messages.success(request, f"{confirmed} e-mail addresses confirmed.")
 
-    @admin.action(description="Confirm the mobile number (checked with the person)")
+    @admin.action(
+        description="Confirm the mobile number (checked with the person)", permissions=["change"]
+    )
     def confirm_phone(self, request: HttpRequest, chosen: QuerySet[Contact]) -> None:
         confirmed = chosen.exclude(phone="").update(verified_phone=F("phone"))
         messages.success(request, f"{confirmed} mobile numbers confirmed.")

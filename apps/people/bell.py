@@ -1,4 +1,4 @@
-"""The bell: how many messages wait for the person who is signed in."""
+"""The bell: the number of unread messages of the signed-in user."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from django.utils.functional import SimpleLazyObject
 
 from apps.core.models import Notification
 
-#: Beyond this the bell says "99+", and the database stops counting.
+#: From here on the bell shows "99+", and the database stops counting.
 MOST_COUNTED = 100
 
 

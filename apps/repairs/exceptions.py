@@ -1,11 +1,9 @@
-"""What a service says when it does not do what it was asked; the messages are for the user."""
-
-from datetime import datetime
+"""Errors of the repair services. Their messages are shown to the user."""
 
 from django.utils import timezone
 from django.utils.formats import date_format
 
-from .models import Profile, RepairEvent
+from .models import Repair, RepairBatch, RepairEvent
 
 
 class RepairError(Exception):
@@ -13,11 +11,11 @@ class RepairError(Exception):
 
 
 class NotAllowed(RepairError):
-    """This person may not do this, or not with what was given, or not at this point."""
+    """The person, the values or the repair's status do not allow this."""
 
 
 class AlreadyDone(RepairError):
-    """Somebody was first. `event` is the history line that says who and when."""
+    """Another person was first. `event` is the history entry with who and when."""
 
     def __init__(self, number: str, event: RepairEvent) -> None:
         self.event = event
@@ -25,10 +23,10 @@ class AlreadyDone(RepairError):
         at = date_format(timezone.localtime(event.at), "M j, g:i A")
         super().__init__(f"{number} was already {done} by {event.actor.name} on {at}.")
 
-    @property
-    def by(self) -> Profile:
-        return self.event.actor
 
-    @property
-    def at(self) -> datetime:
-        return self.event.at
+class AlreadyRequested(RepairError):
+    """The same form was sent before. `made` is the repair or batch that it made."""
+
+    def __init__(self, made: Repair | RepairBatch) -> None:
+        self.made = made
+        super().__init__(f"{made.number} was already requested.")

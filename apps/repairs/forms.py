@@ -1,9 +1,11 @@
-"""What people fill in."""
+"""The forms of the repair pages."""
 
 from typing import Any
 
 from django import forms
-from django.db.models import Q, QuerySet
+from django.db.models import Q
+
+from apps.core.message import user_text
 
 from .models import Company, Damage, FleetUnit, Position, Profile, Role, Status
 from .models.numbering import primary_key
@@ -14,7 +16,7 @@ MOST_BREAKS = 10
 
 
 class UnitField(forms.ModelChoiceField):
-    """A vehicle; with its company's name for those who work for several companies."""
+    """A vehicle. Technicians and the office also see the company's name."""
 
     def __init__(self, *, profile: Profile, **kwargs: Any) -> None:
         units = FleetUnit.objects.visible_to(profile).select_related("company")
@@ -29,7 +31,7 @@ class UnitField(forms.ModelChoiceField):
 
 class TechnicianField(forms.ModelChoiceField):
     def __init__(self, *, apart_from: Profile | None = None, **kwargs: Any) -> None:
-        people = technicians().filter(user__is_active=True)
+        people = Profile.objects.technicians().filter(user__is_active=True)
         if apart_from:
             people = people.exclude(pk=apart_from.pk)
         super().__init__(
@@ -37,8 +39,16 @@ class TechnicianField(forms.ModelChoiceField):
         )
 
 
+class UserTextField(forms.CharField):
+    """Text without invisible characters; a required one needs something visible."""
+
+    def to_python(self, value: Any) -> str:
+        text = user_text.clean(super().to_python(value) or "").strip()
+        return text if user_text.has_visible(text) else ""
+
+
 class AmountField(forms.DecimalField):
-    """US dollars and cents."""
+    """An amount in US dollars."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(
@@ -54,19 +64,26 @@ class AmountField(forms.DecimalField):
 
 
 class RequestForm(forms.Form):
-    """Which vehicle, and who is to look at it."""
+    """The vehicle of a request; the office also chooses the technician."""
+
+    #: Makes a form that is sent twice one request.
+    token = forms.UUIDField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, profile: Profile, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["unit"] = UnitField(
-            profile=profile, label="Vehicle", empty_label="Choose the vehicle"
-        )
+        unit = UnitField(profile=profile, label="Vehicle", empty_label="Choose the vehicle")
+        self.fields["unit"] = unit
+        self._vehicles = FleetUnit.objects.visible_to(profile)
         if profile.role == Role.OFFICE:
             self.fields["technician"] = TechnicianField(required=False, empty_label="Decide later")
 
+    @property
+    def has_vehicles(self) -> bool:
+        return self._vehicles.exists()
+
 
 class BreakForm(forms.Form):
-    """One break of the windshield."""
+    """One break of a request."""
 
     position = forms.ChoiceField(
         label="Where is it?",
@@ -80,7 +97,7 @@ class BreakForm(forms.Form):
         widget=forms.RadioSelect,
         error_messages={"required": "Choose what comes nearest."},
     )
-    description = forms.CharField(
+    description = UserTextField(
         label="Anything to know beforehand",
         required=False,
         max_length=1000,
@@ -107,8 +124,14 @@ class BreakForm(forms.Form):
         )
 
 
+#: The breaks of one request. Pass `profile` and `empty_permitted=False` in `form_kwargs`.
+BreakFormSet = forms.formset_factory(
+    BreakForm, extra=0, min_num=1, max_num=MOST_BREAKS, absolute_max=MOST_BREAKS
+)
+
+
 class DenyForm(forms.Form):
-    reason = forms.CharField(
+    reason = UserTextField(
         label="Why not?",
         help_text="The technician reads this.",
         max_length=MAX_REASON,
@@ -134,9 +157,9 @@ class AssignForm(forms.Form):
 
 
 class FilterForm(forms.Form):
-    """How a list of repairs is narrowed. What it does not understand, it passes over."""
+    """The filters of a list of repairs. Values that are not valid are ignored."""
 
-    q = forms.CharField(
+    q = UserTextField(
         label="Unit, plate or number",
         required=False,
         max_length=40,
@@ -164,7 +187,7 @@ class FilterForm(forms.Form):
 
 
 class OfficeFilterForm(FilterForm):
-    NOBODY = "nobody"
+    UNASSIGNED = "nobody"
 
     company = forms.ModelChoiceField(
         queryset=Company.objects.all(), required=False, empty_label="Every company"
@@ -174,9 +197,9 @@ class OfficeFilterForm(FilterForm):
         super().__init__(*args, **kwargs)
         self.fields["technician"] = forms.ChoiceField(
             choices=[
-                ("", "Everybody"),
-                (self.NOBODY, "Nobody yet"),
-                *((technician.pk, technician.name) for technician in technicians()),
+                ("", "Every technician"),
+                (self.UNASSIGNED, "No technician yet"),
+                *((each.pk, each.name) for each in Profile.objects.technicians()),
             ],
             required=False,
         )
@@ -187,18 +210,13 @@ class OfficeFilterForm(FilterForm):
         if company := given.get("company"):
             repairs = repairs.filter(unit__company=company)
         if technician := given.get("technician"):
-            chosen = None if technician == self.NOBODY else technician
+            chosen = None if technician == self.UNASSIGNED else technician
             repairs = repairs.filter(technician=chosen)
         return repairs
 
 
-def technicians() -> QuerySet[Profile]:
-    people = Profile.objects.filter(role=Role.TECHNICIAN).select_related("user")
-    return people.order_by("user__first_name", "user__last_name", "pk")
-
-
 def search(repairs: RepairQuerySet, words: str) -> RepairQuerySet:
-    """Those that the words may mean: a unit's number or plate, R-1042, B-1007."""
+    """Return the repairs that match a unit's number or plate, R-1042 or B-1007."""
     unit = Q(unit__number__icontains=words) | Q(unit__plate__icontains=words)
     key = primary_key(words)
     if key is None:

@@ -1,12 +1,14 @@
-"""The messages about repairs: their kinds, and one function per event that sends them."""
+"""The notifications about repairs: their kinds, and one function per event that sends them."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import cast
 
+from django.conf import settings
 from django.urls import reverse
 
+from apps.core.message import user_text
 from apps.core.message.kinds import (
     Category,
     Context,
@@ -19,8 +21,14 @@ from apps.core.message.kinds import (
 from apps.core.services.notification import NotificationService
 from apps.core.states import Priority
 
+from . import texting
 from .models import Profile, Repair, RepairBatch, RepairEvent, Status
 from .models.batch import breaks
+
+#: Priorities that send text messages. Above the limits of `texting`, MEDIUM replaces them.
+TEXTING = (Priority.URGENT, Priority.HIGH)
+#: Characters of a user's text in a message.
+LONGEST_QUOTE = 500
 
 APPROVAL = Category("approval", "Approvals")
 ASSIGNMENT = Category("assignment", "Assignments")
@@ -30,12 +38,12 @@ NEXT_STEP = {
     Status.REQUESTED: "Look at the damage and submit an estimate.",
     Status.AWAITING_APPROVAL: "Wait for the approval before you start.",
     Status.APPROVED: "You can start.",
-    Status.IN_PROGRESS: "The work has begun: finish it.",
+    Status.IN_PROGRESS: "The work has begun; finish it.",
 }
 
 
 class Job(Context):
-    """What every message names: a repair or a batch, and the unit it is on."""
+    """The repair or batch that a message is about, and its unit."""
 
     number: Text
     company: Text
@@ -189,7 +197,7 @@ REPAIR_COMPLETED = register(
 )
 
 
-def repair_pending_approval(about: Repair | RepairBatch, event: RepairEvent) -> None:
+def notify_pending_approval(about: Repair | RepairBatch, event: RepairEvent) -> None:
     waiting = ""
     if isinstance(about, RepairBatch):
         waiting = breaks(about.repairs.filter(status=Status.AWAITING_APPROVAL).count())
@@ -199,27 +207,30 @@ def repair_pending_approval(about: Repair | RepairBatch, event: RepairEvent) -> 
     _notify(REPAIR_PENDING_APPROVAL, _managers(about), context, about, event)
 
 
-def repair_approved(repair: Repair, event: RepairEvent) -> None:
+def notify_approved(repair: Repair, event: RepairEvent) -> None:
     context = Approved(job=_job(repair), estimate=_estimate(repair), approved_by=event.actor.name)
     _notify(REPAIR_APPROVED, _technician(repair), context, repair, event)
 
 
-def repair_denied(repair: Repair, event: RepairEvent) -> None:
-    context = Denied(job=_job(repair), reason=repair.denial_reason, denied_by=event.actor.name)
+def notify_denied(repair: Repair, event: RepairEvent) -> None:
+    reason = user_text.quotable(repair.denial_reason, LONGEST_QUOTE)
+    context = Denied(job=_job(repair), reason=reason, denied_by=event.actor.name)
     _notify(REPAIR_DENIED, _technician(repair), context, repair, event)
 
 
-def batch_approved(batch: RepairBatch, events: Iterable[RepairEvent]) -> None:
-    """Tell each technician how many of the approved repairs are theirs."""
+def notify_batch_approved(batch: RepairBatch, events: Iterable[RepairEvent]) -> None:
+    """Tell each technician about their own share of the approved repairs."""
     shares: defaultdict[Profile, list[RepairEvent]] = defaultdict(list)
     for event in events:
         if event.repair.technician:
             shares[event.repair.technician].append(event)
     for technician, share in shares.items():
-        _share_approved(batch, technician, share)
+        _notify_share_approved(batch, technician, share)
 
 
-def _share_approved(batch: RepairBatch, technician: Profile, share: Sequence[RepairEvent]) -> None:
+def _notify_share_approved(
+    batch: RepairBatch, technician: Profile, share: Sequence[RepairEvent]
+) -> None:
     context = BatchApproved(
         job=_job(batch, damage=breaks(len(share))),
         count=len(share),
@@ -229,7 +240,7 @@ def _share_approved(batch: RepairBatch, technician: Profile, share: Sequence[Rep
     _notify(BATCH_APPROVED, [technician], context, batch, share[0])
 
 
-def repair_assigned(about: Repair | RepairBatch, event: RepairEvent) -> None:
+def notify_assigned(about: Repair | RepairBatch, event: RepairEvent) -> None:
     status = _status(about)
     context = Assigned(
         job=_job(about),
@@ -240,23 +251,23 @@ def repair_assigned(about: Repair | RepairBatch, event: RepairEvent) -> None:
     _notify(REPAIR_ASSIGNED, _technician(event.repair), context, about, event)
 
 
-def repair_reassigned(repair: Repair, event: RepairEvent, previous: Profile) -> None:
-    """Tell the technician who has it now, and the one who had it."""
-    repair_assigned(repair, event)
+def notify_reassigned(repair: Repair, event: RepairEvent, previous: Profile) -> None:
+    """Tell the new technician and the previous one."""
+    notify_assigned(repair, event)
     [technician] = _technician(repair)
     context = ReassignedAway(
         job=_job(repair), technician=technician.name, reassigned_by=event.actor.name
     )
-    # The repair's own page is closed to them from now on.
+    # The previous technician can no longer open the repair's page.
     _notify(REPAIR_REASSIGNED_AWAY, [previous], context, repair, event, url=reverse("repairs:home"))
 
 
-def repair_in_progress(repair: Repair, event: RepairEvent) -> None:
+def notify_started(repair: Repair, event: RepairEvent) -> None:
     context = InProgress(job=_job(repair), technician=event.actor.name)
     _notify(REPAIR_IN_PROGRESS, _managers(repair), context, repair, event)
 
 
-def repair_completed(repair: Repair, event: RepairEvent) -> None:
+def notify_completed(repair: Repair, event: RepairEvent) -> None:
     context = Completed(
         job=_job(repair), technician=event.actor.name, final_cost=cast(Decimal, repair.final_cost)
     )
@@ -272,10 +283,16 @@ def _notify(
     *,
     url: str = "",
 ) -> None:
+    users = [person.user for person in people if person.user.is_active]
+    priority = kind.priority
+    causes_texts = users and priority in TEXTING and settings.SMS_ENABLED
+    if causes_texts and not texting.reserve(event, about.unit.company, len(users)):
+        priority = Priority.MEDIUM
     NotificationService().notify(
         kind.name,
-        [person.user for person in people if person.user.is_active],
+        users,
         context.model_dump(mode="json"),
+        priority=priority,
         about=about,
         action_url=url or about.get_absolute_url(),
         dedup_key=f"{kind.name}:{event.pk}",
@@ -308,6 +325,6 @@ def _estimate(about: Repair | RepairBatch) -> Decimal:
 
 
 def _status(about: Repair | RepairBatch) -> Status:
-    """A batch stands where its least advanced repair does."""
+    """Return the repair's status, or the least advanced status in the batch."""
     repairs = [about] if isinstance(about, Repair) else about.repairs.all()
     return min((Status(repair.status) for repair in repairs), key=list(Status).index)

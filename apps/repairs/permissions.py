@@ -1,4 +1,4 @@
-"""Who may do what to a repair, and when: the one table that services and pages ask."""
+"""Who may do what to a repair, and in which status. Services and pages both use this table."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from .models import EventAction, FleetUnit, Profile, Repair, RepairBatch, Role, 
 
 
 class Action(models.TextChoices):
-    """What a person can do to a repair; each label stands on a button."""
+    """What a person can do to a repair; the labels are those of the buttons."""
 
     APPROVE = "approve", "Approve"
     APPROVE_BATCH = "approve_batch", "Approve batch"
@@ -22,9 +22,10 @@ class Action(models.TextChoices):
 
 @dataclass(frozen=True)
 class Rule:
-    """Who may act (in code, and in the words of "Only … may …"), and while the repair is what.
+    """Who may act, and in which statuses.
 
-    `done_by` are the history lines which mean that somebody else was first.
+    `who` and `verb` complete "Only {who} may {verb} R-1042.". `done_by` are the actions in the
+    history which mean that another person was first.
     """
 
     roles: frozenset[Role]
@@ -83,7 +84,7 @@ RULES: dict[Action, Rule] = {
         "assign",
         set(Status) - {Status.DENIED, Status.COMPLETED},
         [
-            # A technician's own request assigns it.
+            # A technician who requests a repair is assigned to it.
             EventAction.REQUESTED,
             EventAction.ASSIGNED,
             EventAction.REASSIGNED,
@@ -95,7 +96,7 @@ RULES: dict[Action, Rule] = {
 
 
 def actions_for(repair: Repair, profile: Profile) -> list[Action]:
-    """What this person may do to the repair now, the most likely first."""
+    """Return what this person may do to the repair now, the most likely first."""
     return [
         action
         for action, rule in RULES.items()
@@ -104,7 +105,7 @@ def actions_for(repair: Repair, profile: Profile) -> list[Action]:
 
 
 def refusal(action: Action, about: Repair | RepairBatch, profile: Profile) -> str:
-    """Why this action is not this person's to take, at any time; empty where it is."""
+    """Return why this person may never take this action, or "" if they may."""
     rule = RULES[action]
     if profile.role not in rule.roles or not _is_theirs(about, profile):
         return f"Only {rule.who} may {rule.verb} {about.number}."
@@ -120,7 +121,7 @@ def refusal(action: Action, about: Repair | RepairBatch, profile: Profile) -> st
 def request_refusal(
     profile: Profile, unit: FleetUnit, technician: Profile | None, *, priced: bool
 ) -> str:
-    """Why this person may not request this; empty where they may."""
+    """Return why this person may not request this repair, or "" if they may."""
     if profile.role == Role.MANAGER:
         if unit.company_id != profile.company_id:
             return "You can request repairs for the units of your own company only."
@@ -132,7 +133,7 @@ def request_refusal(
 
 
 def technician_problem(technician: Profile) -> str:
-    """Why this person cannot be given repairs; empty where they can."""
+    """Return why repairs cannot be assigned to this person, or "" if they can."""
     if technician.role == Role.TECHNICIAN and technician.user.is_active:
         return ""
     return f"{technician.name} does not work as a technician."

@@ -1,22 +1,25 @@
-"""What happens to repairs: one function per event.
+"""Everything that changes a repair: one function per event.
 
-Each changes the status by one conditional UPDATE, writes the history and tells those concerned,
-all in one transaction. Whoever comes second gets AlreadyDone; NotAllowed says why not.
+Each function changes the row by one conditional UPDATE, writes the history and notifies, all in
+one transaction. If another person was first it raises AlreadyDone; otherwise NotAllowed says why.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from apps.core.message import user_text
 from apps.core.message.kinds import format_money
 
 from . import notifications
-from .exceptions import AlreadyDone, NotAllowed, RepairError
+from .exceptions import AlreadyDone, AlreadyRequested, NotAllowed, RepairError
 from .models import (
     Damage,
     EventAction,
@@ -33,12 +36,14 @@ from .permissions import RULES, Action, refusal, request_refusal, technician_pro
 
 MAX_AMOUNT = Decimal("99999.99")
 MAX_REASON = 500
+#: How long a second request for the same break is taken for a mistake.
+SAME_BREAK = timedelta(hours=1)
 ANY = Q()
 
 
 @dataclass(frozen=True)
 class Break:
-    """One break of a windshield; `estimate` is in US dollars, None where nobody priced it yet."""
+    """One break of a windshield. `estimate` is in US dollars, or None if not priced yet."""
 
     damage: Damage
     position: Position
@@ -56,10 +61,15 @@ def request_repair(
     description: str = "",
     technician: Profile | None = None,
     estimate: Decimal | None = None,
+    token: UUID | None = None,
 ) -> Repair:
-    """Open a repair; with an estimate it goes straight on to the managers."""
+    """Create a repair. If it has an estimate, ask the managers for approval.
+
+    Raises AlreadyRequested if this person has sent the same token before.
+    """
+    _check_token(by, token)
     breaks = [Break(damage, position, description, estimate)]
-    events = _open(by, unit, breaks, technician, batch=None)
+    events = _open(by, unit, breaks, technician, None, token)
     _announce(events[0].repair, events)
     return events[0].repair
 
@@ -71,21 +81,39 @@ def request_batch(
     unit: FleetUnit,
     breaks: Sequence[Break],
     technician: Profile | None = None,
+    token: UUID | None = None,
 ) -> RepairBatch:
-    """Open a repair for each break; the managers are asked once, when all are priced."""
+    """Create a repair for each break. Ask the managers once, when all are priced.
+
+    Raises AlreadyRequested if this person has sent the same token before.
+    """
     if not breaks:
         raise NotAllowed("A batch needs at least one break.")
+    _check_token(by, token)
     batch = RepairBatch.objects.create(unit=unit)
-    _announce(batch, _open(by, unit, breaks, technician, batch))
+    _announce(batch, _open(by, unit, breaks, technician, batch, token))
     return batch
+
+
+def same_breaks(unit: FleetUnit, breaks: Sequence[Break]) -> list[Repair]:
+    """Return the open repairs of the last hour that report one of these breaks of the unit."""
+    same = Q()
+    for item in breaks:
+        same |= Q(damage=item.damage, position=item.position)
+    recent = Repair.objects.filter(same, unit=unit, created_at__gt=timezone.now() - SAME_BREAK)
+    return list(
+        recent.exclude(status__in=[Status.DENIED, Status.COMPLETED])
+        .select_related("requested_by__user", "batch")
+        .order_by("pk")
+    )
 
 
 @transaction.atomic
 def submit_estimate(repair: Repair, estimate: Decimal, *, by: Profile) -> None:
-    """Price a requested repair (US dollars) and put it before the managers."""
+    """Price a requested repair (US dollars) and ask the managers for approval."""
     amount = _amount(estimate)
     if repair.batch_id:
-        # Of two last breaks priced at once, one must see that the other is done.
+        # If the last two breaks are priced at once, the second must see the first.
         RepairBatch.objects.select_for_update().get(pk=repair.batch_id)
     event = _move(
         Action.SUBMIT_ESTIMATE,
@@ -101,33 +129,33 @@ def submit_estimate(repair: Repair, estimate: Decimal, *, by: Profile) -> None:
 
 @transaction.atomic
 def approve(repair: Repair, *, by: Profile) -> None:
-    """Approve a repair that stands alone."""
+    """Approve a repair that belongs to no batch."""
     event = _move(Action.APPROVE, repair, by, EventAction.APPROVED, status=Status.APPROVED)
-    notifications.repair_approved(repair, event)
+    notifications.notify_approved(repair, event)
 
 
 @transaction.atomic
 def approve_batch(batch: RepairBatch, *, by: Profile) -> int:
-    """Approve all repairs of the batch that await it; returns how many they were."""
+    """Approve the repairs of the batch that await approval; return their number."""
     _check(Action.APPROVE_BATCH, batch, by)
     awaiting = batch.repairs.filter(status__in=RULES[Action.APPROVE_BATCH].statuses)
-    # Locked before the change, so that it is known which repairs it changes; read after it.
+    # Lock first, to know which repairs the UPDATE changes. Read them after it.
     keys = list(awaiting.order_by("pk").select_for_update().values_list("pk", flat=True))
     if not awaiting.filter(pk__in=keys).update(status=Status.APPROVED, updated_at=timezone.now()):
-        raise _lost_batch(batch)
+        raise _reason_not_approved(batch)
     repairs = Repair.objects.with_details().filter(pk__in=keys)
     events = RepairEvent.objects.bulk_create(
         RepairEvent(repair=repair, actor=by, action=EventAction.APPROVED) for repair in repairs
     )
-    notifications.batch_approved(batch, events)
+    notifications.notify_batch_approved(batch, events)
     return len(keys)
 
 
 @transaction.atomic
 def deny(repair: Repair, reason: str, *, by: Profile) -> None:
-    """Deny a repair, which may belong to a batch; the technician reads the reason."""
-    reason = reason.strip()
-    if not 0 < len(reason) <= MAX_REASON:
+    """Deny a repair, also one of a batch. The technician reads the reason."""
+    reason = user_text.clean(reason).strip()
+    if not user_text.has_visible(reason) or len(reason) > MAX_REASON:
         raise NotAllowed(
             f"Give a reason of at most {MAX_REASON} characters: the technician reads it."
         )
@@ -140,12 +168,12 @@ def deny(repair: Repair, reason: str, *, by: Profile) -> None:
         status=Status.DENIED,
         denial_reason=reason,
     )
-    notifications.repair_denied(repair, event)
+    notifications.notify_denied(repair, event)
 
 
 @transaction.atomic
 def assign(repair: Repair, technician: Profile, *, by: Profile) -> None:
-    """Give an open repair to a technician, whether or not another one has it."""
+    """Assign an open repair to a technician, or reassign it."""
     if problem := technician_problem(technician):
         raise NotAllowed(problem)
     previous = repair.technician
@@ -159,16 +187,16 @@ def assign(repair: Repair, technician: Profile, *, by: Profile) -> None:
         technician=technician,
     )
     if previous:
-        notifications.repair_reassigned(repair, event, previous)
+        notifications.notify_reassigned(repair, event, previous)
     else:
-        notifications.repair_assigned(repair, event)
+        notifications.notify_assigned(repair, event)
 
 
 @transaction.atomic
 def start(repair: Repair, *, by: Profile) -> None:
-    """Begin the work on an approved repair."""
+    """Start the work on an approved repair."""
     event = _move(Action.START, repair, by, EventAction.STARTED, status=Status.IN_PROGRESS)
-    notifications.repair_in_progress(repair, event)
+    notifications.notify_started(repair, event)
 
 
 @transaction.atomic
@@ -184,7 +212,7 @@ def complete(repair: Repair, final_cost: Decimal, *, by: Profile) -> None:
         status=Status.COMPLETED,
         final_cost=amount,
     )
-    notifications.repair_completed(repair, event)
+    notifications.notify_completed(repair, event)
 
 
 def _open(
@@ -193,31 +221,44 @@ def _open(
     breaks: Sequence[Break],
     technician: Profile | None,
     batch: RepairBatch | None,
+    token: UUID | None,
 ) -> list[RepairEvent]:
     priced = any(item.estimate is not None for item in breaks)
     if problem := request_refusal(by, unit, technician, priced=priced):
         raise NotAllowed(problem)
     if by.role == Role.TECHNICIAN:
         technician = by
-    lines: list[RepairEvent] = []
-    for item in breaks:
+    events: list[RepairEvent] = []
+    for n, item in enumerate(breaks):
         estimate = None if item.estimate is None else _amount(item.estimate)
         repair = Repair.objects.create(
             unit=unit,
             batch=batch,
             damage=item.damage,
             position=item.position,
-            description=item.description,
+            description=user_text.clean(item.description).strip(),
             status=Status.REQUESTED if estimate is None else Status.AWAITING_APPROVAL,
             technician=technician,
             requested_by=by,
+            request_token=None if n else token,
             estimate=estimate,
         )
-        lines += _opening_lines(repair, by)
-    return RepairEvent.objects.bulk_create(lines)
+        events += _opening_events(repair, by)
+    return RepairEvent.objects.bulk_create(events)
 
 
-def _opening_lines(repair: Repair, by: Profile) -> Iterator[RepairEvent]:
+def _check_token(by: Profile, token: UUID | None) -> None:
+    """Raise AlreadyRequested if a request of this person has this token."""
+    if token is None:
+        return
+    # A form sent twice at once: the second waits here until the first is committed.
+    Profile.objects.lock(by)
+    made = Repair.objects.filter(request_token=token, requested_by=by).select_related("batch")
+    if repair := made.first():
+        raise AlreadyRequested(repair.batch or repair)
+
+
+def _opening_events(repair: Repair, by: Profile) -> Iterator[RepairEvent]:
     yield RepairEvent(repair=repair, actor=by, action=EventAction.REQUESTED)
     if repair.technician and repair.technician != by:
         yield RepairEvent(
@@ -235,9 +276,9 @@ def _opening_lines(repair: Repair, by: Profile) -> Iterator[RepairEvent]:
 def _announce(about: Repair | RepairBatch, events: Sequence[RepairEvent]) -> None:
     latest = {event.action: event for event in events}
     if assigned := latest.get(EventAction.ASSIGNED):
-        notifications.repair_assigned(about, assigned)
+        notifications.notify_assigned(about, assigned)
     if (submitted := latest.get(EventAction.SUBMITTED)) and _is_priced(about):
-        notifications.repair_pending_approval(about, submitted)
+        notifications.notify_pending_approval(about, submitted)
 
 
 def _is_priced(about: Repair | RepairBatch) -> bool:
@@ -251,7 +292,7 @@ def _amount(amount: Decimal) -> Decimal:
         raise NotAllowed(
             f"An amount is between {format_money(Decimal(0))} and {format_money(MAX_AMOUNT)}."
         )
-    # Without its sign: there is a negative zero.
+    # abs() removes the sign of a negative zero.
     return abs(amount).quantize(Decimal("0.01"))
 
 
@@ -265,15 +306,15 @@ def _move(
     still: Q = ANY,
     **values: Any,
 ) -> RepairEvent:
-    """Change the row if it stands where the action needs it, and write the history."""
+    """Change the row if its status allows the action, and write the history."""
     _check(action, repair, by)
-    # The condition has no joins: PostgreSQL, having waited for another writer, looks again at
-    # the row's own columns only.
+    # No joins here: after waiting for another writer, PostgreSQL checks again only the
+    # row's own columns.
     rows = Repair.objects.filter(still, pk=repair.pk, status__in=RULES[action].statuses)
     if by.role == Role.TECHNICIAN:
         rows = rows.filter(technician=by)
     if not rows.update(**values, updated_at=timezone.now()):
-        raise _lost(action, repair, by)
+        raise _reason_not_moved(action, repair, by)
     repair.refresh_from_db(from_queryset=Repair.objects.with_details())
     return repair.events.create(actor=by, action=done, note=note[:MAX_REASON])
 
@@ -283,24 +324,24 @@ def _check(action: Action, about: Repair | RepairBatch, by: Profile) -> None:
         raise NotAllowed(problem)
 
 
-def _lost(action: Action, repair: Repair, by: Profile) -> RepairError:
-    """Why the conditional UPDATE found no row: said from what is true now."""
+def _reason_not_moved(action: Action, repair: Repair, by: Profile) -> RepairError:
+    """Return the error that explains why the conditional UPDATE found no row."""
     repair.refresh_from_db(from_queryset=Repair.objects.with_details())
     if problem := refusal(action, repair, by):
         return NotAllowed(problem)
-    return _settled(action, repair.number, repair.events.all()) or NotAllowed(
+    return _already_done(action, repair.number, repair.events.all()) or NotAllowed(
         f"You cannot {RULES[action].verb} {repair.number}: "
         f"it is {repair.get_status_display().lower()}."
     )
 
 
-def _lost_batch(batch: RepairBatch) -> RepairError:
+def _reason_not_approved(batch: RepairBatch) -> RepairError:
     events = RepairEvent.objects.filter(repair__batch=batch)
-    return _settled(Action.APPROVE_BATCH, batch.number, events) or NotAllowed(
+    return _already_done(Action.APPROVE_BATCH, batch.number, events) or NotAllowed(
         f"No repair of {batch.number} is awaiting approval."
     )
 
 
-def _settled(action: Action, number: str, events: QuerySet[RepairEvent]) -> AlreadyDone | None:
+def _already_done(action: Action, number: str, events: QuerySet[RepairEvent]) -> AlreadyDone | None:
     event = events.filter(action__in=RULES[action].done_by).select_related("actor__user").last()
     return AlreadyDone(number, event) if event else None

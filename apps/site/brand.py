@@ -1,4 +1,4 @@
-"""The brand's accent, made readable on every ground that the pages have."""
+"""The brand's accent colour, made readable on the light and the dark pages."""
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -10,30 +10,29 @@ RGB = tuple[float, float, float]
 
 WHITE: RGB = (1, 1, 1)
 BLACK: RGB = (0, 0, 0)
-#: The grounds that the accent stands on, from app.css: the darkest of the light, the lightest
-#: of the dark.
+#: The backgrounds in app.css with the least contrast: the darkest light one, the lightest dark one.
 LIGHT_GROUND: RGB = (0.922, 0.929, 0.914)
 DARK_GROUND: RGB = (0.145, 0.169, 0.188)
-#: WCAG 2.2, 1.4.3: the least contrast of text.
+#: The least contrast of text: WCAG 2.2, 1.4.3.
 READABLE = 4.5
 
 
 @require_safe
 @cache_control(public=True, max_age=3600)
 def brand_css(request: HttpRequest) -> HttpResponse:
-    """The accent as custom properties. A stylesheet, so that a strict CSP needs no exception."""
+    """Return the accent as CSS custom properties: the CSP forbids inline styles."""
     accent = parse(settings.BRAND_ACCENT)
     light = readable_on(LIGHT_GROUND, accent, toward=BLACK)
     dark = readable_on(DARK_GROUND, accent, toward=WHITE)
     css = (
         f":root{{{_properties(light)}}}\n"
-        f"@media (prefers-color-scheme:dark){{:root{{{_properties(dark)}}}}}\n"
+        f"@media screen and (prefers-color-scheme:dark){{:root{{{_properties(dark)}}}}}\n"
     )
     return HttpResponse(css, content_type="text/css")
 
 
 def parse(colour: str) -> RGB:
-    """A colour written #rgb or #rrggbb as three shares of one."""
+    """Return a colour written #rgb or #rrggbb as three numbers from 0 to 1."""
     digits = colour.removeprefix("#")
     if len(digits) == 3:
         digits = "".join(digit * 2 for digit in digits)
@@ -47,13 +46,13 @@ def parse(colour: str) -> RGB:
 
 
 def contrast(one: RGB, other: RGB) -> float:
-    """The contrast ratio of WCAG 2.2, from 1 to 21."""
+    """Return the contrast ratio of WCAG 2.2, from 1 to 21."""
     darker, lighter = sorted((_luminance(one), _luminance(other)))
     return (lighter + 0.05) / (darker + 0.05)
 
 
 def readable_on(ground: RGB, colour: RGB, *, toward: RGB) -> RGB:
-    """The colour, moved toward black or white just as far as it must be to be read."""
+    """Return the colour, mixed with `toward` only as far as it needs to be readable."""
     for step in range(21):
         share = step / 20
         mixed = _mix(colour, toward, share)

@@ -1,4 +1,4 @@
-"""What the shell of every page needs."""
+"""Template variables of every page."""
 
 from django.conf import settings
 from django.http import HttpRequest

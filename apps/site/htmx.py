@@ -3,6 +3,6 @@ from django_htmx.middleware import HtmxDetails
 
 
 class HtmxRequest(HttpRequest):
-    """A request as every view gets it, for the type checker: with what htmx says about itself."""
+    """A request with the `htmx` attribute of django-htmx, for the type checker."""
 
     htmx: HtmxDetails

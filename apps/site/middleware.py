@@ -1,4 +1,4 @@
-"""Middleware that every request passes."""
+"""The middleware of this site."""
 
 import codecs
 import logging
@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 
 class HealthCheckMiddleware:
-    """Answers `/healthz` before anything looks at the host name or asks for HTTPS."""
+    """Answer `/healthz` before Django checks the host name or redirects to HTTPS."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -26,7 +26,7 @@ class HealthCheckMiddleware:
 
 
 class ContentSecurityPolicyMiddleware:
-    """Tells browsers to run and to load what this site serves as files, and nothing else."""
+    """Allow browsers to run and load only files of this site."""
 
     POLICY = (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -39,17 +39,34 @@ class ContentSecurityPolicyMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        # Django's pages for whoever debugs, which DEBUG alone shows, are styled inline.
+        # Django's debug pages have inline styles.
         if not (settings.DEBUG and response.status_code in (404, 500)):
-            # A view that has a policy of its own keeps it.
+            # A view may set its own policy.
             response.setdefault("Content-Security-Policy", self.POLICY)
         return response
 
 
-class UnreadableRequestMiddleware:
-    """Refuses with a 400 what Django fails to read wherever it first looks, its reports included.
+class PrivatePageMiddleware:
+    """Forbid browsers to keep a page, unless its view says how long.
 
-    The body's fields are not looked at: too many of them Django refuses by itself.
+    Otherwise the back button shows a page as it was before an action, or after signing out.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if response.headers.get("Content-Type", "").startswith("text/html"):
+            response.setdefault("Cache-Control", "no-store, private")
+        return response
+
+
+class UnreadableRequestMiddleware:
+    """Answer 400 if Django cannot read the query string or the encoding.
+
+    Otherwise Django fails at the first access, and again in its own error report. It already
+    refuses a body with too many fields by itself.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -63,8 +80,8 @@ class UnreadableRequestMiddleware:
 
 
 def _unreadable(request: HttpRequest) -> str:
-    """Why the parameters cannot be read; empty where they can."""
-    # Django takes whatever Python has a codec for, which need not be one of text.
+    """Return why the request cannot be read, or "" if it can."""
+    # Django accepts every Python codec, also those that are not for text.
     if codecs.lookup(request.encoding or "utf-8").name != "utf-8":
         return "it is not in UTF-8"
     try:
@@ -75,7 +92,7 @@ def _unreadable(request: HttpRequest) -> str:
 
 
 class ReaderTimeZoneMiddleware:
-    """Shows dates in the time zone of whoever is signed in."""
+    """Show dates in the signed-in user's time zone."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -86,7 +103,7 @@ class ReaderTimeZoneMiddleware:
 
 
 def _zone(request: HttpRequest) -> zoneinfo.ZoneInfo | None:
-    """The reader's zone; None, which is the site's own, where it is not known."""
+    """Return the user's time zone, or None (the site's own) if it is not known."""
     if not request.user.is_authenticated:
         return None
     try:

@@ -1,12 +1,10 @@
-"""An admin page on which a person reads and the system alone writes."""
-
 from typing import Any
 
 from django.http import HttpRequest
 
 
 class ReadOnlyMixin:
-    """These rows are written by the system alone; a person reads them."""
+    """An admin page for rows that only the system writes."""
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

@@ -1,10 +1,10 @@
-"""Where the links of an e-mail lead."""
+"""The links in an e-mail."""
 
 from html.parser import HTMLParser
 
 
 def links(html: str) -> list[str]:
-    """The targets of the links in an HTML document, in order, each once."""
+    """Return the targets of the links in an HTML document, in order, without duplicates."""
     parser = _Links()
     parser.feed(html)
     return list(parser.found)

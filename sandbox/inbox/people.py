@@ -1,4 +1,4 @@
-"""Who got what."""
+"""The people on the page, with their messages and notifications."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -10,13 +10,13 @@ from urllib.parse import urlencode
 from django.db.models import Count, Max, Q
 from django.db.models.functions import Now
 
-from .feed import Email, Sms
-from .rows import EMAIL, SMS, Contact, Notification, Suppression
+from .application import EMAIL, SMS, Contact, Notification, Suppression
+from .client import Email, Sms
 
 
 @dataclass
 class Person:
-    """A user with a contact, or an address that is nobody's. Messages stand newest first."""
+    """A user with a contact, or an address without one. Messages are newest first."""
 
     name: str
     contact: Any = None
@@ -24,7 +24,7 @@ class Person:
     texts: list[Sms] = field(default_factory=list)
     unread: int = 0
     latest: datetime | None = None
-    #: By channel, why its address is left alone.
+    #: By channel, the reason for which its address is suppressed.
     suppressed: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -33,7 +33,7 @@ class Person:
 
     @property
     def addresses(self) -> list[str]:
-        """Where messages reach them: an e-mail address, a phone number, or both."""
+        """The e-mail address, the phone number, or both."""
         if not self.contact:
             return [self.name]
         return [address for address in (self.contact.email, self.contact.phone) if address]
@@ -50,7 +50,7 @@ class Person:
     def why_no_sms(self) -> str:
         return self.contact.why_not(SMS) if self.contact else ""
 
-    def take(self, message: Email | Sms) -> None:
+    def add(self, message: Email | Sms) -> None:
         if isinstance(message, Email):
             self.emails.append(message)
         else:
@@ -59,25 +59,25 @@ class Person:
 
 
 def everyone(messages: Iterable[Email | Sms]) -> list[Person]:
-    """Whom the messages (oldest first) and the bells reached, and every other contact.
+    """Return every contact, and a person for each other address that got a message.
 
-    The newest activity comes first, then those without any, by name.
+    `messages` are oldest first. People are sorted by newest activity, then by name.
     """
     known = _contacts()
     owners: dict[str, list[Person]] = defaultdict(list)
     for person in known:
         for address in person.addresses:
             owners[address.casefold()].append(person)
-    strangers = []
+    others = []
     for message in reversed(list(messages)):
         for address in message.recipients:
             holders = owners[address.casefold()]
             if not holders:
                 holders.append(Person(address))
-                strangers += holders
+                others += holders
             for person in holders:
-                person.take(message)
-    return sorted(known + strangers, key=_newest_first)
+                person.add(message)
+    return sorted(known + others, key=_newest_first)
 
 
 def _contacts() -> list[Person]:

@@ -1,4 +1,4 @@
-"""The dev inbox: what the stand-ins for SES and SNS were sent, person by person."""
+"""The dev inbox: the messages that the sandbox accepted, person by person."""
 
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
@@ -15,47 +15,48 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_POST, require_safe
 
-from . import faults, feed
+from . import buttons, client
+from .application import Notification, Suppression
 from .links import links
 from .people import Person, everyone
-from .rows import Notification, Suppression
+from .sentences import describe
 
-#: How much one page shows; the sandbox itself keeps far more.
-MOST_MESSAGES = 200
-MOST_PEOPLE = 200
-MOST_NOTIFICATIONS = 20
-MOST_CHARACTERS = 200_000
+#: The limits of one page; the sandbox keeps more.
+MAX_MESSAGES = 200
+MAX_PEOPLE = 200
+MAX_NOTIFICATIONS = 20
+MAX_CHARACTERS = 200_000
 
-#: A message may neither run anything nor load anything from elsewhere.
+#: An e-mail may neither run scripts nor load anything.
 FRAME_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 VIEWS = {"rendered": "Rendered", "text": "Text", "headers": "Headers", "source": "Source"}
 
 
 class Reading(NamedTuple):
-    """What came from the sandbox, or the sentence that says why nothing did."""
+    """The sandbox's messages and rules, or the sentence that says why there are none."""
 
-    messages: list[feed.Email | feed.Sms]
-    rules: list[feed.Rule]
-    mark: str
+    messages: list[client.Email | client.Sms]
+    rules: list[client.ActiveRule]
+    version: str
     trouble: str = ""
 
 
 @never_cache
 @require_safe
 def inbox(request: HttpRequest) -> HttpResponse:
-    """The people and, with `?person=USERNAME` or `?address=…`, what one of them got.
+    """Show the people, and the messages of one with `?person=USERNAME` or `?address=…`.
 
-    `&email=ID` opens one of the e-mails, `&view=` one way to look at it. Without a person, the
-    providers and their faults; `?providers=1` shows these on a phone too.
+    `&email=ID` opens an e-mail, `&view=` chooses a tab. Without a person, show the providers and
+    their faults; on a phone only with `?providers=1`.
     """
     try:
         context = _live(request.GET)
         if context["open_email"] and not context["trouble"]:
             context["reader"] = _reader(context["open_email"], request.GET.get("view", ""))
-    except (Http404, feed.NoSuchMessage):
+    except (Http404, client.NoSuchMessage):
         return render(request, "sandbox/gone.html", status=404)
-    except feed.FeedError as error:
+    except client.SandboxError as error:
         context.update(trouble=str(error), token="")
     return render(request, "sandbox/inbox.html", context)
 
@@ -63,18 +64,18 @@ def inbox(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def live(request: HttpRequest) -> HttpResponse:
-    """The part of the page that keeps up by itself; 204 where it shows the latest already."""
-    if request.GET.get("seen") == _token(_read(1).mark):
+    """Return the part of the page that updates itself, or 204 if the page is up to date."""
+    if request.GET.get("seen") == _token(_read(1).version):
         return HttpResponse(status=204)
     return render(request, "sandbox/_live.html", _live(request.GET))
 
 
 @require_POST
 def clear(request: HttpRequest) -> HttpResponse:
-    """Empty the sandbox; what rang in the app stays."""
+    """Delete the messages in the sandbox; notifications in the app stay."""
     try:
-        feed.clear()
-    except feed.FeedError as error:
+        client.clear()
+    except client.SandboxError as error:
         messages.error(request, f"Nothing was cleared. {error}")
     else:
         messages.success(request, "The sandbox is empty.")
@@ -84,28 +85,28 @@ def clear(request: HttpRequest) -> HttpResponse:
 
 @never_cache
 @require_safe
-def reported(request: HttpRequest, message_id: str) -> HttpResponse:
-    """The part of an open e-mail that keeps up: what the application was told of it."""
+def events(request: HttpRequest, message_id: str) -> HttpResponse:
+    """Return the part of an open e-mail that updates itself: its events."""
     try:
-        email = feed.email(message_id)
-    except feed.NoSuchMessage as error:
+        email = client.email(message_id)
+    except client.NoSuchMessage as error:
         raise Http404 from error
-    except feed.FeedError:
+    except client.SandboxError:
         return HttpResponse(status=503)
-    return render(request, "sandbox/_reported.html", {"email": email})
+    return render(request, "sandbox/_events.html", {"email": email})
 
 
 @never_cache
 @require_safe
 @xframe_options_sameorigin
 def frame(request: HttpRequest, message_id: str) -> HttpResponse:
-    """The HTML of one e-mail, as a document that can do nothing but be looked at."""
+    """Return the HTML of one e-mail as a document of its own, without scripts."""
     try:
-        html = feed.email(message_id).html
+        html = client.email(message_id).html
         status = 200 if html is not None else 404
-    except feed.NoSuchMessage:
+    except client.NoSuchMessage:
         html, status = None, 404
-    except feed.FeedError:
+    except client.SandboxError:
         html, status = None, 503
     answer = HttpResponse(html or "This cannot be shown.", status=status)
     answer["Content-Security-Policy"] = FRAME_POLICY
@@ -114,50 +115,50 @@ def frame(request: HttpRequest, message_id: str) -> HttpResponse:
 
 def _read(limit: int) -> Reading:
     try:
-        page, rules = feed.newest(limit), feed.rules()
-    except feed.FeedError as error:
-        return Reading([], [], mark="down", trouble=str(error))
-    mark = "-".join([page.mark, *(f"{rule.id}.{rule.used}" for rule in rules)])
-    return Reading(page.messages, rules, mark)
+        page, rules = client.newest(limit), client.rules()
+    except client.SandboxError as error:
+        return Reading([], [], version="down", trouble=str(error))
+    version = "-".join([page.version, *(f"{rule.id}.{rule.used}" for rule in rules)])
+    return Reading(page.messages, rules, version)
 
 
-def _token(mark: str) -> str:
-    """Another one whenever the page would look otherwise; its ages do so once a minute."""
-    bells = Notification.objects.filter(visible_from__lte=Now()).aggregate(
+def _token(version: str) -> str:
+    """Return a text that changes whenever the page would; times on the page change each minute."""
+    notifications = Notification.objects.filter(visible_from__lte=Now()).aggregate(
         shown=Count("pk"), unread=Count("pk", filter=Q(read_at=None))
     )
-    left_alone = Suppression.objects.in_force().count()
+    suppressed = Suppression.objects.in_force().count()
     minute = int(timezone.now().timestamp()) // 60
-    return f"{mark}-{bells['shown']}-{bells['unread']}-{left_alone}-{minute}"
+    return f"{version}-{notifications['shown']}-{notifications['unread']}-{suppressed}-{minute}"
 
 
 def _live(query: QueryDict) -> dict[str, Any]:
-    reading = _read(MOST_MESSAGES)
-    token = _token(reading.mark)
+    reading = _read(MAX_MESSAGES)
+    token = _token(reading.version)
     people = everyone(reading.messages)
     person = _chosen(people, query)
     return {
         "token": token,
         "trouble": reading.trouble,
         "total": len(reading.messages),
-        "most_messages": MOST_MESSAGES,
-        "people": people[:MOST_PEOPLE],
-        "people_left_out": len(people[MOST_PEOPLE:]),
+        "max_messages": MAX_MESSAGES,
+        "people": people[:MAX_PEOPLE],
+        "people_left_out": len(people[MAX_PEOPLE:]),
         "person": person,
-        "providing": "providers" in query and not person,
+        "shows_providers": "providers" in query and not person,
         **_faults(reading, people, person),
         "open_email": query.get("email", "") if person else "",
-        **(_bell(person) if person else {}),
+        **(_notifications(person) if person else {}),
     }
 
 
 def _faults(reading: Reading, people: list[Person], person: Person | None) -> dict[str, Any]:
     names = {address.casefold(): one.name for one in people for address in one.addresses}
     return {
-        "in_force": [(rule.id, faults.words(rule, names)) for rule in reversed(reading.rules)],
-        "providers": faults.providers(reading.rules),
-        "switches": faults.SWITCHES,
-        "panels": [faults.panel(to) for to in person.addresses] if person else [],
+        "in_force": [(rule.id, describe(rule, names)) for rule in reversed(reading.rules)],
+        "providers": buttons.providers(reading.rules),
+        "switches": buttons.SWITCHES,
+        "panels": [buttons.panel(to) for to in person.addresses] if person else [],
     }
 
 
@@ -168,35 +169,35 @@ def _chosen(people: list[Person], query: QueryDict) -> Person | None:
                 return person
         raise Http404
     if address := query.get("address"):
-        strangers = (person for person in people if not person.contact)
-        found = (one for one in strangers if one.name.casefold() == address.casefold())
+        others = (person for person in people if not person.contact)
+        found = (one for one in others if one.name.casefold() == address.casefold())
         return next(found, Person(address))
     return None
 
 
-def _bell(person: Person) -> dict[str, Any]:
-    """The notifications in the order in which the person's own page has them."""
+def _notifications(person: Person) -> dict[str, Any]:
+    """Return the person's notifications in the order of their own page."""
     if not person.contact:
         return {}
     visible = Notification.objects.visible_to(person.contact.user)
     count = visible.count()
     ordered = visible.order_by(IsNull(F("read_at"), False), "-visible_from")
     return {
-        "notifications": ordered[:MOST_NOTIFICATIONS],
-        "notifications_left_out": max(0, count - MOST_NOTIFICATIONS),
+        "notifications": ordered[:MAX_NOTIFICATIONS],
+        "notifications_left_out": max(0, count - MAX_NOTIFICATIONS),
     }
 
 
 def _reader(email_id: str, view: str) -> dict[str, Any]:
-    email = feed.email(email_id)
+    email = client.email(email_id)
     views = {name: label for name, label in VIEWS.items() if name != "rendered" or email.html}
     body = email.source if view == "source" else email.text or ""
     return {
         "email": email,
         "views": views,
         "view": view if view in views else next(iter(views)),
-        "body": body[:MOST_CHARACTERS],
-        "left_out": max(0, len(body) - MOST_CHARACTERS),
-        "whole": f"{feed.address()}/api/messages/{email.id}",
+        "body": body[:MAX_CHARACTERS],
+        "left_out": max(0, len(body) - MAX_CHARACTERS),
+        "full_url": f"{client.address()}/api/messages/{email.id}",
         "links": links(email.html or ""),
     }

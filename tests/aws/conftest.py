@@ -15,9 +15,8 @@ from apps.core.audit import heartbeat, metrics
 from apps.core.models import Mark
 from sandbox.testing import HOST, RunningSandbox
 from tests.support.cloudformation import CloudFormation
+from tests.support.doctor import Lines
 from tools.endpoints import endpoints
-
-Lines = dict[str, examination.Examined]
 
 
 @pytest.fixture(autouse=True)

@@ -188,7 +188,7 @@ def test_every_message_comes_home_and_again_right_after(loopback: Loopback) -> N
     sent = Delivery.objects.exclude(state=DeliveryState.SKIPPED)
     assert sent.count() == Notification.objects.count() == 12, "nothing stood in for anything"
     assert not ChannelStop.objects.exists()
-    assert (reputation.present().bounced, reputation.present().complained) == (0, 0)
+    assert (reputation.measure().bounced, reputation.measure().complained) == (0, 0)
     assert not Suppression.objects.exists()
 
 

@@ -13,7 +13,7 @@ from apps.core.providers import memory
 from tools.supervisor import ROOT
 
 
-def test_test_ses_sends_through_the_real_service_and_tells_the_id(capsys: Any) -> None:
+def test_test_ses_sends_through_the_real_service_and_prints_the_id(capsys: Any) -> None:
     call_command("test_ses", "you@fleet.example")
     (mail,) = memory.emails
     assert mail.to == ["you@fleet.example"]
@@ -22,7 +22,7 @@ def test_test_ses_sends_through_the_real_service_and_tells_the_id(capsys: Any) -
         assert line in output
 
 
-def test_test_sns_sends_through_the_real_service_and_tells_the_id(capsys: Any) -> None:
+def test_test_sns_sends_through_the_real_service_and_prints_the_id(capsys: Any) -> None:
     call_command("test_sns", "+12025550123", "--json")
     (text,) = memory.texts
     assert text.to == "+12025550123"
@@ -44,7 +44,7 @@ def test_test_sns_sends_through_the_real_service_and_tells_the_id(capsys: Any) -
         ("test_sns", "+1 202 555 0123", r"Write \+ and digits only"),
     ],
 )
-def test_a_recipient_that_cannot_be_is_refused_before_any_call(
+def test_an_impossible_recipient_is_refused_before_any_call(
     command: str, argument: str, sentence: str
 ) -> None:
     with pytest.raises(CommandError, match=sentence):
@@ -81,13 +81,13 @@ def test_staging_does_not_send_a_test_to_a_stranger(settings: Any) -> None:
     assert memory.emails == []
 
 
-def test_a_refused_argument_is_json_too_where_json_was_asked_for(capsys: Any) -> None:
+def test_a_refused_argument_is_json_if_json_was_asked_for(capsys: Any) -> None:
     with pytest.raises(CommandError):
         call_command("test_sns", "2025550123", "--json")
     assert json.loads(capsys.readouterr().out)["ok"] is False
 
 
-def test_a_region_that_cannot_be_is_a_sentence_and_no_traceback(settings: Any) -> None:
+def test_an_impossible_region_is_a_sentence_and_no_traceback(settings: Any) -> None:
     settings.SMS_BACKEND = "apps.core.providers.sns.SNS"
     settings.AWS_SNS_REGION_NAME = "not a region"
     providers.forget()
@@ -96,7 +96,7 @@ def test_a_region_that_cannot_be_is_a_sentence_and_no_traceback(settings: Any) -
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
-def test_output_that_nobody_reads_any_more_ends_a_command_in_silence(unbuffered: str) -> None:
+def test_a_closed_pipe_ends_a_command_in_silence(unbuffered: str) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     try:

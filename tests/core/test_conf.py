@@ -1,11 +1,9 @@
 from typing import Any
 
 import pytest
-from environs import EnvError
 
 from apps.core import conf
 from apps.core.states import Channel, Priority
-from rs_systems import environment
 
 
 @pytest.mark.parametrize(
@@ -29,13 +27,13 @@ def test_staging_reaches_its_list_only(settings: Any, address: str, reached: boo
     assert conf.may_reach(address) is reached
 
 
-def test_a_comma_too_many_in_the_list_lets_nobody_in(settings: Any) -> None:
+def test_an_empty_entry_in_the_list_allows_no_one(settings: Any) -> None:
     settings.ENVIRONMENT = "staging"
     settings.STAGING_ALLOWED_RECIPIENTS = ["qa@rssystems.com", "", "@"]
     assert not any(map(conf.may_reach, ["+12025550124", "stranger@x.example", "stranger@"]))
 
 
-def test_production_reaches_everybody(settings: Any) -> None:
+def test_production_reaches_everyone(settings: Any) -> None:
     settings.ENVIRONMENT = "production"
     assert conf.may_reach("anyone@anywhere.example")
 
@@ -63,14 +61,8 @@ def test_the_default_policy_resends_email_and_urgent_texts(
         (Channel.SMS, Priority.URGENT, 60),
     ],
 )
-def test_the_deadline_of_an_unknown_outcome_is_the_one_that_names_it_most_nearly(
+def test_the_most_specific_deadline_counts(
     settings: Any, channel: Channel, priority: Priority, seconds: int
 ) -> None:
     settings.UNKNOWN_DEADLINE_S = {"": 600, "sms": 300, "sms:urgent": 60}
     assert conf.unknown_deadline(channel, priority).total_seconds() == seconds
-
-
-@pytest.mark.parametrize("value", ["", "sms=60", "600,sms", "600,700", "600,sms=0", "600,sms=1.5"])
-def test_seconds_by_rule_that_are_not_so_are_refused_with_an_example(value: str) -> None:
-    with pytest.raises(EnvError, match=r"600,sms"):
-        environment.seconds(value)

@@ -28,7 +28,7 @@ def test_an_exception_is_masked_too() -> None:
     assert "2025550123" not in text
 
 
-def test_a_report_of_an_error_shows_no_password_of_a_url(settings, rf) -> None:
+def test_an_error_mail_shows_no_password_of_a_url(settings, rf) -> None:
     settings.CELERY_BROKER_URL = "rediss://:hidden-password@cache.example:6379/0"
     report = ExceptionReporter(rf.get("/"), ValueError, ValueError("broken"), None)
     assert "CELERY_BROKER_URL" in report.get_traceback_text()
@@ -61,7 +61,7 @@ def test_an_error_is_mailed_once_until_it_was_quiet_for_long_enough(
     assert len(mail.outbox) == 3
 
 
-def test_an_error_without_an_exception_is_known_by_the_line_that_tells_of_it(
+def test_an_error_without_an_exception_is_known_by_its_logging_line(
     handler: RedactingAdminEmailHandler,
 ) -> None:
     for line in (1, 2, 1):

@@ -56,7 +56,7 @@ def becomes(row: Delivery, state: DeliveryState) -> None:
         ("complaint", DeliveryState.COMPLAINED, 1),
     ],
 )
-def test_what_becomes_of_a_message_comes_home_to_its_delivery(
+def test_an_event_reaches_its_delivery(
     sandbox: RunningSandbox,
     delivery: Make,
     person: Callable[..., Any],
@@ -77,7 +77,7 @@ def test_what_becomes_of_a_message_comes_home_to_its_delivery(
     assert Suppression.objects.count() == suppressed
 
 
-def test_a_message_whose_answer_was_lost_is_settled_by_its_event_and_sent_once(
+def test_a_message_with_a_lost_answer_is_settled_by_its_event(
     sandbox: RunningSandbox, delivery: Make, story: Callable[[Delivery], list[str]], settings: Any
 ) -> None:
     settings.EMAIL_TIMEOUT = 1

@@ -56,7 +56,7 @@ def test_a_second_run_changes_nothing_and_says_so() -> None:
     assert everything() == before
 
 
-def test_it_ends_with_those_who_can_sign_in() -> None:
+def test_it_ends_with_the_list_of_sign_ins() -> None:
     table = seed().splitlines()[-len(data.SIGN_INS) :]
     assert [line.split()[0] for line in table] == [person.username for person in data.SIGN_INS]
     for person in data.SIGN_INS:
@@ -64,19 +64,19 @@ def test_it_ends_with_those_who_can_sign_in() -> None:
 
 
 @pytest.mark.parametrize("environment", ["staging", "production"])
-def test_it_refuses_where_strangers_could_sign_in(environment: str, settings: object) -> None:
+def test_it_runs_in_development_only(environment: str, settings: object) -> None:
     settings.ENVIRONMENT = environment  # type: ignore[attr-defined]
     with pytest.raises(CommandError, match="development only"):
         seed()
     assert not Repair.objects.exists()
 
 
-def test_it_tells_nobody() -> None:
+def test_it_sends_no_notifications() -> None:
     seed()
     assert not Notification.objects.exists()
 
 
-def test_every_state_and_an_open_batch_are_there() -> None:
+def test_every_status_and_an_open_batch_exist() -> None:
     seed()
     assert set(Repair.objects.values_list("status", flat=True)) == set(Status)
     waiting = RepairBatch.objects.filter(repairs__status=Status.AWAITING_APPROVAL).distinct()
@@ -85,7 +85,7 @@ def test_every_state_and_an_open_batch_are_there() -> None:
     assert alone.exclude(technician=None).count() >= 3
 
 
-def test_everybody_can_be_reached_but_one_who_did_not_agree_to_texts() -> None:
+def test_all_can_be_reached_except_one_without_consent_to_texts() -> None:
     seed()
     contacts = list(Contact.objects.select_related("user"))
     for contact in contacts:
@@ -95,7 +95,7 @@ def test_everybody_can_be_reached_but_one_who_did_not_agree_to_texts() -> None:
     assert [c.user.username for c in contacts if c.why_not(Channel.SMS)] == ["dave"]
 
 
-def test_every_history_could_have_happened() -> None:
+def test_every_history_follows_the_rules() -> None:
     seed()
     for repair in Repair.objects.prefetch_related("events__actor"):
         lines = list(repair.events.all())

@@ -31,9 +31,9 @@ Start = Callable[..., Service]
 
 @pytest.fixture
 def start(transactional_db: None, redis_url: str, tmp_path: Path) -> Iterator[Start]:
-    """Starts a service as its unit does, with the variables that systemd would set.
+    """Start a service as its unit does, with the variables that systemd would set.
 
-    It must end by itself when asked, as `systemctl stop` asks.
+    It must end by itself at SIGTERM, as `systemctl stop` sends it.
     """
     redis.Redis.from_url(redis_url).flushall()
     folders = {name: str(tmp_path) for name in ("STATE_DIRECTORY", "RUNTIME_DIRECTORY")}
@@ -67,7 +67,7 @@ def stop(process: Service) -> None:
 
 
 def get(port: int, path: str, password: str = "") -> int:
-    """The status of a page; 0 while nobody listens."""
+    """Return the status of a page; 0 if the port is closed."""
     headers = {"Authorization": f"Basic {b64encode(password.encode()).decode()}"}
     connection = HTTPConnection(LOOPBACK, port, timeout=5)
     try:
@@ -79,7 +79,7 @@ def get(port: int, path: str, password: str = "") -> int:
         connection.close()
 
 
-def test_the_site_says_that_it_is_ready_and_answers(start: Start, tmp_path: Path) -> None:
+def test_the_site_reports_ready_and_answers(start: Start, tmp_path: Path) -> None:
     [port] = free_ports(1)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(str(tmp_path / "notify"))
@@ -94,7 +94,7 @@ def test_the_site_says_that_it_is_ready_and_answers(start: Start, tmp_path: Path
     wait_until(lambda: get(port, "/healthz") == 200, "the site answers")
 
 
-def test_a_site_whose_settings_cannot_be_says_why_and_ends(tmp_path: Path) -> None:
+def test_a_site_with_wrong_settings_says_why_and_ends(tmp_path: Path) -> None:
     variables = {"WEB_BIND": f"{LOOPBACK}:0", "RUNTIME_DIRECTORY": str(tmp_path)}
     run = subprocess.run(
         command("web", variables),
@@ -106,7 +106,7 @@ def test_a_site_whose_settings_cannot_be_says_why_and_ends(tmp_path: Path) -> No
         check=False,
     )
     assert run.returncode == CANNOT_START
-    assert "ENVIRONMENT is 'nowhere'; it must be one of" in run.stderr
+    assert "ENVIRONMENT is 'nowhere'. Write one of" in run.stderr
 
 
 def test_a_worker_answers_by_its_host_s_name(start: Start) -> None:
@@ -134,7 +134,7 @@ def test_flower_asks_for_the_password_of_the_environment(start: Start) -> None:
     start("flower", words, FLOWER_BASIC_AUTH=PASSWORD)
     wait_until(lambda: get(port, "/", PASSWORD) == 200, "Flower answers")
     assert get(port, "/") == get(port, "/api/workers") == get(port, "/", "somebody:else") == 401
-    # Why it listens on this host alone.
+    # This page has no password, so Flower listens on loopback only.
     assert get(port, "/metrics") == 200
 
 
@@ -149,7 +149,7 @@ def test_flower_does_not_start_without_a_password(password: str) -> None:
         check=False,
     )
     assert (run.returncode == 0) is bool(password)
-    assert ("FLOWER_BASIC_AUTH is to be set" in run.stderr) is not bool(password)
+    assert ("Set FLOWER_BASIC_AUTH" in run.stderr) is not bool(password)
 
 
 def test_flower_takes_its_password_from_the_secret(start: Start, manager: SecretsManager) -> None:

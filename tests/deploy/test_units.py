@@ -1,4 +1,4 @@
-"""The systemd units: as systemd sees them, and what would hurt if it slipped."""
+"""The systemd units."""
 
 import shutil
 import sys
@@ -22,7 +22,7 @@ def seconds(service: str, setting: str) -> int:
 
 
 @needs_systemd
-def test_systemd_has_no_complaint() -> None:
+def test_systemd_accepts_the_units() -> None:
     assert units.complaints() == ""
 
 
@@ -35,7 +35,7 @@ def test_systemd_has_no_complaint() -> None:
         ("CapabilityBoundingSet=\n", "", "Overall exposure level"),
     ],
 )
-def test_a_slip_in_what_the_services_have_in_common_is_found(
+def test_a_mistake_in_the_shared_settings_is_found(
     tmp_path: Path, right: str, wrong: str, complaint: str
 ) -> None:
     shutil.copytree(units.FOLDER, tmp_path, dirs_exist_ok=True)
@@ -54,7 +54,7 @@ def test_a_machine_without_systemd_is_told_what_to_install(
     assert "apt install systemd" in capsys.readouterr().err
 
 
-def test_a_machine_that_cannot_have_systemd_hears_that_nothing_was_checked(
+def test_on_macos_the_check_says_that_nothing_was_checked(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
@@ -63,43 +63,43 @@ def test_a_machine_that_cannot_have_systemd_hears_that_nothing_was_checked(
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_no_service_waits_for_a_fork_that_never_comes(service: str) -> None:
+def test_no_service_waits_for_a_fork(service: str) -> None:
     assert effective(service)["Type"] == ["notify" if service == "web" else "exec"]
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_service_is_started_again_for_ever(service: str) -> None:
+def test_every_service_restarts_for_ever(service: str) -> None:
     assert effective(service)["Restart"] == ["always"]
     assert effective(service)["StartLimitIntervalSec"] == ["0"]
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_stop_reaches_the_main_process_alone(service: str) -> None:
+def test_a_stop_reaches_only_the_main_process(service: str) -> None:
     assert effective(service)["KillMode"] == ["mixed"]
 
 
-def test_a_worker_has_the_time_to_end_the_longest_task() -> None:
+def test_a_worker_has_time_to_finish_the_longest_task() -> None:
     stop = seconds("worker", "TimeoutStopSec")
     assert stop > settings.CELERY_TASK_TIME_LIMIT
     assert stop > tasks.HARD_LIMIT_S
 
 
-def test_the_site_has_the_time_to_end_its_requests() -> None:
+def test_the_site_has_time_to_finish_its_requests() -> None:
     [start] = effective("web")["ExecStart"]
     [graceful] = [word for word in start.split() if word.startswith("--graceful-timeout=")]
     assert seconds("web", "TimeoutStopSec") > int(graceful.partition("=")[2])
 
 
-def test_no_service_takes_the_semaphores_of_the_others_with_it() -> None:
+def test_no_service_removes_the_semaphores_of_the_others() -> None:
     for service in SERVICES:
         assert "RemoveIPC" not in effective(service)
 
 
-def test_the_names_of_the_specification_lead_to_the_same_services() -> None:
+def test_the_specification_s_service_names_are_aliases() -> None:
     assert effective("worker")["Alias"] == ["celery-worker.service"]
     assert effective("beat")["Alias"] == ["celery-beat.service"]
 
 
-def test_flower_listens_on_this_host_alone() -> None:
+def test_flower_listens_on_loopback_only() -> None:
     [start] = effective("flower")["ExecStart"]
     assert "--address=127.0.0.1" in start.split()

@@ -1,12 +1,10 @@
 from collections.abc import Callable
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
 
-from apps.core.models import Contact, Notification
 from apps.repairs import services
 from apps.repairs.models import (
     Company,
@@ -20,30 +18,13 @@ from apps.repairs.models import (
     Status,
 )
 from apps.repairs.services import Break
-
-ESTIMATE = Decimal("412.50")
-FINAL_COST = Decimal("398.00")
-REASON = "We sell this unit at the end of the month."
+from tests.support.people import create_contact
+from tests.support.repairs import ESTIMATE, FINAL_COST, REASON, Cast
 
 
 @pytest.fixture(autouse=True)
 def text_messages_are_on(settings: Any) -> None:
     settings.SMS_ENABLED = True
-
-
-@dataclass(frozen=True)
-class Cast:
-    """Two fleets with a unit each, and the people of this package's tests."""
-
-    redwood: Company
-    unit: FleetUnit
-    maria: Profile
-    luis: Profile
-    lakeshore_unit: FleetUnit
-    helen: Profile
-    jane: Profile
-    tom: Profile
-    sam: Profile
 
 
 @pytest.fixture
@@ -72,15 +53,7 @@ def _unit(company: Company, number: str) -> FleetUnit:
 def _person(name: str, role: Role, company: Company | None = None) -> Profile:
     first, last = name.split()
     user = get_user_model().objects.create_user(first.lower(), first_name=first, last_name=last)
-    address, number = f"{first.lower()}@fleet.example", f"+1202555{user.pk % 10000:04d}"
-    Contact.objects.create(
-        user=user,
-        email=address,
-        verified_email=address,
-        phone=number,
-        verified_phone=number,
-        sms_opt_in=True,
-    )
+    create_contact(user, f"+1202555{user.pk % 10000:04d}")
     return Profile.objects.create(user=user, role=role, company=company)
 
 
@@ -100,7 +73,7 @@ def request_repair(cast: Cast) -> Callable[..., Repair]:
 
 @pytest.fixture
 def repair(cast: Cast, request_repair: Callable[..., Repair]) -> Callable[[Status], Repair]:
-    """Makes a repair of Redwood's unit, assigned to Jane, and brings it to a status."""
+    """Create a repair of Redwood's unit, assigned to Jane, with the given status."""
 
     def reach(status: Status) -> Repair:
         made = request_repair(estimate=None if status == Status.REQUESTED else ESTIMATE)
@@ -119,7 +92,7 @@ def repair(cast: Cast, request_repair: Callable[..., Repair]) -> Callable[[Statu
 
 @pytest.fixture
 def request_batch(cast: Cast) -> Callable[..., RepairBatch]:
-    """Makes a batch with a break for each estimate given."""
+    """Create a batch with a break for each estimate."""
 
     def request(*estimates: str | None, **options: Any) -> RepairBatch:
         breaks = [
@@ -135,16 +108,3 @@ def request_batch(cast: Cast) -> Callable[..., RepairBatch]:
         )
 
     return request
-
-
-def told(kind: str = "") -> list[tuple[str, str]]:
-    """Who was told what, in order: (username, kind), or of one kind only."""
-    rows = Notification.objects.order_by("created_at", "kind", "recipient__username")
-    if kind:
-        rows = rows.filter(kind=kind)
-    return list(rows.values_list("recipient__username", "kind"))
-
-
-def history(repair: Repair) -> list[tuple[str, str, str]]:
-    """The lines of the history: (action, username, note)."""
-    return list(repair.events.values_list("action", "actor__user__username", "note"))

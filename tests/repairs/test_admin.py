@@ -5,8 +5,7 @@ from django.test import Client
 from django.urls import reverse
 
 from apps.repairs.models import Repair, RepairBatch
-
-from .conftest import Cast
+from tests.support.repairs import Cast
 
 MODELS = ["company", "fleetunit", "profile", "repair", "repairbatch"]
 
@@ -32,7 +31,7 @@ def test_a_repair_is_found_by_its_number(batch: RepairBatch, admin_client: Clien
     assert [row.pk for row in answer.context["cl"].result_list] == [repair.pk]
 
 
-def test_a_repair_shows_its_history_and_cannot_be_changed_past_it(
+def test_a_repairs_admin_page_shows_its_history_and_is_read_only(
     batch: RepairBatch, cast: Cast, admin_client: Client
 ) -> None:
     repair = batch.repairs.order_by("pk")[0]

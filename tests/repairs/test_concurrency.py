@@ -1,23 +1,24 @@
-"""Several people at the same moment, each with a database connection of their own."""
+"""Two people act at the same moment, each with their own database connection."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier, Event
+from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.db import connection, transaction
 
 from apps.repairs import services
-from apps.repairs.exceptions import AlreadyDone
-from apps.repairs.models import Repair, RepairBatch, Status
+from apps.repairs.exceptions import AlreadyDone, AlreadyRequested
+from apps.repairs.models import Damage, Position, Repair, RepairBatch, RepairEvent, Status
+from tests.support.repairs import ESTIMATE, REASON, Cast, told
 
-from .conftest import ESTIMATE, REASON, Cast, told
-
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
 
 
 def at_once(*acts: Callable[[], object]) -> list[object]:
-    """Begin all at the same moment; what each returned, or the AlreadyDone it raised."""
+    """Run all at the same moment; return each result or AlreadyDone."""
     barrier = Barrier(len(acts), timeout=60)
 
     def run(act: Callable[[], object]) -> object:
@@ -35,14 +36,14 @@ def at_once(*acts: Callable[[], object]) -> list[object]:
 
 
 def overlapping(first: Callable[[], object], second: Callable[[], object]) -> None:
-    """Begin `second` while the transaction of `first` has done its work and is still open."""
+    """Run `second` while the transaction of `first` is still open."""
     first_is_done, second_is_done = Event(), Event()
 
     def hold_open() -> None:
         with transaction.atomic():
             first()
             first_is_done.set()
-            # For as long as `second` would take if it did not wait for our end.
+            # Long enough for `second` to finish if it did not wait for this transaction.
             second_is_done.wait(timeout=0.5)
 
     def follow() -> None:
@@ -83,7 +84,7 @@ def test_an_approval_and_a_denial_at_once_leave_one_of_them(
     assert len(told("repair_approved") + told("repair_denied")) == 1
 
 
-def test_a_batch_approved_by_two_at_once_is_told_once(
+def test_a_batch_approved_by_two_at_once_is_notified_once(
     cast: Cast, request_batch: Callable[..., RepairBatch]
 ) -> None:
     batch = request_batch("65.00", "95.00")
@@ -94,7 +95,7 @@ def test_a_batch_approved_by_two_at_once_is_told_once(
     assert told("batch_approved") == [("jane", "batch_approved")]
 
 
-def test_the_managers_hear_once_when_the_last_two_breaks_are_priced_at_once(
+def test_two_last_breaks_priced_at_once_notify_the_managers_once(
     cast: Cast, request_batch: Callable[..., RepairBatch]
 ) -> None:
     first, second = request_batch(None, None).repairs.order_by("pk")
@@ -108,7 +109,7 @@ def test_the_managers_hear_once_when_the_last_two_breaks_are_priced_at_once(
     ]
 
 
-def test_a_batch_approved_during_a_reassignment_is_told_to_the_new_technician(
+def test_a_batch_approved_during_a_reassignment_notifies_the_new_technician(
     cast: Cast, request_batch: Callable[..., RepairBatch]
 ) -> None:
     batch = request_batch("65.00")
@@ -117,3 +118,38 @@ def test_a_batch_approved_during_a_reassignment_is_told_to_the_new_technician(
         lambda: services.approve_batch(batch, by=cast.maria),
     )
     assert told("batch_approved") == [("tom", "batch_approved")]
+
+
+def test_a_request_sent_twice_at_once_is_made_once(cast: Cast) -> None:
+    token = uuid4()
+
+    def request() -> object:
+        try:
+            return services.request_repair(
+                by=cast.jane,
+                unit=cast.unit,
+                damage=Damage.CHIP,
+                position=Position.CENTER,
+                token=token,
+            )
+        except AlreadyRequested as notice:
+            return notice.made
+
+    first, second = at_once(request, request)
+    assert first == second == Repair.objects.get()
+
+
+def test_requests_at_once_stay_within_the_limit_of_texts(cast: Cast, settings: Any) -> None:
+    settings.SMS_LIMIT_PER_PERSON_H = 4
+
+    def request() -> object:
+        return services.request_repair(
+            by=cast.jane,
+            unit=cast.unit,
+            damage=Damage.CHIP,
+            position=Position.CENTER,
+            estimate=ESTIMATE,
+        )
+
+    at_once(*[request] * 4)
+    assert sum(RepairEvent.objects.values_list("texts", flat=True)) == 4

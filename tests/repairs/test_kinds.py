@@ -1,4 +1,4 @@
-"""The eight kinds: their table, and their words for the samples and for awkward values."""
+"""The kinds about repairs: their table, and their texts for samples and awkward values."""
 
 import re
 from typing import Any
@@ -33,7 +33,7 @@ def site(settings: Any) -> None:
 
 
 def notification(name: str, **changes: Any) -> Notification:
-    """One of this kind as it would be stored, with the sample's context, changed."""
+    """Return a notification of this kind with the sample's context and these changes."""
     kind = kinds.get(name)
     context = kind.sample.model_dump(mode="json")
     context["job"].update(changes.pop("job", {}))
@@ -49,7 +49,9 @@ def in_app(row: Notification) -> rendering.InAppContent:
 
 
 def test_the_kinds_are_those_of_the_table() -> None:
-    registered = {kind.name: (kind.category.name, kind.priority) for kind in kinds.every()}
+    registered = {
+        kind.name: (kind.category.name, kind.priority) for kind in kinds.REGISTRY.values()
+    }
     assert KINDS.items() <= registered.items()
 
 
@@ -64,7 +66,7 @@ def test_a_text_message_fits_one_part_and_ends_with_its_link(name: str) -> None:
 
 
 @every_kind
-def test_an_email_says_it_in_both_forms_with_its_link(name: str) -> None:
+def test_both_bodies_of_an_email_have_the_facts_and_the_link(name: str) -> None:
     row = notification(name)
     email, job = rendering.email(row), row.context["job"]
     assert job["number"] in email.subject
@@ -78,7 +80,7 @@ def test_an_email_says_it_in_both_forms_with_its_link(name: str) -> None:
 
 
 @every_kind
-def test_the_bell_says_which_repair_and_what_is_next(name: str) -> None:
+def test_the_in_app_message_names_the_repair_and_the_next_step(name: str) -> None:
     row = notification(name)
     words = in_app(row)
     assert row.context["job"]["number"] in words.title
@@ -88,7 +90,7 @@ def test_the_bell_says_which_repair_and_what_is_next(name: str) -> None:
 
 
 @every_kind
-def test_markup_in_a_value_is_shown_and_not_obeyed(name: str) -> None:
+def test_markup_in_a_value_is_escaped(name: str) -> None:
     row = notification(name, job={"company": "<b>O'Brien & Sons</b>"})
     email = rendering.email(row)
     assert "<b>O" not in email.html

@@ -3,10 +3,10 @@ from collections.abc import Callable
 import pytest
 from django.db import IntegrityError, models, transaction
 
+from apps.repairs.forms import TechnicianField
 from apps.repairs.models import FleetUnit, Profile, Repair, RepairBatch, RepairEvent, Role, Status
 from apps.repairs.models.numbering import primary_key
-
-from .conftest import Cast
+from tests.support.repairs import Cast
 
 Make = Callable[..., Repair]
 MakeBatch = Callable[..., RepairBatch]
@@ -16,7 +16,7 @@ MakeBatch = Callable[..., RepairBatch]
     ("person", "sees"),
     [("maria", True), ("helen", False), ("jane", True), ("tom", False), ("sam", True)],
 )
-def test_a_repair_and_its_batch_exist_only_for_those_they_concern(
+def test_a_repair_and_its_batch_are_visible_to_their_people_only(
     person: str, sees: bool, cast: Cast, request_batch: MakeBatch
 ) -> None:
     batch = request_batch("65.00", "95.00")
@@ -31,13 +31,16 @@ def test_a_manager_chooses_among_the_own_companys_units_only(cast: Cast) -> None
     assert FleetUnit.objects.visible_to(cast.jane).count() == 2
 
 
-def test_technicians_are_those_who_still_work(cast: Cast) -> None:
+def test_only_active_technicians_are_offered_for_a_repair(cast: Cast) -> None:
     cast.tom.user.is_active = False
     cast.tom.user.save()
-    assert list(Profile.objects.technicians()) == [cast.jane]
+    offered = TechnicianField().queryset
+    assert offered is not None
+    assert list(offered) == [cast.jane]
+    assert list(Profile.objects.technicians()) == [cast.jane, cast.tom]
 
 
-def test_a_person_without_a_name_goes_by_the_username(cast: Cast) -> None:
+def test_a_person_without_a_name_is_shown_by_username(cast: Cast) -> None:
     cast.jane.user.first_name = cast.jane.user.last_name = ""
     assert cast.jane.name == "jane"
 
@@ -75,7 +78,7 @@ def test_the_database_refuses_a_state_without_what_it_needs(
     assert_refused(row, **missing)
 
 
-def test_the_database_refuses_a_line_of_an_unknown_action(request_repair: Make) -> None:
+def test_the_database_refuses_an_event_with_an_unknown_action(request_repair: Make) -> None:
     assert_refused(RepairEvent.objects.filter(repair=request_repair()), action="painted")
 
 

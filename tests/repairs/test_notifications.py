@@ -3,11 +3,11 @@ from decimal import Decimal
 
 import pytest
 
+from apps.core.message import rendering
 from apps.core.models import Notification
 from apps.repairs import services
 from apps.repairs.models import Repair, RepairBatch, Status
-
-from .conftest import ESTIMATE, FINAL_COST, REASON, Cast, told
+from tests.support.repairs import ESTIMATE, FINAL_COST, REASON, Cast, told
 
 Make = Callable[..., Repair]
 MakeBatch = Callable[..., RepairBatch]
@@ -25,7 +25,7 @@ def test_an_estimate_goes_to_all_managers_of_the_company(cast: Cast, repair: Mak
     ]
 
 
-def test_an_unpriced_request_tells_nobody(repair: Make) -> None:
+def test_an_unpriced_request_notifies_no_manager(repair: Make) -> None:
     repair(Status.REQUESTED)
     assert told() == []
 
@@ -41,7 +41,7 @@ def test_a_denial_carries_its_reason_to_the_technician(repair: Make) -> None:
     assert only("repair_denied").context["reason"] == REASON
 
 
-def test_the_managers_hear_of_start_and_end(repair: Make) -> None:
+def test_the_managers_are_told_of_start_and_completion(repair: Make) -> None:
     repair(Status.COMPLETED)
     assert told("repair_in_progress") == [
         ("luis", "repair_in_progress"),
@@ -55,7 +55,7 @@ def test_the_managers_hear_of_start_and_end(repair: Make) -> None:
     assert {context["final_cost"] for context in costs} == {str(FINAL_COST)}
 
 
-def test_an_approved_repair_without_technician_is_told_on_its_assignment(
+def test_an_approved_repair_notifies_its_technician_when_assigned(
     cast: Cast, request_repair: Make
 ) -> None:
     repair = request_repair(by=cast.maria)
@@ -74,7 +74,7 @@ def test_a_reassignment_tells_both_technicians(cast: Cast, repair: Make) -> None
     assert only("repair_reassigned_away").context["technician"] == "Tom Becker"
 
 
-def test_whoever_lost_a_repair_is_not_sent_to_its_page(cast: Cast, repair: Make) -> None:
+def test_the_previous_technician_is_not_linked_to_the_repair(cast: Cast, repair: Make) -> None:
     services.assign(repair(Status.APPROVED), cast.tom, by=cast.sam)
     assert only("repair_reassigned_away").action_url == "/"
 
@@ -90,7 +90,7 @@ def test_a_repair_that_comes_back_is_told_again(cast: Cast, repair: Make) -> Non
     ]
 
 
-def test_each_message_is_keyed_by_its_line_of_the_history(repair: Make) -> None:
+def test_each_message_is_keyed_by_its_event_of_the_history(repair: Make) -> None:
     approved = repair(Status.APPROVED)
     message, event = only("repair_approved"), approved.events.get(action="approved")
     assert message.dedup_key == f"repair_approved:{event.pk}"
@@ -103,7 +103,7 @@ def test_a_message_leads_to_its_repair(repair: Make) -> None:
     assert message.action_url == f"/repairs/{approved.pk}/"
 
 
-def test_nobody_who_has_left_is_told(cast: Cast, repair: Make) -> None:
+def test_a_deactivated_manager_is_not_notified(cast: Cast, repair: Make) -> None:
     cast.luis.user.is_active = False
     cast.luis.user.save()
     repair(Status.AWAITING_APPROVAL)
@@ -111,7 +111,9 @@ def test_nobody_who_has_left_is_told(cast: Cast, repair: Make) -> None:
 
 
 # --- Batches ------------------------------------------------------------------------------------
-def test_a_batch_is_one_question_with_its_total(cast: Cast, request_batch: MakeBatch) -> None:
+def test_a_batch_is_one_approval_request_with_its_total(
+    cast: Cast, request_batch: MakeBatch
+) -> None:
     batch = request_batch("65.00", "95.00", "240.50")
     assert told() == [
         ("luis", "repair_pending_approval"),
@@ -123,7 +125,7 @@ def test_a_batch_is_one_question_with_its_total(cast: Cast, request_batch: MakeB
     assert (message.about, message.action_url) == (batch, f"/batches/{batch.pk}/")
 
 
-def test_the_managers_are_asked_about_the_breaks_that_still_wait(
+def test_the_managers_are_asked_about_the_waiting_breaks_only(
     cast: Cast, request_batch: MakeBatch
 ) -> None:
     batch = request_batch("65.00", "95.00", None)
@@ -152,7 +154,7 @@ def test_a_batch_given_to_a_technician_is_one_message(cast: Cast, request_batch:
     assert message.context["status"] == "Requested"
 
 
-def test_each_technician_of_a_batch_hears_of_their_own_share(
+def test_each_technician_of_a_batch_is_told_of_their_own_share(
     cast: Cast, request_batch: MakeBatch
 ) -> None:
     batch = request_batch("65.00", "95.00", "240.00")
@@ -174,7 +176,9 @@ def test_a_denied_break_is_not_in_the_approved_total(cast: Cast, request_batch: 
 
 
 # --- A failure ----------------------------------------------------------------------------------
-def test_a_repair_whose_message_cannot_be_written_does_not_change(cast: Cast, repair: Make) -> None:
+def test_a_repair_does_not_change_if_its_message_cannot_be_written(
+    cast: Cast, repair: Make
+) -> None:
     asked = repair(Status.AWAITING_APPROVAL)
     cast.unit.description = " "
     cast.unit.save()
@@ -182,3 +186,27 @@ def test_a_repair_whose_message_cannot_be_written_does_not_change(cast: Cast, re
         services.approve(asked, by=cast.maria)
     assert Repair.objects.get(pk=asked.pk).status == Status.AWAITING_APPROVAL
     assert not asked.events.filter(action="approved").exists()
+
+
+# --- Words of a user ----------------------------------------------------------------------------
+def test_a_denial_quotes_its_author_on_one_line_without_links(cast: Cast, repair: Make) -> None:
+    asked = repair(Status.AWAITING_APPROVAL)
+    typed = 'Pay first: https://evil.example/x\r\nEstimate: $1.00" RS Systems: \u202ecall us'
+    services.deny(asked, typed, by=cast.maria)
+    message = only("repair_denied")
+    quoted = '"Pay first: [link removed] Estimate: $1.00\' RS Systems: call us"'
+    assert "Maria Alvarez denied the repair of unit 417" in message.text
+    assert f"and wrote: {quoted}" in message.text
+    email = rendering.email(message)
+    assert quoted in email.text
+    assert "\nEstimate: $1.00" not in email.text
+    for shown in (email.text, email.html, rendering.sms(message).text):
+        assert "evil" not in shown
+
+
+def test_the_text_message_of_a_denial_names_the_author_of_the_reason(
+    cast: Cast, repair: Make
+) -> None:
+    services.deny(repair(Status.AWAITING_APPROVAL), "Sold. evil.com", by=cast.maria)
+    text = rendering.sms(only("repair_denied")).text
+    assert 'Maria Alvarez: "Sold. [link removed]"' in text

@@ -1,4 +1,4 @@
-"""Every action, in every state, by everybody: what is done, and what is refused."""
+"""Every action, in every status, by every role: what is done, and what is refused."""
 
 from collections.abc import Callable
 from itertools import product
@@ -10,13 +10,12 @@ from apps.repairs import services
 from apps.repairs.exceptions import RepairError
 from apps.repairs.models import Profile, Repair, Status
 from apps.repairs.permissions import Action, actions_for
-
-from .conftest import ESTIMATE, FINAL_COST, REASON, Cast
+from tests.support.repairs import ESTIMATE, FINAL_COST, REASON, Cast
 
 PEOPLE = ["maria", "helen", "jane", "tom", "sam"]
 
-#: In a world where the repair is Redwood's and Jane's: who may do it, in which states, and to
-#: which state it leads. Luis is Maria's equal, and Helen's company is another.
+#: For a repair of Redwood that is assigned to Jane: who may act, in which statuses, and the new
+#: status. Helen manages another company.
 TABLE: dict[Action, tuple[set[str], set[Status], Status | None]] = {
     Action.SUBMIT_ESTIMATE: ({"jane", "sam"}, {Status.REQUESTED}, Status.AWAITING_APPROVAL),
     Action.APPROVE: ({"maria"}, {Status.AWAITING_APPROVAL}, Status.APPROVED),
@@ -54,7 +53,7 @@ def _everything(repair: Repair) -> tuple[object, ...]:
 
 
 @pytest.mark.parametrize(("action", "status", "person"), CASES)
-def test_an_action_is_done_exactly_where_the_table_allows_it(
+def test_an_action_is_done_exactly_when_the_table_allows_it(
     action: Action,
     status: Status,
     person: str,
@@ -85,7 +84,7 @@ def test_the_pages_offer_what_the_services_do(
     }
 
 
-def test_a_repair_of_a_batch_offers_the_batch_instead_of_itself(
+def test_a_repair_of_a_batch_offers_to_approve_the_batch(
     cast: Cast, request_batch: Callable[..., object]
 ) -> None:
     request_batch("65.00")

@@ -1,15 +1,19 @@
+import re
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from apps.repairs import services
-from apps.repairs.models import Profile, Repair, RepairBatch, Status
+from apps.repairs.models import FleetUnit, Profile, Repair, RepairBatch, Status
 from apps.repairs.views import lists
-from tests.repairs.conftest import ESTIMATE, REASON
+from tests.support.repairs import ESTIMATE, REASON
 
 HTMX = {"HX-Request": "true"}
 
@@ -36,7 +40,7 @@ def test_each_role_finds_its_own_first_page(cast):
     assert "All repairs" in page(as_(cast.sam), "/")
 
 
-def test_a_stranger_is_asked_to_sign_in(client, db):
+def test_an_anonymous_visitor_is_asked_to_sign_in(client, db):
     assert client.get("/").headers["Location"] == "/login/?next=/"
 
 
@@ -54,7 +58,7 @@ def test_a_repair_is_seen_by_its_company_its_technician_and_the_office(cast, rep
 
 
 @pytest.mark.parametrize("name", ["helen", "tom"])
-def test_for_everybody_else_a_repair_does_not_exist(cast, repair, request_batch, name):
+def test_for_other_people_a_repair_does_not_exist(cast, repair, request_batch, name):
     made, batch = repair(Status.AWAITING_APPROVAL), request_batch("100.00", "50.00")
     client = as_(getattr(cast, name))
     assert made.number not in page(client, "/")
@@ -82,7 +86,7 @@ def test_a_manager_requests_for_the_own_units_only(cast):
     assert f'value="{cast.lakeshore_unit.pk}"' not in choices
 
 
-def test_a_unit_of_another_company_is_refused_when_it_is_sent_all_the_same(cast):
+def test_a_forged_unit_of_another_company_is_refused(cast):
     answer = as_(cast.maria).post(reverse("repairs:request"), one_break(cast.lakeshore_unit))
     assert "Select a valid choice" in answer.content.decode()
     assert not Repair.objects.exists()
@@ -111,7 +115,7 @@ def test_approving_by_htmx_swaps_the_card_and_the_count(cast, repair):
     assert other.number not in card
 
 
-def test_an_approval_that_comes_second_is_told_who_was_first(cast, repair):
+def test_a_second_approval_shows_who_was_first(cast, repair):
     made = repair(Status.AWAITING_APPROVAL)
     as_(cast.luis).post(url("approve", made))
     client = as_(cast.maria)
@@ -122,7 +126,7 @@ def test_an_approval_that_comes_second_is_told_who_was_first(cast, repair):
     assert made.events.filter(action="approved").count() == 1
 
 
-def test_an_approval_that_comes_second_by_htmx_is_told_in_the_card(cast, repair):
+def test_a_second_approval_by_htmx_shows_the_first_in_the_card(cast, repair):
     made = repair(Status.AWAITING_APPROVAL)
     as_(cast.luis).post(url("approve", made))
     headers = {**HTMX, "HX-Target": f"repair-{made.pk}"}
@@ -139,7 +143,7 @@ def test_a_technician_cannot_approve(cast, repair):
     assert made.status == Status.AWAITING_APPROVAL
 
 
-@pytest.mark.parametrize("reason", ["", "   "])
+@pytest.mark.parametrize("reason", ["", "   ", "\u200b\u3164"])
 def test_a_denial_without_a_reason_is_refused_at_its_field(cast, repair, reason):
     made = repair(Status.AWAITING_APPROVAL)
     shown = as_(cast.maria).post(url("deny", made), {"reason": reason}).content.decode()
@@ -157,7 +161,7 @@ def test_a_denial_keeps_its_reason(cast, repair):
     assert "<b>sold" not in shown
 
 
-def test_a_form_for_what_can_no_longer_be_done_leads_back_to_the_repair(cast, repair):
+def test_the_form_of_an_outdated_action_redirects_to_the_repair(cast, repair):
     made = repair(Status.APPROVED)
     assert as_(cast.maria).get(url("deny", made)).headers["Location"] == made.get_absolute_url()
 
@@ -179,7 +183,7 @@ def test_a_batch_approved_twice_says_who_was_first(cast, request_batch):
 
 
 @pytest.mark.parametrize("target", ["batch", "batch-1"])
-def test_a_batch_is_approved_wherever_its_button_stands(cast, request_batch, target):
+def test_a_batch_is_approved_from_its_page_and_from_its_card(cast, request_batch, target):
     batch = request_batch("100.00", "50.00")
     answer = as_(cast.maria).post(
         url("approve-batch", batch), headers={**HTMX, "HX-Target": target}
@@ -205,7 +209,7 @@ def test_the_office_assigns_and_reassigns(cast, request_repair):
         assert made.technician == technician
 
 
-def test_the_technician_who_has_a_repair_is_not_offered_for_it(cast, repair):
+def test_the_current_technician_is_not_offered_for_reassignment(cast, repair):
     shown = page(as_(cast.sam), url("assign", repair(Status.APPROVED)))
     assert f'value="{cast.tom.pk}"' in shown
     assert f'value="{cast.jane.pk}"' not in shown
@@ -224,7 +228,7 @@ def test_a_technician_prices_starts_and_completes(cast, repair):
 
 
 @pytest.mark.parametrize("amount", ["", "-1", "12.345", "100000", "many"])
-def test_an_amount_that_is_none_is_refused_at_its_field(cast, repair, amount):
+def test_an_invalid_amount_is_refused_at_its_field(cast, repair, amount):
     made = repair(Status.IN_PROGRESS)
     shown = as_(cast.jane).post(url("complete", made), {"amount": amount}).content.decode()
     assert "errorlist" in shown
@@ -232,7 +236,7 @@ def test_an_amount_that_is_none_is_refused_at_its_field(cast, repair, amount):
     assert made.status == Status.IN_PROGRESS
 
 
-def test_the_final_cost_is_proposed_from_the_estimate(cast, repair):
+def test_the_final_cost_defaults_to_the_estimate(cast, repair):
     made = repair(Status.IN_PROGRESS)
     assert f'value="{ESTIMATE}"' in page(as_(cast.jane), made.get_absolute_url())
 
@@ -255,9 +259,7 @@ def test_the_history_tells_everything_newest_first(cast, repair):
         (Status.IN_PROGRESS, "sam", "assign"),
     ],
 )
-def test_a_repair_offers_its_next_action_to_who_may_take_it(
-    cast, repair, status, role, next_action
-):
+def test_a_repair_offers_its_next_action_to_the_right_role(cast, repair, status, role, next_action):
     shown = page(as_(getattr(cast, role)), repair(status).get_absolute_url())
     assert f'data-testid="{next_action}"' in shown
 
@@ -292,7 +294,8 @@ def test_nothing_is_done_without_a_csrf_token(cast, repair, action):
 def one_break(unit: Any, **changes: Any) -> dict[str, Any]:
     given = {
         "unit": unit.pk,
-        "breaks": "1",
+        "break-TOTAL_FORMS": "1",
+        "break-INITIAL_FORMS": "1",
         "break-0-damage": "star_break",
         "break-0-position": "center",
         "break-0-description": "bay 4",
@@ -300,7 +303,7 @@ def one_break(unit: Any, **changes: Any) -> dict[str, Any]:
     return {**given, **changes}
 
 
-SECOND = {"breaks": "2", "break-1-damage": "chip", "break-1-position": "top_edge"}
+SECOND = {"break-TOTAL_FORMS": "2", "break-1-damage": "chip", "break-1-position": "top_edge"}
 
 
 def test_a_manager_requests_a_repair(cast):
@@ -317,21 +320,21 @@ def test_several_breaks_become_a_batch(cast):
     assert batch.repairs.count() == 2
 
 
-def test_a_technician_prices_in_the_request_and_has_it_at_once(cast):
+def test_a_technicians_priced_request_is_assigned_to_them(cast):
     given = one_break(cast.unit, **{"break-0-estimate": "120"})
     as_(cast.jane).post(reverse("repairs:request"), given)
     made = Repair.objects.get()
     assert (made.technician, made.status) == (cast.jane, Status.AWAITING_APPROVAL)
 
 
-def test_an_estimate_from_a_manager_is_not_read(cast):
+def test_an_estimate_from_a_manager_is_ignored(cast):
     given = one_break(cast.unit, **{"break-0-estimate": "1"})
     as_(cast.maria).post(reverse("repairs:request"), given)
     assert Repair.objects.get().status == Status.REQUESTED
 
 
 @pytest.mark.parametrize("headers", [{}, {**HTMX, "HX-Target": "breaks"}])
-def test_a_break_is_added_with_and_without_htmx_and_keeps_what_was_typed(cast, headers):
+def test_adding_a_break_keeps_what_was_typed(cast, headers):
     given = one_break(cast.unit, add="1", **{"break-0-position": ""})
     answer = as_(cast.maria).post(reverse("repairs:request"), given, headers=headers)
     shown = answer.content.decode()
@@ -350,18 +353,25 @@ def test_a_break_is_removed_and_the_others_move_up(cast):
     assert "bay 4" not in shown
 
 
-def test_what_is_missing_is_told_at_each_field_of_each_break(cast):
-    given = {"breaks": "2", "break-0-damage": "chip"}
+def test_each_missing_field_of_each_break_shows_its_error(cast):
+    given = {"break-TOTAL_FORMS": "2", "break-INITIAL_FORMS": "1", "break-0-damage": "chip"}
     shown = as_(cast.maria).post(reverse("repairs:request"), given).content.decode()
-    assert shown.count("Choose the place.") == 2
-    assert shown.count("Choose what comes nearest.") == 1
-    assert "Choose the vehicle." in shown
+    summary, _, fields = shown.partition("</section>")
+    for part in (summary, fields):
+        assert part.count("Choose the place.") == 2
+        assert part.count("Choose what comes nearest.") == 1
+        assert part.count("Choose the vehicle.") == 1
+    assert "4 things are missing or wrong" in summary
+    assert '<a href="#id_break-1-position_0">Break 2, Where is it? Choose the place.</a>' in summary
+    assert 'id="id_break-1-position_0"' in fields
+    assert 'aria-describedby="id_break-1-position_help id_break-1-position_error"' in fields
+    assert 'id="id_break-1-position_error"' in fields
 
 
 @pytest.mark.parametrize("breaks", ["0", "-1", "x", "999", "9" * 5000, ""])
-def test_a_forged_number_of_breaks_does_no_harm(cast, breaks):
+def test_a_forged_number_of_breaks_is_limited(cast, breaks):
     answer = as_(cast.maria).post(
-        reverse("repairs:request"), one_break(cast.unit, breaks=breaks, add="1")
+        reverse("repairs:request"), one_break(cast.unit, **{"break-TOTAL_FORMS": breaks}, add="1")
     )
     assert 1 <= answer.content.decode().count('data-testid="break"') <= 10
 
@@ -396,7 +406,7 @@ def test_a_search_for_a_batch_finds_its_breaks(cast, request_batch, request_repa
         {"page": "x"},
     ],
 )
-def test_a_strange_query_does_no_harm(cast, repair, query):
+def test_an_invalid_query_is_ignored(cast, repair, query):
     repair(Status.APPROVED)
     page(as_(cast.sam), "/", **query)
 
@@ -412,12 +422,30 @@ def test_the_office_narrows_by_company_state_and_technician(cast, repair, reques
     assert rows(page(client, "/", technician="nobody")) == 1
 
 
-def test_the_office_sees_first_what_nobody_has(cast, request_repair):
-    unassigned = request_repair(by=cast.sam)
-    newer = request_repair(by=cast.jane)
+def numbers(shown: str) -> list[str]:
+    return re.findall(r"<p class=\"soft\">([RB]-\d+)", shown)
+
+
+def test_the_office_sees_the_longest_unassigned_first_then_the_last_changed(
+    cast, request_repair, repair
+):
+    changed, untouched = request_repair(estimate=ESTIMATE), repair(Status.REQUESTED)
+    oldest, newer = request_repair(by=cast.sam), request_repair(by=cast.maria)
+    services.approve(changed, by=cast.maria)
     shown = page(as_(cast.sam), "/")
-    assert shown.index(unassigned.number) < shown.index(newer.number)
-    assert "1 without a technician" in shown
+    assert numbers(shown) == [each.number for each in (oldest, newer, changed, untouched)]
+    assert "2 without a technician" in shown
+
+
+@pytest.mark.parametrize("name", ["maria", "jane", "sam"])
+def test_a_list_is_sorted_by_the_time_that_it_shows(cast, repair, request_repair, name):
+    old, new = repair(Status.COMPLETED), repair(Status.COMPLETED)
+    Repair.objects.filter(pk=old.pk).update(updated_at=timezone.now())
+    Repair.objects.filter(pk=new.pk).update(updated_at=timezone.now() - timedelta(days=1))
+    shown = page(as_(getattr(cast, name)), "/", status="completed").partition('id="list"')[2]
+    assert numbers(shown) == [old.number, new.number]
+    times = re.findall(r'datetime="([^"]+)"', shown)
+    assert times == sorted(times, reverse=True)
 
 
 def test_htmx_gets_the_list_alone(cast, repair):
@@ -429,7 +457,17 @@ def test_htmx_gets_the_list_alone(cast, repair):
     assert "HX-Request" in answer.headers["Vary"]
 
 
-def test_a_managers_page_has_approvals_apart_from_the_rest(cast, repair):
+@pytest.mark.parametrize("name", ["maria", "jane", "sam"])
+def test_the_number_of_filtered_repairs_is_announced(cast, repair, name):
+    repair(Status.COMPLETED)
+    headers = {**HTMX, "HX-Target": "list"}
+    client = as_(getattr(cast, name))
+    shown = client.get("/", {"status": "completed"}, headers=headers).content.decode()
+    assert 'id="announcements" hx-swap-oob="innerHTML">1 repair<' in shown
+    assert "hx-swap-oob" not in page(client, "/")
+
+
+def test_a_managers_page_shows_approvals_apart_from_the_rest(cast, repair):
     waiting, done = repair(Status.AWAITING_APPROVAL), repair(Status.COMPLETED)
     shown = page(as_(cast.maria), "/")
     approvals, _, rest = shown.partition('id="others"')
@@ -443,8 +481,8 @@ def test_a_technicians_page_groups_by_what_to_do_next(cast, repair):
     for status in Status:
         repair(status)
     shown = page(as_(cast.jane), "/")
-    groups = ["Finish", "Start", "Look and price", "Wait", "Closed"]
-    headings = [f"<h2>{group}</h2>" for group in groups]
+    groups = ["Finish", "Start", "Look and price", "Wait"]
+    headings = [*(f"<h2>{group}</h2>" for group in groups), '<h2 id="others">Closed</h2>']
     assert sorted(headings, key=shown.index) == headings
 
 
@@ -464,7 +502,7 @@ def test_long_lists_are_paginated(cast, request_repair):
 
 
 @pytest.mark.parametrize("name", ["maria", "jane", "sam"])
-def test_a_list_costs_the_same_with_few_repairs_and_with_many(
+def test_a_list_needs_the_same_queries_for_few_repairs_and_many(
     cast, repair, request_batch, name, django_assert_num_queries
 ):
     def fill() -> None:
@@ -474,7 +512,7 @@ def test_a_list_costs_the_same_with_few_repairs_and_with_many(
 
     fill()
     client = as_(getattr(cast, name))
-    with django_assert_num_queries({"maria": 8, "jane": 8, "sam": 10}[name]) as few:
+    with django_assert_num_queries({"maria": 9, "jane": 11, "sam": 10}[name]) as few:
         client.get("/")
     fill()
     fill()
@@ -483,7 +521,7 @@ def test_a_list_costs_the_same_with_few_repairs_and_with_many(
 
 
 @pytest.mark.parametrize("name", ["maria", "sam"])
-def test_a_batch_costs_the_same_with_few_breaks_and_with_many(
+def test_a_batch_needs_the_same_queries_for_few_breaks_and_many(
     cast, request_batch, name, django_assert_num_queries
 ):
     few, many = request_batch("1.00", "2.00"), request_batch(*["1.00"] * 8)
@@ -494,7 +532,7 @@ def test_a_batch_costs_the_same_with_few_breaks_and_with_many(
         client.get(many.get_absolute_url())
 
 
-def test_approvals_beyond_the_most_are_a_click_away_and_no_batch_is_cut(
+def test_more_approvals_are_a_click_away_and_no_batch_is_cut(
     cast, repair, request_batch, monkeypatch
 ):
     monkeypatch.setattr(lists, "MOST_APPROVALS", 1)
@@ -504,3 +542,154 @@ def test_approvals_beyond_the_most_are_a_click_away_and_no_batch_is_cut(
     assert "Approve all $150.00" in shown
     assert 'data-testid="repair-card"' not in shown
     assert 'href="/?status=awaiting_approval"' in shown
+
+
+def test_a_technician_with_many_repairs_gets_the_first_of_each_group(cast, repair, monkeypatch):
+    monkeypatch.setattr(lists, "MOST_OF_A_GROUP", 2)
+    first, second, third = (repair(Status.APPROVED) for _ in range(3))
+    shown = page(as_(cast.jane), "/")
+    assert shown.count('data-testid="repair-card"') == 2
+    assert third.number not in shown
+    assert "All 3 of these" in shown
+    rest = page(as_(cast.jane), "/", status="approved").partition('id="list"')[2]
+    assert all(each.number in rest for each in (first, second, third))
+
+
+def test_the_first_page_of_a_technician_stays_small(cast, repair):
+    for status in (Status.APPROVED, Status.AWAITING_APPROVAL, Status.COMPLETED):
+        made = repair(status)
+        Repair.objects.bulk_create(
+            Repair(
+                unit=made.unit,
+                damage=made.damage,
+                position=made.position,
+                status=status,
+                technician=cast.jane,
+                requested_by=cast.jane,
+                estimate=made.estimate,
+                final_cost=made.final_cost,
+            )
+            for _ in range(500)
+        )
+    assert len(page(as_(cast.jane), "/")) < 150_000
+
+
+@pytest.mark.parametrize("name", ["maria", "sam"])
+def test_a_batchs_card_keeps_the_order_of_its_breaks(cast, request_batch, name):
+    batch = request_batch("100.00", "50.00", "75.00")
+    keys = list(batch.repairs.order_by("pk").values_list("pk", flat=True))
+    headers = {**HTMX, "HX-Target": f"batch-{batch.pk}"}
+    before = page(as_(getattr(cast, name)), batch.get_absolute_url())
+    after = as_(cast.maria).post(url("approve-batch", batch), headers=headers).content.decode()
+    for shown in (before, after):
+        assert list(map(int, re.findall(r'<a[^>]* href="/repairs/(\d+)/"', shown))) == keys
+
+
+def test_a_request_sent_twice_with_its_token_is_made_once(cast):
+    given, client = one_break(cast.unit, token=str(uuid4())), as_(cast.maria)
+    first, second = (client.post(reverse("repairs:request"), given | {"again": "1"}) for _ in "ab")
+    made = Repair.objects.get()
+    assert first.headers["Location"] == second.headers["Location"] == made.get_absolute_url()
+    assert f"{made.number} was already requested." in page(client, made.get_absolute_url())
+
+
+def test_a_batch_sent_twice_with_its_token_is_made_once(cast):
+    given = one_break(cast.unit, token=str(uuid4()), again="1", **SECOND)
+    for _ in range(2):
+        as_(cast.maria).post(reverse("repairs:request"), given)
+    assert RepairBatch.objects.get().repairs.count() == Repair.objects.count() == 2
+
+
+def test_each_request_page_has_its_own_token_and_keeps_it(cast):
+    client = as_(cast.maria)
+
+    def token(shown: str) -> str:
+        found = re.search(r'name="token" value="([^"]+)"', shown)
+        assert found
+        return found[1]
+
+    first, second = (token(page(client, reverse("repairs:request"))) for _ in "ab")
+    assert first != second
+    for change in ({"add": "1"}, {}):
+        answer = client.post(reverse("repairs:request"), {"token": first, **change})
+        assert token(answer.content.decode()) == first
+
+
+def test_the_same_break_within_an_hour_is_requested_only_after_a_warning(cast, request_repair):
+    made = request_repair(by=cast.jane, position="center")
+    client, given = as_(cast.maria), one_break(cast.unit)
+    shown = client.post(reverse("repairs:request"), given).content.decode()
+    assert 'data-testid="same-break"' in shown
+    assert f'<a href="{made.get_absolute_url()}">{made.number}</a>' in shown
+    assert "by Jane Ortiz" in shown
+    assert "bay 4" in shown
+    assert Repair.objects.count() == 1
+    client.post(reverse("repairs:request"), {**given, "again": "1"})
+    assert Repair.objects.count() == 2
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"created_at": timezone.now() - timedelta(minutes=61)},
+        {"position": "top_edge"},
+        {"damage": "chip"},
+        {"status": Status.DENIED, "denial_reason": "no", "estimate": 1},
+    ],
+)
+def test_another_break_is_requested_without_a_warning(cast, request_repair, changes):
+    made = request_repair(position="center")
+    Repair.objects.filter(pk=made.pk).update(**changes)
+    as_(cast.maria).post(reverse("repairs:request"), one_break(cast.unit))
+    assert Repair.objects.count() == 2
+
+
+def test_the_warning_links_only_repairs_that_the_reader_may_open(cast, request_repair):
+    made = request_repair(by=cast.jane, position="center")
+    answer = as_(cast.tom).post(reverse("repairs:request"), one_break(cast.unit))
+    shown = answer.content.decode()
+    assert made.number in shown
+    assert made.get_absolute_url() not in shown
+
+
+@pytest.mark.parametrize(
+    ("given", "focused", "said"),
+    [
+        ({"add": "1"}, 2, "Break 2 added."),
+        ({**SECOND, "remove": "0"}, 1, "Break 1 removed. 1 break left."),
+        ({**SECOND, "restore": "1"}, None, ""),
+    ],
+)
+def test_a_changed_number_of_breaks_is_focused_and_announced(cast, given, focused, said):
+    headers = {**HTMX, "HX-Target": "breaks"}
+    answer = as_(cast.maria).post(
+        reverse("repairs:request"), one_break(cast.unit, **given), headers=headers
+    )
+    shown = answer.content.decode()
+    breaks = shown.split('data-testid="break"')[1:]
+    autofocus = [n for n, each in enumerate(breaks, start=1) if "autofocus" in each]
+    assert autofocus == ([focused] if focused else [])
+    assert (f'hx-swap-oob="innerHTML">{said}<' in shown) is bool(said)
+
+
+@pytest.mark.parametrize("name", ["maria", "jane", "sam"])
+def test_without_vehicles_the_request_page_says_what_to_do(cast, name):
+    FleetUnit.objects.all().delete()
+    shown = page(as_(getattr(cast, name)), reverse("repairs:request"))
+    assert 'data-testid="no-vehicles"' in shown
+    assert "<select" not in shown
+
+
+def test_a_page_shows_who_wrote_a_reason_and_a_description(cast, request_repair):
+    made = request_repair(estimate=ESTIMATE, description="https://evil.example/x")
+    services.deny(made, "Too dear, see www.evil.example", by=cast.maria)
+    shown = page(as_(cast.jane), made.get_absolute_url())
+    assert re.search(r"www.evil.example</dd><dd class=\"by\">Maria Alvarez wrote this", shown)
+    assert re.search(r"evil.example/x</dd><dd class=\"by\">Jane Ortiz wrote this", shown)
+    assert not re.search(r'href="[^"]*evil', shown)
+
+
+def test_browsers_are_told_not_to_keep_a_page(cast, repair):
+    made = repair(Status.AWAITING_APPROVAL)
+    for path in ("/", made.get_absolute_url(), url("deny", made), reverse("repairs:request")):
+        assert as_(cast.maria).get(path).headers["Cache-Control"] == "no-store, private"

@@ -5,39 +5,30 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from sandbox.inbox import feed
-from sandbox.testing import RunningSandbox, running_sandbox
+from sandbox.inbox import client as sandbox_client
+from sandbox.testing import RunningSandbox
 from tests.support.clients import DELIVERY, SendEmail, SendText, aws, smtp
 from tests.support.people import a_person
 from tools import chromium
-from tools.processes import wait_until
-
-
-@pytest.fixture(scope="session")
-def shared_sandbox() -> Iterator[RunningSandbox]:
-    with running_sandbox(0, "", None, "--events-delay=0") as running:
-        yield running
 
 
 @pytest.fixture
-def sandbox(shared_sandbox: RunningSandbox) -> RunningSandbox:
-    """A running sandbox that holds no messages, has no faults and nothing left to report."""
-    wait_until(lambda: shared_sandbox.health()["events"]["waiting"] == 0, "all was reported")
-    shared_sandbox.clear()
-    shared_sandbox.clear_rules()
-    shared_sandbox.account(suppressed=[])
-    return shared_sandbox
+def sandbox(running: RunningSandbox) -> RunningSandbox:
+    """A running sandbox without messages, faults and suppressed addresses."""
+    running.reset_smtp_habits()
+    running.account(suppressed=[])
+    return running
 
 
 @pytest.fixture
 def endpoint(sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The inbox reads the sandbox of the test."""
-    monkeypatch.setenv(feed.ENDPOINT, sandbox.url)
+    """Let the dev inbox read the sandbox of the test."""
+    monkeypatch.setenv(sandbox_client.URL_VARIABLE, sandbox.url)
 
 
 @pytest.fixture
 def email(sandbox: RunningSandbox) -> Iterator[SendEmail]:
-    """Sends an e-mail by SMTP; returns its id."""
+    """Return a function that sends an e-mail by SMTP and returns its ID."""
     with smtp(sandbox) as client:
 
         def send(*to: str, subject: str = "Approved", text: str = "Hi", html: str = "") -> str:
@@ -57,7 +48,7 @@ def email(sandbox: RunningSandbox) -> Iterator[SendEmail]:
 
 @pytest.fixture
 def sms(sandbox: RunningSandbox) -> SendText:
-    """Sends a text message through SNS; returns its id."""
+    """Return a function that sends a text by SNS and returns its ID."""
     client = aws(sandbox)
     sender = {"AWS.SNS.SMS.SenderID": {"DataType": "String", "StringValue": "RSSystems"}}
 
@@ -82,7 +73,7 @@ def tom() -> User:
 def browser_page(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
-    # Playwright keeps an event loop in this thread, which Django takes for code of its own.
+    # Playwright runs an event loop in this thread, so Django would refuse database calls here.
     monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(

@@ -16,6 +16,8 @@ import pytest
 from sandbox.testing import HOST, SMTP_PASSWORD, SMTP_USER, RunningSandbox, running_sandbox
 from tools.processes import port_is_free, wait_until
 
+pytestmark = pytest.mark.services
+
 PROJECT = Path(__file__).resolve().parents[2]
 PATIENCE = 60
 ANY_PORTS = ("--smtp-port=0", "--aws-port=0", "--http-port=0")
@@ -54,8 +56,8 @@ def seconds_taken(action: Callable[[RunningSandbox], None], sandbox: RunningSand
     return time.monotonic() - started
 
 
-def wait_until_taken(sandbox: RunningSandbox, count: int) -> None:
-    wait_until(lambda: len(sandbox.messages()) >= count, f"{count} messages are taken")
+def wait_until_accepted(sandbox: RunningSandbox, count: int) -> None:
+    wait_until(lambda: len(sandbox.messages()) >= count, f"{count} messages are accepted")
 
 
 def test_latency_delays_the_answer_to_an_accepted_call() -> None:
@@ -67,10 +69,10 @@ def test_latency_delays_the_answer_to_an_accepted_call() -> None:
 
 def test_latency_blocks_no_other_connection() -> None:
     actions = [send_email, publish_sms] * 4
-    # The calls are held until the sandbox ends, and the pool waits for them.
+    # The calls wait until the sandbox stops, and the pool waits for them.
     with ThreadPoolExecutor(len(actions)) as pool, running_sandbox(latency=600) as sandbox:
         calls = [pool.submit(action, sandbox) for action in actions]
-        wait_until_taken(sandbox, len(calls))
+        wait_until_accepted(sandbox, len(calls))
         assert [call for call in calls if call.done()] == []
 
 
@@ -82,12 +84,12 @@ def test_latency_does_not_delay_a_refusal() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_stops_it_at_once_and_quietly_even_while_a_call_is_held(
+def test_a_signal_stops_it_at_once_while_a_call_is_pending(
     number: signal.Signals, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with running_sandbox(latency=600) as sandbox, ThreadPoolExecutor() as pool:
         calls = [pool.submit(send_email, sandbox), pool.submit(publish_sms, sandbox)]
-        wait_until_taken(sandbox, len(calls))
+        wait_until_accepted(sandbox, len(calls))
         with socket.create_connection((HOST, sandbox.smtp_port)):
             sandbox.process.send_signal(number)
 
@@ -97,7 +99,7 @@ def test_a_signal_stops_it_at_once_and_quietly_even_while_a_call_is_held(
     assert capfd.readouterr().err == ""
 
 
-def test_one_that_a_test_started_ends_with_the_test_however_that_ends() -> None:
+def test_a_sandbox_of_a_killed_test_ends_with_it() -> None:
     program = (
         "import sys; from sandbox.testing import running_sandbox\n"
         "with running_sandbox() as sandbox:\n"
@@ -116,14 +118,14 @@ def test_one_that_a_test_started_ends_with_the_test_however_that_ends() -> None:
     process.kill()
     process.communicate()
     try:
-        wait_until(lambda: port_is_free(port), "nobody listens any more")
+        wait_until(lambda: port_is_free(port), "the port is free")
     except AssertionError:
         os.kill(pid, signal.SIGKILL)
         raise
 
 
 @pytest.mark.parametrize("option", ["--smtp-port", "--aws-port", "--http-port"])
-def test_a_taken_port_is_one_clear_sentence_and_exit_status_1(option: str) -> None:
+def test_a_port_in_use_is_reported_with_exit_status_1(option: str) -> None:
     with socket.create_server((HOST, 0)) as other:
         taken = other.getsockname()[1]
         ended = run_to_the_end(*ANY_PORTS, f"{option}={taken}")
@@ -155,11 +157,11 @@ def test_a_host_that_is_not_loopback_is_refused(host: str) -> None:
         "--events-url=file:///tmp/events",
     ],
 )
-def test_an_option_that_makes_no_sense_is_refused(option: str) -> None:
+def test_an_invalid_option_is_refused(option: str) -> None:
     assert run_to_the_end(option).returncode == 2
 
 
-def test_the_credentials_are_taken_from_the_environment() -> None:
+def test_the_credentials_are_read_from_the_environment() -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "sandbox", *ANY_PORTS],
         cwd=PROJECT,

@@ -1,4 +1,4 @@
-"""All that the application ever tells anybody, once: run by processes of a test's own."""
+"""Send everything that the application can send, once. A test runs this in its own process."""
 
 import logging
 from contextlib import suppress
@@ -24,7 +24,7 @@ BREAK: dict[str, Any] = {"damage": Damage.CHIP, "position": Position.CENTER}
 
 
 def drive_repairs() -> None:
-    """Take repairs of the demo through every event that somebody hears of."""
+    """Take repairs of the demo through every event that notifies people."""
     people = {profile.user.username: profile for profile in Profile.objects.select_related("user")}
     jane, tom, priya, maria, sam = (people[n] for n in ("jane", "tom", "priya", "maria", "sam"))
     unit = FleetUnit.objects.select_related("company").get(number="204")
@@ -46,9 +46,9 @@ def drive_repairs() -> None:
     assert Repair.objects.filter(batch=batch).count() == 2
 
 
-def tell_everybody() -> None:
-    """Each kind of notification to each person, by e-mail and by text message."""
-    for kind in kinds.every():
+def notify_everyone() -> None:
+    """Send each kind of notification to each person, by e-mail and by text message."""
+    for kind in kinds.REGISTRY.values():
         NotificationService().notify(
             kind.name,
             User.objects.all(),
@@ -58,8 +58,8 @@ def tell_everybody() -> None:
         )
 
 
-def tell_the_administrator() -> None:
-    """By each of the ways in which ADMIN_EMAIL hears of something."""
+def alert_the_administrator() -> None:
+    """Send every kind of mail to ADMIN_EMAIL."""
     spent = settings.SMS_MONTHLY_SPEND_LIMIT_USD * alerts.WARN_AT
     SMSSpend.objects.get_or_create(month=sms_budget.this_month(), defaults={"committed_usd": spent})
     alerts.send_budget_alerts()

@@ -1,4 +1,4 @@
-"""The fixtures of every test of an app, registered in tests/conftest.py."""
+"""The fixtures that the tests of all apps share; tests/conftest.py registers them."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,20 +11,41 @@ from django.contrib.auth.models import User
 from apps.core import providers
 from apps.core.feedback import sns_envelope
 from apps.core.message import kinds
-from apps.core.models import Contact, Delivery, Notification
+from apps.core.models import Delivery, Notification
 from apps.core.providers import memory
 from apps.core.services.notification import NotificationService
 from apps.core.states import Channel, DeliveryState, Priority
 from sandbox.testing import RunningSandbox, running_sandbox
 from tests.support import signing
+from tests.support.clients import aws
+from tests.support.people import create_contact
 from tests.support.signing import Signer
+from tools.processes import wait_until
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[RunningSandbox]:
-    """A sandbox of the module's own, without a subscriber to its events."""
-    with running_sandbox() as sandbox:
+@pytest.fixture(scope="session")
+def shared_sandbox() -> Iterator[RunningSandbox]:
+    """The sandbox of all tests that need no other options; nothing subscribes to its events."""
+    with running_sandbox(0, "", None, "--events-delay=0") as sandbox:
         yield sandbox
+
+
+@pytest.fixture(scope="session")
+def _shared_sns(shared_sandbox: RunningSandbox) -> Any:
+    return aws(shared_sandbox)
+
+
+@pytest.fixture
+def running(shared_sandbox: RunningSandbox, _shared_sns: Any) -> RunningSandbox:
+    """The shared sandbox as it was at its start: no messages, rules or numbers that opted out."""
+    events = "the sandbox has posted its events"
+    wait_until(lambda: shared_sandbox.health()["events"]["waiting"] == 0, events)
+    shared_sandbox.clear()
+    shared_sandbox.clear_rules()
+    shared_sandbox.reset_account()
+    for phone in _shared_sns.list_phone_numbers_opted_out()["phoneNumbers"]:
+        shared_sandbox.opt_in(phone)
+    return shared_sandbox
 
 
 @pytest.fixture
@@ -40,7 +61,7 @@ def memory_providers(settings: Any) -> Iterator[None]:
 
 @pytest.fixture
 def person(db: None) -> Callable[..., User]:
-    """Makes users who can be reached everywhere; keywords change their contact, None removes it."""
+    """Makes users with a verified address and number; keywords change their contact."""
     made = 0
 
     def make(contact: bool = True, **changes: Any) -> User:
@@ -48,15 +69,7 @@ def person(db: None) -> Callable[..., User]:
         made += 1
         user = get_user_model().objects.create_user(f"person{made}", first_name=f"Person {made}")
         if contact:
-            address, number = f"person{made}@fleet.example", f"+1202555{made:04d}"
-            values = {
-                "email": address,
-                "verified_email": address,
-                "phone": number,
-                "verified_phone": number,
-                "sms_opt_in": True,
-            }
-            Contact.objects.create(user=user, **{**values, **changes})
+            create_contact(user, f"+1202555{made:04d}", **changes)
         return user
 
     return make
@@ -68,10 +81,7 @@ def sample(kind: str) -> dict[str, Any]:
 
 @pytest.fixture
 def delivery(person: Callable[..., User]) -> Callable[..., Delivery]:
-    """Makes one due delivery that no worker was woken for.
-
-    An e-mail is by default all that its notification asks for.
-    """
+    """Makes one due delivery, by default an e-mail, and wakes no worker for it."""
 
     def make(
         channel: Channel = Channel.EMAIL,
@@ -105,7 +115,7 @@ def delivery(person: Callable[..., User]) -> Callable[..., Delivery]:
 
 @pytest.fixture
 def story() -> Callable[[Delivery], list[str]]:
-    """The events of a delivery's log, in order."""
+    """Returns the events of a delivery's log, in order."""
     return lambda row: list(row.log.values_list("event", flat=True))
 
 
@@ -121,7 +131,7 @@ def notify() -> Callable[..., list[Notification]]:
 
 @pytest.fixture
 def woken(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
-    """What the broker was asked for, instead of the broker."""
+    """The wake-ups that would have gone to the broker: task name and options."""
     calls: list[tuple[str, dict[str, Any]]] = []
 
     def publish(task: Task[..., Any], **options: Any) -> None:
@@ -133,13 +143,13 @@ def woken(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
 
 @pytest.fixture(scope="session")
 def signer() -> Signer:
-    """Signs as SNS does; its certificate is at an address of SNS."""
+    """Signs as SNS does, with a certificate at an address of SNS."""
     return Signer()
 
 
 @pytest.fixture
 def fetched(signer: Signer, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """The addresses from which a certificate was asked for; nothing is asked for in truth."""
+    """The addresses from which the code fetched a certificate. Nothing leaves this process."""
     settings.AWS_EVENT_TOPIC_ARNS = [signing.TOPIC]
     addresses: list[str] = []
 
@@ -147,10 +157,10 @@ def fetched(signer: Signer, settings: Any, monkeypatch: pytest.MonkeyPatch) -> I
         addresses.append(url)
         return signer.certificate
 
-    monkeypatch.setattr(sns_envelope, "_fetched", fetch)
-    sns_envelope._certificate.cache_clear()
+    monkeypatch.setattr(sns_envelope, "_fetch", fetch)
+    sns_envelope._load_certificate.cache_clear()
     yield addresses
-    sns_envelope._certificate.cache_clear()
+    sns_envelope._load_certificate.cache_clear()
 
 
 @pytest.fixture

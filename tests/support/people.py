@@ -1,19 +1,26 @@
-"""People who may be sent anything."""
+"""People who can be reached everywhere."""
+
+from typing import Any
 
 from django.contrib.auth.models import User
 
 from apps.core.models import Contact
 
 
+def create_contact(user: User, number: str, /, **changes: Any) -> Contact:
+    """Give the user a verified address and number, and their consent; keywords change them."""
+    address = f"{user.username}@fleet.example"
+    values = {
+        "email": address,
+        "verified_email": address,
+        "phone": number,
+        "verified_phone": number,
+        "sms_opt_in": True,
+    }
+    return Contact.objects.create(user=user, **{**values, **changes})
+
+
 def a_person(username: str, phone: str) -> User:
     user = User.objects.create_user(username, first_name=username.capitalize())
-    address = f"{username}@fleet.example"
-    Contact.objects.create(
-        user=user,
-        email=address,
-        verified_email=address,
-        phone=phone,
-        verified_phone=phone,
-        sms_opt_in=True,
-    )
+    create_contact(user, phone)
     return user

@@ -279,7 +279,7 @@ def _how_they_come_over() -> str:
 
 def reputation(account: Account) -> Finding:
     """Check the shares of bounces and complaints, by SES's events."""
-    present = reputations.present()
+    present = reputations.measure()
     found = f"in 24 hours, {present}" if present.sent else "nothing was reported in 24 hours"
     do = "See in the admin which addresses, and do not write to them again."
     if present.is_bad:

@@ -6,10 +6,9 @@ from uuid import uuid4
 
 import redis
 from django.conf import settings
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from apps.aws.account import Account
+from apps.core import redis_client
 from apps.core.audit.findings import Finding, fail, ok, warn
 from apps.core.redaction import redact
 
@@ -22,12 +21,7 @@ _PROBE_MS = 10_000
 
 
 def client() -> Any:
-    return redis.Redis.from_url(
-        settings.CELERY_BROKER_URL,
-        socket_timeout=_TIMEOUT_S,
-        socket_connect_timeout=_TIMEOUT_S,
-        retry=Retry(NoBackoff(), 0),
-    )
+    return redis_client.client(_TIMEOUT_S)
 
 
 def reachable(account: Account) -> Finding:

@@ -12,11 +12,9 @@ from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 
-from apps.core.guards import suppressions
 from apps.core.guards.sms_budget import this_month
 from apps.core.models import Delivery, NotificationDeliveryLog, ProviderEvent, SMSSpend
-from apps.core.providers.aws.simulator import MAILBOX_DOMAIN
-from apps.core.states import Channel, EventKind, LogEvent
+from apps.core.states import Channel, EventCause, EventKind, LogEvent
 
 #: Near an end of a window a message may be counted or not: clocks differ, and AWS counts late.
 EDGE = timedelta(minutes=15)
@@ -24,7 +22,13 @@ EDGE = timedelta(minutes=15)
 ENDS = (EventKind.DELIVERED, EventKind.BOUNCED, EventKind.COMPLAINED, EventKind.REJECTED)
 
 #: Log entries that end a call: it was accepted, or certainly not.
-_ANSWERED = (LogEvent.ACCEPTED, LogEvent.TRANSIENT, LogEvent.PERMANENT, LogEvent.SKIPPED)
+_ANSWERED = (
+    LogEvent.ACCEPTED,
+    LogEvent.TRANSIENT,
+    LogEvent.PERMANENT,
+    LogEvent.SKIPPED,
+    LogEvent.NOT_CALLED,
+)
 
 
 @dataclass(frozen=True)
@@ -89,9 +93,7 @@ def emails_with_event(kind: EventKind, window: Window) -> Range:
     events = _events_of("ses", kind)
     sure = events.filter(window.narrow.of("occurred_at")).exclude(delivery=None)
     # SES does not document whether its metrics count these.
-    sure = sure.exclude(
-        Q(recipient__endswith=MAILBOX_DOMAIN) | Q(code__contains=suppressions.OWN_LIST)
-    )
+    sure = sure.exclude(Q(is_simulated=True) | Q(cause=EventCause.OWN_LIST))
     return Range(count_messages(sure), count_messages(events.filter(window.wide.of("occurred_at"))))
 
 
@@ -179,7 +181,7 @@ def _attempts(lines: QuerySet[NotificationDeliveryLog]) -> int:
 
 def _simulated(window: Window) -> int:
     events = _events_of("ses").filter(window.of("occurred_at"))
-    ours = events.filter(recipient__endswith=MAILBOX_DOMAIN).exclude(delivery=None)
+    ours = events.filter(is_simulated=True).exclude(delivery=None)
     return count_messages(ours)
 
 

@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 from apps.aws.doctor import examination
 from apps.core.audit.findings import Status
 from apps.core.models import Delivery, NotificationDeliveryLog, ProviderEvent
-from apps.core.states import SOURCES, Channel, DeliveryState, LogEvent
+from apps.core.states import SOURCES, Channel, DeliveryState, LogEvent, LogSource
 
 
 class Hop(StrEnum):
@@ -58,7 +58,13 @@ _CHECKS: dict[tuple[Hop, Channel], tuple[str, ...]] = {
     (Hop.DELIVERY, Channel.EMAIL): ("workers.online", "workers.beat"),
     (Hop.DELIVERY, Channel.SMS): ("workers.online", "workers.beat"),
 }
-_REFUSALS = {LogEvent.TRANSIENT, LogEvent.PERMANENT, LogEvent.AMBIGUOUS, LogEvent.LEASE_EXPIRED}
+_REFUSALS = {
+    LogEvent.TRANSIENT,
+    LogEvent.PERMANENT,
+    LogEvent.AMBIGUOUS,
+    LogEvent.LOST_BEFORE_CALL,
+    LogEvent.LOST_AFTER_CALL,
+}
 _WELL = "The doctor finds nothing about it."
 _ELSEWHERE = {
     Hop.WORKER: f"{_WELL} Give it more time, with --timeout.",
@@ -80,7 +86,7 @@ def where_it_broke(row: Delivery, ends: DeliveryState) -> Broken:
 
 def is_of_event(entry: NotificationDeliveryLog) -> bool:
     """Return whether an event made the log entry, rather than a call or its answer."""
-    return bool(entry.provider and entry.detail)
+    return entry.source == LogSource.EVENT
 
 
 def _broken_hop(row: Delivery, ends: DeliveryState) -> tuple[Hop, str]:

@@ -19,8 +19,8 @@ from apps.core.models import Delivery, NotificationDeliveryLog, ProviderEvent
 from apps.core.services.notification import NotificationService
 from apps.core.states import (
     FINISHED,
+    SENT,
     SOURCES,
-    TAKEN,
     Channel,
     DeliveryState,
     LogEvent,
@@ -149,7 +149,7 @@ def _look(journey: Journey, row: Delivery, tell: Tell) -> None:
 
 def _is_lost(row: Delivery, ends: DeliveryState) -> bool:
     """Return whether no later event can bring it to the expected state."""
-    return row.state in FINISHED and (row.state not in TAKEN or row.state not in SOURCES[ends])
+    return row.state in FINISHED and (row.state not in SENT or row.state not in SOURCES[ends])
 
 
 def _new_hops(journey: Journey, row: Delivery) -> Iterator[PassedHop]:
@@ -191,4 +191,4 @@ def _since(row: Delivery, moment: datetime | None) -> float:
 def _withdraw(journeys: list[Journey]) -> None:
     """Withdraw what no worker has claimed: the command no longer follows it."""
     for row in _rows([journey for journey in journeys if not journey.is_home]).values():
-        transitions.withdrawn(row, "the loopback that it belonged to is over")
+        transitions.skip_due(row, "the loopback that it belonged to is over")

@@ -1,4 +1,4 @@
-"""What the administrator is told about the system itself, in an e-mail of its own."""
+"""E-mail the administrator about the system itself."""
 
 import logging
 from collections.abc import Sequence
@@ -25,74 +25,74 @@ logger = logging.getLogger(__name__)
 
 #: The share of the month's limit at which the administrator is warned.
 WARN_AT = Decimal("0.8")
-#: How long the same differences are not told again: less than the day between two nights, so that
-#: one that comes a little early does tell.
-TELL_AGAIN, WARN_AGAIN = timedelta(hours=20), timedelta(days=6, hours=20)
-#: How long a worker has to tell something before another may: longer than a task can last.
+#: How long the same differences are not mailed again: a little less than a day and a week, so that
+#: a run that comes early still mails.
+FAIL_AGAIN, WARN_AGAIN = timedelta(hours=20), timedelta(days=6, hours=20)
+#: How long a worker's claim on an alert lasts: longer than a task can run.
 CLAIM = timedelta(minutes=10)
 
 
 def send_budget_alerts() -> None:
-    """Tell the administrator, once a month each, that the budget nears its end and that it ended.
+    """Warn the administrator at 80 % of the month's budget, and at its end, once each.
 
-    What could not be sent is tried again by the next call.
+    The next call tries again what could not be sent.
     """
     spend = SMSSpend.objects.filter(month=sms_budget.this_month()).first()
     if spend is None or spend.stopped_at:
         return
     limit = settings.SMS_MONTHLY_SPEND_LIMIT_USD
     if spend.refused_at or spend.committed_usd >= limit:
-        _once(spend, "stopped_at", _stopped(spend))
+        _send_once(spend, "stopped_at", _stopped(spend))
     elif spend.committed_usd >= limit * WARN_AT:
-        _once(spend, "warned_at", _warning(spend))
+        _send_once(spend, "warned_at", _warning(spend))
 
 
 def send_channel_alerts() -> None:
-    """Tell the administrator, once a stop, that a channel stands still.
+    """Tell the administrator once about each stopped channel.
 
-    What could not be sent is tried again by the next call; of e-mail's own stop, only the log of
-    errors can tell while it lasts.
+    The next call tries again what could not be sent. While e-mail itself is stopped, only the error
+    log can tell.
     """
     stops = ChannelStop.objects.filter(told_at=None)
     for stop in stops.exclude(channel=Channel.EMAIL, cause=StopCause.PROVIDER):
         content = _STOPPED[StopCause(stop.cause)]
-        _once(stop, "told_at", content(stop))
+        _send_once(stop, "told_at", content(stop))
 
 
 def send_reputation_warning(found: reputation.Reputation) -> None:
-    """Tell the administrator, once a day, that too much e-mail bounces or is complained about."""
+    """Warn the administrator, once a day, that too much e-mail bounces or is complained about."""
     if not found.is_doubtful or found.is_bad:
         return
-    _now_and_then("reputation warning", timedelta(days=1), _doubtful(found))
+    _send_at_most_every(timedelta(days=1), "reputation warning", _doubtful(found))
 
 
-def send_differences(lines: Sequence[Difference]) -> None:
-    """Tell the administrator what AWS's counts and our books do not agree about.
+def send_differences(differences: Sequence[Difference]) -> None:
+    """Tell the administrator where AWS's counts and our records differ.
 
-    Once a night where a line fails; of the same warnings without a failure, once a week.
+    Failures once a night; the same warnings without a failure once a week.
     """
-    if not lines:
+    if not differences:
         return
-    is_bad = any(line.finding.status == Status.FAIL for line in lines)
-    name = f"differences: {' '.join(line.id for line in lines)}"
-    _now_and_then(name, TELL_AGAIN if is_bad else WARN_AGAIN, _differing(lines))
+    is_bad = any(each.finding.status == Status.FAIL for each in differences)
+    name = f"differences: {' '.join(each.id for each in differences)}"
+    _send_at_most_every(FAIL_AGAIN if is_bad else WARN_AGAIN, name, _differing(differences))
 
 
-def _now_and_then(name: str, pause: timedelta, content: EmailContent) -> None:
+def _send_at_most_every(pause: timedelta, name: str, content: EmailContent) -> None:
     mark, _ = Mark.objects.get_or_create(name=name, defaults={"at": _LONG_AGO})
-    _tell(name, Mark.objects.filter(pk=mark.pk, at__lt=Now() - pause), "at", content)
+    _claim_and_send(name, Mark.objects.filter(pk=mark.pk, at__lt=Now() - pause), "at", content)
 
 
-def _once(row: SMSSpend | ChannelStop, told_at: str, content: EmailContent) -> None:
+def _send_once(row: SMSSpend | ChannelStop, told_at: str, content: EmailContent) -> None:
     rows: QuerySet[Any] = type(row)._default_manager.filter(pk=row.pk, **{told_at: None})
-    _tell(f"{row._meta.model_name} {told_at}", rows, told_at, content)
+    _claim_and_send(f"{row._meta.model_name} {told_at}", rows, told_at, content)
 
 
-def _tell(what: str, untold: QuerySet[Any], told_at: str, content: EmailContent) -> None:
-    """Send it and then write down when, where nobody has done so and nobody is about to.
+def _claim_and_send(what: str, untold: QuerySet[Any], told_at: str, content: EmailContent) -> None:
+    """Send the alert if it is still to be sent and no other worker is sending it; store when.
 
-    Whoever sends has a claim, and gives it back unless it dies: then the claim runs out. Where
-    nobody knows whether the e-mail went out, it is not told: one too many is better than none.
+    A worker that dies leaves its claim to expire. If the outcome is unknown the alert counts as
+    unsent: one e-mail too many is better than none.
     """
     mark, _ = Mark.objects.get_or_create(name=f"telling {what}", defaults={"at": _LONG_AGO})
     claim = Mark.objects.filter(pk=mark.pk)
@@ -107,7 +107,7 @@ def _send(content: EmailContent) -> bool:
     service = EmailService()
     try:
         message = service.message(settings.ADMIN_EMAIL, content, tags={})
-        _wait_for_turn(service)
+        _wait_for_slot(service)
         service.send(message)
     except DeliveryError as error:
         logger.warning("alert not sent, the next turn tries again: %s", error)
@@ -115,15 +115,15 @@ def _send(content: EmailContent) -> bool:
     return True
 
 
-def _wait_for_turn(service: EmailService) -> None:
-    """Return when the account's pace has a slot; raises TransientError where it has none."""
+def _wait_for_slot(service: EmailService) -> None:
+    """Wait for a rate slot; raise TransientError if there is none soon enough."""
     if ChannelStop.objects.filter(channel=Channel.EMAIL, cause=StopCause.PROVIDER).exists():
         raise ChannelUnavailableError("e-mails are stopped")
     service.provider.prepare()
-    while slot := rate_limit.turn(Channel.EMAIL, Priority.URGENT):
-        if slot.kept():
+    while slot := rate_limit.wait_for_slot(Channel.EMAIL, Priority.URGENT):
+        if slot.wait():
             return
-    raise TransientError("the account's pace has no slot soon enough")
+    raise TransientError("no rate slot is free soon enough")
 
 
 def _doubtful(found: reputation.Reputation) -> EmailContent:
@@ -138,15 +138,15 @@ def _doubtful(found: reputation.Reputation) -> EmailContent:
     )
 
 
-def _differing(lines: Sequence[Difference]) -> EmailContent:
+def _differing(differences: Sequence[Difference]) -> EmailContent:
     return _content(
-        f"{settings.BRAND_NAME}: AWS's counts differ from our books",
+        f"{settings.BRAND_NAME}: AWS's counts differ from our records",
         *(
-            f"{line.id} ({line.finding.status}): {line.finding.found}. {line.finding.do}"
-            for line in lines
+            f"{each.id} ({each.finding.status}): {each.finding.found}. {each.finding.do}"
+            for each in differences
         ),
-        "`manage.py aws reconcile` looks again; docs/aws.md says what each line compares. What "
-        "fails is told each night, and a warning that stays once a week.",
+        "`manage.py aws reconcile` compares again; docs/aws.md says what each check compares. "
+        "Failures are mailed each night, a warning that stays once a week.",
     )
 
 
@@ -168,9 +168,9 @@ def _standing_still(stop: ChannelStop) -> EmailContent:
         f"{settings.BRAND_NAME}: {channel}s are stopped",
         f"The provider refuses every {channel} for a reason that concerns the account: "
         f"{stop.code} {stop.reason}".strip(),
-        "Nothing is lost: what is to be sent waits, and what rests on this channel alone goes by "
-        "another. One message is let through now and then, at least every five minutes, and when "
-        "the provider takes it the others follow by themselves.",
+        "Nothing is lost: messages wait, and those for this channel alone go by another. At least "
+        "every five minutes one message is tried, and when the provider accepts it the others "
+        "follow by themselves.",
         "Check the credentials, the provider's console and its limits. Under Stopped channels in "
         "the admin you can have it tried at once.",
     )

@@ -1,4 +1,4 @@
-"""What somebody looked for and found: a status, a sentence, and what to do about it."""
+"""The result of a check: a status, a sentence, and what to do about it."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -6,9 +6,8 @@ from typing import Any
 
 
 class Status(StrEnum):
-    #: As it should be.
     OK = "ok"
-    #: It works, and somebody should look; or nobody was allowed to.
+    #: It works, and a person should look; or the check was not allowed to look.
     WARN = "warn"
     #: Messages are lost, late or refused, or will be.
     FAIL = "fail"
@@ -16,7 +15,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found, and what to do about it: whole sentences, without an address or a secret."""
+    """What a check found, and what to do, in whole sentences without an address or a secret."""
 
     status: Status
     found: str
@@ -33,7 +32,7 @@ class Unseen(Exception):
 
 @dataclass(frozen=True)
 class Difference:
-    """One line of the reconciliation; `rows` are the deliveries that it speaks of, by their ids."""
+    """One comparison of the reconciliation; `rows` are the IDs of the deliveries concerned."""
 
     id: str
     finding: Finding

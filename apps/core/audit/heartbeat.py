@@ -1,7 +1,6 @@
-"""When the sweep last came round: beat sent it, the broker carried it and a worker ran it.
+"""Remember when the sweep last ran: beat sent it, the broker carried it and a worker ran it.
 
-One key in Redis that lives for a day. How long it has left to live tells its age on Redis's own
-clock, whatever the hosts' clocks say.
+One key in Redis that lives for a day. Its remaining life gives its age on Redis's own clock.
 """
 
 import logging
@@ -10,7 +9,8 @@ from functools import cache
 from typing import Any
 
 import redis
-from django.conf import settings
+
+from apps.core import redis_client
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +19,7 @@ LIFE = timedelta(days=1)
 
 
 def stamp() -> None:
-    """The sweep has done its turn. Never raises for Redis: its work is done."""
+    """Remember that the sweep has run. Errors of Redis are logged, never raised."""
     try:
         _client().set(KEY, "", px=LIFE)
     except redis.RedisError as error:
@@ -27,13 +27,11 @@ def stamp() -> None:
 
 
 def age() -> timedelta | None:
-    """How long ago the last turn ended; None where none did for LIFE. Raises RedisError."""
+    """Return how long ago the sweep last ran, or None if not within LIFE. Raise RedisError."""
     left = _client().pttl(KEY)
     return LIFE - timedelta(milliseconds=left) if left > 0 else None
 
 
 @cache
 def _client() -> Any:
-    return redis.Redis.from_url(
-        settings.CELERY_BROKER_URL, socket_timeout=0.5, socket_connect_timeout=0.5
-    )
+    return redis_client.client(timeout_s=0.5)

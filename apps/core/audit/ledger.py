@@ -1,4 +1,4 @@
-"""The books: every delivery stands in one state, and its log must say how it came there."""
+"""Check our own records: the log of each delivery must explain the state of its row."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -10,13 +10,19 @@ from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q, QuerySet, 
 from django.db.models.functions import Now
 
 from apps.core import conf
-from apps.core.delivery import transitions
 from apps.core.guards import sms_budget
 from apps.core.message import routing
 from apps.core.models import ChannelStop, Delivery, Notification, NotificationDeliveryLog, SMSSpend
-from apps.core.states import FINISHED, TAKEN, DeliveryState, LogEvent, Priority
+from apps.core.states import (
+    FINISHED,
+    SENT,
+    UNKNOWN_EVENTS,
+    DeliveryState,
+    LogEvent,
+    Priority,
+)
 
-#: The lines of the log of which a delivery in this state must have one.
+#: For each state, the log events of which a delivery in it must have one.
 EVIDENCE: dict[DeliveryState, tuple[LogEvent, ...]] = {
     DeliveryState.ACCEPTED: (LogEvent.ACCEPTED,),
     DeliveryState.DELIVERED: (LogEvent.DELIVERED,),
@@ -24,33 +30,33 @@ EVIDENCE: dict[DeliveryState, tuple[LogEvent, ...]] = {
     DeliveryState.COMPLAINED: (LogEvent.COMPLAINED,),
     DeliveryState.REJECTED: (LogEvent.PERMANENT,),
     DeliveryState.SKIPPED: (LogEvent.SKIPPED,),
-    DeliveryState.EXHAUSTED: (LogEvent.TRANSIENT, LogEvent.LEASE_EXPIRED),
-    DeliveryState.UNKNOWN: (LogEvent.AMBIGUOUS, LogEvent.LEASE_EXPIRED),
-    DeliveryState.RETRYING: (LogEvent.TRANSIENT, LogEvent.LEASE_EXPIRED),
+    DeliveryState.EXHAUSTED: (LogEvent.TRANSIENT, LogEvent.LOST_BEFORE_CALL),
+    DeliveryState.UNKNOWN: UNKNOWN_EVENTS,
+    DeliveryState.RETRYING: (LogEvent.TRANSIENT, LogEvent.LOST_BEFORE_CALL),
 }
-#: The lines that say that the provider had the message.
-TAKEN_LINES = (LogEvent.ACCEPTED, LogEvent.DELIVERED, LogEvent.BOUNCED, LogEvent.COMPLAINED)
-#: Those that say so where it may have arrived; and those that say of such an attempt that it has
-#: not.
-KEPT_LINES = (LogEvent.ACCEPTED, LogEvent.DELIVERED, LogEvent.COMPLAINED)
-FAILED_LINES = (LogEvent.BOUNCED, LogEvent.PERMANENT)
-#: The ends after which another delivery stands in, where one can.
+#: Log events that say that the provider accepted the message.
+ACCEPTED_EVENTS = (LogEvent.ACCEPTED, LogEvent.DELIVERED, LogEvent.BOUNCED, LogEvent.COMPLAINED)
+#: Of those, the ones after which it may have arrived.
+ARRIVAL_EVENTS = (LogEvent.ACCEPTED, LogEvent.DELIVERED, LogEvent.COMPLAINED)
+#: Log events that say that an accepted message has not arrived.
+FAILURE_EVENTS = (LogEvent.BOUNCED, LogEvent.PERMANENT)
+#: The final states after which another delivery stands in, if one can.
 FAILED = (
     DeliveryState.REJECTED,
     DeliveryState.EXHAUSTED,
     DeliveryState.SKIPPED,
     DeliveryState.BOUNCED,
 )
-#: How long after its lease a delivery may still stand in `sending`: the sweep comes every 15 s.
+#: How long after its lease a delivery may still be `sending`: the sweep comes every 15 s.
 GRACE = timedelta(minutes=2)
-#: How long after its time one may still wait to be retried, or to be settled by its policy, however
-#: long the queue: the slower of the two sweeps comes every 5 minutes.
+#: How long after its time a delivery may still wait for a sweep: the slower one comes every
+#: 5 minutes.
 OVERDUE = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
 class Discrepancy:
-    """One row that the books cannot explain."""
+    """One row that our records cannot explain."""
 
     row: str
     problem: str
@@ -58,9 +64,10 @@ class Discrepancy:
 
 @dataclass(frozen=True)
 class Month:
-    """The text messages of a month, in US dollars: what its budget has committed, and what the
-    deliveries hold of that. The rest was for attempts of unknown outcome that were sent again, and
-    for deliveries that were deleted.
+    """The text messages of a month, in US dollars: committed in its budget, and in its deliveries.
+
+    The difference was for attempts of unknown outcome that were sent again, and for deleted
+    deliveries.
     """
 
     month: date
@@ -70,19 +77,21 @@ class Month:
 
 @dataclass(frozen=True)
 class Ledger:
-    """`states`, `taken`, `resent` and `perhaps_twice` count deliveries: `taken` those that the
-    provider had, by the log; `resent` those that it had in two attempts; `perhaps_twice` those that
-    were called for again after an attempt of which nobody knew. `money` has the months in which
-    deliveries hold any. `stopped` says of a channel that stands still why.
-    """
+    """Counts of notifications and deliveries, and the discrepancies between the records."""
 
     notifications: int
     deliveries: int
+    #: Deliveries in each state.
     states: dict[str, int]
+    #: Deliveries that the provider accepted according to the log.
     taken: int
+    #: Deliveries that it accepted in two attempts.
     resent: int
+    #: Deliveries with a further call after an attempt of unknown outcome.
     perhaps_twice: int
+    #: The months for which deliveries hold money.
     money: list[Month]
+    #: Why each stopped channel is stopped.
     stopped: dict[str, list[str]]
     discrepancies: list[Discrepancy]
 
@@ -95,24 +104,23 @@ class Ledger:
 
 
 def ledger(since: datetime | None = None) -> Ledger:
-    """The books over the notifications made since then, or over all there are; the money by whole
-    months.
+    """Check all notifications, or those made since then; the money by whole months.
 
-    Whether what is due is long overdue is not asked: a backlog may wait for hours, and a stopped
-    channel for days. The doctor knows whether somebody works it off.
+    A due delivery may wait for hours in a backlog, and for days while its channel is stopped. So
+    the ledger does not ask how long it has been due; the doctor asks whether workers are running.
     """
     notifications, deliveries = Notification.objects.all(), Delivery.objects.all()
     if since:
         notifications = notifications.filter(created_at__gte=since)
         deliveries = deliveries.filter(notification__created_at__gte=since)
     counts = dict(deliveries.order_by().values_list("state").annotate(Count("pk")))
-    twice = _taken_twice(deliveries)
+    twice = _accepted_twice(deliveries)
     money = _money(since)
     found = [
         *_without_deliveries(notifications),
         *_without_stand_in(deliveries),
         *_without_evidence(deliveries),
-        *_taken_only_in_the_log(deliveries),
+        *_accepted_only_in_the_log(deliveries),
         *_stuck(deliveries),
         *_twice_without_policy(twice),
         *_overspent(money),
@@ -121,7 +129,7 @@ def ledger(since: datetime | None = None) -> Ledger:
         notifications=notifications.count(),
         deliveries=sum(counts.values()),
         states={state.value: counts.get(state.value, 0) for state in DeliveryState},
-        taken=_logged(deliveries, *TAKEN_LINES).count(),
+        taken=_logged(deliveries, *ACCEPTED_EVENTS).count(),
         resent=twice.count(),
         perhaps_twice=_perhaps_twice(deliveries).count(),
         money=money,
@@ -130,23 +138,8 @@ def ledger(since: datetime | None = None) -> Ledger:
     )
 
 
-def _stopped() -> dict[str, list[str]]:
-    stopped: dict[str, list[str]] = {}
-    for stop in ChannelStop.objects.order_by("since"):
-        stopped.setdefault(stop.channel, []).append(f"{stop.get_cause_display()}: {stop.reason}")
-    return stopped
-
-
-def _lines(*events: LogEvent) -> Exists:
-    return Exists(NotificationDeliveryLog.objects.filter(delivery=OuterRef("pk"), event__in=events))
-
-
-def _logged(deliveries: QuerySet[Delivery], *events: LogEvent) -> QuerySet[Delivery]:
-    return deliveries.filter(_lines(*events))
-
-
 def _without_deliveries(notifications: QuerySet[Notification]) -> Iterator[Discrepancy]:
-    # What is skipped from the start has a row too.
+    # A delivery that is skipped from the start has a row too.
     for priority, channels in routing.CHANNELS.items():
         for channel in channels:
             its = Delivery.objects.filter(notification=OuterRef("pk"), channel=channel)
@@ -168,26 +161,27 @@ def _without_stand_in(deliveries: QuerySet[Delivery]) -> Iterator[Discrepancy]:
 
 
 def _without_evidence(deliveries: QuerySet[Delivery]) -> Iterator[Discrepancy]:
-    # What finished before the retention has lost its log, as it should.
+    # The log of a delivery that finished before the retention is deleted.
     kept = ~Q(state__in=FINISHED) | Q(finished_at__gte=Now() - conf.log_retention())
     for state, events in EVIDENCE.items():
-        silent = deliveries.filter(kept, ~_lines(*events), state=state)
+        silent = deliveries.filter(kept, ~_has_entry(*events), state=state)
         for pk in silent.values_list("pk", flat=True):
-            yield Discrepancy(f"delivery {pk}", f"is {state}, and no line of its log says so")
+            yield Discrepancy(f"delivery {pk}", f"is {state}, and no entry of its log says so")
 
 
-def _taken_only_in_the_log(deliveries: QuerySet[Delivery]) -> Iterator[Discrepancy]:
-    lines = NotificationDeliveryLog.objects.all()
-    failed = lines.filter(
-        delivery=OuterRef("delivery"), attempt=OuterRef("attempt"), event__in=FAILED_LINES
+def _accepted_only_in_the_log(deliveries: QuerySet[Delivery]) -> Iterator[Discrepancy]:
+    entries = NotificationDeliveryLog.objects.all()
+    failed = entries.filter(
+        delivery=OuterRef("delivery"), attempt=OuterRef("attempt"), event__in=FAILURE_EVENTS
     )
-    kept = lines.filter(~Exists(failed), delivery=OuterRef("pk"), event__in=KEPT_LINES)
-    # Where its way has ended, nothing but a failure of that attempt explains the line.
-    hidden = deliveries.filter(Exists(kept), state__in=FINISHED - TAKEN)
-    # What the provider took, it may have rejected afterwards. One that was sent again may be on its
-    # way still.
-    odd = _logged(deliveries, *TAKEN_LINES).exclude(state__in=TAKEN | {DeliveryState.REJECTED})
-    unasked = odd.exclude(_lines(LogEvent.RESEND))
+    kept = entries.filter(~Exists(failed), delivery=OuterRef("pk"), event__in=ARRIVAL_EVENTS)
+    # In a final state, only a failure of the same attempt explains the entry.
+    hidden = deliveries.filter(Exists(kept), state__in=FINISHED - SENT)
+    # The provider may reject a message after accepting it. A delivery that is sent again may still
+    # be under way.
+    explained = SENT | {DeliveryState.REJECTED}
+    unexplained = _logged(deliveries, *ACCEPTED_EVENTS).exclude(state__in=explained)
+    unasked = unexplained.exclude(_has_entry(LogEvent.RESEND))
     found = dict(hidden.values_list("pk", "state")) | dict(unasked.values_list("pk", "state"))
     for pk, state in found.items():
         yield Discrepancy(f"delivery {pk}", f"was accepted according to its log, and is {state}")
@@ -195,74 +189,38 @@ def _taken_only_in_the_log(deliveries: QuerySet[Delivery]) -> Iterator[Discrepan
 
 def _stuck(deliveries: QuerySet[Delivery]) -> Iterator[Discrepancy]:
     waiting = [DeliveryState.DUE, DeliveryState.RETRYING]
-    for pk in deliveries.filter(state__in=waiting, next_attempt_at=None).values_list(
-        "pk", flat=True
-    ):
-        yield Discrepancy(f"delivery {pk}", "waits, and nothing says until when")
-    held = deliveries.filter(state=DeliveryState.SENDING)
-    forgotten = held.filter(Q(lease_until=None) | Q(lease_until__lt=Now() - GRACE))
+    endless = deliveries.filter(state__in=waiting, next_attempt_at=None)
+    for pk in endless.values_list("pk", flat=True):
+        yield Discrepancy(f"delivery {pk}", "waits without a time for its next attempt")
+    sending = deliveries.filter(state=DeliveryState.SENDING)
+    forgotten = sending.filter(Q(lease_until=None) | Q(lease_until__lt=Now() - GRACE))
     for pk in forgotten.values_list("pk", flat=True):
         yield Discrepancy(
-            f"delivery {pk}", "is held by a worker whose lease is over; is beat alive?"
+            f"delivery {pk}", "is held by a worker whose lease is over; is beat running?"
         )
     swept = [DeliveryState.RETRYING, DeliveryState.UNKNOWN]
     overdue = deliveries.filter(state__in=swept, next_attempt_at__lt=Now() - OVERDUE)
     for pk, state in overdue.values_list("pk", "state"):
         problem = f"is {state}, and its time was over {OVERDUE.seconds // 60} minutes ago"
-        yield Discrepancy(f"delivery {pk}", f"{problem}; is beat alive?")
-
-
-def _taken_twice(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
-    taken = Count("log__attempt", filter=Q(log__event__in=TAKEN_LINES), distinct=True)
-    return _claimed_again(deliveries).annotate(times_taken=taken).filter(times_taken__gt=1)
-
-
-def _perhaps_twice(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
-    lost = Q(log__event=LogEvent.LEASE_EXPIRED, log__detail=transitions.AFTER_CALL)
-    unknown = Min("log__attempt", filter=Q(log__event=LogEvent.AMBIGUOUS) | lost)
-    called = Max("log__attempt", filter=Q(log__event=LogEvent.CALLING))
-    return (
-        _claimed_again(deliveries)
-        .annotate(unknown_at=unknown, called_at=called)
-        .filter(called_at__gt=F("unknown_at"))
-    )
-
-
-def _claimed_again(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
-    """Those with a second attempt, which are few: the log of the others need not be read."""
-    return deliveries.filter(attempts__gt=1)
+        yield Discrepancy(f"delivery {pk}", f"{problem}; is beat running?")
 
 
 def _twice_without_policy(twice: QuerySet[Delivery]) -> Iterator[Discrepancy]:
-    lines = NotificationDeliveryLog.objects.all()
+    entries = NotificationDeliveryLog.objects.all()
     of_delivery = Q(delivery=OuterRef("delivery"))
-    # Each further time wants a word of its own, between the attempt that was taken before and it.
-    asked = lines.filter(
+    # Each further acceptance needs a resend entry between the accepted attempt and itself.
+    asked = entries.filter(
         of_delivery,
         event=LogEvent.RESEND,
         attempt__gte=OuterRef("attempt"),
         attempt__lt=OuterRef(OuterRef("attempt")),
     )
-    before = lines.filter(
-        of_delivery, ~Exists(asked), event__in=TAKEN_LINES, attempt__lt=OuterRef("attempt")
+    before = entries.filter(
+        of_delivery, ~Exists(asked), event__in=ACCEPTED_EVENTS, attempt__lt=OuterRef("attempt")
     )
-    again = lines.filter(Exists(before), delivery=OuterRef("pk"), event__in=TAKEN_LINES)
+    again = entries.filter(Exists(before), delivery=OuterRef("pk"), event__in=ACCEPTED_EVENTS)
     for pk in twice.filter(Exists(again)).values_list("pk", flat=True):
         yield Discrepancy(f"delivery {pk}", "was accepted twice, and no policy said to send again")
-
-
-def _money(since: datetime | None) -> list[Month]:
-    # In one statement, for a text may be paid for between two.
-    committed = SMSSpend.objects.filter(month=OuterRef("cost_month")).values("committed_usd")
-    held = Delivery.objects.exclude(cost_month=None)
-    if since:
-        held = held.filter(cost_month__gte=since.astimezone(UTC).date().replace(day=1))
-    months = held.order_by("cost_month").values_list("cost_month")
-    return [
-        # SQLite adds in binary.
-        Month(month, spent or Decimal(0), round(total, sms_budget.PLACES))
-        for month, spent, total in months.annotate(spent=Subquery(committed), total=Sum("cost_usd"))
-    ]
 
 
 def _overspent(money: list[Month]) -> Iterator[Discrepancy]:
@@ -273,3 +231,52 @@ def _overspent(money: list[Month]) -> Iterator[Discrepancy]:
                 f"has {each.committed_usd} USD committed, and its deliveries hold "
                 f"{each.deliveries_usd}",
             )
+
+
+def _accepted_twice(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
+    accepted = Count("log__attempt", filter=Q(log__event__in=ACCEPTED_EVENTS), distinct=True)
+    return _claimed_again(deliveries).annotate(times_accepted=accepted).filter(times_accepted__gt=1)
+
+
+def _perhaps_twice(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
+    unknown = Min("log__attempt", filter=Q(log__event__in=UNKNOWN_EVENTS))
+    called = Max("log__attempt", filter=Q(log__event=LogEvent.CALLING))
+    return (
+        _claimed_again(deliveries)
+        .annotate(unknown_at=unknown, called_at=called)
+        .filter(called_at__gt=F("unknown_at"))
+    )
+
+
+def _claimed_again(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
+    """Return the deliveries with a second attempt: the log of the others need not be read."""
+    return deliveries.filter(attempts__gt=1)
+
+
+def _money(since: datetime | None) -> list[Month]:
+    # In one statement: a text may be paid for between two.
+    committed = SMSSpend.objects.filter(month=OuterRef("cost_month")).values("committed_usd")
+    held = Delivery.objects.exclude(cost_month=None)
+    if since:
+        held = held.filter(cost_month__gte=since.astimezone(UTC).date().replace(day=1))
+    months = held.order_by("cost_month").values_list("cost_month")
+    return [
+        # SQLite adds binary fractions.
+        Month(month, spent or Decimal(0), round(total, sms_budget.PLACES))
+        for month, spent, total in months.annotate(spent=Subquery(committed), total=Sum("cost_usd"))
+    ]
+
+
+def _stopped() -> dict[str, list[str]]:
+    stopped: dict[str, list[str]] = {}
+    for stop in ChannelStop.objects.order_by("since"):
+        stopped.setdefault(stop.channel, []).append(f"{stop.get_cause_display()}: {stop.reason}")
+    return stopped
+
+
+def _logged(deliveries: QuerySet[Delivery], *events: LogEvent) -> QuerySet[Delivery]:
+    return deliveries.filter(_has_entry(*events))
+
+
+def _has_entry(*events: LogEvent) -> Exists:
+    return Exists(NotificationDeliveryLog.objects.filter(delivery=OuterRef("pk"), event__in=events))

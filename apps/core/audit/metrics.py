@@ -1,7 +1,7 @@
-"""How the system is, in five numbers, which the stack's alarms look at.
+"""Publish five numbers to CloudWatch for the stack's alarms; docs/deploy.md has the table.
 
-docs/deploy.md has the table. That they are published says as much as they do: beat sent the task,
-Redis carried it, a worker ran it, and the database wrote it down before CloudWatch was told.
+Publishing them proves that beat sent the task, Redis carried it, a worker ran it, and the database
+accepted a write.
 """
 
 import logging
@@ -21,30 +21,30 @@ from apps.core.states import ENDS_OF_ATTEMPTS, FAILED_ATTEMPTS, DeliveryState
 
 logger = logging.getLogger(__name__)
 
-#: When they were last measured, last published, and last said to be refused.
+#: The marks of the last measurement, publication and logged refusal.
 MEASURED, PUBLISHED, REFUSED = "metrics measured", "metrics published", "metrics refused"
-#: Over what the failed attempts are counted.
+#: The time over which attempts are counted.
 WINDOW = timedelta(minutes=5)
-#: How often is said that CloudWatch takes none.
-COMPLAIN_EVERY = timedelta(hours=1)
+#: How often a refusal by CloudWatch is logged.
+WARN_EVERY = timedelta(hours=1)
 
 
 def publish() -> None:
-    """Measure, and tell CloudWatch. Never raises for CloudWatch: the next minute tries again."""
+    """Measure and publish. Errors of CloudWatch are logged: the next minute tries again."""
     now = timezone.now()
-    # Heartbeat means that the database wrote something down; this is what it wrote.
+    # The heartbeat means that the database accepts writes; this is one.
     _mark(MEASURED)
-    metrics = [Metric("Heartbeat", 1, "Count"), *measured()]
+    metrics = [Metric("Heartbeat", 1, "Count"), *measure()]
     try:
         cloudwatch.publish(metrics, now)
     except DeliveryError as error:
-        _complain(error)
+        _warn(error)
     else:
         _mark(PUBLISHED)
 
 
-def measured() -> Iterator[Metric]:
-    """What can be said now; raises what Celery, Redis and the database raise."""
+def measure() -> Iterator[Metric]:
+    """Yield the present values; raise the errors of Celery, Redis and the database."""
     yield Metric("WorkersOnline", broker.workers_online(), "Count")
     yield Metric("QueueDepth", _due(), "Count")
     ended, failed = _attempts()
@@ -53,24 +53,24 @@ def measured() -> Iterator[Metric]:
 
 
 def last_published() -> timedelta | None:
-    """How long ago CloudWatch last took them; None where it never did."""
+    """Return how long ago CloudWatch last accepted the metrics, or None if never."""
     mark = Mark.objects.filter(name=PUBLISHED).first()
     return timezone.now() - mark.at if mark else None
 
 
 def _due() -> int:
-    """Deliveries that are due and in nobody's hands."""
+    """Return how many deliveries are due and claimed by no worker."""
     waiting = Q(state=DeliveryState.DUE) | Q(state=DeliveryState.RETRYING)
     return Delivery.objects.filter(waiting, next_attempt_at__lte=Now()).count()
 
 
 def _attempts() -> tuple[int, int]:
-    """The attempts that ended of late, and those of them that failed."""
-    lines = NotificationDeliveryLog.objects.filter(
+    """Return how many attempts ended within the window, and how many of them failed."""
+    entries = NotificationDeliveryLog.objects.filter(
         event__in=ENDS_OF_ATTEMPTS, at__gt=Now() - WINDOW
     ).order_by()
-    # Two lines may speak of one attempt: no answer, and then the provider's report.
-    attempts = lines.values("delivery_id", "attempt").annotate(
+    # One attempt may have two entries: no answer, and then the provider's event.
+    attempts = entries.values("delivery_id", "attempt").annotate(
         failures=Count("pk", filter=Q(event__in=FAILED_ATTEMPTS))
     )
     counts = attempts.aggregate(
@@ -79,11 +79,11 @@ def _attempts() -> tuple[int, int]:
     return counts["ended"], counts["failed"]
 
 
-def _complain(error: DeliveryError) -> None:
-    """Once an hour: a minute's metrics are no loss, and a host outside AWS may want none."""
-    said = Mark.objects.filter(name=REFUSED, at__gt=timezone.now() - COMPLAIN_EVERY)
-    if not said.exists():
-        logger.warning("metrics not published, which is said once an hour: %s", error)
+def _warn(error: DeliveryError) -> None:
+    # Once an hour: losing a minute's metrics is harmless, and a host outside AWS may publish none.
+    warned = Mark.objects.filter(name=REFUSED, at__gt=timezone.now() - WARN_EVERY)
+    if not warned.exists():
+        logger.warning("metrics not published (logged once an hour): %s", error)
         _mark(REFUSED)
 
 

@@ -1,4 +1,4 @@
-"""What the services of all channels share."""
+"""What all channel services share."""
 
 from decimal import Decimal
 from typing import Generic, TypeVar
@@ -10,7 +10,7 @@ from apps.core.exceptions import NotSendable
 from apps.core.message import routing
 from apps.core.models import Contact, Delivery
 from apps.core.models.suppression import SuppressionReason
-from apps.core.providers.base import Provider, Receipt
+from apps.core.providers.base import Acceptance, Provider
 from apps.core.states import Channel
 
 Message = TypeVar("Message")
@@ -25,37 +25,37 @@ class ChannelService(Generic[Message]):
     def __init__(self, provider: Provider[Message]) -> None:
         self.provider = provider
 
-    def compose(self, delivery: Delivery) -> Message:
-        """The delivery's message, ready to send; raises NotSendable where it must not be sent."""
+    def compose(self, delivery: Delivery, suppression: SuppressionReason | None) -> Message:
+        """Return the delivery's message; raise NotSendable if it must not be sent."""
         raise NotImplementedError
 
     def weight(self, message: Message) -> int:
-        """What the message counts for in the channel's rate limit."""
+        """Return what the message counts for in the channel's rate limit."""
         return 1
 
     def cost(self, message: Message) -> Decimal | None:
-        """What the message costs at most, in US dollars; None where no budget counts it."""
+        """Return the highest price in US dollars, or None if the channel has no budget."""
         return None
 
-    def send(self, message: Message) -> Receipt:
-        """Hand it to the provider, once; raises DeliveryError, which carries the decision."""
+    def send(self, message: Message) -> Acceptance:
+        """Hand the message to the provider, once; raise DeliveryError."""
         return self.provider.send(message)
 
 
-def address_of(delivery: Delivery) -> str:
-    """The recipient's present address: it may have changed while the delivery waited."""
+def address_of(delivery: Delivery, suppression: SuppressionReason | None) -> str:
+    """Return the recipient's present address; raise NotSendable if it must not be used."""
     contact: Contact | None = getattr(delivery.notification.recipient, "contact", None)
     channel = Channel(delivery.channel)
     reason = routing.why_not(channel, contact, sms_enabled=settings.SMS_ENABLED)
-    # First: who answered STOP has withdrawn the consent as well, and this says why.
-    if suppressed := getattr(delivery, "suppressed", None):
-        raise NotSendable(f"address is suppressed: {SuppressionReason(suppressed).label}")
+    # First: STOP withdraws the consent as well, and the suppression says why.
+    if suppression:
+        raise NotSendable(f"address is suppressed: {suppression.label}")
     if reason or contact is None:
         raise NotSendable(reason)
     return contact.address(channel)
 
 
 def permit(address: str) -> None:
-    """Raise NotSendable where this environment may not send to the address."""
+    """Raise NotSendable if this environment may not send to the address."""
     if not conf.may_reach(address):
         raise NotSendable("not among the recipients that staging may reach")

@@ -1,4 +1,4 @@
-"""E-mail: from a delivery to a message, and from a message to the provider."""
+"""Compose e-mails and hand them to the provider."""
 
 from collections.abc import Mapping
 
@@ -6,6 +6,7 @@ from django.conf import settings
 
 from apps.core.message import rendering
 from apps.core.models import Delivery
+from apps.core.models.suppression import SuppressionReason
 from apps.core.providers import email_provider
 from apps.core.providers.base import EmailMessage, Provider
 
@@ -16,18 +17,18 @@ class EmailService(ChannelService[EmailMessage]):
     def __init__(self, provider: Provider[EmailMessage] | None = None) -> None:
         super().__init__(provider or email_provider())
 
-    def compose(self, delivery: Delivery) -> EmailMessage:
+    def compose(self, delivery: Delivery, suppression: SuppressionReason | None) -> EmailMessage:
         return self.message(
-            address_of(delivery),
+            address_of(delivery, suppression),
             rendering.email(delivery.notification),
-            # By these SES's events find the delivery, whatever became of the call's answer.
+            # SES repeats these in its events, which find their delivery by them.
             tags={"delivery": str(delivery.id), "attempt": str(delivery.attempts)},
         )
 
     def message(
         self, to: str, content: rendering.EmailContent, *, tags: Mapping[str, str]
     ) -> EmailMessage:
-        """A message to an address that this environment may reach; raises NotSendable."""
+        """Return a message; raise NotSendable if this environment may not reach the address."""
         permit(to)
         mark = "[staging] " if settings.ENVIRONMENT == "staging" else ""
         return EmailMessage(to, mark + content.subject, content.text, content.html, tags)

@@ -1,10 +1,11 @@
-"""Text messages: from a delivery to a message, and from a message to the provider."""
+"""Compose text messages and hand them to the provider."""
 
 from decimal import Decimal
 
 from apps.core.guards import sms_budget
 from apps.core.message import rendering, segments
 from apps.core.models import Delivery
+from apps.core.models.suppression import SuppressionReason
 from apps.core.providers import sms_provider
 from apps.core.providers.base import Provider, SMSMessage
 
@@ -15,8 +16,8 @@ class SMSService(ChannelService[SMSMessage]):
     def __init__(self, provider: Provider[SMSMessage] | None = None) -> None:
         super().__init__(provider or sms_provider())
 
-    def compose(self, delivery: Delivery) -> SMSMessage:
-        return self.message(address_of(delivery), rendering.sms(delivery.notification))
+    def compose(self, delivery: Delivery, suppression: SuppressionReason | None) -> SMSMessage:
+        return self.message(address_of(delivery, suppression), rendering.sms(delivery.notification))
 
     def weight(self, message: SMSMessage) -> int:
         return segments.count(message.text).parts

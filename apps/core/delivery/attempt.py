@@ -1,20 +1,19 @@
-"""The life of one attempt, from the claim to the record. Read it from top to bottom.
+"""One attempt to send one delivery, from the claim to the record. Read it from top to bottom.
 
-Only one worker makes an attempt: the claim is one conditional UPDATE, and the number it gives
-fences off whoever comes too late. The provider is called outside every database transaction. An
-error that is none of those below is a bug: it crashes loudly, and the sweep recovers the row
-when its lease has run out.
+The claim is one conditional UPDATE, so only one worker makes an attempt, and its number fences off
+a worker that comes too late. The provider is called outside every database transaction. An error
+that is not handled below is a bug: it crashes loudly, and the sweep recovers the row when its lease
+has run out.
 """
 
 import logging
 import time
 from collections.abc import Callable
-from decimal import Decimal
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F
 from django.db.models.functions import Now
 
 from apps.core import conf
@@ -22,178 +21,190 @@ from apps.core.channels.base import ChannelService
 from apps.core.channels.email import EmailService
 from apps.core.channels.sms import SMSService
 from apps.core.exceptions import (
-    AmbiguousError,
     ChannelUnavailableError,
-    NotSendable,
+    DeliveryError,
+    NotCalled,
     PermanentError,
     ThrottledError,
-    TransientError,
 )
 from apps.core.guards import circuit_breaker, rate_limit, sms_budget, suppressions
 from apps.core.models import Delivery
-from apps.core.models.delivery import DeliveryQuerySet
-from apps.core.providers.base import Receipt
-from apps.core.states import Channel, DeliveryState, LogEvent, Priority
+from apps.core.models.suppression import SuppressionReason
+from apps.core.providers.base import Acceptance
+from apps.core.states import Channel, DeliveryState, Priority
 
 from . import transitions
 
 logger = logging.getLogger(__name__)
 
 
-def _nothing() -> None:
-    """What is done where nobody waits for anything."""
+def _do_nothing() -> None:
+    """Default callback: do nothing."""
 
 
-def attempt(delivery_id: UUID, *, before_call: Callable[[], None] = _nothing) -> Delivery | None:
-    """Send one delivery, once, if it is due and nobody else has it.
+def attempt(delivery_id: UUID, *, before_call: Callable[[], None] = _do_nothing) -> Delivery | None:
+    """Send one delivery, once, if it is due and no other worker has it.
 
-    `before_call` is called a moment before the call, when nobody is kept waiting any more. Returns
-    the delivery that is due in its stead where this one ended and another stands in.
+    `before_call` runs when the rate slot is found, just before the call. Return the delivery that
+    stands in for this one if it ended and another channel can carry the message.
     """
-    lease = Lease()
-    delivery = claim(delivery_id)
-    if delivery is None:
+    this = claim(delivery_id)
+    if this is None:
+        logger.info("delivery not claimed id=%s", delivery_id)
         return None
-    channel = Channel(delivery.channel)
-    try:
-        receipt = _send(delivery, service_for(channel), lease, before_call)
-    except Lost as loss:
-        logger.warning("delivery lost id=%s: %s", delivery_id, loss)
-    except NoTurn:
-        transitions.given_back(delivery)
-    except NotSendable as error:
-        return transitions.skipped(delivery, error)
-    except PermanentError as error:
-        _answered(delivery)
-        return transitions.refused(delivery, error)
-    except ChannelUnavailableError as error:
-        circuit_breaker.stop(channel, error)
-        return transitions.postponed(delivery, error)
-    except TransientError as error:
-        if isinstance(error, ThrottledError):
-            rate_limit.slow_down(channel)
-        return transitions.postponed(delivery, error)
-    except AmbiguousError as error:
-        transitions.unknown(delivery, error)
-    else:
-        transitions.accepted(delivery, receipt)
-        _answered(delivery)
-    return None
+    outcome = _outcome(this, before_call)
+    _inform_guards(this, outcome)
+    return transitions.record_outcome(this.delivery, outcome)
 
 
-def _send(
-    delivery: Delivery,
-    service: ChannelService[Any],
-    lease: "Lease",
-    before_call: Callable[[], None],
-) -> Receipt:
-    """From the words to the provider's answer; whatever else comes of it is raised."""
-    message = service.compose(delivery)
-    service.provider.prepare()
-    _reserve(delivery, service.cost(message))
-    slot = _turn(delivery, service.weight(message))
-    before_call()
-    lease.check()
-    _check_not_settled(delivery)
-    transitions.log(delivery, LogEvent.CALLING, provider=service.provider.name)
-    while not slot.kept():
-        # This machine was too busy for it.
-        slot = _turn(delivery, service.weight(message))
-        lease.check()
-    return service.send(message)
-
-
-class Lost(Exception):
-    """The delivery is no longer this worker's; the text says to whom it went."""
-
-
-class NoTurn(Exception):
-    """The account's pace has no slot for it soon enough."""
-
-
+@dataclass
 class Lease:
     """How long this process may hold its delivery, by its own clock, from before the claim.
 
-    A process that stands still for longer must not call: another may have the delivery by then.
+    A process that was stopped for longer must not call: another worker may have the delivery.
     """
 
-    def __init__(self) -> None:
-        self._ends = _uptime() + conf.lease().total_seconds()
+    ends: float = field(default_factory=lambda: _uptime() + conf.lease().total_seconds())
 
-    def check(self) -> None:
-        if _uptime() > self._ends:
-            raise Lost("its lease is over")
+    @property
+    def is_over(self) -> bool:
+        return _uptime() > self.ends
 
 
-def _uptime() -> float:
-    """Seconds, those too in which the host was suspended: Linux's monotonic clock leaves them out.
+@dataclass
+class Attempt:
+    """One worker's try to send one delivery."""
 
-    A virtual machine that is frozen from outside may count none of them, by any clock of its own.
+    delivery: Delivery
+    lease: Lease
+    suppression: SuppressionReason | None
+    #: It probes whether a stopped channel works again.
+    is_probe: bool = False
+    #: The log says that the call begins.
+    is_announced: bool = False
+
+    @property
+    def number(self) -> int:
+        return self.delivery.attempts
+
+    @property
+    def channel(self) -> Channel:
+        return Channel(self.delivery.channel)
+
+    def check_lease(self) -> None:
+        if self.lease.is_over:
+            logger.warning("lease over before the call id=%s", self.delivery.pk)
+            raise NotCalled("its lease is over", is_announced=self.is_announced)
+
+
+def claim(delivery_id: UUID) -> Attempt | None:
+    """Claim the delivery for this worker. Return None if it is not due or another worker has it.
+
+    Also return None if its channel is stopped and this delivery is not the probe.
     """
-    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
-
-
-def claim(delivery_id: UUID) -> Delivery | None:
-    """Take the delivery for this worker, or None where it is not due or another has it.
-
-    None too where its channel is stopped, unless this is the one that tries whether it still is.
-    """
-    this = Delivery.objects.filter(pk=delivery_id, next_attempt_at__lte=Now())
-    probing = False
-    if not _take(circuit_breaker.running(this)):
-        with transaction.atomic():
-            probing = circuit_breaker.probe(delivery_id) and bool(
-                _take(circuit_breaker.spared(this))
-            )
-            # A turn to try is not used up by a delivery that could not be had.
-            transaction.set_rollback(not probing)
-        if not probing:
-            logger.info("delivery not claimed id=%s", delivery_id)
-            return None
-    delivery = suppressions.for_attempt(delivery_id)
-    delivery.probing = probing
-    return delivery
-
-
-def _take(this: DeliveryQuerySet) -> int:
-    return this.move(
-        DeliveryState.SENDING,
-        attempts=F("attempts") + 1,
-        lease_until=Now() + conf.lease(),
-        next_attempt_at=None,
-        # What an attempt of unknown outcome reserved stays committed, out of this one's reach.
-        cost_usd=None,
-        cost_month=None,
+    lease = Lease()
+    delivery, suppression = suppressions.load_due(delivery_id)
+    if delivery is None:
+        return None
+    this = Attempt(delivery, lease, suppression)
+    due = Delivery.objects.filter(
+        pk=delivery_id, attempts=delivery.attempts, next_attempt_at__lte=Now()
     )
+    values = {
+        "attempts": delivery.attempts + 1,
+        "lease_until": Now() + conf.lease(),
+        "next_attempt_at": None,
+        # What an attempt of unknown outcome reserved stays committed, out of this one's reach.
+        "cost_usd": None,
+        "cost_month": None,
+    }
+    if not circuit_breaker.running(due).move(DeliveryState.SENDING, **values):
+        with transaction.atomic():
+            this.is_probe = circuit_breaker.take_probe(delivery_id) and bool(
+                circuit_breaker.spared(due).move(DeliveryState.SENDING, **values)
+            )
+            # A delivery that could not be claimed does not use the probe up.
+            transaction.set_rollback(not this.is_probe)
+        if not this.is_probe:
+            return None
+    delivery.state = DeliveryState.SENDING
+    delivery.attempts += 1
+    delivery.cost_usd = delivery.cost_month = None
+    return this
 
 
-def _reserve(delivery: Delivery, cost: Decimal | None) -> None:
-    if cost is not None and not sms_budget.reserve(delivery, cost):
-        raise Lost("its lease is over")
+def _outcome(this: Attempt, before_call: Callable[[], None]) -> transitions.Outcome:
+    try:
+        return _send(this, service_for(this.channel), before_call)
+    except (DeliveryError, NotCalled) as outcome:
+        return outcome
 
 
-def _turn(delivery: Delivery, weight: int) -> rate_limit.Slot:
-    slot = rate_limit.turn(Channel(delivery.channel), Priority(delivery.priority), weight=weight)
+def _send(
+    this: Attempt, service: ChannelService[Any], before_call: Callable[[], None]
+) -> Acceptance:
+    """Compose, reserve, wait, announce and call. Raise DeliveryError or NotCalled."""
+    message = service.compose(this.delivery, this.suppression)
+    service.provider.prepare()
+    _reserve(this, service, message)
+    weight = service.weight(message)
+    slot = _wait_for_slot(this, weight)
+    before_call()
+    this.check_lease()
+    _check_not_settled(this)
+    transitions.record_calling(this.delivery, service.provider.name)
+    this.is_announced = True
+    while not slot.wait():
+        # This machine was too slow for the slot, and another message's is next.
+        slot = _wait_for_slot(this, weight)
+    # Last before the call: if anything above took long, another worker may have the delivery now.
+    this.check_lease()
+    return service.send(message)
+
+
+def _reserve(this: Attempt, service: ChannelService[Any], message: Any) -> None:
+    cost = service.cost(message)
+    if cost is not None and not sms_budget.reserve(this.delivery, cost):
+        raise NotCalled("another worker has it", is_announced=False)
+
+
+def _wait_for_slot(this: Attempt, weight: int) -> rate_limit.Slot:
+    priority = Priority(this.delivery.priority)
+    slot = rate_limit.wait_for_slot(this.channel, priority, weight=weight)
     if slot is None:
-        raise NoTurn
+        raise NotCalled("no rate slot in time", is_announced=this.is_announced)
     return slot
 
 
-def _check_not_settled(delivery: Delivery) -> None:
-    """A report of the provider may have settled an earlier attempt while this one waited."""
-    if delivery.attempts == 1:
+def _check_not_settled(this: Attempt) -> None:
+    """Stop if an event of an earlier attempt has settled the delivery while this one waited."""
+    if this.number == 1:
         return
-    this_one = Delivery.objects.filter(pk=delivery.pk, attempts=delivery.attempts)
-    if not this_one.filter(state=DeliveryState.SENDING).exists():
-        sms_budget.release(delivery)
-        raise Lost("a report has settled it")
+    mine = Delivery.objects.filter(pk=this.delivery.pk, attempts=this.number)
+    if not mine.filter(state=DeliveryState.SENDING).exists():
+        logger.warning("settled by an event before the call id=%s", this.delivery.pk)
+        raise NotCalled("an event has settled it", is_announced=False)
 
 
-def _answered(delivery: Delivery) -> None:
-    """The provider spoke of the message, not of the account: what stopped the channel is over."""
-    if delivery.probing:
-        circuit_breaker.resume(Channel(delivery.channel), "a delivery was let through")
+def _inform_guards(this: Attempt, outcome: transitions.Outcome) -> None:
+    """Tell the channel's guards what the outcome says of the channel, not of the message."""
+    if isinstance(outcome, ChannelUnavailableError):
+        circuit_breaker.stop(this.channel, outcome)
+    elif isinstance(outcome, ThrottledError):
+        rate_limit.slow_down(this.channel)
+    elif this.is_probe and isinstance(outcome, Acceptance | PermanentError):
+        # The provider spoke of the message, so what stopped the channel is over.
+        circuit_breaker.resume(this.channel, "a delivery was let through")
 
 
 def service_for(channel: Channel) -> ChannelService[Any]:
     return EmailService() if channel == Channel.EMAIL else SMSService()
+
+
+def _uptime() -> float:
+    """Return seconds, including those for which the host was suspended.
+
+    Linux's monotonic clock leaves these out. A virtual machine that is frozen from outside may
+    count none of them by any clock of its own.
+    """
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))

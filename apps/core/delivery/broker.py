@@ -1,4 +1,4 @@
-"""What the broker holds, and who listens to it: waiting wake-ups, and workers that answer."""
+"""Ask the broker: how many wake-ups wait in it, and how many workers answer."""
 
 from typing import Any
 
@@ -6,13 +6,14 @@ from celery import current_app
 
 from apps.core.states import Priority
 
-QUEUE = "notifications"
-#: Seconds that workers are given to answer. All of it passes: nobody knows how many there are.
+#: The wake-ups of deliveries, and all other tasks.
+QUEUE, HOUSEKEEPING = "notifications", "housekeeping"
+#: Seconds for which workers may answer. The question always takes that long.
 PING_S = 1.0
 
 
-def waiting() -> dict[Priority, int]:
-    """The number of tasks that wait in the queue, by priority.
+def waiting(queue: str = QUEUE) -> dict[Priority, int]:
+    """Return the number of tasks that wait in a queue, by priority.
 
     The Redis transport keeps one list for each priority step, so the length of the queue's own
     list counts the first step only.
@@ -20,15 +21,15 @@ def waiting() -> dict[Priority, int]:
     with current_app.connection_for_read() as connection:
         channel: Any = connection.default_channel
         return {
-            priority: channel.client.llen(channel._q_for_pri(QUEUE, priority))
+            priority: channel.client.llen(channel._q_for_pri(queue, priority))
             for priority in Priority
         }
 
 
 def workers_online() -> int:
-    """How many workers answer within PING_S; asked by a worker, it is one of them.
+    """Return how many workers answer within PING_S, including the one that asks.
 
-    It is the worker's main process that answers, whatever its pool is busy with.
+    A worker's main process answers, even if its pool is busy.
     """
     with current_app.connection_for_read() as connection:
         inspect = current_app.control.inspect(timeout=PING_S, connection=connection)

@@ -1,4 +1,4 @@
-"""When a delivery is tried again. Pure: everything it depends on is passed in."""
+"""Compute when a delivery is tried again. Pure functions."""
 
 import random
 from datetime import datetime, timedelta
@@ -8,7 +8,7 @@ from apps.core.exceptions import DeliveryError, ThrottledError
 FIRST_DELAY = timedelta(seconds=5)
 LONGEST_DELAY = timedelta(minutes=30)
 THROTTLED_DELAY = timedelta(seconds=2)
-#: Up to here a delivery stays due, for the fast sweep; beyond, it waits for the slow one.
+#: Up to this delay a delivery stays due for the 15-second sweep; a longer one is "retrying".
 QUICK = timedelta(minutes=5)
 
 
@@ -20,7 +20,7 @@ def next_attempt_at(
     give_up_at: datetime,
     jitter: random.Random | None = None,
 ) -> datetime | None:
-    """The time of the attempt after number `attempt`, or None where it would be too late.
+    """Return the time of the attempt after number `attempt`, or None if that is too late.
 
     Exponential back-off with full jitter
     (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/), from a first

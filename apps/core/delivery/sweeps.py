@@ -1,7 +1,7 @@
-"""What finds the work that nobody is doing: the rows are the queue, and these read them.
+"""Sweeps: find due deliveries that no worker has, and settle those whose worker was lost.
 
-Any number of them may run at once. Each move is a conditional UPDATE, and waking a worker twice
-for one delivery is harmless.
+The rows are the queue. Any number of sweeps may run at once: each move is a conditional UPDATE, and
+waking a worker twice for one delivery is harmless.
 """
 
 import logging
@@ -25,30 +25,30 @@ from apps.core.models.delivery import DeliveryQuerySet
 from apps.core.states import FINISHED, Channel, DeliveryState, LogEvent, Priority
 
 from . import broker, transitions, waiting_slots
-from .waiting_slots import Line
+from .waiting_slots import Pool
 
 logger = logging.getLogger(__name__)
 
 #: Wake-ups that may wait in the broker at one priority before the sweep adds no more.
 WINDOW = 2000
-#: How long a wake-up is given before the sweep takes it for lost; longer while others wait in the
-#: broker before it.
+#: How old a wake-up may become before the sweep takes it for lost.
 PATIENCE = timedelta(seconds=10)
+#: The same while other wake-ups of its priority wait in the broker before it.
 BUSY_PATIENCE = timedelta(minutes=5)
-#: How long a delivery waits for a stopped channel before another stands in, where one can.
+#: How long a delivery waits for a stopped channel before the fallback channel takes over.
 HELD = timedelta(minutes=2)
 CHUNK = 500
-#: Among how many, for each place, the next one in a line is picked.
-FEW = 8
+#: For each free slot, how many of the first deliveries the next one is picked from.
+CANDIDATES = 8
 
 
 def due() -> list[Delivery]:
-    """The deliveries for which a worker is to be woken now, most urgent and oldest first.
+    """Return the deliveries for which to wake a worker now, most urgent and oldest first.
 
-    Recovers first what a lost worker held and what nobody knew the outcome of. A backlog stays
-    in the database: the broker gets no more than WINDOW wake-ups at each priority.
+    First settle what a lost worker held and what is overdue as unknown. A backlog stays in the
+    database: the broker gets no more than WINDOW wake-ups at each priority.
     """
-    # Before any are handed over: the one that tries the channel again must be left.
+    # Chosen before the hand-over, which must leave them: they probe their channel.
     probes = _probes()
     stand_ins = [*_expire_leases(), *_settle_unknown(), *_hand_over(probes)]
     waiting = broker.waiting()
@@ -58,43 +58,40 @@ def due() -> list[Delivery]:
     return stand_ins + rows
 
 
-def next_in(line: Line, places: int) -> list[Delivery]:
-    """So many of those that are due and stand first in a line that is behind.
+def next_in(pool: Pool, count: int) -> list[Delivery]:
+    """Return up to `count` deliveries of the pool's backlog, of its most urgent priority.
 
-    Any of the first few, so that two who look at once seldom wake a worker for the same.
+    They are picked from the first few, so that two workers seldom wake the same one.
     """
-    if not places:
+    if not count:
         return []
     ready = circuit_breaker.running(_ready()).filter(
-        channel=line.channel, priority__in=line.priorities
+        channel=pool.channel, priority__in=pool.priorities
     )
-    first = list(ready.order_by("priority", "next_attempt_at")[: places * FEW])
+    first = list(ready.order_by("priority", "next_attempt_at")[: count * CANDIDATES])
     alike = [row for row in first if row.priority == first[0].priority]
-    return random.sample(alike, min(places, len(alike)))
+    return random.sample(alike, min(count, len(alike)))
 
 
 def retry() -> int:
     """Make due again what was refused for now and has waited out a back-off of minutes.
 
-    Returns how many those are; `due` wakes workers for them, at the pace that the broker takes.
+    Return how many rows. `due` wakes their workers, at the pace that the broker takes.
     """
     waiting = Delivery.objects.filter(state=DeliveryState.RETRYING, next_attempt_at__lte=Now())
     return waiting.move(DeliveryState.DUE, enqueued_at=None)
 
 
 def cleanup_logs() -> int:
-    """Delete the log of deliveries that finished before the retention; returns how many lines.
+    """Delete log entries and events older than the retention; return the number of entries.
 
-    With it go the providers' events of that age.
-
-    In chunks, so that no transaction is long. A delivery that is not finished keeps every line.
+    A delivery that is not finished keeps its log. Rows go in chunks, to keep transactions short.
     """
     old = NotificationDeliveryLog.objects.filter(
         delivery__state__in=FINISHED,
         delivery__finished_at__lt=Now() - conf.log_retention(),
     )
-    reported = ProviderEvent.objects.filter(received_at__lt=Now() - conf.log_retention())
-    _delete(reported)
+    _delete(ProviderEvent.objects.filter(received_at__lt=Now() - conf.log_retention()))
     return _delete(old)
 
 
@@ -111,19 +108,21 @@ def _expire_leases() -> Iterator[Delivery]:
     )
     expired = Delivery.objects.filter(state=DeliveryState.SENDING, lease_until__lt=Now())
     for delivery in expired.annotate(called=Exists(called)).order_by("lease_until")[:WINDOW]:
-        yield from _each(delivery, partial(transitions.abandoned, called=delivery.called))
+        yield from _settle(
+            delivery, partial(transitions.record_lost_worker, called=delivery.called)
+        )
 
 
 def _settle_unknown() -> Iterator[Delivery]:
     overdue = Delivery.objects.filter(state=DeliveryState.UNKNOWN, next_attempt_at__lte=Now())
     for delivery in overdue.order_by("next_attempt_at")[:WINDOW]:
-        yield from _each(delivery, transitions.settled_by_policy)
+        yield from _settle(delivery, transitions.settle_unknown)
 
 
-def _each(delivery: Delivery, settle: Callable[[Delivery], Delivery | None]) -> Iterator[Delivery]:
-    """The stand-in of one row, if it has one. A row that fails must not stop the others."""
+def _settle(delivery: Delivery, move: Callable[[Delivery], Delivery | None]) -> Iterator[Delivery]:
+    """Yield the row's stand-in, if it has one. A row that fails must not stop the others."""
     try:
-        stand_in = settle(delivery)
+        stand_in = move(delivery)
     except DatabaseError:
         logger.exception("delivery not swept id=%s", delivery.pk)
         return
@@ -132,28 +131,28 @@ def _each(delivery: Delivery, settle: Callable[[Delivery], Delivery | None]) -> 
 
 
 def _due(priority: Priority, waiting: int) -> list[Delivery]:
-    # While wake-ups wait, they are being worked off: a row that had one is not taken for lost.
+    # While wake-ups wait in the broker, workers are busy: an old wake-up is not a lost one.
     patience = BUSY_PATIENCE if waiting else PATIENCE
-    left_to_others, left_alone = _lines(priority)
-    lost = Q(enqueued_at=None) | Q(enqueued_at__lt=Now() - patience) | Q(channel__in=left_alone)
+    moving, stranded = _backlogs(priority)
+    lost = Q(enqueued_at=None) | Q(enqueued_at__lt=Now() - patience) | Q(channel__in=stranded)
     return list(
         circuit_breaker.running(_ready())
         .filter(lost, priority=priority)
-        .exclude(channel__in=left_to_others)
+        .exclude(channel__in=moving)
         .order_by(F("enqueued_at").asc(nulls_first=True), "next_attempt_at")[
             : max(0, WINDOW - waiting)
         ]
     )
 
 
-def _lines(priority: Priority) -> tuple[list[Channel], list[Channel]]:
-    """The channels whose line at this priority is behind: those in which somebody waits, who will
-    see to the rows, and those of which nobody is left.
-    """
-    found = {channel: waiting_slots.line_of(channel, priority).look() for channel in Channel}
-    moving = [channel for channel, line in found.items() if line.is_moving]
-    alone = [channel for channel, line in found.items() if line.is_behind and not line.is_moving]
-    return moving, alone
+def _backlogs(priority: Priority) -> tuple[list[Channel], list[Channel]]:
+    """Return the channels with a backlog that workers are on, and those whose workers are gone."""
+    found = {channel: waiting_slots.pool_of(channel, priority).look() for channel in Channel}
+    moving = [channel for channel, pool in found.items() if pool.is_moving]
+    stranded = [
+        channel for channel, pool in found.items() if pool.has_backlog and not pool.is_moving
+    ]
+    return moving, stranded
 
 
 def _ready() -> DeliveryQuerySet:
@@ -161,7 +160,7 @@ def _ready() -> DeliveryQuerySet:
 
 
 def _probes() -> list[Delivery]:
-    """For each stopped channel whose time has come, the delivery that has waited longest."""
+    """Return, for each stopped channel whose probe is due, the delivery that has waited longest."""
     channels = ChannelStop.objects.filter(probe_at__lte=Now()).values_list("channel", flat=True)
     ready = circuit_breaker.spared(_ready()).order_by("next_attempt_at")
     waiting = (ready.filter(channel=channel).first() for channel in channels)
@@ -169,13 +168,13 @@ def _probes() -> list[Delivery]:
 
 
 def _hand_over(probes: list[Delivery]) -> Iterator[Delivery]:
-    """What rests on a channel that has stood still for long goes by the one that stands in."""
+    """Skip what has waited HELD for a stopped channel, if another can carry it; yield stand-ins."""
     for stop in ChannelStop.objects.filter(cause=StopCause.PROVIDER, since__lt=Now() - HELD):
-        resting = [p for p in Priority if routing.fallback(p) not in (None, stop.channel)]
+        replaceable = [p for p in Priority if routing.fallback(p) not in (None, stop.channel)]
         reason = f"{stop.get_channel_display().lower()}s are stopped: {stop.reason}"[:300]
-        held = _ready().filter(channel=stop.channel, priority__in=resting)
+        held = _ready().filter(channel=stop.channel, priority__in=replaceable)
         for delivery in held.exclude(pk__in=[row.pk for row in probes])[:WINDOW]:
-            yield from _each(delivery, partial(transitions.held_too_long, reason=reason))
+            yield from _settle(delivery, partial(transitions.hand_over, reason=reason))
 
 
 def _mark_enqueued(rows: list[Delivery]) -> None:

@@ -1,15 +1,16 @@
-"""How an attempt's outcome is written down: the delivery's row and a line of its log, as one.
+"""Every move of a delivery: its row, the log entry that says why, and its money, as one.
 
-Every move names the attempt it speaks of. A worker that comes too late, when the delivery has
-been claimed again, leaves a line in the log and moves nothing; only that the provider took the
-message counts even then.
+A move names the attempt that it speaks of. A worker that comes too late, after another attempt has
+begun, leaves a log entry and moves nothing; only its acceptance counts even then.
 """
 
-from datetime import datetime, timedelta
+from collections.abc import Collection
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -18,176 +19,282 @@ from apps.core.exceptions import (
     AmbiguousError,
     ChannelUnavailableError,
     DeliveryError,
+    NotCalled,
+    NotSendable,
+    PermanentError,
     ThrottledError,
     TransientError,
 )
 from apps.core.guards import sms_budget
 from apps.core.message import routing
 from apps.core.models import Delivery, NotificationDeliveryLog
-from apps.core.providers.base import Receipt
+from apps.core.providers.base import Acceptance
 from apps.core.redaction import storable
-from apps.core.states import OPEN, RESENDABLE, Channel, DeliveryState, LogEvent, Priority
+from apps.core.states import (
+    OPEN,
+    RESENDABLE,
+    UNKNOWN_EVENTS,
+    Channel,
+    DeliveryState,
+    LogEvent,
+    LogSource,
+    Priority,
+)
 
 from . import retry
 
-#: Failures before a delivery is given up, however late it is.
-FEWEST_TRIES = 3
-#: How often the policy sends one delivery of unknown outcome again.
-MOST_RESENDS = 3
-#: What the policy says of its doing in the log, and what a later end must not hide.
-BY_POLICY = "no word from the provider; it may arrive twice"
-MAY_HAVE_ARRIVED = " (an earlier attempt may have arrived)"
-#: Of a worker that was lost: whether the provider may have the message.
-AFTER_CALL, BEFORE_CALL = "after the call had begun", "before the call"
+#: A delivery gets at least so many tries, however late the first one was.
+MIN_TRIES = 3
+#: The policy resends one delivery of unknown outcome at most so often.
+MAX_RESENDS = 3
+
+Outcome = Acceptance | DeliveryError | NotCalled
 
 
-def accepted(delivery: Delivery, receipt: Receipt) -> None:
-    """The provider took it."""
+def record(
+    delivery: Delivery,
+    event: LogEvent,
+    *,
+    to: DeliveryState | None = None,
+    source: LogSource = LogSource.WORKER,
+    attempt: int | None = None,
+    only_from: Collection[DeliveryState] | None = None,
+    row: dict[str, Any] | None = None,
+    entry: dict[str, Any] | None = None,
+    is_logged_if_late: bool = True,
+    is_refunded: bool = False,
+    price_usd: Decimal | None = None,
+) -> bool:
+    """Move the delivery to a state, write the log entry, and settle the money, in one transaction.
+
+    `to` None only logs. `attempt` is the attempt that the entry speaks of, by default the present
+    one; `only_from` narrows the states that the move may start from; `row` and `entry` are further
+    columns. `is_refunded` gives the reservation back if the row moved; `price_usd` replaces it.
+    Return whether the row moved.
+    """
+    with transaction.atomic():
+        moved = to is not None and _move(delivery, to, only_from, row or {})
+        if to is None or moved or is_logged_if_late:
+            number = delivery.attempts if attempt is None else attempt
+            NotificationDeliveryLog.objects.create(
+                delivery=delivery, attempt=number, event=event, source=source, **(entry or {})
+            )
+        if price_usd is not None:
+            sms_budget.settle(delivery, price_usd)
+        elif moved and is_refunded:
+            sms_budget.release(delivery)
+    return moved
+
+
+def _move(
+    delivery: Delivery,
+    to: DeliveryState,
+    only_from: Collection[DeliveryState] | None,
+    row: dict[str, Any],
+) -> bool:
+    this = Delivery.objects.filter(pk=delivery.pk, attempts=delivery.attempts)
+    if only_from is not None:
+        this = this.filter(state__in=only_from)
+    return bool(this.move(to, **row))
+
+
+def record_calling(delivery: Delivery, provider: str) -> None:
+    """Announce the call. Once this is committed, a lost worker leaves the outcome unknown."""
+    record(delivery, LogEvent.CALLING, entry={"provider": provider})
+
+
+def record_outcome(delivery: Delivery, outcome: Outcome) -> Delivery | None:
+    """Write down how the present attempt ended; return the delivery that stands in, if one does."""
+    match outcome:
+        case Acceptance():
+            _record_acceptance(delivery, outcome)
+        case NotCalled():
+            _give_back(delivery, outcome)
+        case AmbiguousError():
+            _record_unknown(delivery, LogEvent.AMBIGUOUS, LogSource.WORKER, _words(outcome))
+        case NotSendable():
+            return _end(delivery, DeliveryState.SKIPPED, LogEvent.SKIPPED, outcome)
+        case PermanentError():
+            return _end(delivery, DeliveryState.REJECTED, LogEvent.PERMANENT, outcome)
+        case ChannelUnavailableError():
+            # The channel is stopped and its deliveries wait; that costs this one no try.
+            _wait(delivery, timezone.now(), LogEvent.TRANSIENT, _words(outcome), failed=0)
+        case TransientError():
+            return _postpone(delivery, outcome)
+        case _:
+            raise outcome
+    return None
+
+
+def _record_acceptance(delivery: Delivery, acceptance: Acceptance) -> None:
     # A reply that the columns cannot hold must not undo what the provider did.
     ids = {
-        "provider": receipt.provider[:32],
-        "provider_message_id": storable(receipt.message_id, 128),
+        "provider": acceptance.provider[:32],
+        "provider_message_id": storable(acceptance.message_id, 128),
     }
-    row = ids | {"reason": ""}
+    row = _ended(ids | {"reason": ""})
     with transaction.atomic():
-        if not _finish(delivery, DeliveryState.ACCEPTED, LogEvent.ACCEPTED, row=row, line=ids):
-            # Good news counts whenever it comes, as that of a report does: whoever has claimed it
-            # since then need not call, if they have not yet.
+        # An event that came first has settled the row, and says more than the answer.
+        if not record(
+            delivery,
+            LogEvent.ACCEPTED,
+            to=DeliveryState.ACCEPTED,
+            only_from=OPEN,
+            row=row,
+            entry=ids,
+        ):
+            # A later attempt that has not called yet need not call.
             later = Delivery.objects.filter(pk=delivery.pk, attempts__gt=delivery.attempts)
-            later.filter(state__in=OPEN).move(DeliveryState.ACCEPTED, **_ended(row))
+            later.filter(state__in=OPEN).move(DeliveryState.ACCEPTED, **row)
 
 
-def refused(delivery: Delivery, error: DeliveryError) -> Delivery | None:
-    """The provider will never take it; returns the delivery that stands in for it, if one does."""
-    return _stop(delivery, DeliveryState.REJECTED, LogEvent.PERMANENT, error)
+def _give_back(delivery: Delivery, reason: NotCalled) -> None:
+    """Make the delivery due again, as if no worker had claimed it: its provider was not called."""
+    row = {
+        "next_attempt_at": Now(),
+        "enqueued_at": None,
+        "lease_until": None,
+    }
+    # The sweep may have found the lease expired, and the outcome unknown. It is known.
+    only_from = (DeliveryState.SENDING, DeliveryState.UNKNOWN)
+    with transaction.atomic():
+        if reason.is_announced:
+            entry = {"detail": str(reason)}
+            record(
+                delivery,
+                LogEvent.NOT_CALLED,
+                to=DeliveryState.DUE,
+                only_from=only_from,
+                row=row,
+                entry=entry,
+            )
+        else:
+            _move(delivery, DeliveryState.DUE, only_from[:1], row)
+        sms_budget.release(delivery)
 
 
-def skipped(delivery: Delivery, error: DeliveryError) -> Delivery | None:
-    """We will not send it; returns the delivery that stands in for it, if one does."""
-    return _stop(delivery, DeliveryState.SKIPPED, LogEvent.SKIPPED, error)
-
-
-def postponed(delivery: Delivery, error: TransientError) -> Delivery | None:
-    """The provider did not take it: try again later, or stop where the horizon is over.
-
-    Returns the delivery that stands in for a stopped one, if one does.
-    """
-    if isinstance(error, ChannelUnavailableError):
-        # The channel is stopped: the delivery is due, and held until it runs again. It is not to
-        # pay for that with an attempt.
-        _wait(delivery, timezone.now(), LogEvent.TRANSIENT, _words(error), failed=0)
-        return None
+def _postpone(delivery: Delivery, error: TransientError) -> Delivery | None:
     at = _next_attempt_at(delivery, error)
     if at is None:
-        return _stop(delivery, DeliveryState.EXHAUSTED, LogEvent.TRANSIENT, error)
+        return _end(delivery, DeliveryState.EXHAUSTED, LogEvent.TRANSIENT, error)
     in_time = timezone.now() < _gives_up_at(delivery)
-    # Being told to slow down says nothing about the message: it costs no attempt, in its time.
+    # Being told to slow down says nothing about the message: in time, it costs no try.
     failed = 0 if isinstance(error, ThrottledError) and in_time else 1
     _wait(delivery, at, LogEvent.TRANSIENT, _words(error), failed=failed)
     return None
 
 
-def held_too_long(delivery: Delivery, reason: str) -> Delivery | None:
-    """Its channel is stopped, and another can carry it; returns the delivery that stands in."""
-    with transaction.atomic():
-        return stand_in(delivery) if withdrawn(delivery, reason) else None
+def record_lost_worker(delivery: Delivery, *, called: bool) -> Delivery | None:
+    """Take the delivery from a worker whose lease ran out.
 
-
-def withdrawn(delivery: Delivery, reason: str) -> bool:
-    """It is not to be sent any more; False where it is no longer due: a worker has it, or had."""
-    with transaction.atomic():
-        moved = _this(delivery, state=DeliveryState.DUE).move(
-            DeliveryState.SKIPPED, finished_at=Now(), next_attempt_at=None, reason=reason
-        )
-        if moved:
-            log(delivery, LogEvent.SKIPPED, detail=reason)
-    return bool(moved)
-
-
-def given_back(delivery: Delivery) -> None:
-    """Its turn did not come: it is due again as if nobody had taken it."""
-    with transaction.atomic():
-        moved = _this(delivery, state=DeliveryState.SENDING).move(
-            DeliveryState.DUE, next_attempt_at=Now(), enqueued_at=None, lease_until=None
-        )
-        if moved:
-            sms_budget.release(delivery)
-
-
-def unknown(delivery: Delivery, error: AmbiguousError) -> None:
-    """Nobody knows whether the provider took it: wait, and let the policy decide."""
-    _set_unknown(delivery, LogEvent.AMBIGUOUS, _words(error))
-
-
-def abandoned(delivery: Delivery, *, called: bool) -> Delivery | None:
-    """The worker's lease ran out. Had it called the provider, nobody knows; else it is due again.
-
-    Returns the delivery that stands in for a stopped one, if one does.
+    If the worker had announced its call, the outcome is unknown; else the delivery is tried again.
+    Return the delivery that stands in if this one has had its tries.
     """
     if called:
-        _set_unknown(delivery, LogEvent.LEASE_EXPIRED, {"detail": AFTER_CALL})
+        _record_unknown(delivery, LogEvent.LOST_AFTER_CALL, LogSource.SWEEP, {})
         return None
     at = _next_attempt_at(delivery, None)
     if at is None:
         error = TransientError("its workers were lost before they called the provider")
-        return _stop(delivery, DeliveryState.EXHAUSTED, LogEvent.LEASE_EXPIRED, error)
-    _wait(delivery, at, LogEvent.LEASE_EXPIRED, {"detail": BEFORE_CALL}, failed=1)
+        return _end(
+            delivery,
+            DeliveryState.EXHAUSTED,
+            LogEvent.LOST_BEFORE_CALL,
+            error,
+            source=LogSource.SWEEP,
+        )
+    _wait(delivery, at, LogEvent.LOST_BEFORE_CALL, {}, failed=1, source=LogSource.SWEEP)
     return None
 
 
-def settled_by_policy(delivery: Delivery) -> Delivery | None:
-    """The deadline of an unknown delivery has passed: send it again, or leave it for a person.
+def settle_unknown(delivery: Delivery) -> Delivery | None:
+    """Apply the policy to an unknown delivery whose deadline has passed: resend, or leave it.
 
-    It is not sent again for ever: a provider that takes each message and never says so would
-    repeat it as often. Returns the delivery that stands in for one that is left, if one does.
+    A resend is bounded: a provider that accepts each message and never says so would repeat it for
+    ever. Return the delivery that stands in for one that is left.
     """
-    resend = _may_resend(delivery)
-    # One that another sweep has left for a person is unknown still, and has no deadline any more.
-    this = _this(delivery, state=DeliveryState.UNKNOWN, next_attempt_at__isnull=False)
+    # Another sweep may have left it for a person: still unknown, without a deadline.
+    this = Delivery.objects.filter(
+        pk=delivery.pk,
+        attempts=delivery.attempts,
+        state=DeliveryState.UNKNOWN,
+        next_attempt_at__isnull=False,
+    )
     with transaction.atomic():
-        if resend:
-            moved = this.move(DeliveryState.DUE, next_attempt_at=Now(), enqueued_at=None)
-        else:
-            moved = this.update(next_attempt_at=None)
-        if not moved:
+        if not this.update(next_attempt_at=None):
             return None
-        if resend:
-            log(delivery, LogEvent.RESEND, detail=BY_POLICY)
+        if _may_resend(delivery):
+            record(
+                delivery,
+                LogEvent.RESEND,
+                to=DeliveryState.DUE,
+                source=LogSource.SWEEP,
+                row={"next_attempt_at": Now(), "enqueued_at": None},
+            )
             return None
-        log(delivery, LogEvent.LEFT, detail="no word from the provider")
-        return stand_in(delivery)
+        record(delivery, LogEvent.LEFT, source=LogSource.SWEEP)
+        return open_stand_in(delivery, source=LogSource.SWEEP)
 
 
-def sent_again(delivery: Delivery, by: str) -> bool:
-    """A person has it sent again, from now and with a horizon of its own; False where it moved."""
+def skip_due(delivery: Delivery, reason: str) -> bool:
+    """Skip a due delivery. Return False if it is no longer due: a worker has it, or had."""
+    return record(
+        delivery,
+        LogEvent.SKIPPED,
+        to=DeliveryState.SKIPPED,
+        source=LogSource.SWEEP,
+        only_from=(DeliveryState.DUE,),
+        row={"finished_at": Now(), "next_attempt_at": None, "reason": reason},
+        entry={"detail": reason},
+        is_logged_if_late=False,
+    )
+
+
+def hand_over(delivery: Delivery, reason: str) -> Delivery | None:
+    """Skip a due delivery of a stopped channel; return the one that stands in on another."""
     with transaction.atomic():
-        moved = _this(delivery, state__in=RESENDABLE).move(
-            DeliveryState.DUE,
-            due_at=Now(),
-            next_attempt_at=Now(),
-            enqueued_at=None,
-            finished_at=None,
-            failures=0,
-            reason="",
-        )
-        if moved:
-            log(delivery, LogEvent.RESEND, detail=f"by {by}")
-    return bool(moved)
+        if not skip_due(delivery, reason):
+            return None
+        return open_stand_in(delivery, source=LogSource.SWEEP)
 
 
-def found_arrived(delivery: Delivery, by: str) -> bool:
-    """A person knows that an unknown delivery arrived; False where it is unknown no more."""
-    with transaction.atomic():
-        moved = _this(delivery, state=DeliveryState.UNKNOWN).move(
-            DeliveryState.ACCEPTED, finished_at=Now(), next_attempt_at=None
-        )
-        if moved:
-            log(delivery, LogEvent.ACCEPTED, detail=f"by the word of {by}")
-    return bool(moved)
+def resend(delivery: Delivery, by: str) -> bool:
+    """Send again by a person's word, with a new retry horizon. Return False if it has moved on."""
+    return record(
+        delivery,
+        LogEvent.RESEND,
+        to=DeliveryState.DUE,
+        source=LogSource.PERSON,
+        only_from=RESENDABLE,
+        row={
+            "due_at": Now(),
+            "next_attempt_at": Now(),
+            "enqueued_at": None,
+            "finished_at": None,
+            "failures": 0,
+            "reason": "",
+        },
+        entry={"detail": f"by {by}"},
+        is_logged_if_late=False,
+    )
 
 
-def stand_in(delivery: Delivery) -> Delivery | None:
-    """Where this was the only way out of the house, open another; returns that delivery."""
+def confirm_arrival(delivery: Delivery, by: str) -> bool:
+    """Accept an unknown delivery by a person's word. Return False if it is no longer unknown."""
+    return record(
+        delivery,
+        LogEvent.ACCEPTED,
+        to=DeliveryState.ACCEPTED,
+        source=LogSource.PERSON,
+        only_from=(DeliveryState.UNKNOWN,),
+        row={"finished_at": Now(), "next_attempt_at": None},
+        entry={"detail": f"by {by}"},
+        is_logged_if_late=False,
+    )
+
+
+def open_stand_in(delivery: Delivery, *, source: LogSource = LogSource.WORKER) -> Delivery | None:
+    """Open a delivery on the fallback channel if this one was the only way out; return it."""
     channel = routing.fallback(Priority(delivery.priority))
     if channel is None or delivery.channel == channel:
         return None
@@ -198,110 +305,108 @@ def stand_in(delivery: Delivery) -> Delivery | None:
     )
     if not created:
         return None
-    log(delivery, LogEvent.FALLBACK, detail=f"to {channel.label.lower()}")
+    record(
+        delivery, LogEvent.FALLBACK, source=source, entry={"detail": f"to {channel.label.lower()}"}
+    )
     return instead
 
 
-def log(delivery: Delivery, event: LogEvent, **values: Any) -> None:
-    """Add a line to the delivery's story."""
-    NotificationDeliveryLog.objects.create(
-        delivery=delivery, attempt=delivery.attempts, event=event, **values
-    )
-
-
-def _was_unknown(delivery: Delivery) -> bool:
-    """Whether the provider may have the message from an attempt before this one."""
+def may_have_arrived(delivery: Delivery) -> bool:
+    """Return whether the provider may have the message from an attempt before the present one."""
     if delivery.attempts < 2:
         return False
-    earlier = delivery.log.filter(attempt__lt=delivery.attempts)
-    lost = Q(event=LogEvent.LEASE_EXPIRED, detail=AFTER_CALL)
-    return earlier.filter(Q(event=LogEvent.AMBIGUOUS) | lost).exists()
+    earlier = delivery.log.filter(attempt__lt=delivery.attempts, event__in=UNKNOWN_EVENTS)
+    return earlier.exists()
 
 
 def _may_resend(delivery: Delivery) -> bool:
     channel, priority = Channel(delivery.channel), Priority(delivery.priority)
     in_time = timezone.now() < _gives_up_at(delivery)
-    by_policy = delivery.log.filter(event=LogEvent.RESEND, detail=BY_POLICY)
-    return conf.resends_unknown(channel, priority) and in_time and by_policy.count() < MOST_RESENDS
+    by_policy = delivery.log.filter(event=LogEvent.RESEND, source=LogSource.SWEEP)
+    return conf.resends_unknown(channel, priority) and in_time and by_policy.count() < MAX_RESENDS
 
 
-def _this(delivery: Delivery, **where: Any) -> Any:
-    return Delivery.objects.filter(pk=delivery.pk, attempts=delivery.attempts, **where)
-
-
-def _finish(
+def _end(
     delivery: Delivery,
     state: DeliveryState,
     event: LogEvent,
+    error: DeliveryError,
     *,
-    row: dict[str, Any],
-    line: dict[str, Any],
-) -> bool:
+    source: LogSource = LogSource.WORKER,
+) -> Delivery | None:
+    words = _words(error)
     with transaction.atomic():
-        # Not what the provider's report has settled meanwhile, which says more than its answer.
-        moved = _this(delivery, state__in=OPEN).move(state, **_ended(row))
-        log(delivery, event, **line)
-    return bool(moved)
+        reason = words["detail"][:250]
+        if may_have_arrived(delivery):
+            reason += " (an earlier attempt may have arrived)"
+        if not record(
+            delivery,
+            event,
+            to=state,
+            source=source,
+            only_from=OPEN,
+            row=_ended({"reason": reason}),
+            entry=words,
+            is_refunded=True,
+        ):
+            return None
+        return open_stand_in(delivery, source=source)
 
 
 def _ended(row: dict[str, Any]) -> dict[str, Any]:
     return {"finished_at": Now(), "next_attempt_at": None, "lease_until": None, **row}
 
 
-def _stop(
-    delivery: Delivery, state: DeliveryState, event: LogEvent, error: DeliveryError
-) -> Delivery | None:
-    words = _words(error)
-    with transaction.atomic():
-        reason = words["detail"][:250] + (MAY_HAVE_ARRIVED if _was_unknown(delivery) else "")
-        if not _finish(delivery, state, event, row={"reason": reason}, line=words):
-            return None
-        instead = stand_in(delivery)
-        sms_budget.release(delivery)
-    return instead
-
-
 def _wait(
-    delivery: Delivery, at: datetime, event: LogEvent, line: dict[str, str], *, failed: int
+    delivery: Delivery,
+    at: datetime,
+    event: LogEvent,
+    entry: dict[str, str],
+    *,
+    failed: int,
+    source: LogSource = LogSource.WORKER,
 ) -> None:
-    quick = at - timezone.now() <= retry.QUICK
-    # A refusal that comes late ends the doubt, and nothing that was decided meanwhile.
-    open_ones = (DeliveryState.SENDING, DeliveryState.UNKNOWN)
-    with transaction.atomic():
-        moved = _this(delivery, state__in=open_ones).move(
-            DeliveryState.DUE if quick else DeliveryState.RETRYING,
-            failures=F("failures") + failed,
-            next_attempt_at=at,
-            enqueued_at=None,
-            lease_until=None,
-            reason=line["detail"][:300],
-        )
-        log(delivery, event, **line)
-        if moved:
-            sms_budget.release(delivery)
+    is_quick = at - timezone.now() <= retry.QUICK
+    record(
+        delivery,
+        event,
+        to=DeliveryState.DUE if is_quick else DeliveryState.RETRYING,
+        source=source,
+        # A refusal that comes late ends the doubt, and undoes nothing that was decided meanwhile.
+        only_from=(DeliveryState.SENDING, DeliveryState.UNKNOWN),
+        row={
+            "failures": F("failures") + failed,
+            "next_attempt_at": at,
+            "enqueued_at": None,
+            "lease_until": None,
+            "reason": entry.get("detail", event.label)[:300],
+        },
+        entry=entry,
+        is_refunded=True,
+    )
 
 
-def _set_unknown(delivery: Delivery, event: LogEvent, line: dict[str, str]) -> None:
-    with transaction.atomic():
-        _this(delivery).move(
-            DeliveryState.UNKNOWN,
-            next_attempt_at=Now() + _deadline(delivery),
-            lease_until=None,
-        )
-        log(delivery, event, **line)
-
-
-def _deadline(delivery: Delivery) -> timedelta:
-    return conf.unknown_deadline(Channel(delivery.channel), Priority(delivery.priority))
+def _record_unknown(
+    delivery: Delivery, event: LogEvent, source: LogSource, entry: dict[str, str]
+) -> None:
+    deadline = conf.unknown_deadline(Channel(delivery.channel), Priority(delivery.priority))
+    record(
+        delivery,
+        event,
+        to=DeliveryState.UNKNOWN,
+        source=source,
+        row={"next_attempt_at": Now() + deadline, "lease_until": None},
+        entry=entry,
+    )
 
 
 def _next_attempt_at(delivery: Delivery, error: DeliveryError | None) -> datetime | None:
-    """None where its horizon is over, and it has had its tries."""
+    """Return None if the retry horizon is over and the delivery has had its tries."""
     at = retry.next_attempt_at(
         delivery.failures + 1, error, timezone.now(), give_up_at=_gives_up_at(delivery)
     )
-    if at is None and delivery.failures < FEWEST_TRIES:
-        # Its whole horizon may have passed before anybody could try.
+    if at is None and delivery.failures < MIN_TRIES:
+        # An outage may have outlasted the whole horizon.
         return timezone.now() + retry.FIRST_DELAY
     return at
 

@@ -1,14 +1,13 @@
-"""The line before each channel's limiter: so many processes wait there, and no more.
+"""Waiting slots: how many processes may wait for one channel's rate limiter at the same time.
 
-A process that waits for its turn can do nothing else. With a backlog of text messages each would
-come to wait for one, and e-mail would stand still behind them though its own pace has room. So
-whoever finds the line full goes on to other work: the delivery stays due in the database, the line
-is marked as *behind*, and whoever leaves it, with a turn or without, wakes the next ones from
-there. So a backlog needs no wake-up for each delivery, and has none. Urgent and high priorities
-have a line of their own.
+A process that waits for the limiter can do nothing else. Without a bound, a backlog of text
+messages would occupy every process, and no e-mail could be sent. So a worker takes a waiting slot
+first. If all slots are in use, the worker leaves its delivery due in the database, marks the pool
+as having a *backlog*, and does other work. A worker that releases its slot while there is a backlog
+wakes workers for the next deliveries, so a backlog needs no wake-up for each delivery.
 
-Redis keeps the lines for all workers of all hosts, each change in one script: nobody can go away
-between the moment at which somebody else was the last to leave and that at which they looked.
+Urgent and high priorities have a pool of their own on each channel. Redis keeps the pools for all
+hosts, and each change is one script, so a release cannot miss a backlog that is marked meanwhile.
 """
 
 import logging
@@ -24,22 +23,23 @@ from apps.core.states import Channel, Priority
 
 logger = logging.getLogger(__name__)
 
-#: One who waits for each so many messages a second: it takes a process less than 100 ms to be
-#: woken, claim its delivery and put it into words, and its turn is given that much ahead.
-FOR_EACH_PER_S = 10.0
-#: Milliseconds after which the place of a worker that was lost is free, and one that is kept for a
-#: worker that was woken and does not come.
-PLACE_MS, KEPT_MS = 3_000, 5_000
-#: Milliseconds for which a line is taken to be behind after the last sign of it: longer than it
-#: takes the sweep to notice that nobody waits in it any more.
-BEHIND_MS = 60_000
+#: One slot for each so many messages a second. A worker needs less than 100 ms to start, claim and
+#: compose, and the limiter gives its rate slots that much ahead.
+RATE_PER_SLOT = 10.0
+#: Milliseconds after which the slot of a lost worker is free again.
+SLOT_MS = 3_000
+#: Milliseconds for which a slot is reserved for a worker that was woken.
+RESERVED_MS = 5_000
+#: Milliseconds for which a pool counts as having a backlog after the last sign of one: longer than
+#: the sweep needs to notice that no worker waits in it any more.
+BACKLOG_MS = 60_000
 
-_JOIN = """
+_ACQUIRE = """
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
-local is_kept = redis.call('ZSCORE', KEYS[1], ARGV[1])
-if not is_kept and redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[2]) then
+local is_reserved = redis.call('ZSCORE', KEYS[1], ARGV[1])
+if not is_reserved and redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[2]) then
   redis.call('SET', KEYS[2], '1', 'PX', ARGV[4])
   return 0
 end
@@ -47,14 +47,14 @@ redis.call('ZADD', KEYS[1], now + ARGV[3], ARGV[1])
 return 1
 """
 
-_KEEP = """
+_RESERVE = """
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 redis.call('SET', KEYS[2], '1', 'PX', ARGV[1])
 for number = 3, #ARGV do redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[number]) end
 """
 
-#: Whether deliveries may be due for which nobody was woken, and how many wait or are about to.
+#: Returns whether there is a backlog, and how many slots are in use or reserved.
 _LOOK = """
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
@@ -62,8 +62,8 @@ redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
 return {redis.call('EXISTS', KEYS[2]), redis.call('ZCARD', KEYS[1])}
 """
 
-#: How many are to be woken: as many as there are places, where the line is behind.
-_LEAVE = """
+#: Returns how many workers to wake: one for each free slot if there is a backlog.
+_RELEASE = """
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 redis.call('ZREM', KEYS[1], ARGV[1])
@@ -73,8 +73,8 @@ return math.max(0, ARGV[2] - redis.call('ZCARD', KEYS[1]))
 """
 
 
-class Line(NamedTuple):
-    """One of a channel's two lines."""
+class Pool(NamedTuple):
+    """One of a channel's two pools of waiting slots."""
 
     channel: Channel
     goes_first: bool
@@ -84,71 +84,70 @@ class Line(NamedTuple):
         return [each for each in Priority if rate_limit.goes_first(each) == self.goes_first]
 
     @property
-    def places(self) -> int:
-        return max(1, math.ceil(rate_limit.rate(self.channel) / FOR_EACH_PER_S))
+    def size(self) -> int:
+        return max(1, math.ceil(rate_limit.rate(self.channel) / RATE_PER_SLOT))
 
     @property
     def keys(self) -> tuple[str, str]:
-        prefix = f"rs:line:{self.channel}:{'first' if self.goes_first else 'others'}"
-        return f"{prefix}:places", f"{prefix}:behind"
+        prefix = f"rs:slots:{self.channel}:{'first' if self.goes_first else 'others'}"
+        return f"{prefix}:used", f"{prefix}:backlog"
 
-    def look(self) -> "State":
-        """How it stands; raises RedisError."""
-        is_behind, present = rate_limit.client().eval(_LOOK, 2, *self.keys)
-        return State(bool(is_behind), is_moving=bool(is_behind and present))
+    def look(self) -> "PoolState":
+        """Return the pool's state; raise RedisError."""
+        has_backlog, used = rate_limit.client().eval(_LOOK, 2, *self.keys)
+        return PoolState(bool(has_backlog), is_moving=bool(has_backlog and used))
 
-    def keep(self, deliveries: Iterable[UUID]) -> None:
-        """It is behind, and workers are being woken for these of it; raises RedisError."""
+    def reserve(self, deliveries: Iterable[UUID]) -> None:
+        """Mark a backlog, and reserve slots for these deliveries' workers; raise RedisError."""
         names = [str(pk) for pk in deliveries]
-        rate_limit.client().eval(_KEEP, 2, *self.keys, BEHIND_MS, KEPT_MS, *names)
+        rate_limit.client().eval(_RESERVE, 2, *self.keys, BACKLOG_MS, RESERVED_MS, *names)
 
 
-class State(NamedTuple):
-    """Whether deliveries may be due in a line for which nobody was woken, and whether somebody
-    waits in it, or is about to, who will find what was committed before this was asked.
-    """
+class PoolState(NamedTuple):
+    """What Redis says of a pool."""
 
-    is_behind: bool
+    #: Deliveries may be due for which no worker was woken.
+    has_backlog: bool
+    #: There is a backlog and a worker with a slot, which will wake the next ones.
     is_moving: bool
 
 
-class Place:
-    """A place in a line, under the name of its delivery, until it is left."""
+class WaitingSlot:
+    """A slot in a pool, under the name of its delivery, until it is released."""
 
-    def __init__(self, line: Line, delivery: UUID) -> None:
-        self.line = line
+    def __init__(self, pool: Pool, delivery: UUID) -> None:
+        self.pool = pool
         self._name = str(delivery)
-        self._is_left = False
+        self._is_released = False
 
-    def leave(self) -> int:
-        """Let others wait; how many of them are to be woken. None the second time."""
-        if self._is_left:
+    def release(self) -> int:
+        """Release the slot, once. Return how many workers to wake for the backlog."""
+        if self._is_released:
             return 0
-        self._is_left = True
-        line = self.line
+        self._is_released = True
+        pool = self.pool
         try:
-            return int(rate_limit.client().eval(_LEAVE, 2, *line.keys, self._name, line.places))
+            return int(rate_limit.client().eval(_RELEASE, 2, *pool.keys, self._name, pool.size))
         except redis.RedisError as error:
-            logger.warning("line not left, its place ends by itself: %s", error)
+            logger.warning("waiting slot not released, it expires by itself: %s", error)
             return 0
 
-    def take(self) -> bool:
-        """Whether there is room. Where Redis cannot say, there is: the pace is kept elsewhere."""
-        line = self.line
-        arguments = (self._name, line.places, PLACE_MS, BEHIND_MS)
+    def acquire(self) -> bool:
+        """Take a slot if one is free. Return True if Redis fails: the rate limit holds anyway."""
+        pool = self.pool
+        arguments = (self._name, pool.size, SLOT_MS, BACKLOG_MS)
         try:
-            return bool(rate_limit.client().eval(_JOIN, 2, *line.keys, *arguments))
+            return bool(rate_limit.client().eval(_ACQUIRE, 2, *pool.keys, *arguments))
         except redis.RedisError as error:
-            logger.warning("line not joined, going on without: %s", error)
+            logger.warning("no waiting slot asked for, going on without: %s", error)
             return True
 
 
-def line_of(channel: Channel, priority: Priority) -> Line:
-    """The line in which a delivery of that priority waits."""
-    return Line(channel, rate_limit.goes_first(priority))
+def pool_of(channel: Channel, priority: Priority) -> Pool:
+    return Pool(channel, rate_limit.goes_first(priority))
 
 
-def join(line: Line, delivery: UUID) -> Place | None:
-    """A place in the line; None where it is full, and then somebody else wakes who was due."""
-    place = Place(line, delivery)
-    return place if place.take() else None
+def acquire(pool: Pool, delivery: UUID) -> WaitingSlot | None:
+    """Return a waiting slot for the delivery, or None if all are in use."""
+    slot = WaitingSlot(pool, delivery)
+    return slot if slot.acquire() else None

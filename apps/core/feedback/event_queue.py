@@ -1,4 +1,4 @@
-"""The events that come by a queue: the same way in as by the webhook, pulled instead of pushed."""
+"""Read SNS's messages from the SQS queue: pulled instead of pushed to the webhook."""
 
 import logging
 import time
@@ -10,45 +10,46 @@ from apps.core.models import Delivery
 from apps.core.providers import sqs
 from apps.core.states import Via
 
-from . import inbound
-from .sns_envelope import Refused, Unavailable
+from . import sns_messages
+from .sns_envelope import TryAgainLater, UntrustedMessage
 
 logger = logging.getLogger(__name__)
 
-#: Seconds after which a turn ends though the queue has more: the next one goes on.
+#: Seconds after which a turn ends although the queue has more. The next turn continues.
 TURN_S = 20.0
 
 
 def drain(queue_url: str) -> list[Delivery]:
-    """Store and apply what waits in the queue, each message deleted once it is committed.
+    """Store and apply the queue's messages; delete each once it is committed.
 
-    Returns the deliveries that stand in for those which ended. What is not to be believed is left
-    to the queue, whose dead letters keep it for a person to look at. Never raises for the queue;
-    raises what the database raises.
+    Return the deliveries that stand in for those that ended. A message that is not trusted stays,
+    and the queue moves it to its dead letters. Errors of the queue are logged, never raised;
+    errors of the database are raised.
     """
     stand_ins: list[Delivery] = []
     until = time.monotonic() + TURN_S
-    # Each message that is received and not deleted counts against it: without a database, none is.
+    # SQS counts each receipt of a message. Receive none if the database is down.
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
     try:
         for message in sqs.receive(queue_url):
-            if _is_stored(message, stand_ins):
+            if _receive(message, stand_ins):
                 sqs.delete(queue_url, message)
             if time.monotonic() > until:
                 break
-    except (DeliveryError, Unavailable) as error:
+    except (DeliveryError, TryAgainLater) as error:
         logger.warning("event queue not read on, the next turn tries again: %s", error)
     return stand_ins
 
 
-def _is_stored(message: sqs.QueuedMessage, stand_ins: list[Delivery]) -> bool:
+def _receive(message: sqs.QueuedMessage, stand_ins: list[Delivery]) -> bool:
+    """Apply the message; return whether it may be deleted."""
     try:
         # A queue keeps messages for days.
-        stand_ins += inbound.take(message.body.encode(), Via.QUEUE, oldest=None)
-    except inbound.Replayed:
+        stand_ins += sns_messages.receive(message.body.encode(), Via.QUEUE, oldest=None)
+    except sns_messages.AlreadyStored:
         return True
-    except Refused as error:
+    except UntrustedMessage as error:
         logger.warning("message of the event queue refused: %s", error)
         return False
     except (DataError, IntegrityError):

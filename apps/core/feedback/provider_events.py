@@ -1,8 +1,8 @@
-"""What the providers report, applied to the rows it speaks of.
+"""Apply the providers' events to the deliveries that they are about.
 
-Reports come late, twice, out of order, before the call that they speak of has returned, or about
-messages that are not ours. Each is kept once. What it says moves its delivery forward by rank and
-never back, with the row locked, so that two reports at once are one after the other.
+Events come late, twice, out of order, before the call has returned, or about messages that are not
+ours. Each is kept once. It moves its delivery forward by rank and never back. The row is locked, so
+two events at once are applied one after the other.
 """
 
 import hashlib
@@ -16,19 +16,19 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from apps.core.delivery import transitions
-from apps.core.guards import sms_budget, suppressions
+from apps.core.guards import suppressions
 from apps.core.models import Delivery, NotificationDeliveryLog, ProviderEvent
 from apps.core.redaction import storable
-from apps.core.states import Channel, DeliveryState, EventKind, LogEvent
+from apps.core.states import Channel, DeliveryState, EventKind, LogEvent, LogSource
 
 logger = logging.getLogger(__name__)
 
-#: How long a report may wait for its delivery: a call that it overtook has returned long before.
-#: What nobody claims then is about somebody else's message, and an account may have many of those.
+#: How long an event may wait for its delivery: a call that it overtook returns long before. An
+#: account may have many events of messages that are not ours.
 MATCH_WITHIN = timedelta(hours=1)
 CHUNK = 500
 
-#: What a report makes of its delivery. A delay is of a message that the provider has taken.
+#: The state that an event gives its delivery. A delay is about an accepted message.
 STATES: dict[EventKind, DeliveryState] = {
     EventKind.SENT: DeliveryState.ACCEPTED,
     EventKind.DELAYED: DeliveryState.ACCEPTED,
@@ -37,7 +37,7 @@ STATES: dict[EventKind, DeliveryState] = {
     EventKind.BOUNCED: DeliveryState.BOUNCED,
     EventKind.COMPLAINED: DeliveryState.COMPLAINED,
 }
-LINES: dict[EventKind, LogEvent] = {
+LOG_EVENTS: dict[EventKind, LogEvent] = {
     EventKind.SENT: LogEvent.ACCEPTED,
     EventKind.DELAYED: LogEvent.DELAYED,
     EventKind.DELIVERED: LogEvent.DELIVERED,
@@ -45,7 +45,7 @@ LINES: dict[EventKind, LogEvent] = {
     EventKind.BOUNCED: LogEvent.BOUNCED,
     EventKind.COMPLAINED: LogEvent.COMPLAINED,
 }
-#: How much each line of the log says of its attempt: less after more is late news.
+#: How final a log entry is for its attempt. An event of no higher rank is late news.
 RANKS: dict[str, int] = {
     LogEvent.ACCEPTED: 1,
     LogEvent.DELIVERED: 2,
@@ -53,30 +53,30 @@ RANKS: dict[str, int] = {
     LogEvent.BOUNCED: 3,
     LogEvent.COMPLAINED: 4,
 }
-#: The provider's own good word: from here on it has the message.
+#: Kinds that are good news: the provider has the message.
 _GOOD = {EventKind.SENT, EventKind.DELAYED, EventKind.DELIVERED}
 
 
 def fingerprint(*parts: object) -> str:
-    """One value for what is said, whatever envelope it came in."""
+    """Return one value for what an event says, independent of its envelope."""
     return hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest()
 
 
-def receive(reports: Iterable[ProviderEvent]) -> list[Delivery]:
-    """Keep each report, once, and apply it to its delivery: all of them, or none.
+def receive(events: Iterable[ProviderEvent]) -> list[Delivery]:
+    """Store each event once and apply it to its delivery: all of them, or none.
 
-    Returns the deliveries that stand in for those which ended. Raises nothing for a report that
-    fits no delivery: `match_waiting` tries again.
+    Return the deliveries that stand in for those that ended. An event that matches no delivery is
+    kept, and `match_waiting` tries it again.
     """
     with transaction.atomic():
-        stand_ins = [_apply(kept) for report in reports if (kept := _kept(report))]
+        stand_ins = [_apply(stored) for event in events if (stored := _store(event))]
     return [row for row in stand_ins if row]
 
 
 def match_waiting() -> list[Delivery]:
-    """Apply the reports that came before their delivery's row said which message it is.
+    """Apply the events that came before their delivery's row had the message ID.
 
-    Returns the deliveries that stand in for those which ended. A report that fails stops no other.
+    Return the deliveries that stand in for those that ended. An event that fails stops no other.
     """
     waiting = ProviderEvent.objects.filter(delivery=None, received_at__gt=Now() - MATCH_WITHIN)
     messages = dict(
@@ -86,16 +86,16 @@ def match_waiting() -> list[Delivery]:
     for pk in _ours(messages):
         try:
             with transaction.atomic():
-                # Another may have matched it meanwhile.
-                if report := _unmatched().filter(pk=pk).first():
-                    stand_ins.append(_apply(report))
+                # Another worker may have matched it meanwhile.
+                if event := _unmatched().filter(pk=pk).first():
+                    stand_ins.append(_apply(event))
         except DatabaseError:
-            logger.exception("report not matched id=%s", pk)
+            logger.exception("event not matched id=%s", pk)
     return [row for row in stand_ins if row]
 
 
 def _ours(messages: dict[int, str]) -> list[int]:
-    """The reports, by their keys, whose message is one of ours by now."""
+    """Return the keys of the events whose message ID a delivery has by now."""
     ids = list(set(messages.values()))
     known: set[str] = set()
     for start in range(0, len(ids), CHUNK):
@@ -108,109 +108,111 @@ def _unmatched() -> QuerySet[ProviderEvent]:
     return ProviderEvent.objects.select_for_update().filter(delivery=None)
 
 
-def _kept(report: ProviderEvent) -> ProviderEvent | None:
-    """The report as a row, locked; None where the same was said, and applied, before."""
-    report.code, report.detail = storable(report.code, 64), storable(report.detail, 500)
-    ProviderEvent.objects.bulk_create([report], ignore_conflicts=True)
-    row = _unmatched().filter(fingerprint=report.fingerprint).first()
-    if row and row.delivery_ref is None and report.delivery_ref:
-        # The same was said before, without our tags.
-        row.delivery_ref, row.attempt = report.delivery_ref, report.attempt
+def _store(event: ProviderEvent) -> ProviderEvent | None:
+    """Return the event as a locked row, or None if it was applied before."""
+    event.code, event.detail = storable(event.code, 64), storable(event.detail, 500)
+    ProviderEvent.objects.bulk_create([event], ignore_conflicts=True)
+    row = _unmatched().filter(fingerprint=event.fingerprint).first()
+    if row and row.delivery_ref is None and event.delivery_ref:
+        # The same event came before without our tags.
+        row.delivery_ref, row.attempt = event.delivery_ref, event.attempt
         row.save(update_fields=["delivery_ref", "attempt"])
     return row
 
 
-def _apply(report: ProviderEvent) -> Delivery | None:
-    delivery = _delivery(report)
+def _apply(event: ProviderEvent) -> Delivery | None:
+    """Log the event, settle its price, and move its delivery if that is news; return a stand-in."""
+    delivery = _delivery_of(event)
     if delivery is None:
-        logger.info("report fits no delivery yet id=%s kind=%s", report.pk, report.kind)
+        logger.info("event matches no delivery yet id=%s kind=%s", event.pk, event.kind)
         return None
-    report.delivery = delivery
-    report.save(update_fields=["delivery"])
-    kind = EventKind(report.kind)
-    attempt = _attempt_of(report, delivery)
+    event.delivery = delivery
+    event.save(update_fields=["delivery"])
+    kind = EventKind(event.kind)
+    attempt = _attempt_of(event, delivery)
     is_delay = kind == EventKind.DELAYED
-    late = RANKS[LogEvent.ACCEPTED if is_delay else LINES[kind]] <= _known(delivery, attempt)
-    if late and kind == EventKind.SENT:
+    rank = RANKS[LogEvent.ACCEPTED if is_delay else LOG_EVENTS[kind]]
+    is_late = rank <= _known_rank(delivery, attempt)
+    if is_late and kind == EventKind.SENT:
         return None
-    if is_delay and not late:
-        # The first word that the provider has it.
-        _line(delivery, attempt, report, LogEvent.ACCEPTED)
-    _line(delivery, attempt, report, LINES[kind], code=report.code, detail=report.detail)
-    suppressions.after(report, Channel(delivery.channel))
-    if report.price_usd is not None and attempt == delivery.attempts:
-        sms_budget.settle(delivery, report.price_usd)
-    if late or _is_overtaken(delivery, attempt, kind):
-        return None
-    return _move(delivery, attempt, report)
+    suppressions.suppress_after(event, Channel(delivery.channel))
+    if is_delay and not is_late:
+        # The first news that the provider accepted it.
+        _record(event, delivery, attempt, LogEvent.ACCEPTED)
+    is_news = not is_late and not _is_overtaken(delivery, attempt, kind)
+    moved = _record(event, delivery, attempt, LOG_EVENTS[kind], is_news=is_news, says_why=True)
+    ended = STATES[kind] in (DeliveryState.REJECTED, DeliveryState.BOUNCED)
+    if moved and ended:
+        return transitions.open_stand_in(delivery, source=LogSource.EVENT)
+    return None
 
 
-def _delivery(report: ProviderEvent) -> Delivery | None:
-    """The row that the report speaks of, locked: by our own id, else by the provider's."""
+def _delivery_of(event: ProviderEvent) -> Delivery | None:
+    """Return the event's delivery, locked: found by our own ID, else by the provider's."""
     rows = Delivery.objects.select_for_update()
-    ours = rows.filter(pk=report.delivery_ref).first() if report.delivery_ref else None
-    if ours or not report.provider_message_id:
+    ours = rows.filter(pk=event.delivery_ref).first() if event.delivery_ref else None
+    if ours or not event.provider_message_id:
         return ours
-    return rows.filter(provider_message_id=report.provider_message_id).first()
+    return rows.filter(provider_message_id=event.provider_message_id).first()
 
 
-def _attempt_of(report: ProviderEvent, delivery: Delivery) -> int:
-    """By our tag, else the attempt whose answer gave the message its id."""
-    if report.attempt is not None:
-        return report.attempt
-    lines = delivery.log.filter(provider_message_id=report.provider_message_id)
-    answered = lines.order_by("id").values_list("attempt", flat=True).first()
+def _attempt_of(event: ProviderEvent, delivery: Delivery) -> int:
+    """Return the attempt of our tag, else the one whose answer had the message ID."""
+    if event.attempt is not None:
+        return event.attempt
+    entries = delivery.log.filter(provider_message_id=event.provider_message_id)
+    answered = entries.order_by("id").values_list("attempt", flat=True).first()
     return delivery.attempts if answered is None else answered
 
 
-def _known(delivery: Delivery, attempt: int) -> int:
-    """The rank of what the log says of this attempt already."""
-    said = NotificationDeliveryLog.objects.filter(delivery=delivery, attempt=attempt)
-    return max((RANKS.get(event, 0) for event in said.values_list("event", flat=True)), default=0)
+def _known_rank(delivery: Delivery, attempt: int) -> int:
+    """Return the highest rank in the log of this attempt."""
+    known = NotificationDeliveryLog.objects.filter(delivery=delivery, attempt=attempt)
+    return max((RANKS.get(event, 0) for event in known.values_list("event", flat=True)), default=0)
 
 
 def _is_overtaken(delivery: Delivery, attempt: int, kind: EventKind) -> bool:
-    """Whether bad news of one attempt must not end a later one, which has begun already."""
-    good = kind in _GOOD or kind == EventKind.COMPLAINED
-    if attempt >= delivery.attempts or good:
+    """Return whether bad news of one attempt must not end a later attempt."""
+    is_good = kind in _GOOD or kind == EventKind.COMPLAINED
+    if attempt >= delivery.attempts or is_good:
         return False
     if delivery.state in (DeliveryState.DUE, DeliveryState.RETRYING):
         return False
     if delivery.state in (DeliveryState.SENDING, DeliveryState.UNKNOWN):
         return True
-    # What was skipped, or refused, has nothing to lose.
+    # A later attempt that was skipped or refused has nothing to lose.
     later = delivery.log.filter(attempt__gt=attempt)
     refused = later.filter(event__in=[LogEvent.TRANSIENT, LogEvent.PERMANENT]).values("attempt")
     return later.filter(event=LogEvent.CALLING).exclude(attempt__in=refused).exists()
 
 
-def _line(
+def _record(
+    event: ProviderEvent,
     delivery: Delivery,
     attempt: int,
-    report: ProviderEvent,
-    event: LogEvent,
+    log_event: LogEvent,
     *,
-    code: str = "",
-    detail: str = "",
-) -> None:
-    NotificationDeliveryLog.objects.create(
-        delivery=delivery,
-        attempt=attempt,
-        event=event,
-        provider=report.provider,
-        provider_message_id=report.provider_message_id,
-        code=code,
-        detail=detail or "the provider's report",
-    )
-
-
-def _move(delivery: Delivery, attempt: int, report: ProviderEvent) -> Delivery | None:
-    state = STATES[EventKind(report.kind)]
-    values: dict[str, Any] = {"finished_at": Now(), "next_attempt_at": None, "lease_until": None}
-    values["reason"] = "" if report.kind in _GOOD else report.detail[:300]
+    is_news: bool = False,
+    says_why: bool = False,
+) -> bool:
+    """Log what the event says, and move the delivery if it is news; return whether it moved."""
+    ids = {"provider": event.provider, "provider_message_id": event.provider_message_id}
+    row: dict[str, Any] = {
+        "finished_at": Now(),
+        "next_attempt_at": None,
+        "lease_until": None,
+        "reason": "" if event.kind in _GOOD else event.detail[:300],
+    }
     if attempt == delivery.attempts or not delivery.provider_message_id:
-        values["provider"] = report.provider
-        values["provider_message_id"] = report.provider_message_id
-    moved = Delivery.objects.filter(pk=delivery.pk).move(state, **values)
-    ended = state in (DeliveryState.REJECTED, DeliveryState.BOUNCED)
-    return transitions.stand_in(delivery) if moved and ended else None
+        row |= ids
+    is_priced = says_why and attempt == delivery.attempts
+    return transitions.record(
+        delivery,
+        log_event,
+        to=STATES[EventKind(event.kind)] if is_news else None,
+        source=LogSource.EVENT,
+        attempt=attempt,
+        row=row,
+        entry=ids | ({"code": event.code, "detail": event.detail} if says_why else {}),
+        price_usd=event.price_usd if is_priced else None,
+    )

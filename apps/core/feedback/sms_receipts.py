@@ -1,8 +1,7 @@
-"""What became of the text messages: SNS's delivery-status log, read and told as reports.
+"""Read the SMS receipts of SNS's delivery-status log and apply them as events.
 
-The shape is that of https://docs.aws.amazon.com/sns/latest/dg/sms_stats_cloudwatch.html. The log
-names the message by the id that the call was answered with, and by nothing of ours: a text whose
-call was never answered cannot be found in it.
+The shape is that of https://docs.aws.amazon.com/sns/latest/dg/sms_stats_cloudwatch.html. A receipt
+has SNS's message ID and no ID of ours. It cannot be matched if the call was never answered.
 """
 
 import logging
@@ -17,10 +16,10 @@ from django.db import DataError, IntegrityError
 from django.utils import timezone
 from pydantic import BaseModel, Field, StringConstraints, ValidationError
 
-from apps.core.guards import suppressions
 from apps.core.models import Delivery, Mark, ProviderEvent
 from apps.core.providers import delivery_logs
-from apps.core.states import EventKind, Via
+from apps.core.providers.aws.simulator import SIMULATED
+from apps.core.states import EventCause, EventKind, Via
 
 from . import provider_events
 from .provider_events import fingerprint
@@ -28,16 +27,17 @@ from .provider_events import fingerprint
 logger = logging.getLogger(__name__)
 
 PROVIDER = "sns"
-#: What is read at the first time, and read again at each next: entries may come into a log group
+#: How far back the first turn reads, and how much each later turn reads again: receipts may come
 #: late and out of order.
 FIRST_READ = timedelta(hours=72)
 OVERLAP = timedelta(minutes=30)
-#: Seconds after which a turn ends though there is more: the next one goes on.
+#: Seconds after which a turn ends although there is more. The next turn continues.
 TURN_S = 20.0
 BATCH = 200
-#: The answers that say that another message to the number would fare no better.
-_FOR_GOOD = (suppressions.OPTED_OUT, "invalid phone number", "blocked list", "blocked sms")
-#: Undocumented, and seen: the account's own monthly limit at AWS.
+#: SNS's words, in lower case, for a number that no text will reach.
+_LASTING = ("invalid phone number", "blocked list", "blocked sms")
+_OPTED_OUT = "opted out"
+#: Not documented, but seen: the account's own monthly limit at AWS.
 _NO_QUOTA = "no quota left"
 
 Word = Annotated[str, StringConstraints(min_length=1, max_length=500)]
@@ -59,77 +59,103 @@ class _Delivery(BaseModel):
     price: Annotated[Decimal, Field(ge=0, lt=1000)] | None = Field(None, alias="priceInUSD")
 
 
-class _Line(BaseModel):
+class _Receipt(BaseModel):
     notification: _Notification
     delivery: _Delivery
     status: Word
 
 
 def read() -> list[Delivery]:
-    """Read what is new in both log groups and apply it.
+    """Read and apply the new receipts of both log groups.
 
-    Returns the deliveries that stand in for those which ended. Raises DeliveryError
-    where AWS cannot be asked; the next call reads on from where this one came to.
+    Return the deliveries that stand in for those that ended. Raise DeliveryError if AWS cannot be
+    asked; the next call continues where this one ended.
     """
     group = settings.SMS_DELIVERY_LOG_GROUP
     return [*_read(group), *_read(f"{group}/Failure")]
 
 
 def _read(group: str) -> list[Delivery]:
-    mark = Mark.objects.filter(name=group).first()
-    since = mark.at - OVERLAP if mark else timezone.now() - FIRST_READ
     until = time.monotonic() + TURN_S
+    reached = _start(group)
     stand_ins: list[Delivery] = []
-    for batch in _batches(delivery_logs.read(group, since)):
-        for report in _new(batch):
-            stand_ins += _applied(report)
-        newest = min(max(entry.at for entry in batch), timezone.now())
-        Mark.objects.update_or_create(name=group, defaults={"at": max(newest, since)})
+    for batch in _batches(delivery_logs.read(group, reached)):
+        for event in _new_events(batch):
+            stand_ins += _apply(event)
+        newest = max((entry.at for entry in batch), default=reached)
+        reached = max(reached, min(newest, timezone.now()))
         if time.monotonic() > until:
-            break
+            _advance(_cut(group), reached)
+            return stand_ins
+    _advance(group, reached)
+    Mark.objects.filter(name=_cut(group)).delete()
     return stand_ins
 
 
-def _batches(entries: Iterator[delivery_logs.Entry]) -> Iterator[list[delivery_logs.Entry]]:
-    batch: list[delivery_logs.Entry] = []
-    for entry in entries:
-        batch.append(entry)
-        if len(batch) == BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+def _batches(pages: Iterator[list[delivery_logs.Entry]]) -> Iterator[list[delivery_logs.Entry]]:
+    """Yield the entries in batches; an empty page is an empty batch, so that time is looked at."""
+    for page in pages:
+        for start in range(0, max(len(page), 1), BATCH):
+            yield page[start : start + BATCH]
 
 
-def _new(entries: list[delivery_logs.Entry]) -> list[ProviderEvent]:
-    reports = {report.fingerprint: report for entry in entries if (report := parsed(entry.text))}
-    known = ProviderEvent.objects.filter(fingerprint__in=reports)
+def _start(group: str) -> datetime:
+    """Return the time to read from: where a cut turn ended, else before the mark."""
+    marks = dict(Mark.objects.filter(name__in=[group, _cut(group)]).values_list("name", "at"))
+    if cut := marks.get(_cut(group)):
+        return cut
+    mark = marks.get(group)
+    return mark - OVERLAP if mark else timezone.now() - FIRST_READ
+
+
+def _cut(group: str) -> str:
+    """Return the name of the mark at which a turn was cut; `group` marks complete readings."""
+    return f"{group} cut"
+
+
+def _advance(name: str, at: datetime) -> None:
+    """Move the mark forward, never back: two workers may read at once."""
+    Mark.objects.get_or_create(name=name, defaults={"at": at})
+    Mark.objects.filter(name=name, at__lt=at).update(at=at)
+
+
+def _new_events(entries: list[delivery_logs.Entry]) -> list[ProviderEvent]:
+    events = {event.fingerprint: event for entry in entries if (event := parse(entry.text))}
+    known = ProviderEvent.objects.filter(fingerprint__in=events)
     for each in known.values_list("fingerprint", flat=True):
-        del reports[each]
-    return list(reports.values())
+        del events[each]
+    return list(events.values())
 
 
-def _applied(report: ProviderEvent) -> list[Delivery]:
+def _apply(event: ProviderEvent) -> list[Delivery]:
     try:
-        return provider_events.receive([report])
+        return provider_events.receive([event])
     except (DataError, IntegrityError):
         # It must not stop those after it, now and at each later turn.
-        logger.exception("line of the SMS log cannot be stored")
+        logger.exception("SMS receipt cannot be stored")
         return []
 
 
-def parsed(text: str) -> ProviderEvent | None:
-    """One line of the log as a report, not saved; None for a line that is none."""
+def parse(text: str) -> ProviderEvent | None:
+    """Return one receipt as an event, unsaved; log an error and return None if it is malformed."""
     try:
-        line = _Line.model_validate_json(text)
+        receipt = _Receipt.model_validate_json(text)
     except ValidationError as error:
         where = ".".join(map(str, error.errors()[0]["loc"]))
-        logger.error("line of the SMS log is not understood: %s", where or "no JSON object")
+        logger.error("SMS receipt is not understood: %s", where or "no JSON object")
         return None
-    return _report(line.notification, line.delivery, failed=line.status != "SUCCESS")
+    return _event(receipt.notification, receipt.delivery, failed=receipt.status != "SUCCESS")
 
 
-def _report(notification: _Notification, delivery: _Delivery, *, failed: bool) -> ProviderEvent:
+def _cause(answer: str) -> EventCause:
+    """Return our cause for SNS's words, given in lower case."""
+    if _OPTED_OUT in answer:
+        return EventCause.OPTED_OUT
+    is_lasting = any(words in answer for words in _LASTING)
+    return EventCause.ADDRESS if is_lasting else EventCause.TEMPORARY
+
+
+def _event(notification: _Notification, delivery: _Delivery, *, failed: bool) -> ProviderEvent:
     answer = delivery.answer.lower()
     if _NO_QUOTA in answer:
         logger.error("SNS sends no more texts this month: its own spending limit is reached")
@@ -138,7 +164,8 @@ def _report(notification: _Notification, delivery: _Delivery, *, failed: bool) -
     return ProviderEvent(
         fingerprint=fingerprint(PROVIDER, notification.message_id, kind, delivery.answer),
         kind=kind,
-        permanent=failed and any(words in answer for words in _FOR_GOOD),
+        cause=_cause(answer) if failed else EventCause.NONE,
+        is_simulated=delivery.destination in SIMULATED,
         provider=PROVIDER,
         provider_message_id=notification.message_id,
         recipient=delivery.destination,

@@ -1,8 +1,8 @@
-"""What SNS posts: is it from SNS, and from a topic of ours?
+"""Verify that a message comes from SNS, and from a topic of ours.
 
 The rules are those of
-https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html, made narrower where
-a wider one would let a stranger choose what this process fetches.
+https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html. Some are stricter,
+so that a stranger cannot choose what this process fetches.
 """
 
 import base64
@@ -27,15 +27,15 @@ from django.utils import timezone
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic_core import from_json
 
-#: An SNS message has 256 KiB at most; its envelope, and the escaping of its text, come on top.
-MOST_BYTES = 1024 * 1024
-#: SNS tries an endpoint again for an hour at most; clocks may differ by some minutes.
+#: An SNS message has at most 256 KiB; its envelope and the escaping of its text come on top.
+MAX_BYTES = 1024 * 1024
+#: SNS retries an endpoint for at most an hour; clocks may differ by some minutes.
 OLDEST = timedelta(minutes=75)
 CLOCK_SKEW = timedelta(minutes=5)
 CERTIFICATE_TIMEOUT_S = 5.0
-MOST_CERTIFICATE_BYTES = 64 * 1024
+MAX_CERTIFICATE_BYTES = 64 * 1024
 
-#: What a host answers to whoever is to come again.
+#: Answers that ask the client to try again.
 _LATER = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
 
 _PATH = re.compile(r"/SimpleNotificationService-[0-9A-Za-z]+\.pem")
@@ -54,19 +54,19 @@ _SIGNED = {
 }
 
 
-class Refused(Exception):
-    """The message is not to be believed; the text says why."""
+class UntrustedMessage(Exception):
+    """The message is refused for good; the text says why."""
 
 
-class Unavailable(Exception):
-    """The message could not be checked now: the certificate did not come."""
+class TryAgainLater(Exception):
+    """The message cannot be handled now: SNS did not answer a request of ours."""
 
 
 Word = Annotated[str, StringConstraints(min_length=1, max_length=2048)]
 
 
 class Envelope(BaseModel):
-    """One SNS message, as the documentation has it; unknown fields are left alone."""
+    """One SNS message as documented; unknown fields are ignored."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -83,46 +83,46 @@ class Envelope(BaseModel):
     signature: Word = Field(alias="Signature")
     certificate_url: Word = Field(alias="SigningCertURL")
     token: str = Field("", alias="Token")
-    #: As it came: what is signed is the text itself.
+    #: The fields as they came: the signature is over their text.
     fields: dict[str, Any] = Field(default_factory=dict, exclude=True)
 
 
-def verified(body: bytes, *, oldest: timedelta | None = OLDEST) -> Envelope:
-    """The message in `body`, checked; `oldest` None takes one of any age, as from a queue.
+def verify(body: bytes, *, oldest: timedelta | None = OLDEST) -> Envelope:
+    """Return the message in `body` after all checks; `oldest` None accepts any age.
 
-    Raises Refused for what is not to be believed, also where SNS has no such certificate, and
-    Unavailable where the certificate could not be fetched.
+    Raise UntrustedMessage, also if SNS has no such certificate, or TryAgainLater if the
+    certificate could not be fetched.
     """
-    envelope = _parsed(body)
+    envelope = _parse(body)
     # First, so that a stranger's message makes us fetch nothing.
     if envelope.topic_arn not in settings.AWS_EVENT_TOPIC_ARNS:
-        raise Refused("its topic is not one of ours")
+        raise UntrustedMessage("its topic is not one of ours")
     _check_age(envelope.timestamp, oldest)
     _check_certificate_url(envelope.certificate_url, envelope.topic_arn)
     _check_signature(envelope, _public_key(envelope.certificate_url))
     return envelope
 
 
-def _parsed(body: bytes) -> Envelope:
-    if len(body) > MOST_BYTES:
-        raise Refused("it is too large")
+def _parse(body: bytes) -> Envelope:
+    if len(body) > MAX_BYTES:
+        raise UntrustedMessage("it is too large")
     try:
-        # Not the standard library's: a deep enough nesting brings that one down.
+        # The standard library's parser fails on deep nesting.
         fields = from_json(body)
         return Envelope.model_validate({**fields, "fields": fields})
     except ValidationError as error:
         where = ".".join(map(str, error.errors()[0]["loc"]))
-        raise Refused(f"it is no SNS message: {where}") from error
+        raise UntrustedMessage(f"it is no SNS message: {where}") from error
     except (ValueError, TypeError) as error:
-        raise Refused("it is no JSON object") from error
+        raise UntrustedMessage("it is no JSON object") from error
 
 
 def _check_age(timestamp: datetime, oldest: timedelta | None) -> None:
     age = timezone.now() - timestamp
     if age < -CLOCK_SKEW:
-        raise Refused("it is from the future")
+        raise UntrustedMessage("it is from the future")
     if oldest is not None and age > oldest:
-        raise Refused("it is too old")
+        raise UntrustedMessage("it is too old")
 
 
 def _check_certificate_url(url: str, topic_arn: str) -> None:
@@ -130,14 +130,14 @@ def _check_certificate_url(url: str, topic_arn: str) -> None:
         parts = urlsplit(url)
         origin = f"{parts.scheme}://{parts.netloc}"
     except ValueError as error:
-        raise Refused("its certificate has no address") from error
-    # The topic's own region, and no other host below amazonaws.com: some are anybody's buckets.
+        raise UntrustedMessage("its certificate has no address") from error
+    # Only the topic's own region: other hosts below amazonaws.com may be a stranger's bucket.
     _, partition, _, region, *_ = topic_arn.split(":")
     suffix = "amazonaws.com.cn" if partition == "aws-cn" else "amazonaws.com"
     genuine = origin == f"https://sns.{region}.{suffix}"
     ours = settings.SNS_TRUST_SANDBOX and origin == settings.SANDBOX_URL
     if not (genuine or ours) or not _PATH.fullmatch(parts.path) or parts.query or parts.fragment:
-        raise Refused("its certificate is not at SNS")
+        raise UntrustedMessage("its certificate is not at SNS")
 
 
 def _check_signature(envelope: Envelope, key: rsa.RSAPublicKey) -> None:
@@ -146,7 +146,7 @@ def _check_signature(envelope: Envelope, key: rsa.RSAPublicKey) -> None:
         signature = base64.b64decode(envelope.signature, validate=True)
         key.verify(signature, _signed_text(envelope), padding.PKCS1v15(), algorithm)
     except (binascii.Error, InvalidSignature) as error:
-        raise Refused("its signature is wrong") from error
+        raise UntrustedMessage("its signature is wrong") from error
 
 
 def _signed_text(envelope: Envelope) -> bytes:
@@ -156,50 +156,50 @@ def _signed_text(envelope: Envelope) -> bytes:
 
 
 def _public_key(url: str) -> rsa.RSAPublicKey:
-    certificate = _certificate(url)
+    certificate = _load_certificate(url)
     now, key = timezone.now(), certificate.public_key()
     if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
-        _certificate.cache_clear()
-        raise Unavailable("the certificate of SNS is out of date")
+        _load_certificate.cache_clear()
+        raise TryAgainLater("the certificate of SNS is out of date")
     if not isinstance(key, rsa.RSAPublicKey):
-        raise Refused("its certificate is of another sort")
+        raise UntrustedMessage("its certificate is of another sort")
     return key
 
 
 class _NoRedirects(HTTPRedirectHandler):
-    """An answer must not lead to a host that was not checked."""
+    """Follow no redirect: it may lead to a host that was not checked."""
 
     def redirect_request(self, *_: Any) -> None:
         return None
 
 
-#: Of the threads of one process, so many may wait for a certificate at a time.
+#: How many threads of a process may wait for a certificate at a time.
 _fetches = BoundedSemaphore(2)
 _http = build_opener(_NoRedirects)
-_http_here = build_opener(_NoRedirects, ProxyHandler({}))
+_http_without_proxy = build_opener(_NoRedirects, ProxyHandler({}))
 
 
 @lru_cache(maxsize=16)
-def _certificate(url: str) -> x509.Certificate:
-    """The certificate at an address that was checked; a failure is not remembered."""
+def _load_certificate(url: str) -> x509.Certificate:
+    """Return the certificate at a checked address; failures are not cached."""
     try:
-        return x509.load_pem_x509_certificate(_fetched(url))
+        return x509.load_pem_x509_certificate(_fetch(url))
     except HTTPError as error:
         if error.code < 500 and error.code not in _LATER:
-            raise Refused(f"SNS has no such certificate: {error.code}") from error
-        raise Unavailable(f"the certificate of SNS could not be fetched: {error}") from error
+            raise UntrustedMessage(f"SNS has no such certificate: {error.code}") from error
+        raise TryAgainLater(f"the certificate of SNS could not be fetched: {error}") from error
     except (URLError, HTTPException, OSError, ValueError) as error:
-        # Half a certificate is none, and the next one may be whole.
-        raise Unavailable(f"the certificate of SNS could not be fetched: {error}") from error
+        # Half a certificate: the next answer may be whole.
+        raise TryAgainLater(f"the certificate of SNS could not be fetched: {error}") from error
 
 
-def _fetched(url: str) -> bytes:
-    opener = _http if url.startswith("https:") else _http_here
-    # Whoever knows a topic may make us ask SNS for certificates that it does not have.
+def _fetch(url: str) -> bytes:
+    opener = _http if url.startswith("https:") else _http_without_proxy
+    # A stranger who knows a topic can make us ask SNS for certificates that it does not have.
     if not _fetches.acquire(blocking=False):
-        raise Unavailable("enough certificates are being fetched")
+        raise TryAgainLater("too many certificates are being fetched")
     try:
         with opener.open(url, timeout=CERTIFICATE_TIMEOUT_S) as answer:
-            return bytes(answer.read(MOST_CERTIFICATE_BYTES))
+            return bytes(answer.read(MAX_CERTIFICATE_BYTES))
     finally:
         _fetches.release()

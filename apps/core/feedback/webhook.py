@@ -1,4 +1,4 @@
-"""Where SNS posts what SES reports."""
+"""Answer SNS, which posts the events of SES here."""
 
 import logging
 
@@ -10,8 +10,8 @@ from django.views.decorators.http import require_POST
 from apps.core.delivery import wakeups
 from apps.core.states import Via
 
-from . import inbound
-from .sns_envelope import Refused, Unavailable
+from . import sns_messages
+from .sns_envelope import TryAgainLater, UntrustedMessage
 
 logger = logging.getLogger(__name__)
 
@@ -19,19 +19,19 @@ logger = logging.getLogger(__name__)
 @csrf_exempt
 @require_POST
 def sns(request: HttpRequest) -> HttpResponse:
-    """2xx where the message is stored, 4xx where it is not to be believed, 5xx to have it again.
+    """Answer 2xx if the message is stored, 4xx if it is not trusted, 5xx to have it sent again.
 
     SNS takes a 4xx as final (https://docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html).
     """
     try:
-        stand_ins = inbound.take(request.body, Via.WEBHOOK)
-    except inbound.Replayed:
-        # Not an error: a 4xx would send a message that was stored to the dead letters.
+        stand_ins = sns_messages.receive(request.body, Via.WEBHOOK)
+    except sns_messages.AlreadyStored:
+        # Not an error: after a 4xx, SNS would put a stored message into the dead letters.
         return HttpResponse("known already\n", content_type="text/plain")
-    except Refused as error:
+    except UntrustedMessage as error:
         logger.warning("message to the SNS endpoint refused: %s", error)
         return HttpResponse(f"refused: {error}\n", status=403, content_type="text/plain")
-    except Unavailable as error:
+    except TryAgainLater as error:
         logger.warning("message to the SNS endpoint not checked: %s", error)
         return HttpResponse("try again\n", status=503, content_type="text/plain")
     except DatabaseError as error:

@@ -1,9 +1,9 @@
-"""The breaker of each channel: what concerns the account stops the channel, not the message.
+"""The circuit breaker of each channel: a refusal of the whole account stops the channel.
 
-Wrong credentials or a paused account would refuse every delivery alike. The first refusal stops
-the channel for all workers; the deliveries stay due, and no attempt is made with them. Now and
-then one is let through. Once the provider answers about the message itself, the channel runs
-again and the sweep finds the others.
+With wrong credentials or a paused account, the provider would refuse every delivery. The first
+refusal stops the channel for all workers, and its deliveries stay due. From time to time one
+delivery may pass as a probe. Once the provider answers about the message itself, the channel runs
+again and the sweep finds the other deliveries.
 """
 
 import logging
@@ -29,12 +29,12 @@ LONGEST_PROBE = timedelta(minutes=5)
 
 
 def running(deliveries: DeliveryQuerySet) -> DeliveryQuerySet:
-    """Those of the deliveries whose channel is not stopped for them."""
+    """Return the deliveries whose channel is not stopped for them."""
     return spared(deliveries).filter(~Exists(_stops(StopCause.PROVIDER)))
 
 
 def spared(deliveries: DeliveryQuerySet) -> DeliveryQuerySet:
-    """Those of the deliveries that are not held back for the reputation's sake."""
+    """Return the deliveries that are not held back to protect the reputation."""
     return deliveries.filter(Q(priority=Priority.URGENT) | ~Exists(_stops(StopCause.REPUTATION)))
 
 
@@ -43,9 +43,9 @@ def _stops(cause: StopCause) -> QuerySet[ChannelStop]:
 
 
 def stop(channel: Channel, error: ChannelUnavailableError) -> None:
-    """Stop the channel, or where it is stopped already, note what the provider says now.
+    """Stop the channel; if it is stopped already, keep the provider's newest words.
 
-    Not where the refusal turns out to be about old credentials, and new ones are in place.
+    Do nothing if the refused credentials have been replaced by new ones.
     """
     if any(renewed for _, renewed in channel_refused.send(sender=ChannelStop, channel=channel)):
         logger.warning("channel goes on with new credentials channel=%s: %s", channel, error)
@@ -63,7 +63,7 @@ def stop(channel: Channel, error: ChannelUnavailableError) -> None:
 
 
 def hold_back(channel: Channel, reason: str) -> None:
-    """Stop what is not urgent on the channel, until `resume` is told that the cause is over."""
+    """Hold back what is not urgent on the channel, until `resume`."""
     _, stopped = ChannelStop.objects.update_or_create(
         channel=channel, cause=StopCause.REPUTATION, defaults={"reason": reason}
     )
@@ -71,8 +71,8 @@ def hold_back(channel: Channel, reason: str) -> None:
         logger.error("channel held back channel=%s: %s", channel, reason)
 
 
-def probe(delivery_id: UUID) -> bool:
-    """Whether this delivery may be let through a stopped channel; one may, each time it is time."""
+def take_probe(delivery_id: UUID) -> bool:
+    """Take the channel's probe for this delivery. Return False if no probe is due."""
     channel = Delivery.objects.filter(pk=delivery_id).values("channel")
     due = ChannelStop.objects.filter(channel__in=channel, probe_at__lte=Now()).first()
     if due is None:
@@ -83,7 +83,7 @@ def probe(delivery_id: UUID) -> bool:
 
 
 def resume(channel: Channel, why: str, *, cause: StopCause = StopCause.PROVIDER) -> bool:
-    """Let the channel run again; False where it was not stopped for that cause."""
+    """Let the channel run again. Return False if it was not stopped for that cause."""
     resumed, _ = ChannelStop.objects.filter(channel=channel, cause=cause).delete()
     if resumed:
         logger.warning("channel resumed channel=%s: %s", channel, why)
@@ -91,5 +91,5 @@ def resume(channel: Channel, why: str, *, cause: StopCause = StopCause.PROVIDER)
 
 
 def probe_now(channels: QuerySet[ChannelStop]) -> int:
-    """Let one delivery of each of these channels through as soon as there is one."""
+    """Make the probe of each of these channels due now. Return how many."""
     return channels.filter(cause=StopCause.PROVIDER).update(probe_at=Now())

@@ -1,11 +1,12 @@
-"""The account-wide pace: one limiter for each channel, shared by all workers of all hosts.
+"""The account-wide rate limit: one limiter for each channel, shared by all workers of all hosts.
 
-The generic cell rate algorithm (ITU-T I.371, annex A), kept in Redis as one number, the
-theoretical arrival time of the next message, and moved by one script on Redis's own clock. Idle
-time does not pile up. A message is given its slot a moment ahead: whoever has it writes what must
-be written before the call and then calls at the slot's own time, so that neither a worker that
-wakes late nor a slow database moves the calls together. Nobody holds a place for longer than that
-moment: whoever waits asks again, and a waiting urgent message keeps the others back.
+It is the generic cell rate algorithm (ITU-T I.371, annex A). Redis keeps one number, the
+theoretical arrival time of the next message, and one script moves it, on Redis's own clock. Idle
+time gives no credit.
+
+A worker is given its rate slot a moment ahead. It writes what must be written before the call, and
+calls at the slot's time. So neither a worker that wakes late nor a slow database bunches the calls.
+A worker that is given no slot asks again, and a waiting urgent message keeps the others back.
 """
 
 import logging
@@ -17,16 +18,17 @@ from typing import Any, NamedTuple
 import redis
 from django.conf import settings
 
+from apps.core import redis_client
 from apps.core.states import Channel, Priority
 
 logger = logging.getLogger(__name__)
 
-#: Seconds that one message waits for its turn before it is given back.
+#: Seconds for which a worker waits for a rate slot before it gives the delivery back.
 PATIENCE_S = 8.0
-#: The share of the limit that slots are given at. From its slot to the provider one message takes
-#: longer than the next: without some room, a second would now and then hold one too many.
+#: The share of the limit that is used. Messages take different times from their slots to the
+#: provider: without some room, a second would sometimes hold one call too many.
 USED = 0.98
-#: Seconds that a slot is given ahead.
+#: Seconds by which a slot is given ahead.
 LEAD_S = 0.1
 #: Seconds after its slot's time by which a call may still begin.
 LATE_S = 0.02
@@ -37,15 +39,15 @@ URGENT_HOLDS_MS = 250
 #: After a throttle answer the pace is halved, down to an eighth, and restored after so long.
 SLOW_FOR_S = 60
 SLOWEST = 8
-#: Seconds for which a Redis that fails is asked again, and nothing sent, before a process goes by
-#: itself: after what the account sent last, there must be a second between.
+#: Seconds for which a process keeps asking a Redis that fails, and sends nothing, before it limits
+#: itself: at least a second must lie between its first call and the account's last one.
 GRACE_S = 2.0
-#: Seconds for which a Redis that still fails is then left alone.
+#: Seconds until a process that limits itself asks Redis again.
 REST_S = 1.0
-#: Seconds for which the first one that is back holds the channel: others may not be back yet, and
-#: what they send in that time Redis has not counted.
+#: Seconds for which the first process that reaches Redis again holds the channel. Other processes
+#: may still limit themselves, and Redis has not counted their messages.
 RETURN_S = 1.0
-#: Milliseconds after a throttle answer in which others say the same thing of the same moment.
+#: Milliseconds after a throttle answer in which further ones count as the same.
 ONE_ANSWER_MS = 1000
 
 _TAKE = """
@@ -86,26 +88,24 @@ return factor
 
 
 class Slot(NamedTuple):
-    """When a message may go, on this process's monotonic clock, in seconds."""
+    """The time of one call, in seconds of this process's monotonic clock."""
 
     at: float
 
-    def kept(self) -> bool:
-        """Return when the time has come; False, at once, where it has passed by too much.
+    def wait(self) -> bool:
+        """Sleep until the slot's time. Return False if the process is too late for it.
 
-        Whoever comes late goes in somebody else's time: it must ask for another slot.
+        A late call would use another message's slot, so the caller must request a new one.
         """
-        early = self.at - time.monotonic()
-        time.sleep(max(0.0, early))
-        return early > -LATE_S
+        time.sleep(max(0.0, self.at - time.monotonic()))
+        return time.monotonic() <= self.at + LATE_S
 
 
-def turn(channel: Channel, priority: Priority, *, weight: int = 1) -> Slot | None:
-    """Wait until the account's pace gives this message its slot; None where that takes too long.
+def wait_for_slot(channel: Channel, priority: Priority, *, weight: int = 1) -> Slot | None:
+    """Wait for a rate slot and return it, at most LEAD_S ahead; return None after PATIENCE_S.
 
-    The slot begins LEAD_S later at most. `weight` is what the channel's limit counts: 1 for an
-    e-mail, the parts of a text message. Urgent and high priorities go before the others, whoever
-    came first.
+    `weight` is what the channel's limit counts: 1 for an e-mail, the parts of a text message.
+    Urgent and high priorities overtake the others.
     """
     deadline = time.monotonic() + PATIENCE_S
     while True:
@@ -118,12 +118,12 @@ def turn(channel: Channel, priority: Priority, *, weight: int = 1) -> Slot | Non
 
 
 def goes_first(priority: Priority) -> bool:
-    """Whether a message of this priority goes before the others, whoever came first."""
+    """Return whether messages of this priority overtake the others."""
     return priority < Priority.MEDIUM
 
 
 def slow_down(channel: Channel) -> None:
-    """The provider throttled us: halve the pace for a while, and again at a later answer."""
+    """Halve the pace for a while after a throttle answer, and again after a later one."""
     keys = _keys(channel)
     try:
         factor = client().eval(_SLOW_DOWN, len(keys), *keys, SLOW_FOR_S, SLOWEST, ONE_ANSWER_MS)
@@ -134,31 +134,31 @@ def slow_down(channel: Channel) -> None:
 
 
 def rate(channel: Channel) -> float:
-    """The account's limit: e-mails, or parts of text messages, per second."""
+    """Return the account's limit: e-mails, or parts of text messages, per second."""
     limits = {Channel.EMAIL: settings.EMAIL_RATE_LIMIT, Channel.SMS: settings.SMS_RATE_LIMIT}
     return float(limits[channel])
 
 
 class _Answer(NamedTuple):
-    """Whether a slot was given, and the seconds until it, or else until it is worth asking."""
+    """Whether a slot was given, and the seconds until it, or until asking again is worthwhile."""
 
     given: bool
     seconds: float
 
 
 def _ask(channel: Channel, urgent: bool, weight: int) -> _Answer:
-    if not _alone.asks_redis():
-        return _alone.ask(channel, weight)
+    if not _own.asks_redis():
+        return _own.ask(channel, weight)
     interval, lead = 1_000_000 / (rate(channel) * USED), LEAD_S * 1_000_000
-    hold = RETURN_S * 1_000_000 if channel in _alone.has_sent else 0
+    hold = RETURN_S * 1_000_000 if channel in _own.has_sent else 0
     keys = _keys(channel)
     try:
         microseconds = client().eval(
             _TAKE, len(keys), *keys, interval, weight, int(urgent), URGENT_HOLDS_MS, lead, hold
         )
     except redis.RedisError as error:
-        return _alone.after_failure(channel, weight, error)
-    _alone.end(channel)
+        return _own.after_failure(channel, weight, error)
+    _own.end(channel)
     return _Answer(given=microseconds >= 0, seconds=abs(microseconds) / 1_000_000)
 
 
@@ -170,14 +170,12 @@ def _keys(channel: Channel) -> tuple[str, ...]:
 
 @cache
 def client() -> Any:
-    """The Redis that keeps the pace; it answers soon or raises RedisError."""
-    return redis.Redis.from_url(
-        settings.CELERY_BROKER_URL, socket_timeout=0.5, socket_connect_timeout=0.5
-    )
+    """Return the Redis that keeps the pace. It answers soon or raises RedisError."""
+    return redis_client.client(timeout_s=0.5)
 
 
-class _Alone:
-    """The pace of one process that cannot ask Redis: its conservative share of the account's."""
+class _OwnLimiter:
+    """The limiter of one process while Redis fails: a conservative share of the account's limit."""
 
     def __init__(self) -> None:
         #: The channels by which it has sent since Redis last answered about them.
@@ -192,12 +190,12 @@ class _Alone:
     def after_failure(self, channel: Channel, weight: int, error: redis.RedisError) -> _Answer:
         now = time.monotonic()
         if now - self._failed_at > REST_S + GRACE_S:
-            logger.warning("pace cannot be asked for, Redis failed: %s", error)
+            logger.warning("no rate slot asked for, Redis failed: %s", error)
             self._failing_since = now
         self._failed_at = now
         if now - self._failing_since < GRACE_S:
             return _Answer(given=False, seconds=LONGEST_NAP_S)
-        logger.warning("pace kept by this process alone, Redis fails: %s", error)
+        logger.warning("this process limits itself, Redis fails: %s", error)
         self._redis_rests_until = now + REST_S
         return self.ask(channel, weight)
 
@@ -211,9 +209,9 @@ class _Alone:
         return _Answer(given=wait <= 0, seconds=max(0.0, wait))
 
     def end(self, channel: Channel) -> None:
-        """Redis has answered about the channel."""
+        """Stop limiting the channel: Redis has answered about it."""
         self.has_sent.discard(channel)
         self._failed_at = -math.inf
 
 
-_alone = _Alone()
+_own = _OwnLimiter()

@@ -1,8 +1,8 @@
-"""How our e-mail is received: the shares that bounce and that are complained about.
+"""Measure how much of our e-mail bounces or is complained about, and act before SES does.
 
 SES reviews an account at 5 % bounces or 0.1 % complaints and may pause it at 10 % or 0.5 %
-(https://docs.aws.amazon.com/ses/latest/dg/reputationdashboardmessages.html). We warn at the first
-and stop what is not urgent at the second, before SES stops everything.
+(https://docs.aws.amazon.com/ses/latest/dg/reputationdashboardmessages.html). At the first pair we
+warn the administrator. At the second we stop e-mail that is not urgent.
 """
 
 from dataclasses import dataclass
@@ -13,26 +13,25 @@ from django.utils import timezone
 
 from apps.core.models import Mark, ProviderEvent
 from apps.core.models.channel_stop import StopCause
-from apps.core.providers.aws import simulator
-from apps.core.states import Channel, EventKind
+from apps.core.states import Channel, EventCause, EventKind
 
-from . import circuit_breaker, suppressions
+from . import circuit_breaker
 
 WINDOW = timedelta(hours=24)
-#: Messages within the window below which a share says nothing.
-LEAST = 100
+#: With fewer messages than this within the window, a share says nothing.
+MIN_SENT = 100
 WARN_BOUNCES, WARN_COMPLAINTS = 0.05, 0.001
 STOP_BOUNCES, STOP_COMPLAINTS = 0.10, 0.005
-#: And so many of them: among few hundred e-mails, one reader's click is half a per cent.
-WARN_LEAST_BOUNCES, WARN_LEAST_COMPLAINTS = 5, 2
-STOP_LEAST_BOUNCES, STOP_LEAST_COMPLAINTS = 10, 5
-#: From when on is counted after somebody in the office let a stopped channel run again.
+#: The least numbers besides the shares: among 200 e-mails, one complaint is half a per cent.
+WARN_MIN_BOUNCES, WARN_MIN_COMPLAINTS = 5, 2
+STOP_MIN_BOUNCES, STOP_MIN_COMPLAINTS = 10, 5
+#: The mark since which events count, set when a person let a stopped channel run again.
 LIFTED = "reputation lifted"
 
 
 @dataclass(frozen=True)
 class Reputation:
-    """What SES reported within the window."""
+    """How many e-mails SES sent within the window, and what its events said of them."""
 
     sent: int
     bounced: int
@@ -48,16 +47,16 @@ class Reputation:
 
     @property
     def is_bad(self) -> bool:
-        return self.sent >= LEAST and (
-            (self.bounces >= STOP_BOUNCES and self.bounced >= STOP_LEAST_BOUNCES)
-            or (self.complaints >= STOP_COMPLAINTS and self.complained >= STOP_LEAST_COMPLAINTS)
+        return self.sent >= MIN_SENT and (
+            (self.bounces >= STOP_BOUNCES and self.bounced >= STOP_MIN_BOUNCES)
+            or (self.complaints >= STOP_COMPLAINTS and self.complained >= STOP_MIN_COMPLAINTS)
         )
 
     @property
     def is_doubtful(self) -> bool:
-        return self.sent >= LEAST and (
-            (self.bounces >= WARN_BOUNCES and self.bounced >= WARN_LEAST_BOUNCES)
-            or (self.complaints >= WARN_COMPLAINTS and self.complained >= WARN_LEAST_COMPLAINTS)
+        return self.sent >= MIN_SENT and (
+            (self.bounces >= WARN_BOUNCES and self.bounced >= WARN_MIN_BOUNCES)
+            or (self.complaints >= WARN_COMPLAINTS and self.complained >= WARN_MIN_COMPLAINTS)
         )
 
     def __str__(self) -> str:
@@ -67,36 +66,35 @@ class Reputation:
         )
 
 
-def present() -> Reputation:
-    """Over the last 24 hours, or since somebody let a stopped channel run again."""
+def measure() -> Reputation:
+    """Count over the last 24 hours, or since a person let a stopped channel run again."""
     ours = ProviderEvent.objects.filter(received_at__gt=_since()).exclude(delivery=None)
-    # Nor does it count what its own simulator makes of a message.
-    ours = ours.exclude(recipient__endswith=simulator.MAILBOX_DOMAIN)
-    # What SES refuses for its own suppression list reached nobody, and SES does not count it.
-    hard = Q(kind=EventKind.BOUNCED, permanent=True) & ~Q(code__contains=suppressions.OWN_LIST)
+    # SES counts neither its simulator's bounces nor those of its own suppression list.
+    ours = ours.exclude(is_simulated=True)
+    hard = Q(kind=EventKind.BOUNCED, cause=EventCause.ADDRESS)
     counts = ours.filter(provider="ses").aggregate(
         sent=Count("pk", filter=Q(kind=EventKind.SENT)),
         ended=Count("pk", filter=Q(kind=EventKind.DELIVERED) | hard),
         bounced=Count("pk", filter=hard),
         complained=Count("pk", filter=Q(kind=EventKind.COMPLAINED)),
     )
-    # An event destination may leave out the one or the other.
+    # An event destination may leave out one of the two.
     sent = max(counts["sent"], counts["ended"])
     return Reputation(sent, counts["bounced"], counts["complained"])
 
 
 def watch() -> Reputation:
-    """Stop what is not urgent where the reputation is bad, let it run where it is good again."""
-    reputation = present()
+    """Stop e-mail that is not urgent if the reputation is bad; resume it if it is good again."""
+    reputation = measure()
     if reputation.is_bad:
-        circuit_breaker.hold_back(Channel.EMAIL, f"too much of it is not wanted: {reputation}")
+        circuit_breaker.hold_back(Channel.EMAIL, f"too much of it is unwanted: {reputation}")
     elif not reputation.is_doubtful:
         circuit_breaker.resume(Channel.EMAIL, str(reputation), cause=StopCause.REPUTATION)
     return reputation
 
 
 def lift() -> bool:
-    """Let e-mail run again, by the word of a person, and count anew; False where it did run."""
+    """Resume e-mail by a person's decision and count anew; return False if it was not stopped."""
     Mark.objects.update_or_create(name=LIFTED, defaults={"at": timezone.now()})
     return circuit_breaker.resume(Channel.EMAIL, "lifted", cause=StopCause.REPUTATION)
 

@@ -1,8 +1,8 @@
-"""The month's money for text messages: reserved before the call, given back where none was spent.
+"""The month's SMS budget: money is reserved before the call and released if none was spent.
 
-A reservation is one conditional UPDATE of the month's row, so that no number of workers exceeds
-the limit. Both directions write the delivery first and the month last: two transactions never
-wait for each other, and the month, which all workers share, is locked for a moment only.
+A reservation is one conditional UPDATE of the month's row, so concurrent workers cannot exceed the
+limit. Every transaction writes the delivery first and the month last. So two of them never
+deadlock, and the month's row, which all workers share, is locked for a moment only.
 """
 
 from datetime import UTC, date
@@ -24,21 +24,20 @@ PLACES = 5
 
 
 def price(number: str, parts: int) -> Decimal:
-    """What a message of so many parts to this E.164 number costs at most, in US dollars."""
+    """Return the highest price of a message of so many parts to an E.164 number, in US dollars."""
     each = settings.SMS_PRICES_USD.get(_country(number), settings.SMS_MAX_PRICE_USD)
     return (each * parts).quantize(Decimal(1).scaleb(-PLACES), ROUND_UP)
 
 
 def this_month() -> date:
-    """The first day of the present month, in UTC."""
+    """Return the first day of the present month, in UTC."""
     return timezone.now().astimezone(UTC).date().replace(day=1)
 
 
 def reserve(delivery: Delivery, cost: Decimal) -> bool:
-    """Set so many US dollars of this month aside for the delivery's present attempt.
+    """Reserve so many US dollars of this month for the delivery's present attempt.
 
-    False where this worker has lost the delivery meanwhile; raises BudgetExhausted where the
-    amount does not fit.
+    Return False if this worker has lost the delivery; raise BudgetExhausted if there is no room.
     """
     month = this_month()
     holder = Delivery.objects.filter(
@@ -61,9 +60,9 @@ def reserve(delivery: Delivery, cost: Decimal) -> bool:
 
 
 def release(delivery: Delivery) -> None:
-    """Give back what the attempt reserved, once; in the transaction that records its outcome.
+    """Give back what the attempt reserved, once, in the transaction that records its outcome.
 
-    Only for an outcome that is certain: the provider does not have the message.
+    Only for an outcome of which it is certain that the provider does not have the message.
     """
     if delivery.cost_usd is None or delivery.cost_month is None:
         return
@@ -77,10 +76,10 @@ def release(delivery: Delivery) -> None:
 
 
 def settle(delivery: Delivery, price: Decimal) -> None:
-    """Put what the present attempt cost, in US dollars, in the place of what it reserved.
+    """Replace the present attempt's reservation by its price in US dollars.
 
-    In the transaction that holds the delivery's row locked. What the provider has taken is taken,
-    whether or not the month's limit had room for it.
+    Call it in the transaction that holds the delivery's row locked. The month's limit does not
+    apply: the money is spent.
     """
     if delivery.cost_usd is None or delivery.cost_month is None:
         return
@@ -102,7 +101,7 @@ def _commit(month: date, cost: Decimal) -> bool:
 
 
 def _sum(amount: Decimal) -> Round:
-    # SQLite adds in binary: what it is off by must not add up.
+    # SQLite adds binary fractions: rounding keeps their errors from adding up.
     return Round(F("committed_usd") + amount, precision=PLACES)
 
 

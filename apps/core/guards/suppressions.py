@@ -1,6 +1,6 @@
-"""Which addresses are left alone: what bounces for good, and whoever complained.
+"""Suppress addresses that bounce for good, and those whose owners complained or opted out.
 
-To go on writing to them costs the sender's reputation, and with it everybody else's mail.
+Sending to them again would cost the sender's reputation, and with it all other recipients' mail.
 """
 
 import logging
@@ -10,40 +10,36 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Case, F, OuterRef, Subquery, When
-from django.db.models.functions import Lower
+from django.db.models.functions import Lower, Now
 from django.utils import timezone
 
 from apps.core import conf
 from apps.core.models import Contact, Delivery, ProviderEvent, Suppression
 from apps.core.models.suppression import Listed, SuppressionReason
-from apps.core.states import Channel, EventKind
+from apps.core.states import LASTING_CAUSES, Channel, DeliveryState, EventCause, EventKind
 
 logger = logging.getLogger(__name__)
 
-#: So many bounces that are said to pass (a full mailbox), within so long, and the address is left
-#: alone for a while.
+#: After this many temporary bounces (a full mailbox) within the window, the address is suppressed
+#: for a while.
 SOFT_BOUNCES = 3
 SOFT_WINDOW = timedelta(days=30)
 SOFT_PAUSE = timedelta(days=14)
-#: The owner's own word, which withdraws their consent as well.
+#: The reason that is the owner's own decision. It withdraws their consent as well.
 OBJECTION = {
     Channel.EMAIL: SuppressionReason.COMPLAINT,
     Channel.SMS: SuppressionReason.OPT_OUT,
 }
-#: How SNS says that the owner of a number answered STOP.
-OPTED_OUT = "opted out"
-#: How SES says that an address is on its own list.
-OWN_LIST = "SuppressionList"
-#: How long a provider's list may still show what was just taken off it.
+#: How long a provider's list may still show an address that was just removed from it.
 SETTLES = timedelta(hours=1)
-#: What is said of an address that a provider's own list had first.
+#: The detail of a suppression that came from a provider's own list.
 FROM_LIST = {Channel.EMAIL: "on SES's suppression list", Channel.SMS: "on SNS's list of opt-outs"}
 
 
-def for_attempt(delivery_id: UUID) -> Delivery:
-    """The delivery with what its attempt needs, in one query.
+def load_due(delivery_id: UUID) -> tuple[Delivery | None, SuppressionReason | None]:
+    """Return a due delivery with all that its attempt needs, in one query, or None if not due.
 
-    Its `suppressed` is the reason why its address is left alone, or None.
+    The second value is the reason why its address is suppressed, or None.
     """
     address = Case(
         When(channel=Channel.EMAIL, then=Lower("notification__recipient__contact__email")),
@@ -52,28 +48,33 @@ def for_attempt(delivery_id: UUID) -> Delivery:
     against = Suppression.objects.in_force().filter(
         channel=OuterRef("channel"), address=OuterRef("to_address")
     )
-    rows = Delivery.objects.select_related("notification__recipient__contact")
-    return rows.annotate(to_address=address, suppressed=Subquery(against.values("reason")[:1])).get(
-        pk=delivery_id
+    rows = Delivery.objects.select_related("notification__recipient__contact").filter(
+        pk=delivery_id, state=DeliveryState.DUE, next_attempt_at__lte=Now()
     )
+    delivery = rows.annotate(
+        to_address=address, suppressed=Subquery(against.values("reason")[:1])
+    ).first()
+    if delivery is None or delivery.suppressed is None:
+        return delivery, None
+    return delivery, SuppressionReason(delivery.suppressed)
 
 
-def after(report: ProviderEvent, channel: Channel) -> None:
-    """Suppress the address that a report speaks of, where it gives reason to."""
-    if not report.recipient or _is_forgiven(report, channel):
+def suppress_after(event: ProviderEvent, channel: Channel) -> None:
+    """Suppress the event's address if the event gives a reason to."""
+    if not event.recipient or _is_forgiven(event, channel):
         return
-    if report.kind == EventKind.COMPLAINED:
-        suppress(channel, report.recipient, SuppressionReason.COMPLAINT, report.code)
-    elif report.kind == EventKind.BOUNCED and report.permanent:
-        stopped = OPTED_OUT in report.detail.lower()
-        reason = SuppressionReason.OPT_OUT if stopped else SuppressionReason.BOUNCE
-        suppress(channel, report.recipient, reason, report.detail)
+    if event.kind == EventKind.COMPLAINED:
+        suppress(channel, event.recipient, SuppressionReason.COMPLAINT, event.code)
+    elif event.kind == EventKind.BOUNCED and event.cause in LASTING_CAUSES:
+        opted_out = event.cause == EventCause.OPTED_OUT
+        reason = SuppressionReason.OPT_OUT if opted_out else SuppressionReason.BOUNCE
+        suppress(channel, event.recipient, reason, event.detail)
     elif channel == Channel.SMS:
-        # A phone that is off says nothing of the number.
+        # A phone that is off says nothing about the number.
         return
-    elif report.kind == EventKind.BOUNCED and _bounces_of_late(report) >= SOFT_BOUNCES:
+    elif event.kind == EventKind.BOUNCED and _recent_bounces(event) >= SOFT_BOUNCES:
         until = timezone.now() + SOFT_PAUSE
-        suppress(channel, report.recipient, SuppressionReason.BOUNCE, report.detail, until=until)
+        suppress(channel, event.recipient, SuppressionReason.BOUNCE, event.detail, until=until)
 
 
 def suppress(
@@ -84,9 +85,9 @@ def suppress(
     *,
     until: datetime | None = None,
 ) -> None:
-    """Leave the address alone, until then or, without `until`, until somebody lifts it.
+    """Suppress the address until that time or, without `until`, until a person lifts it.
 
-    One that is left alone for ever already stays so.
+    A suppression without an end keeps its first reason.
     """
     values = {"reason": reason, "detail": detail, "until": until}
     row, created = Suppression.objects.get_or_create(
@@ -100,10 +101,10 @@ def suppress(
         _withdraw_consent(channel, [row.address])
 
 
-def take_over(channel: Channel, entries: Sequence[Listed]) -> int:
-    """Leave alone what a provider's own list has; returns how many addresses are new here.
+def import_listed(channel: Channel, entries: Sequence[Listed]) -> int:
+    """Suppress the addresses of a provider's own list; return how many are new here.
 
-    An entry that is older than the word of somebody who lifted it here is to be taken off there.
+    An entry older than our lift of the same address is to be removed from the provider's list.
     """
     by_address = {canonical(entry.address): entry for entry in entries}
     rows = Suppression.objects.filter(channel=channel, address__in=by_address)
@@ -115,17 +116,17 @@ def take_over(channel: Channel, entries: Sequence[Listed]) -> int:
     for address, entry in by_address.items():
         if row := known.get(address):
             _confirm(row, entry)
-        elif (before := lifted.get(address)) and _is_outlived(entry, before):
-            _leave_to_be_taken_off(before, entry)
+        elif (before := lifted.get(address)) and _is_outdated(entry, before):
+            _mark_for_removal(before, entry)
         else:
-            new.append(_taken_over(channel, address, entry))
-    # What a report suppresses meanwhile stays as it is.
+            new.append(_from_list(channel, address, entry))
+    # A suppression that an event made meanwhile stays as it is.
     Suppression.objects.bulk_create(new, ignore_conflicts=True)
     _withdraw_consent(channel, [row.address for row in new if row.reason == OBJECTION[channel]])
     return len(new)
 
 
-def _taken_over(channel: Channel, address: str, entry: Listed) -> Suppression:
+def _from_list(channel: Channel, address: str, entry: Listed) -> Suppression:
     return Suppression(
         channel=channel,
         address=address,
@@ -138,7 +139,7 @@ def _taken_over(channel: Channel, address: str, entry: Listed) -> Suppression:
 
 
 def _confirm(row: Suppression, entry: Listed) -> None:
-    """A pause that would end by itself does not, where the provider goes on for ever."""
+    """Remember how the list spells the address; a suppression with an end loses that end."""
     values: dict[str, Any] = {"listed_as": entry.address}
     if row.until is not None:
         detail = FROM_LIST[Channel(row.channel)]
@@ -148,22 +149,22 @@ def _confirm(row: Suppression, entry: Listed) -> None:
     Suppression.objects.filter(pk=row.pk).update(**values)
 
 
-def _is_outlived(entry: Listed, lifted: Suppression) -> bool:
-    """Whether the entry is from before it was lifted here."""
+def _is_outdated(entry: Listed, lifted: Suppression) -> bool:
+    """Return whether the entry is older than our lift."""
     assert lifted.lifted_at is not None
     if entry.since is not None:
         return entry.since < lifted.lifted_at
     return lifted.unlist or _is_settling(lifted)
 
 
-def _leave_to_be_taken_off(lifted: Suppression, entry: Listed) -> None:
+def _mark_for_removal(lifted: Suppression, entry: Listed) -> None:
     if entry.since is not None:
         rows = Suppression.objects.filter(pk=lifted.pk)
         rows.update(unlist=True, listed_as=entry.address, listed_at=timezone.now())
 
 
 def _withdraw_consent(channel: Channel, addresses: Collection[str]) -> None:
-    """It is the owner's word, and holds for the address that they have next as well."""
+    # The owner's decision also holds for their next address.
     if not addresses:
         return
     consent = Contact.consent(channel)
@@ -174,7 +175,7 @@ def _withdraw_consent(channel: Channel, addresses: Collection[str]) -> None:
 
 
 def canonical(address: str) -> str:
-    """The address as contacts have it: in lower case, its domain not in Punycode."""
+    """Return the address as contacts have it: in lower case, its domain not in Punycode."""
     local, at, domain = address.lower().rpartition("@")
     try:
         return local + at + domain.encode("ascii").decode("idna")
@@ -183,65 +184,65 @@ def canonical(address: str) -> str:
 
 
 def lift(row: Suppression, by: str, *, is_listed: bool = True) -> bool:
-    """Write to the address again; False where somebody lifted it before.
+    """Lift a suppression; return False if it was lifted before.
 
-    It is then to be taken off the list that the provider itself keeps, unless it is known that it
-    is not on that (`is_listed`).
+    The address is then to be removed from the provider's own list, unless it is known not to be
+    there (`is_listed=False`).
     """
     still = Suppression.objects.filter(pk=row.pk, lifted_at=None)
-    unlist = is_listed and _has_list(row)
+    unlist = is_listed and _provider_lists(row)
     return bool(still.update(lifted_at=timezone.now(), lifted_by=by, unlist=unlist))
 
 
-def agreed_again(channel: Channel, address: str, by: str) -> bool:
-    """The owner of an address wants messages after all; False where they had not objected."""
+def lift_objection(channel: Channel, address: str, by: str) -> bool:
+    """Lift a complaint or opt-out because the owner agrees again; return False if there is none."""
     standing = Suppression.objects.in_force().filter(channel=channel, address=address.lower())
     row = standing.filter(reason=OBJECTION[channel]).first()
     return row is not None and lift(row, by)
 
 
-def _has_list(row: Suppression) -> bool:
+def _provider_lists(row: Suppression) -> bool:
     if row.channel == Channel.EMAIL:
         return conf.ses_keeps_a_list()
     return row.reason == SuppressionReason.OPT_OUT and conf.sns_sends_texts()
 
 
-def _last_lifted(report: ProviderEvent, channel: Channel) -> Suppression | None:
-    lifted = Suppression.objects.filter(channel=channel, address=canonical(report.recipient))
+def _last_lifted(event: ProviderEvent, channel: Channel) -> Suppression | None:
+    lifted = Suppression.objects.filter(channel=channel, address=canonical(event.recipient))
     return lifted.exclude(lifted_at=None).order_by("-lifted_at").first()
 
 
-def _is_forgiven(report: ProviderEvent, channel: Channel) -> bool:
-    """Whether it happened before somebody in the office lifted a suppression of its address.
+def _is_forgiven(event: ProviderEvent, channel: Channel) -> bool:
+    """Return whether a later lift of the address makes the event irrelevant.
 
-    So did what only says that the provider's own list still has the address.
+    That includes an event that only says that the provider's own list still has the address.
     """
-    lifted = _last_lifted(report, channel)
+    lifted = _last_lifted(event, channel)
     if lifted is None:
         return False
     assert lifted.lifted_at is not None
-    if report.occurred_at < lifted.lifted_at:
+    if event.occurred_at < lifted.lifted_at:
         return True
-    if OWN_LIST in report.code:
-        # However long it takes to have SES take it off.
+    if event.cause == EventCause.OWN_LIST:
+        # However long the removal from SES's list takes.
         return lifted.unlist or _is_settling(lifted)
-    return OPTED_OUT in report.detail.lower() and _is_settling(lifted)
+    return event.cause == EventCause.OPTED_OUT and _is_settling(lifted)
 
 
 def _is_settling(lifted: Suppression) -> bool:
-    """Whether the provider's own list may not know yet that it was lifted."""
+    """Return whether the provider's own list may not show the lift yet."""
     if not lifted.unlist and lifted.unlisted_at is None:
         return False
     moments = filter(None, (lifted.lifted_at, lifted.unlisted_at))
     return max(moments) > timezone.now() - SETTLES
 
 
-def _bounces_of_late(report: ProviderEvent) -> int:
-    since = report.occurred_at - SOFT_WINDOW
-    lifted = _last_lifted(report, Channel.EMAIL)
+def _recent_bounces(event: ProviderEvent) -> int:
+    since = event.occurred_at - SOFT_WINDOW
+    lifted = _last_lifted(event, Channel.EMAIL)
     if lifted and lifted.lifted_at:
         since = max(since, lifted.lifted_at)
     bounces = ProviderEvent.objects.filter(
-        kind=EventKind.BOUNCED, recipient=report.recipient, occurred_at__gt=since
+        kind=EventKind.BOUNCED, recipient=event.recipient, occurred_at__gt=since
     )
     return bounces.exclude(delivery=None).count()

@@ -1,6 +1,6 @@
-"""The kinds of notification: what each is called, how urgent it is, and what it must be told."""
+"""The kinds of notification: name, urgency, and the type of their context."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Any
@@ -10,27 +10,27 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from apps.core.exceptions import InvalidContext, UnknownKind
 from apps.core.states import Priority
 
-#: A value that is shown to a person: never blank.
+#: A text that people read; never blank.
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 Count = Annotated[int, Field(ge=1)]
-#: US dollars. JSON has no decimals, so the text "412.50" is taken too; a float is not.
+#: US dollars. JSON has no decimals, so the text "412.50" is valid too; a float is not.
 Money = Annotated[Decimal, Field(strict=False, ge=0, max_digits=9, decimal_places=2)]
 
 
 def format_money(amount: Decimal) -> str:
-    """Return US dollars as a person writes them, as in $1,412.50."""
+    """Return US dollars as in $1,412.50."""
     return f"${amount:,.2f}"
 
 
 class Context(BaseModel):
-    """Base of a kind's context type. Every field is required unless it says otherwise."""
+    """Base of a kind's context type; a field is required unless it has a default."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
 @dataclass(frozen=True)
 class Category:
-    """A group of kinds that a person thinks of as one thing."""
+    """A group of kinds that people think of as one thing."""
 
     name: str
     label: str
@@ -51,7 +51,7 @@ class NotificationKind:
     sample: Context
 
     def validate(self, context: Mapping[str, Any]) -> Context:
-        """The context as its type; raises InvalidContext that names each field refused."""
+        """Return the context as its type; raise InvalidContext, which names each refused field."""
         try:
             return type(self.sample).model_validate(dict(context))
         except ValidationError as error:
@@ -62,25 +62,21 @@ class NotificationKind:
             raise InvalidContext(f"context of {self.name!r}: {problems}") from error
 
 
-_registry: dict[str, NotificationKind] = {}
+#: Every kind by its name, in the order of registration.
+REGISTRY: dict[str, NotificationKind] = {}
 
 
 def register(kind: NotificationKind) -> NotificationKind:
-    """Make a kind known; raises ValueError where its name is taken."""
-    if _registry.setdefault(kind.name, kind) is not kind:
+    """Add a kind; raise ValueError if its name is in use."""
+    if REGISTRY.setdefault(kind.name, kind) is not kind:
         raise ValueError(f"notification kind {kind.name!r} is registered twice")
     return kind
 
 
 def get(name: str) -> NotificationKind:
-    """The kind of this name; raises UnknownKind that lists those there are."""
+    """Return the kind of this name; raise UnknownKind, which lists the registered names."""
     try:
-        return _registry[name]
+        return REGISTRY[name]
     except KeyError:
-        known = ", ".join(sorted(_registry))
+        known = ", ".join(sorted(REGISTRY))
         raise UnknownKind(f"no notification kind {name!r}; registered: {known}") from None
-
-
-def every() -> Iterator[NotificationKind]:
-    """All kinds, in the order of their registration."""
-    yield from _registry.values()

@@ -1,4 +1,4 @@
-"""From a kind and its context to the words: in-app, e-mail, text message."""
+"""Render a kind and its context as in-app text, e-mail and text message."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -40,11 +40,11 @@ class SMSContent:
 
 
 class BlankVariable(Exception):
-    """A message template names a variable that its kind's context does not have."""
+    """A message template uses a variable that the kind's context does not have."""
 
 
 class _Refusing(str):
-    """Stands in for Django's `string_if_invalid`: an unknown variable raises, never prints."""
+    """Make Django raise for an unknown variable instead of printing `string_if_invalid`."""
 
     __slots__ = ()
 
@@ -56,7 +56,7 @@ class _Refusing(str):
 
 
 def in_app(kind: kinds.NotificationKind, context: kinds.Context, action_url: str) -> InAppContent:
-    """The title (one line) and text that the bell shows."""
+    """Return the title (one line) and the text that the bell shows."""
     values = _values(context, action_url)
     return InAppContent(
         title=Truncator(_line(_text(kind.name, "title.txt", values))).chars(LONGEST_TITLE),
@@ -65,7 +65,7 @@ def in_app(kind: kinds.NotificationKind, context: kinds.Context, action_url: str
 
 
 def email(notification: Notification) -> EmailContent:
-    """Subject (one line), plain text and HTML of the notification's e-mail."""
+    """Return the subject (one line), plain text and HTML of the notification's e-mail."""
     name, values = notification.kind, _values_of(notification)
     return EmailContent(
         subject=_line(_text(name, "subject.txt", values)),
@@ -75,13 +75,13 @@ def email(notification: Notification) -> EmailContent:
 
 
 def sms(notification: Notification) -> SMSContent:
-    """The notification's text message, on one line."""
+    """Return the notification's text message, on one line."""
     text = _text(notification.kind, "sms.txt", _values_of(notification))
-    return SMSContent(_line(segments.plainer(text)))
+    return SMSContent(_line(segments.to_gsm(text)))
 
 
 def absolute(url: str) -> str:
-    """The URL with SITE_URL before it, so that it works outside the site."""
+    """Return the URL with SITE_URL before it, so that it works outside the site."""
     return urljoin(settings.SITE_URL.rstrip("/") + "/", url)
 
 
@@ -119,7 +119,7 @@ def _line(text: str) -> str:
 
 @cache
 def _engine(*, autoescape: bool) -> DjangoTemplates:
-    # Plain text must not carry HTML's escapes, and HTML must: two engines, alike but for that.
+    # HTML must be escaped, plain text must not: two engines that differ only in that.
     return DjangoTemplates(
         {
             "NAME": "notification-html" if autoescape else "notification-text",

@@ -1,4 +1,4 @@
-"""Which channels a notification takes for one person, and why not the others. Pure."""
+"""Decide which channels a notification takes for one person, and why not the others."""
 
 from dataclasses import dataclass
 
@@ -15,17 +15,17 @@ CHANNELS: dict[Priority, tuple[Channel, ...]] = {
 
 @dataclass(frozen=True)
 class Route:
-    """One channel of a plan: taken where `skip` is empty, else left for the reason it gives."""
+    """One channel of a plan; `skip` is the reason not to use it, or empty."""
 
     channel: Channel
     skip: str = ""
 
 
 def plan(priority: Priority, contact: Contact | None, *, sms_enabled: bool) -> list[Route]:
-    """The routes of a notification of this priority to the person of this contact.
+    """Return the routes of a notification of this priority to the contact's person.
 
-    A priority that rests on SMS alone falls back to e-mail where SMS cannot be used, so that a
-    person without a phone still hears of it outside the application.
+    A priority that uses SMS alone falls back to e-mail if SMS cannot be used. So a person without a
+    phone still gets the message outside the application.
     """
     routes = [
         Route(channel, why_not(channel, contact, sms_enabled=sms_enabled))
@@ -38,12 +38,12 @@ def plan(priority: Priority, contact: Contact | None, *, sms_enabled: bool) -> l
 
 
 def why_not(channel: Channel, contact: Contact | None, *, sms_enabled: bool) -> str:
-    """Why this person cannot be sent anything on the channel; empty where they can."""
+    """Return why nothing can be sent to this person on the channel, or an empty string."""
     if channel == Channel.SMS and not sms_enabled:
         return "text messages are switched off (SMS_ENABLED)"
     return contact.why_not(channel) if contact else "has no contact details"
 
 
 def fallback(priority: Priority) -> Channel | None:
-    """The channel that stands in where the only channel of this priority fails."""
+    """Return the channel that stands in if the only channel of this priority fails."""
     return Channel.EMAIL if CHANNELS[priority] == (Channel.SMS,) else None

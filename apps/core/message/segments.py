@@ -1,4 +1,4 @@
-"""How many parts (segments) a text message is sent, and billed, in.
+"""Count the parts (segments) in which a text message is sent and billed.
 
 The alphabets are those of 3GPP TS 23.038 (GSM 03.38) §6.2.1; the part sizes follow from the
 140 octets of one short message and the 6-octet concatenation header of 3GPP TS 23.040 §9.2.3.24.1.
@@ -12,8 +12,8 @@ GSM_BASIC = frozenset(
 )
 GSM_EXTENSION = frozenset("\f^{}\\[~]|€")
 
-#: What phones and word processors type by themselves, and what GSM has for it.
-_PLAINER = str.maketrans(
+#: What phones and word processors type by themselves, and the GSM equivalents.
+_TO_GSM = str.maketrans(
     {
         "\u2018": "'",
         "\u2019": "'",
@@ -32,7 +32,7 @@ UCS_2 = "UCS-2"
 
 
 class Segments(NamedTuple):
-    """The size of a text on the air: `units` are septets (GSM-7) or 16-bit code units (UCS-2)."""
+    """The size of a text; `units` are septets (GSM-7) or 16-bit code units (UCS-2)."""
 
     encoding: str
     units: int
@@ -40,22 +40,22 @@ class Segments(NamedTuple):
 
 
 def count(text: str) -> Segments:
-    """Measure `text` as a phone network does."""
+    """Return the size of the text as a phone network counts it."""
     if all(char in GSM_BASIC or char in GSM_EXTENSION for char in text):
-        # An extension character is an escape septet and its own, and the two are never parted.
+        # An extension character is two septets, which stay in one part.
         sizes = [2 if char in GSM_EXTENSION else 1 for char in text]
         return _segments(GSM_7, sizes, single=160, concatenated=153)
-    # A character beyond the basic plane is a surrogate pair, and the two are never parted.
+    # A character beyond the basic plane is a surrogate pair, which stays in one part.
     sizes = [2 if ord(char) > 0xFFFF else 1 for char in text]
     return _segments(UCS_2, sizes, single=70, concatenated=67)
 
 
-def plainer(text: str) -> str:
-    """The text with typographic quotes, dashes and spaces as the GSM alphabet has them.
+def to_gsm(text: str) -> str:
+    """Return the text with typographic quotes, dashes and spaces as in the GSM alphabet.
 
-    One of them alone would more than halve what fits into a part.
+    A single one of them more than halves what fits into a part.
     """
-    return text.translate(_PLAINER)
+    return text.translate(_TO_GSM)
 
 
 def _segments(encoding: str, sizes: list[int], single: int, concatenated: int) -> Segments:

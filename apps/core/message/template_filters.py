@@ -1,4 +1,4 @@
-"""What the message templates may use beside Django's own tags; loaded for them by `messages`."""
+"""Template filters and tags for message templates, besides Django's own."""
 
 from django import template
 from django.utils.html import format_html
@@ -13,7 +13,7 @@ register.filter("money", format_money)
 
 @register.simple_tag(takes_context=True)
 def fact(context: template.Context, label: str, value: object) -> str:
-    """One labelled value: a row of the e-mail's table, or a line of its plain text."""
+    """Render one labelled value: a row of the e-mail's table, or a line of its plain text."""
     if not context.autoescape:
         return f"{label}: {value}\n"
     return format_html(

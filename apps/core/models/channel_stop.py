@@ -1,4 +1,4 @@
-"""The channels on which nothing is sent for now."""
+"""Channels that are stopped."""
 
 from django.db import models
 from django.db.models.functions import Now
@@ -7,24 +7,23 @@ from ..states import Channel
 
 
 class StopCause(models.TextChoices):
-    """Why a channel stands still."""
+    """Why a channel is stopped."""
 
-    #: Everything stops, and one delivery now and then tries.
+    #: Everything stops; from time to time one delivery probes the channel.
     PROVIDER = "provider", "the provider refuses everything"
-    #: Urgent messages pass; the rest waits until the shares are better, or a person lifts it.
+    #: Urgent messages pass; the rest waits until the shares are better or a person lifts the stop.
     REPUTATION = "reputation", "too many bounces or complaints"
 
 
 class ChannelStop(models.Model):
-    """A channel that stands still, for one cause; no row, and it runs."""
+    """A channel that is stopped for one cause. A channel without a row runs."""
 
     channel = models.CharField(max_length=8, choices=Channel.choices)
     cause = models.CharField(max_length=16, choices=StopCause.choices, default=StopCause.PROVIDER)
     since = models.DateTimeField(db_default=Now(), editable=False)
     code = models.CharField(max_length=64, blank=True)
     reason = models.CharField(max_length=500)
-    #: When one delivery is next let through, to see whether the provider works again; empty where
-    #: that would tell nothing.
+    #: When the next delivery may probe the channel; empty if none may.
     probe_at = models.DateTimeField(null=True)
     probes = models.PositiveIntegerField(default=0)
     #: When the administrator was told.

@@ -11,7 +11,7 @@ from ..states import Channel
 
 
 def validate_e164(number: str) -> None:
-    """Refuse what is not a possible, assigned phone number written as ITU-T E.164 has it."""
+    """Raise ValidationError for what is not a valid phone number in the form of ITU-T E.164."""
     try:
         parsed = phonenumbers.parse(number)
     except phonenumbers.NumberParseException:
@@ -36,8 +36,7 @@ def default_time_zone() -> str:
 class Contact(models.Model):
     """A user's addresses.
 
-    What was verified is kept as the address itself, so that a verification cannot outlive a
-    change of the address.
+    The verified address is stored, not a flag, so a changed address is not verified.
     """
 
     user = models.OneToOneField(
@@ -57,7 +56,7 @@ class Contact(models.Model):
         return f"contact of {self.user}"
 
     def why_not(self, channel: Channel) -> str:
-        """Why this person cannot be reached on the channel; empty where nothing stands against."""
+        """Return why this person cannot be reached on the channel; empty if they can."""
         if not self.user.is_active:
             return "account is deactivated"
         if channel == Channel.EMAIL:
@@ -68,7 +67,7 @@ class Contact(models.Model):
 
     @staticmethod
     def consent(channel: Channel) -> str:
-        """The field that says whether this person wants anything by the channel."""
+        """Return the name of the field that holds the person's consent for the channel."""
         return "wants_email" if channel == Channel.EMAIL else "sms_opt_in"
 
     def address(self, channel: Channel) -> str:

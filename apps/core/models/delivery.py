@@ -12,16 +12,15 @@ from .notification import Notification
 
 class DeliveryQuerySet(models.QuerySet["Delivery"]):
     def move(self, to: DeliveryState, **values: Any) -> int:
-        """Move these rows to a state, those of them that stand where the move is allowed from.
+        """Move these rows to a state, if the move from their present state is allowed.
 
-        One conditional UPDATE; returns how many rows moved. None of one means that somebody else
-        was first.
+        One conditional UPDATE. Return how many rows moved; 0 means that another process was first.
         """
         return self.filter(state__in=SOURCES[to]).update(state=to, **values)
 
 
 class Delivery(models.Model):
-    """The way of one notification over one channel. The queue of record: Redis only wakes it."""
+    """The way of one notification over one channel. These rows are the queue; Redis only wakes."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     notification = models.ForeignKey(
@@ -40,21 +39,18 @@ class Delivery(models.Model):
     failures = models.PositiveIntegerField(default=0)
     #: When it was first to be sent: the retry horizon counts from here.
     due_at = models.DateTimeField(db_default=Now())
-    #: When something is to be done next; empty where nothing is.
+    #: When the next step is due; empty if there is none.
     next_attempt_at = models.DateTimeField(null=True, db_default=Now())
-    #: When a worker was last woken for it; empty where none was.
+    #: When a worker was last woken for it; empty if none was.
     enqueued_at = models.DateTimeField(null=True)
     lease_until = models.DateTimeField(null=True)
-    #: What the present attempt has reserved or spent of that month's budget; empty where nothing.
+    #: What the present attempt has reserved or spent of that month's budget; empty if nothing.
     cost_usd = models.DecimalField(max_digits=12, decimal_places=5, null=True)
     cost_month = models.DateField(null=True)
     provider = models.CharField(max_length=32, blank=True)
     provider_message_id = models.CharField(max_length=128, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     finished_at = models.DateTimeField(null=True)
-
-    #: Whether the present attempt tries if a stopped channel works again; known to its worker.
-    probing = False
 
     objects = DeliveryQuerySet.as_manager()
 

@@ -1,19 +1,22 @@
-"""What happened to each delivery, line by line."""
+"""The log of each delivery."""
 
 from django.db import models
 from django.db.models.functions import Now
 
-from ..states import ENDS_OF_ATTEMPTS, LogEvent
+from ..states import ENDS_OF_ATTEMPTS, LogEvent, LogSource
 from .delivery import Delivery
 
 
 class NotificationDeliveryLog(models.Model):
-    """One line of a delivery's story. Lines are only ever added, until retention ends them."""
+    """One entry of a delivery's log. Entries are only added, and deleted after the retention."""
 
     delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="log")
     at = models.DateTimeField(db_default=Now(), editable=False)
     attempt = models.PositiveIntegerField()
     event = models.CharField(max_length=16, choices=LogEvent.choices)
+    source = models.CharField(
+        max_length=8, choices=LogSource.choices, default=LogSource.WORKER, db_default="worker"
+    )
     provider = models.CharField(max_length=32, blank=True)
     provider_message_id = models.CharField(max_length=128, blank=True)
     code = models.CharField(max_length=64, blank=True)
@@ -32,7 +35,10 @@ class NotificationDeliveryLog(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(event__in=LogEvent.values), name="delivery_log_event_known"
-            )
+            ),
+            models.CheckConstraint(
+                condition=models.Q(source__in=LogSource.values), name="delivery_log_source_known"
+            ),
         ]
 
     def __str__(self) -> str:

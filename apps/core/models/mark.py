@@ -1,10 +1,10 @@
-"""Moments that are remembered."""
+"""Named times that must survive a restart."""
 
 from django.db import models
 
 
 class Mark(models.Model):
-    """A moment under a name: how far a log was read, when somebody was told something."""
+    """A named time: how far a log was read, or when an alert was sent."""
 
     name = models.CharField(max_length=512, unique=True)
     at = models.DateTimeField()

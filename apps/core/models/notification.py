@@ -43,7 +43,7 @@ class Notification(models.Model):
     about = GenericForeignKey("about_type", "about_id")
     dedup_key = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
-    #: When the message appears; later than `created_at` where it was scheduled.
+    #: When the message appears; later than `created_at` if it was scheduled.
     visible_from = models.DateTimeField(db_default=Now())
     read_at = models.DateTimeField(null=True, blank=True)
 

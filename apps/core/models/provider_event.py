@@ -1,37 +1,40 @@
-"""What the providers reported."""
+"""What providers say later about a message."""
 
 from django.db import models
 from django.db.models.functions import Now
 
-from ..states import EventKind, Via
+from ..states import EventCause, EventKind, Via
 from .delivery import Delivery
 
 
 class ProviderEvent(models.Model):
-    """One report about one message to one recipient, kept also where it fits no delivery yet."""
+    """One event about one message to one recipient, kept even if it fits no delivery yet."""
 
-    #: Made of what the report says: the same thing said twice is one row.
+    #: Made of the event's content, so the same event twice is one row.
     fingerprint = models.CharField(max_length=64, unique=True)
-    #: The id of the envelope that it came in, by which a replay is known.
+    #: The ID of the envelope that it came in, which identifies a replay.
     envelope_id = models.CharField(max_length=64, blank=True)
     kind = models.CharField(max_length=16, choices=EventKind.choices)
-    #: For a bounce: whether the address itself is the reason.
-    permanent = models.BooleanField(default=False)
+    cause = models.CharField(
+        max_length=12, choices=EventCause.choices, blank=True, default="", db_default=""
+    )
+    #: The recipient belongs to the provider's simulator, which counts for no reputation.
+    is_simulated = models.BooleanField(default=False, db_default=False)
     provider = models.CharField(max_length=32)
     provider_message_id = models.CharField(max_length=128)
-    #: Our own ids, where the report carries them.
+    #: Our own IDs, if the event has them.
     delivery_ref = models.UUIDField(null=True)
     attempt = models.PositiveIntegerField(null=True)
     #: In lower case, as suppressions have it.
     recipient = models.CharField(max_length=320, blank=True)
     code = models.CharField(max_length=64, blank=True)
     detail = models.CharField(max_length=500, blank=True)
-    #: Of a text message, where the report says them: US dollars, and the parts that were billed.
+    #: Of a text message, if the event has them: US dollars, and the parts that were billed.
     price_usd = models.DecimalField(max_digits=12, decimal_places=5, null=True)
     parts = models.PositiveSmallIntegerField(null=True)
     occurred_at = models.DateTimeField()
     received_at = models.DateTimeField(db_default=Now(), editable=False)
-    #: Which way it came first; empty for those that were kept before this was.
+    #: How it reached us first; empty for events from before this column.
     via = models.CharField(
         max_length=8, choices=Via.choices, blank=True, default="", db_default="", editable=False
     )
@@ -45,7 +48,10 @@ class ProviderEvent(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(kind__in=EventKind.values), name="provider_event_kind_known"
-            )
+            ),
+            models.CheckConstraint(
+                condition=models.Q(cause__in=EventCause.values), name="provider_event_cause_known"
+            ),
         ]
         indexes = [
             models.Index(fields=["-received_at"], name="provider_event_newest"),

@@ -9,7 +9,7 @@ class SMSSpend(models.Model):
     #: The first day of the month, in UTC.
     month = models.DateField(unique=True)
     committed_usd = models.DecimalField(max_digits=12, decimal_places=5, default=0)
-    #: When a message first found no room: what is left may still be enough for a cheaper one.
+    #: When a message first found no room. A cheaper one may still fit.
     refused_at = models.DateTimeField(null=True)
     #: When the administrator was told that most of it is spent, and that it is spent.
     warned_at = models.DateTimeField(null=True)

@@ -1,4 +1,4 @@
-"""The addresses to which nothing is sent any more."""
+"""Suppressed addresses."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from ..states import Channel
 
 
 class SuppressionReason(models.TextChoices):
-    """Why an address is left alone."""
+    """Why an address is suppressed."""
 
     BOUNCE = "bounce", "messages to it bounce"
     COMPLAINT = "complaint", "its owner complained about a message"
@@ -19,12 +19,12 @@ class SuppressionReason(models.TextChoices):
 
 
 class Listed(NamedTuple):
-    """One entry of a list that a provider keeps itself."""
+    """One entry of a provider's own suppression list."""
 
     #: As the provider spells it.
     address: str
     reason: SuppressionReason
-    #: Since when; None where the provider does not say.
+    #: Since when; None if the provider does not say.
     since: datetime | None = None
 
 
@@ -34,7 +34,7 @@ class SuppressionQuerySet(models.QuerySet["Suppression"]):
 
 
 class Suppression(models.Model):
-    """One address that is left alone, from when and why, until somebody lifts that."""
+    """One suppressed address: since when, why, and until when or until a person lifts it."""
 
     channel = models.CharField(max_length=8, choices=Channel.choices)
     #: In lower case: no mail provider that matters tells addresses apart by it.
@@ -42,15 +42,15 @@ class Suppression(models.Model):
     reason = models.CharField(max_length=16, choices=SuppressionReason.choices)
     detail = models.CharField(max_length=500, blank=True)
     since = models.DateTimeField(db_default=Now(), editable=False)
-    #: Empty where it does not end by itself.
+    #: Empty if it does not end by itself.
     until = models.DateTimeField(null=True)
     lifted_at = models.DateTimeField(null=True)
     lifted_by = models.CharField(max_length=150, blank=True)
-    #: How the provider's own list spells it, and when it was last seen there; empty where never.
+    #: How the provider's own list spells it, and when it was last seen there; empty if never.
     listed_as = models.CharField(max_length=320, blank=True, default="", db_default="")
     listed_at = models.DateTimeField(null=True)
-    #: Lifted, and still to be taken off the provider's own list; what stood in the way, if anything
-    #: did; and when it was taken off.
+    #: Lifted, and still to be removed from the provider's own list; what prevented that; and when
+    #: it was removed.
     unlist = models.BooleanField("still on AWS's list", default=False, db_default=False)
     unlist_problem = models.CharField(max_length=300, blank=True, default="", db_default="")
     unlisted_at = models.DateTimeField(null=True)

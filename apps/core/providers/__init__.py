@@ -1,4 +1,4 @@
-"""The edge: the only place that knows boto3 or smtplib. Vendor words become ours here."""
+"""The edge: only providers know boto3 and smtplib, and they translate vendor words into ours."""
 
 import os
 from functools import cache
@@ -14,22 +14,22 @@ __all__ = ["email_provider", "sms_provider"]
 
 @cache
 def email_provider() -> Provider[EmailMessage]:
-    """This process's e-mail provider; it keeps its connection open."""
+    """Return this process's e-mail provider, which keeps its connection open."""
     return DjangoMail(settings.EMAIL_BACKEND)
 
 
 @cache
 def sms_provider() -> Provider[SMSMessage]:
-    """This process's text message provider, from SMS_BACKEND."""
+    """Return this process's text message provider, from SMS_BACKEND."""
     provider: Provider[SMSMessage] = import_string(settings.SMS_BACKEND)()
     return provider
 
 
 def forget() -> None:
-    """Let the next call make its providers anew."""
+    """Drop the providers; the next call makes new ones."""
     email_provider.cache_clear()
     sms_provider.cache_clear()
 
 
-# A connection that two processes share garbles both; a fork starts with none.
+# Two processes must not share a connection, so a fork starts without one.
 os.register_at_fork(after_in_child=forget)

@@ -1,4 +1,4 @@
-"""What a provider is given, what it gives back, and how it must fail."""
+"""The contract of a provider: its messages, its answer and its errors."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,8 +25,8 @@ class SMSMessage:
 
 
 @dataclass(frozen=True)
-class Receipt:
-    """The provider took the message. `message_id` is its own id, empty where it gives none."""
+class Acceptance:
+    """The provider accepted the message. `message_id` is empty if the provider gives none."""
 
     provider: str
     message_id: str = ""
@@ -36,19 +36,19 @@ Message_contra = TypeVar("Message_contra", contravariant=True)
 
 
 class Provider(Protocol[Message_contra]):
-    """What takes messages of one sort."""
+    """Sends messages of one kind."""
 
     name: str
 
     def prepare(self) -> None:
-        """Open what the call needs, where that takes time, so that the call itself is short.
+        """Open what the call needs, so that the call itself is short. Send nothing.
 
-        Nothing is sent yet. Implementations must raise TransientError where it cannot be opened.
+        Implementations must raise TransientError if it cannot be opened.
         """
 
-    def send(self, message: Message_contra) -> Receipt:
+    def send(self, message: Message_contra) -> Acceptance:
         """Hand the message over, once, with no retry of its own.
 
-        Implementations must raise TransientError where the message was certainly not taken,
-        PermanentError where it never will be, and AmbiguousError where nobody knows.
+        Implementations must raise TransientError if the provider certainly does not have the
+        message, PermanentError if it never will, and AmbiguousError if that is unknown.
         """

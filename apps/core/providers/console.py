@@ -1,8 +1,8 @@
-"""Where nothing is configured, a text message is printed, as Django prints e-mails."""
+"""Print text messages, as Django's console backend prints e-mails."""
 
 import sys
 
-from .base import Receipt, SMSMessage
+from .base import Acceptance, SMSMessage
 
 
 class SMSConsole:
@@ -11,7 +11,7 @@ class SMSConsole:
     def prepare(self) -> None:
         """There is nothing to open."""
 
-    def send(self, message: SMSMessage) -> Receipt:
+    def send(self, message: SMSMessage) -> Acceptance:
         sys.stdout.write(f"SMS to {message.to}: {message.text}\n")
         sys.stdout.flush()
-        return Receipt(self.name)
+        return Acceptance(self.name)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.conf import settings
 
@@ -18,19 +18,22 @@ class Entry(NamedTuple):
     text: str
 
 
-def read(group: str, since: datetime) -> Iterator[Entry]:
-    """Yield the entries of a log group since that time, in AWS's order; raises DeliveryError.
+def read(group: str, since: datetime) -> Iterator[list[Entry]]:
+    """Yield the entries of a log group since that time by page; raises DeliveryError.
 
-    A group that does not exist has none: SNS makes it with the first message.
+    A page may be empty although more follow. A group that does not exist has none: SNS makes it
+    with the first message.
     """
     logs = Reader("logs", settings.AWS_SNS_REGION_NAME, READING, retry=True)
     since_ms = int(since.timestamp() * 1000)
     pages = logs.pages("logs:FilterLogEvents", logGroupName=group, startTime=since_ms)
     try:
         for page in pages:
-            for entry in page["events"]:
-                at = datetime.fromtimestamp(entry["timestamp"] / 1000, UTC)
-                yield Entry(at, entry["message"])
+            yield [_entry(each) for each in page["events"]]
     except PermanentError as error:
         if error.code != "ResourceNotFoundException":
             raise
+
+
+def _entry(found: dict[str, Any]) -> Entry:
+    return Entry(datetime.fromtimestamp(found["timestamp"] / 1000, UTC), found["message"])

@@ -1,4 +1,4 @@
-"""E-mail through any of Django's backends: console, SES by SMTP or by its API, or another."""
+"""Send e-mail through any Django backend: console, SES by SMTP or by its API, or another."""
 
 import smtplib
 from email.utils import formataddr
@@ -8,27 +8,27 @@ from django.conf import settings
 from django.core.mail import EmailMultiAlternatives, get_connection
 
 from . import ses_headers, smtp_errors
-from .base import EmailMessage, Receipt
+from .base import Acceptance, EmailMessage
 
 
 class DjangoMail:
     """Keeps one connection of the backend for the life of the process."""
 
     def __init__(self, backend: str) -> None:
-        # Backends are all called EmailBackend; it is their modules that have names.
+        # All backends are called EmailBackend, so the module gives the name.
         self.name = backend.split(".")[-2].replace("_", "-")[:32]
         self._connection: Any = get_connection(backend)
 
     def prepare(self) -> None:
-        """Have the backend's connection open and alive."""
-        # Ours says more than Django's own do.
+        """Open the backend's connection; raise DeliveryError."""
+        # Our backends raise DeliveryError themselves.
         connect = getattr(self._connection, "connect", self._connection.open)
         try:
             connect()
         except (OSError, smtplib.SMTPException) as error:
             raise smtp_errors.from_exception(error, data_sent=False) from error
 
-    def send(self, message: EmailMessage) -> Receipt:
+    def send(self, message: EmailMessage) -> Acceptance:
         mail = EmailMultiAlternatives(
             subject=message.subject,
             body=message.text,
@@ -41,6 +41,6 @@ class DjangoMail:
         try:
             mail.send()
         except (OSError, smtplib.SMTPException) as error:
-            # A backend that is not ours tells too little: the message may have gone out.
+            # A foreign backend does not say how far it came: the message may have gone out.
             raise smtp_errors.from_exception(error, data_sent=True) from error
-        return Receipt(self.name, getattr(mail, "provider_message_id", ""))
+        return Acceptance(self.name, getattr(mail, "provider_message_id", ""))

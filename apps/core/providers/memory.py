@@ -1,4 +1,4 @@
-"""The pair for tests: keeps what it is given, or fails as it is told."""
+"""Both providers for tests: they keep messages in memory, or raise what a test puts in."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
 
 from ..exceptions import DeliveryError
-from .base import Receipt, SMSMessage
+from .base import Acceptance, SMSMessage
 
 emails: list[EmailMessage] = []
 texts: list[SMSMessage] = []
@@ -37,8 +37,8 @@ class SMS:
     def prepare(self) -> None:
         """There is nothing to open."""
 
-    def send(self, message: SMSMessage) -> Receipt:
+    def send(self, message: SMSMessage) -> Acceptance:
         if failures:
             raise failures.popleft()
         texts.append(message)
-        return Receipt(self.name, f"memory-{len(texts)}")
+        return Acceptance(self.name, f"memory-{len(texts)}")

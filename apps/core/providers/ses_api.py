@@ -1,4 +1,4 @@
-"""SES by version 2 of its API, with whatever credentials boto3 finds: a role needs no password."""
+"""Send by SES's API, version 2, with the credentials that boto3 finds."""
 
 from typing import Any
 
@@ -11,8 +11,8 @@ from .aws.client import AwsClient
 from .aws.errors import Vocabulary
 from .ses_backend import SESBackend
 
-#: https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html. The day's quota is
-#: told from the rate by its words, as it is by SMTP.
+#: https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html. Only the words of an
+#: error distinguish the day's quota from the rate, as in SMTP.
 VOCABULARY = Vocabulary(
     {
         "TooManyRequestsException": ThrottledError,
@@ -20,7 +20,7 @@ VOCABULARY = Vocabulary(
         "AccountSuspendedException": ChannelUnavailableError,
         "SendingPausedException": ChannelUnavailableError,
         "MailFromDomainNotVerifiedException": ChannelUnavailableError,
-        # All that a sending names and may not find: the configuration set.
+        # The configuration set: nothing else is looked up for a send.
         "NotFoundException": ChannelUnavailableError,
         "MessageRejected": PermanentError,
         "BadRequestException": PermanentError,
@@ -30,7 +30,7 @@ VOCABULARY = Vocabulary(
 
 
 class EmailBackend(SESBackend):
-    """Sends with a client that is kept."""
+    """Sends with one client for the life of the process."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -42,7 +42,7 @@ class EmailBackend(SESBackend):
         )
 
     def open(self) -> None:
-        """Have a client; raises ChannelUnavailableError."""
+        """Open the client; raise ChannelUnavailableError."""
         self._client.open()
 
     def hand_over(self, message: EmailMessage, sender: str, recipients: list[str]) -> str:
@@ -50,7 +50,7 @@ class EmailBackend(SESBackend):
         parameters = ses_headers.take_out(mime)
         answer = self._client.call(
             "send_email",
-            # SES puts it in place of the header From, which says the same.
+            # SES puts it into the From header, which says the same.
             FromEmailAddress=sender,
             Destination={"ToAddresses": recipients},
             Content={"Raw": {"Data": mime.as_bytes(linesep="\r\n")}},  # type: ignore[call-arg]

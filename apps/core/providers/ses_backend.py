@@ -1,6 +1,6 @@
-"""What both ways to SES have in common, as a Django e-mail backend.
+"""What both transports to SES share, as a Django e-mail backend.
 
-Django's own backends say nothing of the message id by which SES's events name a message.
+Django's own backends discard the message ID, by which SES's events name a message.
 """
 
 from collections.abc import Sequence
@@ -15,17 +15,17 @@ from . import ses_refusals
 
 
 class SESBackend(BaseEmailBackend):
-    """Sends one message at a time, and says what became of it.
+    """Sends one message at a time and raises DeliveryError for the outcome.
 
     `send_messages` puts the provider's id on each message as `provider_message_id`.
-    `fail_silently` is for Django's mail to the administrators: a failure there must not hide the
-    error that it tells of.
+    `fail_silently` is for Django's mail to the administrators: its failure must not hide the error
+    that it reports.
 
     Subclasses must implement `hand_over`.
     """
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
-        """Send each message; returns how many, raises DeliveryError at the first that fails."""
+        """Send each message and return how many; raise DeliveryError at the first failure."""
         sent = 0
         for message in email_messages:
             try:
@@ -38,11 +38,11 @@ class SESBackend(BaseEmailBackend):
         return sent
 
     def hand_over(self, message: EmailMessage, sender: str, recipients: list[str]) -> str:
-        """Have SES take the message; returns its id there, raises DeliveryError."""
+        """Hand the message to SES and return its ID there; raise DeliveryError."""
         raise NotImplementedError
 
     def _deliver(self, message: EmailMessage) -> str:
-        # The last gate: Django's own mail to the administrators passes no other.
+        # Django's own mail to the administrators passes no other check.
         for address in message.recipients():
             if not conf.may_reach(address):
                 raise NotSendable("not among the recipients that staging may reach")
@@ -52,6 +52,6 @@ class SESBackend(BaseEmailBackend):
             return self.hand_over(message, sender, recipients)
         except ChannelUnavailableError as error:
             if ses_refusals.names_recipient(error, sender, recipients):
-                # An account in SES's sandbox reaches verified recipients alone: this one is not.
+                # An account in SES's sandbox reaches verified recipients only, and this one is not.
                 raise PermanentError(error.detail, code=error.code) from error
             raise

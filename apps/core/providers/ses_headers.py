@@ -1,4 +1,4 @@
-"""The headers by which SES puts our own ids into its events, and which it takes out."""
+"""The headers that SES removes from a message and repeats in its events."""
 
 from collections.abc import Mapping
 from email.message import Message
@@ -11,7 +11,7 @@ CONFIGURATION_SET = "X-SES-CONFIGURATION-SET"
 
 
 def write(tags: Mapping[str, str]) -> dict[str, str]:
-    """The headers for a message with these tags, and with the configuration set."""
+    """Return the headers for these tags and for the configuration set."""
     headers = {
         TAGS: ", ".join(f"{name}={value}" for name, value in tags.items()),
         CONFIGURATION_SET: settings.AWS_SES_CONFIGURATION_SET,
@@ -20,7 +20,7 @@ def write(tags: Mapping[str, str]) -> dict[str, str]:
 
 
 def take_out(mime: Message) -> dict[str, Any]:
-    """Take them out of a message; what they say, as parameters of `SendEmail`."""
+    """Remove the headers from a message; return their content as parameters of `SendEmail`."""
     tags, configuration_set = mime.get(TAGS, ""), mime.get(CONFIGURATION_SET, "")
     del mime[TAGS], mime[CONFIGURATION_SET]
     pairs = [pair.split("=") for pair in tags.split(", ") if pair]

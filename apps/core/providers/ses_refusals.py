@@ -1,6 +1,6 @@
-"""What SES's refusals speak of, by their words; both ways to it have the same ones.
+"""Tell by the words of SES's refusals whether they are about the account. Both transports use them.
 
-They are those of https://docs.aws.amazon.com/ses/latest/dg/troubleshoot-smtp.html and
+The words are from https://docs.aws.amazon.com/ses/latest/dg/troubleshoot-smtp.html and
 https://docs.aws.amazon.com/ses/latest/dg/manage-sending-quotas-errors.html.
 """
 
@@ -23,10 +23,10 @@ OF_ACCOUNT = (
 
 
 def names_recipient(error: DeliveryError, sender: str, recipients: Iterable[str]) -> bool:
-    """Whether what is not verified is the recipient alone, and so no matter of the whole account.
+    """Return whether only the recipient is not verified, so that other messages can be sent.
 
-    SES names every identity that failed: where the sender is one of them, as in a Region where
-    nothing is set up, every message would be refused alike.
+    SES names every identity that failed. If the sender is one of them, as in a Region without
+    set-up, SES would refuse every message.
     """
     words = error.detail.lower()
     named = {word.strip("<>,;:.") for word in words.split()}

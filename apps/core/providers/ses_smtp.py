@@ -1,4 +1,4 @@
-"""SES over SMTP. Django's own backend throws the reply away, which has the message's id."""
+"""Send to SES by SMTP. Django's own backend discards the reply, which contains the message ID."""
 
 import smtplib
 import time
@@ -12,8 +12,7 @@ from ..exceptions import ChannelUnavailableError, TransientError
 from . import smtp_errors
 from .ses_backend import SESBackend
 
-#: Seconds of idleness after which a connection is asked whether it still lives: SES closes idle
-#: ones, and a message must not be the first to notice.
+#: Seconds of idleness after which a connection is tested by NOOP, because SES closes idle ones.
 IDLE_S = 5.0
 #: Seconds and messages after which a connection is replaced in any case.
 LIFETIME_S = 300.0
@@ -23,7 +22,7 @@ DIALOGUE_S = 15.0
 
 
 class EmailBackend(SESBackend, SMTPBackend):
-    """Sends over a connection that is kept open and replaced when stale."""
+    """Sends over one connection that is kept open and replaced when stale."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -60,7 +59,7 @@ class EmailBackend(SESBackend, SMTPBackend):
             return True
 
     def _drop(self) -> None:
-        """Close without a word: a server that hangs must not be waited for."""
+        """Close without QUIT: a server that hangs must not be waited for."""
         if self.connection:
             self.connection.close()
         self.connection = None
@@ -70,8 +69,7 @@ class EmailBackend(SESBackend, SMTPBackend):
         try:
             reply = self._converse(sender, recipients, payload)
         except BaseException:
-            # Whatever broke in, a time limit too: the next message must not read this one's
-            # answers.
+            # Also for a time limit of the task: the next message must not read this one's answers.
             self._drop()
             raise
         self._used_at = time.monotonic()
@@ -79,7 +77,7 @@ class EmailBackend(SESBackend, SMTPBackend):
         return _message_id(reply)
 
     def _converse(self, sender: str, recipients: list[str], payload: bytes) -> bytes:
-        """One message over the connection; returns the reply that accepts it."""
+        """Send one message over the connection; return the reply that accepts it."""
         deadline = time.monotonic() + DIALOGUE_S
         self.connect()
         try:
@@ -99,7 +97,7 @@ class EmailBackend(SESBackend, SMTPBackend):
         return reply
 
     def connect(self) -> None:
-        """Have a connection that lives; raises DeliveryError."""
+        """Open a connection, or test the one that is open; raise DeliveryError."""
         try:
             self.open()
         except (OSError, smtplib.SMTPException) as error:
@@ -107,10 +105,10 @@ class EmailBackend(SESBackend, SMTPBackend):
             known = smtp_errors.from_exception(error, data_sent=False)
             if isinstance(known, TransientError):
                 raise known from error
-            # Said before there was a message: about the server and its account, not about this one.
+            # No message was named yet, so the refusal is about the account.
             raise ChannelUnavailableError(known.detail, code=known.code) from error
         except BaseException:
-            # A time limit broke in: half a greeting must not be the next message's.
+            # A time limit of the task: the next message must not read half a greeting.
             self._drop()
             raise
         if not self.connection:
@@ -128,13 +126,13 @@ class EmailBackend(SESBackend, SMTPBackend):
                 raise smtplib.SMTPRecipientsRefused({recipient: (code, reply)})
 
     def _hurry(self, deadline: float) -> None:
-        """Wait for the next answer no longer than the dialogue's time allows."""
+        """Limit the wait for the next answer to what is left of the dialogue's time."""
         assert self._smtp.sock
         left = max(0.1, deadline - time.monotonic())
         self._smtp.sock.settimeout(min(left, self.timeout or left))
 
 
 def _message_id(reply: bytes) -> str:
-    """SES answers `Ok <MessageID>`."""
+    """Return the ID from SES's reply `Ok <MessageID>`."""
     words = reply.decode(errors="replace").split()
     return words[1] if len(words) > 1 else ""

@@ -1,4 +1,4 @@
-"""SMTP's replies and failures in our words.
+"""Translate SMTP replies and failures into our errors.
 
 The classes are those of https://docs.aws.amazon.com/ses/latest/dg/troubleshoot-smtp.html.
 """
@@ -15,34 +15,33 @@ from ..exceptions import (
 )
 from . import ses_refusals
 
-#: Replies about the account and its credentials: every message would get them.
+#: Replies about the account and its credentials, not about the message.
 _ACCOUNT_CODES = {530, 534, 535, 538}
 _THROTTLE_WORDS = ("throttl", "maximum sending rate", "too many")
 
 
 def from_reply(code: int, reply: bytes | str) -> DeliveryError:
-    """The error for a reply that is not a success. A reply is an answer: never ambiguous."""
+    """Return the error for a reply that is not a success. A proper reply is never ambiguous."""
     text = reply.decode(errors="replace") if isinstance(reply, bytes) else reply
     words = text.lower()
     if code in _ACCOUNT_CODES or (code >= 400 and any(w in words for w in ses_refusals.OF_ACCOUNT)):
         kind: type[DeliveryError] = ChannelUnavailableError
     elif 400 <= code < 500 or code == 503:
-        # 503 is a dialogue out of step, which a new connection mends.
+        # 503: the dialogue is out of step. A new connection mends that.
         throttled = any(w in words for w in _THROTTLE_WORDS)
         kind = ThrottledError if throttled else TransientError
     elif code >= 500:
         kind = PermanentError
     else:
-        # smtplib gives -1 where the line was no reply at all.
+        # smtplib gives -1 for a line that is no reply.
         kind = AmbiguousError
     return kind(text, code=str(code))
 
 
 def from_exception(error: Exception, *, data_sent: bool) -> DeliveryError:
-    """The error for smtplib's exceptions and the socket's.
+    """Return the error for an exception of smtplib or of the socket.
 
-    `data_sent` says whether the message itself may have gone out before it: only then can the
-    server have taken it.
+    `data_sent` says whether the message itself may have gone out. Only then can the server have it.
     """
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         return from_reply(*next(iter(error.recipients.values())))

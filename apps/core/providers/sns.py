@@ -1,4 +1,4 @@
-"""Text messages through SNS."""
+"""Send text messages through SNS."""
 
 from botocore import exceptions as aws
 from django.conf import settings
@@ -8,7 +8,7 @@ from apps.core.message import segments
 from ..exceptions import ChannelUnavailableError, PermanentError, TransientError
 from .aws.client import AwsClient
 from .aws.errors import Vocabulary
-from .base import Receipt, SMSMessage
+from .base import Acceptance, SMSMessage
 
 VOCABULARY = Vocabulary(
     {
@@ -38,25 +38,25 @@ class SNS:
         )
 
     def prepare(self) -> None:
-        """Have a client; boto3 opens its connections by itself, and keeps them."""
+        """Open the client; boto3 opens and keeps the connections itself."""
         self._client.open()
 
-    def send(self, message: SMSMessage) -> Receipt:
+    def send(self, message: SMSMessage) -> Acceptance:
         answer = self._client.call(
             "publish",
             PhoneNumber=message.to,
             Message=message.text,
             MessageAttributes=_attributes(message.text),
         )
-        return Receipt(self.name, answer["MessageId"])
+        return Acceptance(self.name, answer["MessageId"])
 
 
 def confirm_subscription(topic_arn: str, token: str) -> None:
-    """Tell SNS that its messages of this topic are wanted; raises DeliveryError.
+    """Confirm a subscription to this topic by its token; raise DeliveryError.
 
-    By the token and never by the address that came with it, and so that nobody but the account's
-    owner can undo it, which takes sns:ConfirmSubscription. A machine without credentials confirms
-    without a signature, and whoever reads a message of the topic could then unsubscribe it
+    The address that came with the token is never fetched. A signed confirmation needs the right
+    sns:ConfirmSubscription, and only the account's owner can undo it. A machine without
+    credentials confirms without a signature; then any reader of a message could unsubscribe
     (https://docs.aws.amazon.com/sns/latest/api/API_ConfirmSubscription.html).
     """
     try:
@@ -74,7 +74,7 @@ def _confirm(topic_arn: str, *, signed: bool = True, **parameters: str) -> None:
 
 
 def _attributes(text: str) -> dict[str, dict[str, str]]:
-    # SNS compares it with the price of the whole message, which is that of its parts together.
+    # SNS compares it with the price of all parts together.
     max_price = settings.SMS_MAX_PRICE_USD * segments.count(text).parts
     return {
         "AWS.SNS.SMS.SMSType": {"DataType": "String", "StringValue": "Transactional"},

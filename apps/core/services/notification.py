@@ -1,8 +1,7 @@
-"""The one way in."""
+"""NotificationService: the one way in to the engine."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -15,10 +14,10 @@ from django.utils import timezone
 from apps.core.delivery import wakeups
 from apps.core.message import kinds, rendering, routing
 from apps.core.models import Delivery, Notification, NotificationDeliveryLog
-from apps.core.states import DeliveryState, LogEvent, Priority
+from apps.core.states import DeliveryState, LogEvent, LogSource, Priority
 
 BATCH = 1000
-#: From here on a worker fans out, so that the request makes one trip to the broker.
+#: Above so many deliveries the sweep wakes the workers, and the request calls the broker once.
 FAN_OUT = 20
 
 
@@ -35,15 +34,14 @@ class NotificationService:
         scheduled_for: datetime | None = None,
         dedup_key: str = "",
     ) -> list[Notification]:
-        """Tell each recipient, in the app at once and outside by what their priority asks for.
+        """Notify each recipient: in the app at once, and by the channels of the priority.
 
-        The rows are written in the caller's transaction and workers are woken after its commit:
-        what is rolled back was never said, what is committed is sent. `context` must fit the
-        kind's context type; `action_url` is a path on the site or an absolute URL;
-        `scheduled_for` (aware) holds everything back until then; the same `dedup_key` for the
-        same person gives the notification that exists already.
+        The rows are written in the caller's transaction; workers are woken after its commit.
+        `context` must fit the kind's context type. `action_url` is a path on the site or an
+        absolute URL. `scheduled_for` (aware) holds everything back until then. The same `dedup_key`
+        for the same person returns the existing notification.
 
-        Returns one notification for each recipient. Raises UnknownKind, InvalidContext, and
+        Return one notification for each recipient. Raise UnknownKind, InvalidContext, and
         ValueError for a naive `scheduled_for`; never for a broker or a provider.
         """
         definition = kinds.get(kind)
@@ -65,7 +63,7 @@ class NotificationService:
         if scheduled_for:
             shared["visible_from"] = scheduled_for
         fresh = [Notification(recipient_id=pk, **shared) for pk in _ids(recipients)]
-        # No savepoint: a failure in here must undo the caller's transaction, not half of it.
+        # No savepoint: a failure must undo the whole transaction of the caller.
         with transaction.atomic(savepoint=False):
             Notification.objects.bulk_create(
                 fresh, batch_size=BATCH, ignore_conflicts=bool(dedup_key)
@@ -77,7 +75,7 @@ class NotificationService:
 
 def _ids(recipients: AbstractBaseUser | Iterable[AbstractBaseUser]) -> list[Any]:
     people = [recipients] if isinstance(recipients, AbstractBaseUser) else recipients
-    # In one order for every caller: two that insert the same keys must not wait for each other.
+    # Sorted: two callers that insert the same keys must not deadlock.
     return sorted({person.pk for person in people})
 
 
@@ -88,7 +86,7 @@ def _about(about: models.Model | None) -> dict[str, Any]:
 
 
 def _written(fresh: list[Notification], dedup_key: str) -> list[Notification]:
-    """The rows as they stand, with their recipients' contacts: ours, or those there were."""
+    """Return the stored rows with their recipients' contacts: ours, or those of the same key."""
     rows: list[Notification] = []
     for start in range(0, len(fresh), BATCH):
         batch = fresh[start : start + BATCH]
@@ -123,7 +121,11 @@ def _open_deliveries(
     NotificationDeliveryLog.objects.bulk_create(
         [
             NotificationDeliveryLog(
-                delivery=row, attempt=0, event=LogEvent.SKIPPED, detail=row.reason
+                delivery=row,
+                attempt=0,
+                event=LogEvent.SKIPPED,
+                source=LogSource.NOTIFY,
+                detail=row.reason,
             )
             for row in deliveries
             if row.state == DeliveryState.SKIPPED
@@ -131,7 +133,12 @@ def _open_deliveries(
         batch_size=BATCH,
     )
     if wake_each and to_send:
-        transaction.on_commit(partial(wakeups.wake, to_send), robust=True)
+
+        def wake_after_commit() -> None:
+            # A named function: Django's handler of robust callbacks fails for a partial.
+            wakeups.wake(to_send)
+
+        transaction.on_commit(wake_after_commit, robust=True)
     elif to_send and not scheduled_for:
         transaction.on_commit(wakeups.wake_dispatch, robust=True)
 

@@ -1,5 +1,3 @@
-"""Several breaks of one windshield, decided as one."""
-
 from django.db import models
 from django.urls import reverse
 from django.utils import timezone
@@ -15,7 +13,10 @@ def breaks(count: int) -> str:
 
 class RepairBatchQuerySet(models.QuerySet["RepairBatch"]):
     def visible_to(self, profile: Profile) -> "RepairBatchQuerySet":
-        """The batches that this person may know of; of a batch, see the repairs' own rule."""
+        """Return the batches that this person may see.
+
+        A technician sees only some of the repairs: filter those by their own `visible_to`.
+        """
         match profile.role:
             case Role.MANAGER:
                 return self.filter(unit__company_id=profile.company_id)
@@ -27,7 +28,7 @@ class RepairBatchQuerySet(models.QuerySet["RepairBatch"]):
 
 
 class RepairBatch(models.Model):
-    """Repairs of one unit that are approved together."""
+    """Several breaks of one windshield, approved together."""
 
     unit = models.ForeignKey(FleetUnit, on_delete=models.PROTECT, related_name="batches")
     created_at = models.DateTimeField(default=timezone.now, editable=False)

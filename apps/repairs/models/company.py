@@ -1,10 +1,8 @@
-"""A customer."""
-
 from django.db import models
 
 
 class Company(models.Model):
-    """A fleet whose windshields are repaired."""
+    """A customer: the owner of a fleet."""
 
     name = models.CharField(max_length=120, unique=True)
 

@@ -1,5 +1,3 @@
-"""What happened to each repair, line by line."""
-
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -9,7 +7,7 @@ from .repair import Repair
 
 
 class EventAction(models.TextChoices):
-    """What was done; each label completes "R-1042 was …"."""
+    """The action of an event; each label completes "R-1042 was …"."""
 
     REQUESTED = "requested", "Requested"
     SUBMITTED = "submitted", "Submitted for approval"
@@ -22,7 +20,7 @@ class EventAction(models.TextChoices):
 
 
 class RepairEvent(models.Model):
-    """One line of a repair's history. Lines are only ever added."""
+    """One entry of a repair's history. Entries are never changed or deleted."""
 
     repair = models.ForeignKey(Repair, on_delete=models.CASCADE, related_name="events")
     at = models.DateTimeField(default=timezone.now, editable=False)
@@ -30,9 +28,14 @@ class RepairEvent(models.Model):
     action = models.CharField(max_length=16, choices=EventAction.choices)
     #: The estimate, the reason, the technician or the cost, in words.
     note = models.CharField(max_length=500, blank=True)
+    #: People who were told of it with a priority that sends text messages.
+    texts = models.PositiveIntegerField(default=0, db_default=0)
 
     class Meta:
         ordering = ["at", "pk"]
+        indexes = [
+            models.Index(fields=["at"], condition=Q(texts__gt=0), name="repair_event_with_texts")
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=Q(action__in=EventAction.values),

@@ -1,6 +1,6 @@
-"""The numbers that people say on the phone.
+"""The numbers of repairs and batches, as people say them on the phone.
 
-They come from the primary key: unique without a counter to race for, and a gap does no harm.
+They are computed from the primary key, which is unique without a counter of our own.
 """
 
 OFFSET = 1000
@@ -11,8 +11,8 @@ def number(prefix: str, pk: int) -> str:
 
 
 def primary_key(number: str) -> int | None:
-    """The key behind a number as people type it ("R-1042", "r1042", "1042"), if it is one."""
+    """Return the primary key of a typed number ("R-1042", "r1042", "1042"), or None."""
     digits = number.strip().lstrip("RrBb").lstrip("-")
-    # No table has more rows than 18 digits count.
+    # A bigint holds every number of 18 digits, and the database refuses larger ones.
     known = digits.isascii() and digits.isdigit() and len(digits) <= 18
     return int(digits) - OFFSET if known else None

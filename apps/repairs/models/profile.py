@@ -1,5 +1,3 @@
-"""The people."""
-
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -15,13 +13,18 @@ class Role(models.TextChoices):
 
 class ProfileQuerySet(models.QuerySet["Profile"]):
     def technicians(self) -> "ProfileQuerySet":
-        """Those whom a repair can be given to, by name."""
-        people = self.filter(role=Role.TECHNICIAN, user__is_active=True).select_related("user")
+        """Return the technicians by name, those who have left included."""
+        people = self.filter(role=Role.TECHNICIAN).select_related("user")
         return people.order_by("user__first_name", "user__last_name", "pk")
+
+    def lock(self, profile: "Profile") -> None:
+        """Let this person's transactions follow each other, until the end of this one."""
+        # Without the key: rows that refer to the profile can still be inserted.
+        self.select_for_update(no_key=True).only("pk").get(pk=profile.pk)
 
 
 class Profile(models.Model):
-    """What a user is to the repair business. A manager belongs to a company, the others to us."""
+    """A user's role. A manager belongs to a customer; technicians and the office are ours."""
 
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="profile"

@@ -1,9 +1,8 @@
-"""The work."""
-
+from datetime import datetime
 from decimal import Decimal
 
 from django.db import models
-from django.db.models import Q, Sum
+from django.db.models import Case, F, Q, Sum, When
 from django.urls import reverse
 from django.utils import timezone
 
@@ -14,7 +13,7 @@ from .unit import FleetUnit
 
 
 class Status(models.TextChoices):
-    """Where a repair stands, in the order in which it goes on; `services` makes the moves."""
+    """A repair's status, in the order of the work. Only `services` changes it."""
 
     REQUESTED = "requested", "Requested"
     AWAITING_APPROVAL = "awaiting_approval", "Awaiting approval"
@@ -22,6 +21,9 @@ class Status(models.TextChoices):
     DENIED = "denied", "Denied"
     IN_PROGRESS = "in_progress", "In progress"
     COMPLETED = "completed", "Completed"
+
+
+CLOSED = (Status.DENIED, Status.COMPLETED)
 
 
 class Damage(models.TextChoices):
@@ -42,7 +44,7 @@ class Position(models.TextChoices):
 
 class RepairQuerySet(models.QuerySet["Repair"]):
     def visible_to(self, profile: Profile) -> "RepairQuerySet":
-        """The repairs that this person may know of; for everybody else they do not exist."""
+        """Return the repairs that this person may see; the others answer 404."""
         match profile.role:
             case Role.MANAGER:
                 return self.filter(unit__company_id=profile.company_id)
@@ -53,11 +55,24 @@ class RepairQuerySet(models.QuerySet["Repair"]):
         return self.none()
 
     def with_details(self) -> "RepairQuerySet":
-        """With all that a line about a repair names, in one query."""
-        return self.select_related("unit__company", "batch", "technician__user")
+        """Load the related rows that a list entry shows."""
+        return self.select_related(
+            "unit__company", "batch", "technician__user", "requested_by__user"
+        )
+
+    def unassigned(self) -> "RepairQuerySet":
+        """Return the open repairs without a technician."""
+        return self.filter(technician=None).exclude(status__in=CLOSED)
+
+    def in_list_order(self) -> "RepairQuerySet":
+        """Sort by the last change, newest first, after the unassigned, longest waiting first."""
+        is_unassigned = Q(technician=None) & ~Q(status__in=CLOSED)
+        waiting = Case(When(is_unassigned, then="created_at"))
+        order = F("waiting").asc(nulls_last=True), "-updated_at", "-pk"
+        return self.alias(waiting=waiting).order_by(*order)
 
     def total_estimate(self) -> Decimal:
-        """The sum of these estimates in US dollars."""
+        """Return the sum of the estimates in US dollars."""
         total = self.aggregate(total=Sum("estimate"))["total"] or Decimal(0)
         # SQLite adds in floating point.
         return total.quantize(Decimal("0.01"))
@@ -84,6 +99,9 @@ class Repair(models.Model):
     estimate = models.DecimalField(max_digits=7, decimal_places=2, null=True, blank=True)
     final_cost = models.DecimalField(max_digits=7, decimal_places=2, null=True, blank=True)
     denial_reason = models.CharField(max_length=500, blank=True)
+    #: Sent by the request's page, so that a form sent twice makes one repair or batch. Of a batch,
+    #: its first repair has it.
+    request_token = models.UUIDField(null=True, unique=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(default=timezone.now, editable=False)
 
@@ -128,6 +146,15 @@ class Repair(models.Model):
     @property
     def number(self) -> str:
         return number("R", self.pk)
+
+    @property
+    def is_unassigned(self) -> bool:
+        return self.technician_id is None and self.status not in CLOSED
+
+    @property
+    def listed_at(self) -> datetime:
+        """Return the time that lists show and sort by."""
+        return self.created_at if self.is_unassigned else self.updated_at
 
     @property
     def summary(self) -> str:

@@ -1,5 +1,3 @@
-"""A customer's vehicle."""
-
 from django.db import models
 
 from .company import Company
@@ -8,14 +6,14 @@ from .profile import Profile, Role
 
 class FleetUnitQuerySet(models.QuerySet["FleetUnit"]):
     def visible_to(self, profile: Profile) -> "FleetUnitQuerySet":
-        """The units that this person may request a repair for."""
+        """Return the units that this person may request a repair for."""
         if profile.role == Role.MANAGER:
             return self.filter(company_id=profile.company_id)
         return self
 
 
 class FleetUnit(models.Model):
-    """A vehicle, by the number that its company painted on it."""
+    """A vehicle of a customer. `number` is the one painted on it."""
 
     company = models.ForeignKey(Company, on_delete=models.PROTECT, related_name="units")
     number = models.CharField("unit number", max_length=20)

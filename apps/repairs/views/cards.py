@@ -1,4 +1,4 @@
-"""A repair, or a batch, as one person sees it: what it is, and what may be done now."""
+"""A repair or a batch as one person sees it, with the actions that they may take now."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class BatchCard:
 
     @property
     def to_approve(self) -> Decimal:
-        """US dollars that an approval grants."""
+        """Return the US dollars that an approval of the batch grants."""
         return _sum(self.awaiting)
 
     @property
@@ -49,7 +49,7 @@ class BatchCard:
 
     @property
     def total(self) -> Decimal:
-        """US dollars of all estimates that nobody denied."""
+        """Return the sum in US dollars of all estimates but the denied ones."""
         return _sum(repair for repair in self.repairs if repair.status != Status.DENIED)
 
 
@@ -58,13 +58,13 @@ def repair_card(repair: Repair, profile: Profile) -> RepairCard:
 
 
 def batch_card(batch: RepairBatch, repairs: Iterable[Repair], profile: Profile) -> BatchCard:
-    shown = list(repairs)
+    shown = sorted(repairs, key=lambda repair: repair.pk)
     may_approve = any(Action.APPROVE_BATCH in actions_for(repair, profile) for repair in shown)
     return BatchCard(batch, shown, may_approve)
 
 
 def together(repairs: Iterable[Repair], profile: Profile) -> list[RepairCard | BatchCard]:
-    """A card for each repair; those of one batch share theirs, where the first of them stood."""
+    """Return a card for each repair or batch, in the order of their first repairs."""
     piles: dict[tuple[str, int], list[Repair]] = {}
     for repair in repairs:
         key = ("batch", repair.batch_id) if repair.batch_id else ("repair", repair.pk)

@@ -1,105 +1,125 @@
-"""Asking for work."""
+"""The page that requests a repair, or several breaks as a batch."""
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import uuid4
 
+from django import forms
 from django.contrib import messages
-from django.http import HttpResponse, QueryDict
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
 from apps.site.htmx import HtmxRequest
 
 from .. import services
-from ..exceptions import NotAllowed
-from ..forms import MOST_BREAKS, BreakForm, RequestForm
+from ..exceptions import AlreadyRequested, NotAllowed
+from ..forms import MOST_BREAKS, BreakFormSet, RequestForm
 from ..models import Profile, Repair, RepairBatch
-from .person import for_person
+from ..models.batch import breaks as count_breaks
+from ..services import Break
+from .person import for_person, warn_of_limit
+
+#: The buttons that change the number of breaks, and the name that app.js sends to restore a draft.
+CHANGES = {"add", "remove", "restore"}
 
 
 @require_http_methods(["GET", "POST"])
 @for_person
 def request_work(request: HtmxRequest, profile: Profile) -> HttpResponse:
-    """A repair, or with several breaks a batch. "Add" and "remove" only change the form."""
-    given = request.POST
+    """Show the form; create a repair, or a batch if there are several breaks."""
     if request.method == "GET":
-        return _show(request, RequestForm(profile=profile), [_break(0, profile)])
-    if "add" in given or "remove" in given:
-        return _change_breaks(request, profile)
-    form = RequestForm(given, profile=profile)
-    breaks = _bound_breaks(given, profile)
-    # Every form is asked, so that all errors show at once.
-    if all([form.is_valid(), *(item.is_valid() for item in breaks)]):
-        try:
-            made = _request(profile, form.cleaned_data, breaks)
-        except NotAllowed as refusal:
-            form.add_error(None, str(refusal))
-        else:
-            messages.success(request, f"{made.number} is requested.")
-            return redirect(made)
-    return _show(request, form, breaks)
+        form = RequestForm(profile=profile, initial={"token": uuid4()})
+        return _show(request, form, _breaks(profile, initial=[{}]))
+    form, breaks = RequestForm(request.POST, profile=profile), _breaks(profile, data=request.POST)
+    if CHANGES & request.POST.keys():
+        return _change_breaks(request, profile, breaks)
+    # Validate both, so that all errors show at once.
+    if not all([form.is_valid(), breaks.is_valid()]):
+        return _show(request, form, breaks)
+    items = [each.as_break() for each in breaks]
+    same = services.same_breaks(form.cleaned_data["unit"], items)
+    if same and "again" not in request.POST:
+        return _show(request, form, breaks, same=_linked(same, profile))
+    try:
+        made = _request(profile, form.cleaned_data, items)
+    except AlreadyRequested as notice:
+        messages.info(request, str(notice))
+        return redirect(notice.made)
+    except NotAllowed as refusal:
+        form.add_error(None, str(refusal))
+        return _show(request, form, breaks)
+    messages.success(request, f"{made.number} is requested.")
+    warn_of_limit(request, profile, made)
+    return redirect(made)
+
+
+def _breaks(profile: Profile, **options: Any) -> Any:
+    form_kwargs = {"profile": profile, "empty_permitted": False}
+    return BreakFormSet(prefix="break", form_kwargs=form_kwargs, **options)
 
 
 def _request(
-    profile: Profile, given: dict[str, Any], breaks: Sequence[BreakForm]
+    profile: Profile, given: dict[str, Any], breaks: Sequence[Break]
 ) -> Repair | RepairBatch:
-    items = [form.as_break() for form in breaks]
-    technician = given.get("technician")
-    if len(items) > 1:
-        return services.request_batch(
-            by=profile, unit=given["unit"], breaks=items, technician=technician
-        )
-    only = items[0]
+    shared = {
+        "by": profile,
+        "unit": given["unit"],
+        "technician": given.get("technician"),
+        "token": given["token"],
+    }
+    if len(breaks) > 1:
+        return services.request_batch(breaks=breaks, **shared)
+    [only] = breaks
     return services.request_repair(
-        by=profile,
-        unit=given["unit"],
         damage=only.damage,
         position=only.position,
         description=only.description,
         estimate=only.estimate,
-        technician=technician,
+        **shared,
     )
 
 
-def _change_breaks(request: HtmxRequest, profile: Profile) -> HttpResponse:
-    given = request.POST
-    kept = [n for n in range(_count(given)) if str(n) != given.get("remove")]
-    rows: list[dict[str, str]] = [_typed(given, n, profile) for n in kept]
-    if "add" in given or not rows:
+def _change_breaks(request: HtmxRequest, profile: Profile, breaks: Any) -> HttpResponse:
+    """Show the form with one break more or less, with what was typed and without errors."""
+    removed = request.POST.get("remove")
+    rows = [_typed(each) for n, each in enumerate(breaks) if str(n) != removed]
+    if "add" in request.POST or not rows:
         rows.append({})
-    breaks = [_break(n, profile, initial=row) for n, row in enumerate(rows[:MOST_BREAKS])]
-    form = RequestForm(
-        initial={name: given.get(name) for name in ("unit", "technician")}, profile=profile
-    )
-    return _show(request, form, breaks)
+    rows = rows[:MOST_BREAKS]
+    if "add" in request.POST:
+        changed = {"focus": len(rows) - 1, "change": f"Break {len(rows)} added."}
+    elif len(rows) < len(breaks):
+        number = int(removed or 0)
+        changed = {
+            "focus": min(number, len(rows) - 1),
+            "change": f"Break {number + 1} removed. {count_breaks(len(rows))} left.",
+        }
+    else:
+        changed = {}
+    form = RequestForm(initial=request.POST.dict(), profile=profile)
+    return _show(request, form, _breaks(profile, initial=rows), **changed)
 
 
-def _show(request: HtmxRequest, form: RequestForm, breaks: Sequence[BreakForm]) -> HttpResponse:
-    template = "_breaks" if request.htmx.target == "breaks" else "request"
-    context = {"form": form, "breaks": breaks, "full": len(breaks) >= MOST_BREAKS}
-    return render(request, f"repairs/{template}.html", context)
+def _typed(form: forms.Form) -> dict[str, Any]:
+    return {name: form[name].data for name in form.fields}
 
 
-def _count(given: QueryDict) -> int:
-    digits = given.get("breaks", "")
-    known = digits.isascii() and digits.isdigit() and len(digits) < 4
-    return min(int(digits), MOST_BREAKS) if known else 1
+def _linked(repairs: Sequence[Repair], profile: Profile) -> list[tuple[Repair, bool]]:
+    """Return each repair, and whether this person may open its page."""
+    keys = [repair.pk for repair in repairs]
+    visible = Repair.objects.visible_to(profile).filter(pk__in=keys)
+    seen = set(visible.values_list("pk", flat=True))
+    return [(repair, repair.pk in seen) for repair in repairs]
 
 
-def _bound_breaks(given: QueryDict, profile: Profile) -> list[BreakForm]:
-    count = max(1, _count(given))
-    return [BreakForm(given, prefix=_prefix(n), profile=profile) for n in range(count)]
-
-
-def _break(n: int, profile: Profile, initial: dict[str, str] | None = None) -> BreakForm:
-    return BreakForm(initial=initial, prefix=_prefix(n), profile=profile)
-
-
-def _typed(given: QueryDict, n: int, profile: Profile) -> dict[str, str]:
-    """What was typed for a break so far, right or wrong."""
-    form = _break(n, profile)
-    return {name: given.get(form.add_prefix(name), "") for name in form.fields}
-
-
-def _prefix(n: int) -> str:
-    return f"break-{n}"
+def _show(request: HtmxRequest, form: RequestForm, breaks: Any, **more: Any) -> HttpResponse:
+    fragment = request.htmx.target == "breaks"
+    context = {
+        "form": form,
+        "breaks": breaks,
+        "full": len(breaks) >= MOST_BREAKS,
+        "fragment": fragment,
+        **more,
+    }
+    return render(request, f"repairs/{'_breaks' if fragment else 'request'}.html", context)

@@ -17,7 +17,7 @@ from django.core.management import CommandError, call_command
 
 from apps.aws.account import Account
 from apps.aws.doctor import dns_records
-from sandbox.ses_v2 import DKIM_TOKENS
+from sandbox.ses.account_api import DKIM_TOKENS
 from sandbox.testing import HOST, RunningSandbox
 
 DOMAIN, MAIL_FROM = "rssystems.com", "mail.rssystems.com"

@@ -29,10 +29,10 @@ from apps.core.guards import circuit_breaker
 from apps.core.guards.sms_budget import this_month
 from apps.core.models import Contact, Delivery, Mark, ProviderEvent, SMSSpend, Suppression
 from apps.core.states import Channel, DeliveryState, EventKind, LogEvent
-from sandbox.account import EVERY_OUTCOME
+from sandbox.account.settings import EVERY_OUTCOME
+from sandbox.arns import TOPIC as ARN
 from sandbox.testing import RunningSandbox
-from sandbox.topic import ARN
-from tests.aws.conftest import Lines
+from tests.support.doctor import Lines
 from tests.support.services import Worker, wait_until
 from tools.endpoints import endpoints
 from tools.processes import (
@@ -461,6 +461,7 @@ def test_an_account_in_the_sandboxes_fails_in_production(
     assert after["redis.tls"].finding.status == Status.WARN
 
 
+@pytest.mark.sqlite
 def test_a_database_of_one_host_fails_outside_development(
     healthy: RunningSandbox, examine: Examine, settings: Any
 ) -> None:

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import boto3
 import pytest
@@ -20,6 +21,7 @@ from apps.aws.doctor import events
 from apps.core.audit.findings import Status, Unseen
 from apps.core.providers.aws import read
 from sandbox.testing import RunningSandbox
+from tests.support.documentation import table
 from tools.stack import running_stack
 from tools.supervisor import ROOT
 
@@ -63,13 +65,6 @@ Test SMS delivered successfully
 Celery Beat scheduling periodic tasks
 Monitoring configured (Flower or equivalent)
 """.splitlines()
-
-
-def table(heading: str) -> list[list[str]]:
-    """The cells of the table under a heading of docs/aws.md, without its own."""
-    section = DOCS.partition(f"## {heading}\n")[2].partition("\n## ")[0]
-    rows = [line.strip()[1:-1].split("|") for line in section.splitlines() if line[:1] == "|"]
-    return [[cell.strip() for cell in row] for row in rows[2:]]
 
 
 def test_every_check_is_documented_once_and_in_the_printed_order() -> None:
@@ -152,12 +147,12 @@ def test_settings_that_other_commands_refuse_to_start_with_are_a_line(
     ended = subprocess.run(
         [sys.executable, "manage.py", "aws", "status"],
         cwd=ROOT,
-        env=os.environ | {"BRAND_ACCENT": "blue"},
+        env=os.environ | {"UNKNOWN_RESEND": "email:soon"},
         capture_output=True,
         text=True,
     )
     assert ended.returncode == 1
-    assert "  fail settings.checks: notifications.E004" in ended.stdout
+    assert "  fail settings.checks: notifications.E006" in ended.stdout
     assert ended.stderr == ""
 
 
@@ -191,14 +186,16 @@ class Queue:
 
     def __init__(self) -> None:
         self.client: Any = boto3.client("sqs", region_name="us-east-1")
-        self.dead = self.client.create_queue(QueueName="events-dead")["QueueUrl"]
+        # A name of its own: within another mock, moto keeps the queues of earlier tests.
+        name = f"events-{uuid4().hex}"
+        self.dead = self.client.create_queue(QueueName=f"{name}-dead")["QueueUrl"]
         [arn] = self.client.get_queue_attributes(QueueUrl=self.dead, AttributeNames=["QueueArn"])[
             "Attributes"
         ].values()
         policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 5})
-        self.url = self.client.create_queue(
-            QueueName="events", Attributes={"RedrivePolicy": policy}
-        )["QueueUrl"]
+        self.url = self.client.create_queue(QueueName=name, Attributes={"RedrivePolicy": policy})[
+            "QueueUrl"
+        ]
 
     def put(self, url: str, times: int = 1) -> None:
         for _ in range(times):

@@ -17,11 +17,13 @@ from apps.core.audit.findings import Difference, Status
 from apps.core.delivery.attempt import attempt
 from apps.core.models import Delivery, ProviderEvent
 from apps.core.states import Channel, DeliveryState, Priority
+from sandbox.arns import TOPIC as ARN
 from sandbox.testing import HOST, SMTP_PASSWORD, SMTP_USER, RunningSandbox, running_sandbox
-from sandbox.topic import ARN
-from tests.aws.doctor.test_status import table
 from tests.support.clients import send_over, send_text, smtp
+from tests.support.documentation import table
 from tools.processes import wait_until
+
+pytestmark = pytest.mark.services
 
 #: Of the account that the application and the sandbox share.
 SET, GROUP = "rs-systems-notifications", "sns/us-east-1/000000000000/DirectPublishToPhoneNumber"

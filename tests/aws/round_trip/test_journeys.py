@@ -24,7 +24,7 @@ from apps.core.models.suppression import SuppressionReason
 from apps.core.providers import memory
 from apps.core.providers.aws.simulator import NUMBERS
 from apps.core.states import Channel, DeliveryState, EventKind, LogEvent
-from tests.aws.doctor.test_status import table
+from tests.support.documentation import table
 
 pytestmark = pytest.mark.django_db
 
@@ -228,7 +228,7 @@ def test_a_report_of_the_wrong_sort_breaks_at_the_event(delivery: Make) -> None:
 
 def test_our_own_refusal_to_send_breaks_at_the_worker(delivery: Make) -> None:
     row = delivery(state=DeliveryState.DUE)
-    transitions.withdrawn(row, "account is deactivated")
+    transitions.skip_due(row, "account is deactivated")
     found = hops.where_it_broke(Delivery.objects.get(), DeliveryState.BOUNCED)
     assert (found.hop, found.why) == (Hop.WORKER, "it was not sent: account is deactivated")
 

@@ -16,11 +16,11 @@ def empty(redis_url: str) -> None:
     redis.Redis.from_url(redis_url).flushall()
 
 
-def test_before_the_first_turn_there_is_none() -> None:
+def test_before_the_first_sweep_there_is_no_heartbeat() -> None:
     assert heartbeat.age() is None
 
 
-def test_a_turn_of_the_sweep_stamps_it(db: None) -> None:
+def test_a_sweep_stamps_it(db: None) -> None:
     began = time.monotonic()
     tasks.dispatch_due_notifications()
     age = heartbeat.age()
@@ -28,7 +28,7 @@ def test_a_turn_of_the_sweep_stamps_it(db: None) -> None:
     assert timedelta(0) <= age <= since(began)
 
 
-def test_an_old_turn_is_as_old_as_redis_s_clock_says(redis_url: str) -> None:
+def test_its_age_is_by_redis_s_clock(redis_url: str) -> None:
     heartbeat.stamp()
     began, ago = time.monotonic(), timedelta(minutes=5)
     redis.Redis.from_url(redis_url).pexpire(heartbeat.KEY, heartbeat.LIFE - ago)
@@ -43,7 +43,7 @@ def since(moment: float) -> timedelta:
 
 
 @pytest.mark.services
-def test_a_redis_that_is_away_is_told_and_raises_nothing(redis_server: Redis, caplog: Any) -> None:
+def test_without_redis_a_warning_is_logged(redis_server: Redis, caplog: Any) -> None:
     redis_server.stop()
     heartbeat.stamp()
     assert "heartbeat not written" in caplog.text

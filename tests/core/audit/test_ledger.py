@@ -12,11 +12,14 @@ from django.utils import timezone
 
 from apps.core.audit.ledger import EVIDENCE, ledger
 from apps.core.delivery.attempt import attempt, claim
-from apps.core.delivery.transitions import abandoned, log, settled_by_policy
+from apps.core.delivery.transitions import record, record_lost_worker, settle_unknown
 from apps.core.exceptions import AmbiguousError, PermanentError, TransientError
 from apps.core.models import Delivery, Notification, SMSSpend
 from apps.core.providers import memory
-from apps.core.states import Channel, DeliveryState, LogEvent, Priority
+from apps.core.states import Channel, DeliveryState, LogEvent, LogSource, Priority
+from tests.support.attempts import claimed
+
+pytestmark = pytest.mark.sqlite
 
 Make = Callable[..., Delivery]
 
@@ -30,7 +33,7 @@ def update(row: Delivery, **values: Any) -> Delivery:
     return Delivery.objects.get(pk=row.pk)
 
 
-def test_the_books_balance_over_every_way_a_delivery_can_go(
+def test_the_ledger_balances_over_every_way_a_delivery_can_go(
     delivery: Make, notify: Any, person: Any
 ) -> None:
     for failure in (None, PermanentError("no"), TransientError("busy"), AmbiguousError("silence")):
@@ -64,25 +67,25 @@ def test_the_books_balance_over_every_way_a_delivery_can_go(
 @pytest.mark.parametrize(
     ("state", "problem"),
     [
-        (DeliveryState.ACCEPTED, "is accepted, and no line of its log says so"),
-        (DeliveryState.SKIPPED, "is skipped, and no line of its log says so"),
-        (DeliveryState.UNKNOWN, "is unknown, and no line of its log says so"),
+        (DeliveryState.ACCEPTED, "is accepted, and no entry of its log says so"),
+        (DeliveryState.SKIPPED, "is skipped, and no entry of its log says so"),
+        (DeliveryState.UNKNOWN, "is unknown, and no entry of its log says so"),
     ],
 )
-def test_a_state_without_a_line_of_the_log_is_named(
+def test_a_state_without_a_log_entry_is_a_discrepancy(
     delivery: Make, state: DeliveryState, problem: str
 ) -> None:
     delivery(state=state, finished_at=timezone.now())
     assert problems() == [problem]
 
 
-def test_what_outlived_its_log_is_no_discrepancy(delivery: Make) -> None:
+def test_a_delivery_older_than_its_log_is_no_discrepancy(delivery: Make) -> None:
     delivery(state=DeliveryState.ACCEPTED, finished_at=timezone.now() - timedelta(days=91))
     assert problems() == []
 
 
-def test_an_acceptance_that_the_row_does_not_show_is_named(delivery: Make) -> None:
-    log(delivery(), LogEvent.ACCEPTED)
+def test_an_acceptance_that_the_row_does_not_show_is_a_discrepancy(delivery: Make) -> None:
+    record(delivery(), LogEvent.ACCEPTED)
     assert problems() == ["was accepted according to its log, and is due"]
 
 
@@ -90,39 +93,39 @@ def test_an_acceptance_that_the_row_does_not_show_is_named(delivery: Make) -> No
     "state", [DeliveryState.SKIPPED, DeliveryState.EXHAUSTED, DeliveryState.REJECTED]
 )
 @pytest.mark.parametrize("taken", [LogEvent.ACCEPTED, LogEvent.DELIVERED, LogEvent.COMPLAINED])
-def test_that_it_was_sent_again_excuses_an_acceptance_only_while_it_is_on_its_way(
+def test_a_resend_explains_an_acceptance_only_while_it_is_under_way(
     delivery: Make, taken: LogEvent, state: DeliveryState
 ) -> None:
     row = delivery(attempts=1)
-    log(row, taken)
-    log(row, LogEvent.RESEND)
+    record(row, taken)
+    record(row, LogEvent.RESEND)
     assert problems() == []
     row = update(row, state=state, attempts=2, finished_at=timezone.now())
     for event in EVIDENCE[state]:
-        log(row, event)
+        record(row, event)
     assert problems() == [f"was accepted according to its log, and is {state}"]
 
 
 @pytest.mark.parametrize("failed", [LogEvent.BOUNCED, LogEvent.PERMANENT])
 @pytest.mark.parametrize("state", [DeliveryState.SKIPPED, DeliveryState.EXHAUSTED])
-def test_what_failed_before_it_was_sent_again_in_vain_is_no_discrepancy(
+def test_a_failure_before_a_failed_resend_is_no_discrepancy(
     delivery: Make, state: DeliveryState, failed: LogEvent
 ) -> None:
     row = delivery(attempts=1)
     for event in (LogEvent.ACCEPTED, failed, LogEvent.RESEND):
-        log(row, event)
+        record(row, event)
     row = update(row, state=state, attempts=2, finished_at=timezone.now())
     for event in EVIDENCE[state]:
-        log(row, event)
+        record(row, event)
     assert problems() == []
 
 
-def test_a_row_that_nothing_will_ever_move_is_named(delivery: Make) -> None:
+def test_a_row_that_nothing_will_move_is_a_discrepancy(delivery: Make) -> None:
     delivery(next_attempt_at=None)
     delivery(state=DeliveryState.SENDING, lease_until=timezone.now() - timedelta(minutes=5))
     assert problems() == [
-        "waits, and nothing says until when",
-        "is held by a worker whose lease is over; is beat alive?",
+        "waits without a time for its next attempt",
+        "is held by a worker whose lease is over; is beat running?",
     ]
 
 
@@ -133,20 +136,20 @@ def test_a_row_that_nothing_will_ever_move_is_named(delivery: Make) -> None:
         (DeliveryState.UNKNOWN, LogEvent.AMBIGUOUS),
     ],
 )
-def test_what_the_sweeps_have_left_behind_is_named(
+def test_a_delivery_that_the_sweeps_missed_is_a_discrepancy(
     delivery: Make, state: DeliveryState, event: LogEvent
 ) -> None:
     now = timezone.now()
     times = [now - timedelta(minutes=11), now - timedelta(minutes=9), now + timedelta(hours=1)]
     for at in times:
-        log(delivery(state=state, next_attempt_at=at), event)
+        record(delivery(state=state, next_attempt_at=at), event)
     assert problems() == [
-        f"is {state}, and its time was over 10 minutes ago; is beat alive?",
+        f"is {state}, and its time was over 10 minutes ago; is beat running?",
     ]
 
 
-def test_what_waits_for_a_person_or_in_a_backlog_is_no_discrepancy(delivery: Make) -> None:
-    log(delivery(state=DeliveryState.UNKNOWN, next_attempt_at=None), LogEvent.AMBIGUOUS)
+def test_waiting_for_a_person_or_in_a_backlog_is_no_discrepancy(delivery: Make) -> None:
+    record(delivery(state=DeliveryState.UNKNOWN, next_attempt_at=None), LogEvent.AMBIGUOUS)
     delivery(next_attempt_at=timezone.now() - timedelta(hours=3))
     assert problems() == []
 
@@ -160,7 +163,7 @@ def test_what_waits_for_a_person_or_in_a_backlog_is_no_discrepancy(delivery: Mak
         (Priority.MEDIUM, Channel.EMAIL, "e-mail"),
     ],
 )
-def test_a_notification_that_lacks_one_of_its_deliveries_is_named(
+def test_a_notification_without_a_delivery_is_a_discrepancy(
     notify: Any, person: Any, priority: Priority, channel: Channel, missing: str
 ) -> None:
     [told] = notify(person(), priority=priority)
@@ -173,23 +176,21 @@ def test_a_notification_that_lacks_one_of_its_deliveries_is_named(
     assert problems() == [problem] * 2
 
 
-def test_a_text_that_failed_and_for_which_nothing_stands_in_is_named(
-    notify: Any, person: Any
-) -> None:
+def test_a_failed_text_without_a_stand_in_is_a_discrepancy(notify: Any, person: Any) -> None:
     [told] = notify(person(sms_opt_in=False), priority=Priority.HIGH)
     assert problems() == []
     told.deliveries.get(channel=Channel.EMAIL).delete()
     assert problems() == ["is skipped, and no e-mail stands in for it"]
 
 
-def test_twice_is_counted_and_is_a_discrepancy_without_a_policy(delivery: Make) -> None:
+def test_a_second_acceptance_without_a_resend_is_a_discrepancy(delivery: Make) -> None:
     row = delivery(attempts=1)
     attempt(row.pk)
-    log(row, LogEvent.ACCEPTED)
+    record(row, LogEvent.ACCEPTED)
     assert problems() == ["was accepted twice, and no policy said to send again"]
     unknown = delivery(Channel.EMAIL, state=DeliveryState.UNKNOWN, attempts=1)
-    log(unknown, LogEvent.ACCEPTED)
-    settled_by_policy(unknown)
+    record(unknown, LogEvent.ACCEPTED)
+    settle_unknown(unknown)
     attempt(unknown.pk)
     assert problems() == ["was accepted twice, and no policy said to send again"]
     assert ledger().resent == 2
@@ -212,18 +213,18 @@ SENT, RESEND = LogEvent.ACCEPTED, LogEvent.RESEND
         ([(1, RESEND), (2, SENT), (3, SENT)], False),
     ],
 )
-def test_each_further_acceptance_wants_a_word_of_its_own_before_it(
+def test_each_further_acceptance_needs_its_own_resend(
     delivery: Make, lines: list[tuple[int, LogEvent]], balances: bool
 ) -> None:
     row = delivery(state=DeliveryState.ACCEPTED, attempts=4, finished_at=timezone.now())
     for attempt_number, event in lines:
         row.attempts = attempt_number
-        log(row, event)
+        record(row, event)
     found = [] if balances else ["was accepted twice, and no policy said to send again"]
     assert problems() == found
 
 
-def test_the_month_s_budget_knows_of_all_that_its_deliveries_hold(
+def test_a_budget_below_the_money_of_its_deliveries_is_a_discrepancy(
     delivery: Make, capsys: Any
 ) -> None:
     for _ in range(3):
@@ -272,24 +273,24 @@ def test_the_money_balances_at_every_moment(delivery: Make) -> None:
     assert ledger().discrepancies == []
 
 
-def test_what_was_called_for_again_after_an_unknown_attempt_may_have_arrived_twice(
+def test_a_call_after_an_unknown_attempt_counts_as_perhaps_twice(
     delivery: Make,
 ) -> None:
     memory.failures.append(AmbiguousError("silence"))
     again, lost, once = delivery(), delivery(), delivery()
     attempt(again.pk)
-    settled_by_policy(Delivery.objects.get(pk=again.pk))
+    settle_unknown(Delivery.objects.get(pk=again.pk))
     assert ledger().perhaps_twice == 0, "not called for again yet"
-    claimed = claim(lost.pk)
-    assert claimed
-    log(claimed, LogEvent.CALLING)
-    abandoned(claimed, called=True)
-    settled_by_policy(Delivery.objects.get(pk=lost.pk))
+    held = claimed(lost.pk)
+    assert held
+    record(held, LogEvent.CALLING)
+    record_lost_worker(held, called=True)
+    settle_unknown(Delivery.objects.get(pk=lost.pk))
     for row in (again, lost, once):
         attempt(row.pk)
     assert ledger().perhaps_twice == 2
     assert ledger().resent == 0
-    assert again.log.filter(event=LogEvent.RESEND).get().detail.endswith("it may arrive twice")
+    assert again.log.get(event=LogEvent.RESEND).source == LogSource.SWEEP
 
 
 def test_the_command_s_exit_status_tells_the_truth(delivery: Make, capsys: Any) -> None:
@@ -297,7 +298,7 @@ def test_the_command_s_exit_status_tells_the_truth(delivery: Make, capsys: Any) 
     call_command("ledger")
     output = capsys.readouterr().out
     assert "1  Accepted by the provider" in output
-    assert output.endswith("The books balance.\n")
+    assert output.endswith("The ledger balances.\n")
     delivery(next_attempt_at=None)
     with pytest.raises(SystemExit, match="1"):
         call_command("ledger", "--json")
@@ -314,6 +315,6 @@ def test_since_leaves_out_what_is_older(delivery: Make, capsys: Any) -> None:
 
 
 @pytest.mark.parametrize("text", ["yesterday", "2026-13-01"])
-def test_a_since_that_is_no_date_is_refused_with_an_example(db: None, text: str) -> None:
+def test_an_invalid_date_is_refused_with_an_example(db: None, text: str) -> None:
     with pytest.raises(CommandError, match="--since"):
         call_command("ledger", "--since", text)

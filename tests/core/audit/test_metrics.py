@@ -45,7 +45,7 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def values() -> dict[str, float]:
-    return {each.name: each.value for each in metrics.measured()}
+    return {each.name: each.value for each in metrics.measure()}
 
 
 def failed_of_ended() -> tuple[float, float]:
@@ -57,7 +57,7 @@ def log(row: Delivery, event: LogEvent, number: int = 1, **fields: Any) -> None:
     NotificationDeliveryLog.objects.create(delivery=row, attempt=number, event=event, **fields)
 
 
-def test_the_queue_is_what_is_due_and_in_nobody_s_hands(delivery: Make, alone: None) -> None:
+def test_the_queue_depth_counts_what_is_due_without_a_worker(delivery: Make, alone: None) -> None:
     past, future = timezone.now() - timedelta(minutes=1), timezone.now() + timedelta(hours=1)
     delivery(next_attempt_at=past)
     delivery(next_attempt_at=past, enqueued_at=past)
@@ -70,9 +70,7 @@ def test_the_queue_is_what_is_due_and_in_nobody_s_hands(delivery: Make, alone: N
     assert values()["QueueDepth"] == 3
 
 
-def test_a_failed_attempt_is_one_that_was_refused_or_not_answered(
-    delivery: Make, alone: None
-) -> None:
+def test_a_failed_attempt_was_refused_or_not_answered(delivery: Make, alone: None) -> None:
     for event in (LogEvent.ACCEPTED, LogEvent.TRANSIENT, LogEvent.PERMANENT, LogEvent.AMBIGUOUS):
         row = delivery()
         log(row, LogEvent.CALLING)
@@ -80,7 +78,8 @@ def test_a_failed_attempt_is_one_that_was_refused_or_not_answered(
     assert failed_of_ended() == (3, 4)
 
 
-def test_each_attempt_counts_once_and_each_of_a_delivery_s(delivery: Make, alone: None) -> None:
+@pytest.mark.sqlite
+def test_each_attempt_of_a_delivery_counts_once(delivery: Make, alone: None) -> None:
     row = delivery()
     log(row, LogEvent.TRANSIENT)
     log(row, LogEvent.AMBIGUOUS, 2)
@@ -92,7 +91,7 @@ def test_each_attempt_counts_once_and_each_of_a_delivery_s(delivery: Make, alone
     assert failed_of_ended() == (2, 3)
 
 
-def test_what_the_log_says_besides_is_no_end_of_an_attempt(delivery: Make, alone: None) -> None:
+def test_other_log_entries_do_not_end_an_attempt(delivery: Make, alone: None) -> None:
     row = delivery()
     for event in set(LogEvent) - {*ENDS_OF_ATTEMPTS}:
         log(row, event)
@@ -173,7 +172,7 @@ def test_a_worker_with_one_process_publishes_all_five_and_counts_itself(
 
 
 @pytest.mark.services
-def test_one_that_waited_for_its_worker_too_long_is_not_run(
+def test_a_task_that_waited_too_long_is_not_run(
     sandbox: RunningSandbox, worker: Callable[..., Worker], redis_url: str
 ) -> None:
     running = worker(1, AWS_ENDPOINT_URL_CLOUDWATCH=sandbox.aws_url, CLOUDWATCH_METRICS="true")
@@ -183,7 +182,7 @@ def test_one_that_waited_for_its_worker_too_long_is_not_run(
     assert redis.Redis.from_url(redis_url).llen("notifications") == 0
 
 
-def test_nothing_is_measured_or_published_where_it_is_switched_off(
+def test_nothing_is_measured_if_it_is_switched_off(
     db: None, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.CLOUDWATCH_METRICS = False
@@ -192,7 +191,7 @@ def test_nothing_is_measured_or_published_where_it_is_switched_off(
     assert not Mark.objects.exists()
 
 
-def test_the_heartbeat_is_written_down_before_cloudwatch_is_told(
+def test_the_heartbeat_is_stored_before_it_is_published(
     db: None, alone: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[Metric] = []
@@ -206,7 +205,7 @@ def test_the_heartbeat_is_written_down_before_cloudwatch_is_told(
     assert [each.name for each in told] == NAMES
 
 
-def test_a_right_that_is_missing_is_named_once_an_hour_and_breaks_nothing(
+def test_a_missing_permission_is_logged_once_an_hour(
     sandbox: RunningSandbox, db: None, alone: None, caplog: Any
 ) -> None:
     sandbox.account(denied=["cloudwatch:PutMetricData"])
@@ -244,7 +243,7 @@ def test_a_cloudwatch_that_cannot_be_asked_is_one_warning(
     assert caplog.text.count("metrics not published") == 1
 
 
-def test_moto_takes_them_as_well(db: None, alone: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_moto_accepts_them_too(db: None, alone: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ENDPOINT_URL_CLOUDWATCH")
     with mock_aws():
         metrics.publish()

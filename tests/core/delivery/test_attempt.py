@@ -16,6 +16,7 @@ from apps.core.delivery.attempt import attempt, claim
 from apps.core.exceptions import (
     AmbiguousError,
     DeliveryError,
+    NotCalled,
     NotSendable,
     PermanentError,
     ThrottledError,
@@ -24,9 +25,12 @@ from apps.core.exceptions import (
 from apps.core.guards import rate_limit
 from apps.core.models import Contact, Delivery
 from apps.core.providers import memory
-from apps.core.providers.base import Receipt
+from apps.core.providers.base import Acceptance
 from apps.core.states import Channel, DeliveryState, LogEvent, Priority
-from tests.core.services.test_notification import statements
+from tests.support.attempts import claimed
+from tests.support.queries import statements
+
+pytestmark = pytest.mark.sqlite
 
 Make = Callable[..., Delivery]
 Story = Callable[[Delivery], list[str]]
@@ -143,9 +147,7 @@ def test_the_second_attempt_of_a_retried_delivery_really_sends(
     assert story(row) == ["calling", "transient", "calling", "accepted"]
 
 
-def test_a_permanent_refusal_stops_at_once_and_says_why_without_the_address(
-    delivery: Make, story: Story
-) -> None:
+def test_a_permanent_refusal_ends_it_with_a_redacted_reason(delivery: Make, story: Story) -> None:
     row = delivery()
     memory.failures.append(PermanentError("no such user jane@fleet.example", code="550"))
     attempt(row.pk)
@@ -185,14 +187,14 @@ def test_no_answer_leaves_it_unknown_until_its_deadline(delivery: Make, story: S
 
 
 @pytest.mark.parametrize("decided", [DeliveryState.EXHAUSTED, DeliveryState.BOUNCED])
-def test_what_was_decided_meanwhile_is_not_undone_by_a_late_refusal_or_a_turn_that_never_came(
+def test_a_late_refusal_undoes_no_decision_made_meanwhile(
     delivery: Make, decided: DeliveryState
 ) -> None:
-    row = claim(delivery().pk)
+    row = claimed(delivery().pk)
     assert row
     Delivery.objects.update(state=decided, next_attempt_at=None)
-    transitions.given_back(row)
-    transitions.postponed(row, TransientError("busy"))
+    transitions.record_outcome(row, NotCalled("no rate slot in time", is_announced=False))
+    transitions.record_outcome(row, TransientError("busy"))
     assert fresh(row).state == decided
 
 
@@ -203,12 +205,12 @@ def test_an_end_does_not_hide_that_an_earlier_attempt_may_have_arrived(
     row = delivery()
     memory.failures.extend([AmbiguousError("timed out"), end])
     attempt(row.pk)
-    transitions.settled_by_policy(fresh(row))
+    transitions.settle_unknown(fresh(row))
     attempt(row.pk)
     assert fresh(row).reason == f"{end.detail} (an earlier attempt may have arrived)"
 
 
-def test_what_waits_says_why_until_it_is_taken(delivery: Make) -> None:
+def test_a_waiting_delivery_has_a_reason_until_it_is_accepted(delivery: Make) -> None:
     row = delivery()
     memory.failures.append(TransientError("451 busy"))
     attempt(row.pk)
@@ -218,7 +220,7 @@ def test_what_waits_says_why_until_it_is_taken(delivery: Make) -> None:
     assert (fresh(row).state, fresh(row).reason) == (DeliveryState.ACCEPTED, "")
 
 
-def test_an_address_that_became_unusable_meanwhile_is_skipped_with_the_reason(
+def test_an_address_that_became_unusable_is_skipped_with_the_reason(
     delivery: Make, story: Story
 ) -> None:
     row = delivery()
@@ -252,7 +254,7 @@ def test_staging_skips_a_stranger_and_marks_the_subject_for_the_others(
 
 
 @pytest.mark.parametrize("ending", [PermanentError("invalid number"), None])
-def test_where_sms_was_the_only_way_and_fails_email_stands_in(
+def test_email_stands_in_for_a_failed_text_that_was_the_only_way(
     delivery: Make, story: Story, ending: PermanentError | None
 ) -> None:
     row = delivery(Channel.SMS, Priority.HIGH)
@@ -269,68 +271,68 @@ def test_where_sms_was_the_only_way_and_fails_email_stands_in(
     assert fresh(stand_in).state == DeliveryState.ACCEPTED
 
 
-def test_no_second_email_stands_in_where_an_email_went_already(delivery: Make) -> None:
+def test_no_email_stands_in_if_one_was_sent_already(delivery: Make) -> None:
     row = delivery(Channel.SMS, Priority.URGENT)
     memory.failures.append(PermanentError("invalid number"))
     assert attempt(row.pk) is None
 
 
-def test_an_acceptance_that_comes_after_the_lease_still_settles_the_delivery(
+def test_an_acceptance_after_the_lease_still_settles_the_delivery(
     delivery: Make,
 ) -> None:
     row = delivery()
-    slow = claim(row.pk)
+    slow = claimed(row.pk)
     assert slow is not None
-    transitions.abandoned(slow, called=True)
-    transitions.accepted(slow, Receipt("memory", "late-1"))
+    transitions.record_lost_worker(slow, called=True)
+    transitions.record_outcome(slow, Acceptance("memory", "late-1"))
     assert fresh(row).state == DeliveryState.ACCEPTED
     assert fresh(row).provider_message_id == "late-1"
 
 
-def test_a_worker_that_was_overtaken_leaves_a_line_and_moves_nothing(
+def test_an_overtaken_worker_leaves_a_log_entry_and_moves_nothing(
     delivery: Make, story: Story
 ) -> None:
     row = delivery()
-    slow = claim(row.pk)
+    slow = claimed(row.pk)
     assert slow is not None
-    transitions.abandoned(slow, called=False)
+    transitions.record_lost_worker(slow, called=False)
     Delivery.objects.filter(pk=row.pk).update(next_attempt_at=Now())
     assert claim(row.pk) is not None
-    transitions.refused(slow, PermanentError("too late"))
+    transitions.record_outcome(slow, PermanentError("too late"))
     assert fresh(row).state == DeliveryState.SENDING
-    assert story(row) == [LogEvent.LEASE_EXPIRED, LogEvent.PERMANENT]
+    assert story(row) == [LogEvent.LOST_BEFORE_CALL, LogEvent.PERMANENT]
 
 
 def overtaken(row: Delivery) -> Delivery:
     """Its first attempt, as its worker has it: it hung, and the policy sends again."""
-    slow = claim(row.pk)
+    slow = claimed(row.pk)
     assert slow is not None
-    transitions.log(slow, LogEvent.CALLING)
-    transitions.abandoned(slow, called=True)
-    transitions.settled_by_policy(slow)
+    transitions.record(slow, LogEvent.CALLING)
+    transitions.record_lost_worker(slow, called=True)
+    transitions.settle_unknown(slow)
     return slow
 
 
-def test_an_acceptance_that_comes_late_spares_the_call_of_whoever_claimed_it_since(
+def test_a_late_acceptance_spares_the_call_of_the_next_attempt(
     delivery: Make, story: Story, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     row = delivery()
     slow = overtaken(row)
 
     def turn(*_: Any, **__: Any) -> rate_limit.Slot:
-        transitions.accepted(slow, Receipt("memory", "late-1"))
+        transitions.record_outcome(slow, Acceptance("memory", "late-1"))
         return rate_limit.Slot(0)
 
-    monkeypatch.setattr(rate_limit, "turn", turn)
+    monkeypatch.setattr(rate_limit, "wait_for_slot", turn)
     attempt(row.pk)
     after = fresh(row)
     assert (after.state, after.attempts) == (DeliveryState.ACCEPTED, 2)
     assert after.provider_message_id == "late-1"
-    assert story(row) == ["calling", "lease_expired", "resend", "accepted"]
+    assert story(row) == ["calling", "lost_after_call", "resend", "accepted"]
     assert memory.emails == []
 
 
-def test_an_acceptance_that_comes_late_counts_where_the_next_attempt_was_skipped(
+def test_a_late_acceptance_counts_after_the_next_attempt_was_skipped(
     delivery: Make,
 ) -> None:
     row = delivery()
@@ -338,7 +340,7 @@ def test_an_acceptance_that_comes_late_counts_where_the_next_attempt_was_skipped
     Contact.objects.update(verified_email="")
     attempt(row.pk)
     assert fresh(row).state == DeliveryState.SKIPPED
-    transitions.accepted(slow, Receipt("memory", "late-1"))
+    transitions.record_outcome(slow, Acceptance("memory", "late-1"))
     assert (fresh(row).state, fresh(row).reason) == (DeliveryState.ACCEPTED, "")
 
 
@@ -355,7 +357,7 @@ def test_a_bug_crashes_loudly_and_leaves_the_row_to_the_sweep(
     assert fresh(row).state == DeliveryState.SENDING
 
 
-def test_what_was_due_long_before_anybody_could_try_gets_its_tries(delivery: Make) -> None:
+def test_a_delivery_first_tried_after_its_horizon_gets_its_tries(delivery: Make) -> None:
     row = delivery(due_at=timezone.now() - timedelta(days=3))
     memory.failures.append(ThrottledError("Maximum sending rate exceeded", code="454"))
     attempt(row.pk)
@@ -364,9 +366,9 @@ def test_what_was_due_long_before_anybody_could_try_gets_its_tries(delivery: Mak
 
 def test_an_answer_that_no_column_can_hold_is_still_recorded(delivery: Make) -> None:
     row = delivery()
-    claimed = claim(row.pk)
-    assert claimed is not None
-    transitions.accepted(claimed, Receipt("p" * 50, "x" * 300 + "\0"))
+    held = claimed(row.pk)
+    assert held is not None
+    transitions.record_outcome(held, Acceptance("p" * 50, "x" * 300 + "\0"))
     assert fresh(row).state == DeliveryState.ACCEPTED
     refused = delivery()
     memory.failures.append(PermanentError("no\0 " + "y" * 900, code="5" * 99))
@@ -384,7 +386,7 @@ def test_a_worker_that_wakes_after_its_lease_does_not_call(
     assert story(row) == []
 
 
-def test_a_host_that_was_suspended_for_longer_than_the_lease_does_not_call(
+def test_a_host_suspended_for_longer_than_the_lease_does_not_call(
     delivery: Make, story: Story, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock_gettime = time.clock_gettime
@@ -398,7 +400,7 @@ def test_a_host_that_was_suspended_for_longer_than_the_lease_does_not_call(
         )
         return rate_limit.Slot(time.monotonic())
 
-    monkeypatch.setattr(rate_limit, "turn", suspended)
+    monkeypatch.setattr(rate_limit, "wait_for_slot", suspended)
     row = delivery()
     attempt(row.pk)
     assert memory.emails == []

@@ -36,7 +36,7 @@ def delay(attempt: int, error: DeliveryError | None) -> timedelta:
         (3, ThrottledError("slow down"), 8),
     ],
 )
-def test_the_ceiling_doubles_from_the_error_s_first_delay_up_to_half_an_hour(
+def test_the_ceiling_doubles_from_the_first_delay_up_to_half_an_hour(
     attempt: int, error: DeliveryError | None, seconds: int
 ) -> None:
     assert delay(attempt, error) == timedelta(seconds=seconds)

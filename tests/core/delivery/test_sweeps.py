@@ -9,9 +9,12 @@ from django.utils import timezone
 from apps.core import tasks
 from apps.core.delivery import broker, sweeps, transitions
 from apps.core.delivery.attempt import claim
-from apps.core.delivery.transitions import log
+from apps.core.delivery.transitions import record
 from apps.core.models import Delivery, NotificationDeliveryLog
-from apps.core.states import FINISHED, Channel, DeliveryState, LogEvent, Priority
+from apps.core.states import FINISHED, Channel, DeliveryState, LogEvent, LogSource, Priority
+from tests.support.attempts import claimed
+
+pytestmark = pytest.mark.sqlite
 
 Make = Callable[..., Delivery]
 Story = Callable[[Delivery], list[str]]
@@ -43,7 +46,7 @@ def test_a_scheduled_delivery_is_found_when_its_time_has_come(delivery: Make, wa
     assert sweeps.due() == [come]
 
 
-def test_a_wake_up_is_given_time_and_then_taken_for_lost(delivery: Make, waiting: Any) -> None:
+def test_a_wake_up_without_effect_counts_as_lost(delivery: Make, waiting: Any) -> None:
     lost = delivery(enqueued_at=ago(seconds=11))
     delivery(enqueued_at=ago(seconds=5))
     assert sweeps.due() == [lost]
@@ -80,25 +83,25 @@ def test_a_worker_lost_before_its_call_leaves_the_delivery_due(
     expire(row)
     sweeps.due()
     assert state(row) == DeliveryState.DUE
-    assert story(row) == [LogEvent.LEASE_EXPIRED]
+    assert story(row) == [LogEvent.LOST_BEFORE_CALL]
 
 
 def test_a_worker_lost_after_its_call_began_leaves_the_delivery_unknown(
     delivery: Make, story: Story, waiting: Any
 ) -> None:
     row = delivery()
-    claimed = claim(row.pk)
-    assert claimed is not None
-    log(claimed, LogEvent.CALLING)
+    held = claimed(row.pk)
+    assert held is not None
+    record(held, LogEvent.CALLING)
     expire(row)
     assert sweeps.due() == []
     assert state(row) == DeliveryState.UNKNOWN
-    assert story(row) == [LogEvent.CALLING, LogEvent.LEASE_EXPIRED]
+    assert story(row) == [LogEvent.CALLING, LogEvent.LOST_AFTER_CALL]
 
 
 def test_the_call_of_an_earlier_attempt_does_not_count(delivery: Make, waiting: Any) -> None:
     row = delivery()
-    log(row, LogEvent.CALLING)
+    record(row, LogEvent.CALLING)
     claim(row.pk)
     expire(row)
     sweeps.due()
@@ -112,7 +115,7 @@ def test_a_lease_that_still_runs_is_respected(delivery: Make, waiting: Any) -> N
     assert state(row) == DeliveryState.SENDING
 
 
-def test_a_delivery_whose_workers_are_always_lost_is_given_up_at_its_horizon(
+def test_a_delivery_that_keeps_losing_workers_ends_at_its_horizon(
     delivery: Make, waiting: Any
 ) -> None:
     row = delivery(priority=Priority.URGENT, due_at=ago(hours=5), failures=3)
@@ -122,17 +125,17 @@ def test_a_delivery_whose_workers_are_always_lost_is_given_up_at_its_horizon(
     assert state(row) == DeliveryState.EXHAUSTED
 
 
-def test_what_was_due_long_before_anybody_could_try_outlives_a_lost_worker(
+def test_a_late_first_try_outlives_a_lost_worker(
     delivery: Make, story: Story, waiting: Any
 ) -> None:
     row = delivery(due_at=ago(hours=5))
-    for _ in range(transitions.FEWEST_TRIES):
+    for _ in range(transitions.MIN_TRIES):
         Delivery.objects.update(next_attempt_at=ago(seconds=1))
         assert claim(row.pk)
         expire(row)
         sweeps.due()
         assert state(row) == DeliveryState.DUE
-    assert story(row) == [LogEvent.LEASE_EXPIRED] * transitions.FEWEST_TRIES
+    assert story(row) == [LogEvent.LOST_BEFORE_CALL] * transitions.MIN_TRIES
 
 
 @pytest.mark.parametrize(
@@ -143,7 +146,7 @@ def test_what_was_due_long_before_anybody_could_try_outlives_a_lost_worker(
         (Channel.SMS, Priority.LOW, DeliveryState.UNKNOWN, LogEvent.LEFT),
     ],
 )
-def test_the_policy_settles_what_is_still_unknown_at_its_deadline_once(
+def test_the_policy_settles_an_overdue_unknown_delivery_once(
     delivery: Make,
     story: Story,
     waiting: Any,
@@ -166,7 +169,7 @@ def test_sweeps_at_once_leave_an_unknown_one_for_a_person_once(
         Channel.SMS, Priority.HIGH, state=DeliveryState.UNKNOWN, next_attempt_at=ago(seconds=1)
     )
     found = [Delivery.objects.get(pk=row.pk) for _ in range(2)]
-    assert [bool(transitions.settled_by_policy(each)) for each in found] == [True, False]
+    assert [bool(transitions.settle_unknown(each)) for each in found] == [True, False]
     assert story(row) == [LogEvent.LEFT, LogEvent.FALLBACK]
 
 
@@ -195,7 +198,7 @@ def test_clean_up_takes_the_old_logs_of_finished_deliveries_only(
     open_rows = [delivery(state=s, created_at=ago(days=400)) for s in set(DeliveryState) - FINISHED]
     young = delivery(state=DeliveryState.ACCEPTED, finished_at=ago(days=29))
     for row in [*old.values(), *open_rows, young]:
-        log(row, LogEvent.CALLING)
+        record(row, LogEvent.CALLING)
     assert sweeps.cleanup_logs() == len(FINISHED)
     left = set(NotificationDeliveryLog.objects.values_list("delivery_id", flat=True))
     assert left == {row.pk for row in [*open_rows, young]}
@@ -227,7 +230,7 @@ def test_the_policy_does_not_send_again_for_ever(
         due_at=due_at,
     )
     for _ in range(resends):
-        log(row, LogEvent.RESEND, detail=transitions.BY_POLICY)
+        record(row, LogEvent.RESEND, source=LogSource.SWEEP)
     sweeps.due()
     assert state(row) == DeliveryState.UNKNOWN
     assert story(row)[-1] == LogEvent.LEFT
@@ -254,5 +257,5 @@ def test_a_row_that_fails_does_not_stop_the_sweep_of_the_others(
     def broken(*_: Any, **__: Any) -> None:
         raise IntegrityError
 
-    monkeypatch.setattr("apps.core.delivery.transitions.abandoned", broken)
+    monkeypatch.setattr("apps.core.delivery.transitions.record_lost_worker", broken)
     assert sweeps.due() == [healthy]

@@ -1,4 +1,4 @@
-"""Who may wait for a channel's turn, and who is woken when somebody had it."""
+"""How many workers may wait for a channel's limiter, and which ones are woken next."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +13,7 @@ from django.utils import timezone
 from apps.core import tasks
 from apps.core.delivery import broker, sweeps, waiting_slots, wakeups
 from apps.core.delivery.attempt import attempt
-from apps.core.delivery.waiting_slots import Line
+from apps.core.delivery.waiting_slots import Pool
 from apps.core.exceptions import AmbiguousError
 from apps.core.models import Delivery
 from apps.core.providers import memory
@@ -26,12 +26,12 @@ CONSOLE = {
     "EMAIL_BACKEND": "django.core.mail.backends.console.EmailBackend",
     "SMS_BACKEND": "apps.core.providers.console.SMSConsole",
 }
-TEXTS, EMAILS = Line(Channel.SMS, goes_first=True), Line(Channel.EMAIL, goes_first=False)
+TEXTS, EMAILS = Pool(Channel.SMS, goes_first=True), Pool(Channel.EMAIL, goes_first=False)
 
 
 @pytest.fixture(autouse=True)
 def empty(redis_url: str, settings: Any) -> Iterator[redis.Redis]:
-    """An empty Redis, and limits for which one may wait for texts and two for e-mails."""
+    """An empty Redis, and limits that give one waiting slot for texts and two for e-mails."""
     settings.EMAIL_RATE_LIMIT, settings.SMS_RATE_LIMIT = 14, 10
     client = redis.Redis.from_url(redis_url)
     client.flushall()
@@ -52,105 +52,102 @@ def waiting() -> Callable[[Priority], int]:
     return lambda priority: broker.waiting()[priority]
 
 
-def join(line: Line) -> waiting_slots.Place | None:
-    """For a delivery that nobody was woken for."""
-    return waiting_slots.join(line, uuid4())
+def acquire(pool: Pool) -> waiting_slots.WaitingSlot | None:
+    """Ask for a slot, for a delivery that no slot is reserved for."""
+    return waiting_slots.acquire(pool, uuid4())
 
 
-def joined(line: Line) -> waiting_slots.Place:
-    place = join(line)
-    assert place
-    return place
+def acquired(pool: Pool) -> waiting_slots.WaitingSlot:
+    slot = acquire(pool)
+    assert slot
+    return slot
 
 
-@pytest.mark.parametrize(("rate", "places"), [(0.2, 1), (1, 1), (10, 1), (14, 2), (100, 10)])
-def test_there_are_as_many_places_as_it_takes_to_lose_no_turn(
-    settings: Any, rate: float, places: int
+@pytest.mark.parametrize(("rate", "size"), [(0.2, 1), (1, 1), (10, 1), (14, 2), (100, 10)])
+def test_a_pool_has_a_slot_for_each_ten_messages_a_second(
+    settings: Any, rate: float, size: int
 ) -> None:
     settings.SMS_RATE_LIMIT = rate
-    assert TEXTS.places == places
-    taken = [join(TEXTS) for _ in range(places + 2)]
-    assert [place is not None for place in taken] == [True] * places + [False] * 2
+    assert TEXTS.size == size
+    slots = [acquire(TEXTS) for _ in range(size + 2)]
+    assert [slot is not None for slot in slots] == [True] * size + [False] * 2
 
 
-def test_each_channel_has_a_line_for_those_that_go_first_and_one_for_the_others() -> None:
+def test_each_channel_has_a_pool_for_high_priorities_and_one_for_the_rest() -> None:
     found = {
-        waiting_slots.line_of(channel, priority) for channel in Channel for priority in Priority
+        waiting_slots.pool_of(channel, priority) for channel in Channel for priority in Priority
     }
     assert len(found) == 4
-    for line in found:
-        assert join(line)
-    assert waiting_slots.line_of(Channel.SMS, Priority.HIGH) == waiting_slots.line_of(
+    for pool in found:
+        assert acquire(pool)
+    assert waiting_slots.pool_of(Channel.SMS, Priority.HIGH) == waiting_slots.pool_of(
         Channel.SMS, Priority.URGENT
     )
-    assert waiting_slots.line_of(Channel.SMS, Priority.HIGH).priorities == [
+    assert waiting_slots.pool_of(Channel.SMS, Priority.HIGH).priorities == [
         Priority.URGENT,
         Priority.HIGH,
     ]
 
 
-def test_who_leaves_wakes_as_many_as_there_is_room_for_once_somebody_was_turned_away() -> None:
-    first, second = joined(EMAILS), joined(EMAILS)
-    assert first.leave() == 0, "nobody came too late"
-    third = joined(EMAILS)
-    assert join(EMAILS) is None
-    assert second.leave() == 1
-    assert second.leave() == 0, "nobody is woken twice"
-    assert third.leave() == 2
-    assert not EMAILS.look().is_moving, "nobody waits"
+def test_with_a_backlog_a_release_wakes_one_worker_for_each_free_slot() -> None:
+    first, second = acquired(EMAILS), acquired(EMAILS)
+    assert first.release() == 0, "there is no backlog yet"
+    third = acquired(EMAILS)
+    assert acquire(EMAILS) is None
+    assert second.release() == 1
+    assert second.release() == 0, "no delivery is woken twice"
+    assert third.release() == 2
+    assert not EMAILS.look().is_moving, "no worker waits"
 
 
-def test_a_line_moves_while_it_is_behind_and_somebody_waits(empty: redis.Redis) -> None:
-    place = joined(TEXTS)
+def test_a_backlog_moves_while_a_worker_holds_a_slot(empty: redis.Redis) -> None:
+    slot = acquired(TEXTS)
     assert not TEXTS.look().is_moving
-    assert join(TEXTS) is None
+    assert acquire(TEXTS) is None
     assert TEXTS.look().is_moving
-    assert 0 < empty.pttl("rs:line:sms:first:behind") <= waiting_slots.BEHIND_MS
-    place.leave()
+    assert 0 < empty.pttl("rs:slots:sms:first:backlog") <= waiting_slots.BACKLOG_MS
+    slot.release()
     assert not TEXTS.look().is_moving
 
 
-def test_a_place_is_kept_for_whoever_was_woken_and_for_nobody_else(
+def test_a_reserved_slot_is_for_the_woken_delivery_only(
     empty: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     woken = uuid4()
-    TEXTS.keep([woken])
+    TEXTS.reserve([woken])
     assert TEXTS.look() == (True, True)
-    assert join(TEXTS) is None
-    place = waiting_slots.join(TEXTS, woken)
-    assert place
-    assert place.leave() == 1
+    assert acquire(TEXTS) is None
+    slot = waiting_slots.acquire(TEXTS, woken)
+    assert slot
+    assert slot.release() == 1
     assert TEXTS.look() == (True, False)
-    monkeypatch.setattr(waiting_slots, "KEPT_MS", 1)
-    TEXTS.keep([woken])
-    wait_until(lambda: join(TEXTS), "it is not kept for ever")
+    monkeypatch.setattr(waiting_slots, "RESERVED_MS", 1)
+    TEXTS.reserve([woken])
+    wait_until(lambda: acquire(TEXTS), "the reservation has ended")
 
 
-def test_the_place_of_a_worker_that_was_lost_is_free_soon(
+def test_the_slot_of_a_lost_worker_becomes_free(
     empty: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(waiting_slots, "PLACE_MS", 1)
-    joined(TEXTS)
-    wait_until(lambda: join(TEXTS), "the place is free")
+    monkeypatch.setattr(waiting_slots, "SLOT_MS", 1)
+    acquired(TEXTS)
+    wait_until(lambda: acquire(TEXTS), "the slot is free")
 
 
-def test_many_at_once_get_no_more_than_the_places(settings: Any) -> None:
+def test_concurrent_workers_get_no_more_slots_than_the_pool_has(settings: Any) -> None:
     settings.EMAIL_RATE_LIMIT = 70
     with ThreadPoolExecutor(16) as workers:
-        places = list(workers.map(lambda _: join(EMAILS), range(64)))
-    assert len([place for place in places if place]) == 7
+        slots = list(workers.map(lambda _: acquire(EMAILS), range(64)))
+    assert len([slot for slot in slots if slot]) == 7
 
 
-def test_without_redis_everybody_goes_on_at_their_own_pace(redis_server: Any) -> None:
+def test_without_redis_every_worker_gets_a_slot(redis_server: Any) -> None:
     redis_server.stop()
-    places = [joined(TEXTS) for _ in range(3)]
-    assert [place.leave() for place in places] == [0, 0, 0]
+    slots = [acquired(TEXTS) for _ in range(3)]
+    assert [slot.release() for slot in slots] == [0, 0, 0]
 
 
-# --- The next one -------------------------------------------------------------------------------
-
-
-def test_the_next_in_a_line_is_one_that_is_due_of_its_channel_and_the_most_urgent(
+def test_the_next_delivery_is_due_and_the_most_urgent_of_its_pool(
     delivery: Make,
 ) -> None:
     future = timezone.now() + timedelta(hours=1)
@@ -166,24 +163,24 @@ def test_the_next_in_a_line_is_one_that_is_due_of_its_channel_and_the_most_urgen
     assert sweeps.next_in(EMAILS, 3) == []
 
 
-def test_a_delivery_that_finds_the_line_full_stays_as_it_is_and_is_woken_next(
+def test_a_delivery_without_a_free_slot_stays_due_and_is_woken_next(
     delivery: Make, woken: list[Delivery]
 ) -> None:
-    place = joined(TEXTS)
+    slot = acquired(TEXTS)
     row = delivery(Channel.SMS, Priority.HIGH)
     tasks.send_notification_sms.apply(args=(str(row.pk),), priority=Priority.HIGH)
     after = Delivery.objects.get(pk=row.pk)
     assert (after.state, after.attempts) == (DeliveryState.DUE, 0)
     assert (woken, memory.texts) == ([], [])
-    wakeups.wake_next(place)
+    wakeups.release(slot)
     assert woken == [row]
 
 
-def test_who_has_its_turn_wakes_the_next_before_it_calls(
+def test_a_worker_with_a_rate_slot_wakes_the_next_before_it_calls(
     delivery: Make, woken: list[Delivery], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = delivery(Channel.EMAIL, Priority.MEDIUM), delivery(Channel.EMAIL, Priority.LOW)
-    EMAILS.keep([])
+    EMAILS.reserve([])
     woken_by_then: list[Delivery] = []
 
     def send(*_: Any) -> None:
@@ -196,13 +193,13 @@ def test_who_has_its_turn_wakes_the_next_before_it_calls(
     assert woken == [second], "and not again at its end"
 
 
-@pytest.mark.parametrize("why", ["not sendable", "taken by another"])
-def test_who_has_no_turn_wakes_the_next_as_well(
+@pytest.mark.parametrize("why", ["not sendable", "another worker has it"])
+def test_a_worker_that_does_not_send_wakes_the_next_too(
     delivery: Make, woken: list[Delivery], why: str
 ) -> None:
     first, second = delivery(Channel.EMAIL, Priority.MEDIUM), delivery(Channel.EMAIL, Priority.LOW)
-    EMAILS.keep([])
-    if why == "taken by another":
+    EMAILS.reserve([])
+    if why == "another worker has it":
         Delivery.objects.filter(pk=first.pk).update(state=DeliveryState.SENDING)
     else:
         first.notification.recipient.contact.delete()
@@ -210,45 +207,45 @@ def test_who_has_no_turn_wakes_the_next_as_well(
     assert woken == [second]
 
 
-def test_for_a_backlog_as_many_are_woken_as_may_wait_and_the_line_is_behind(
+def test_for_a_backlog_one_worker_is_woken_for_each_slot(
     delivery: Make, waiting: Callable[[Priority], int]
 ) -> None:
     wakeups.wake([delivery(Channel.EMAIL, Priority.MEDIUM) for _ in range(2)])
-    assert (waiting(Priority.MEDIUM), EMAILS.look().is_behind) == (2, False)
+    assert (waiting(Priority.MEDIUM), EMAILS.look().has_backlog) == (2, False)
     wakeups.wake([delivery(Channel.EMAIL, Priority.MEDIUM) for _ in range(5)])
-    assert (waiting(Priority.MEDIUM), EMAILS.look().is_behind) == (4, True)
+    assert (waiting(Priority.MEDIUM), EMAILS.look().has_backlog) == (4, True)
 
 
-def test_nobody_is_woken_for_what_those_who_wait_will_find(
+def test_no_worker_is_woken_for_a_backlog_that_moves(
     delivery: Make, waiting: Callable[[Priority], int]
 ) -> None:
-    joined(TEXTS)
+    acquired(TEXTS)
     wakeups.wake([delivery(Channel.SMS, Priority.HIGH)])
-    assert waiting(Priority.HIGH) == 1, "it is not behind, and they will look for none"
-    assert join(TEXTS) is None
+    assert waiting(Priority.HIGH) == 1, "there was no backlog, so the waiting worker looks for none"
+    assert acquire(TEXTS) is None
     wakeups.wake([delivery(Channel.SMS, Priority.HIGH), delivery(Channel.EMAIL, Priority.HIGH)])
     assert waiting(Priority.HIGH) == 2, "of these the e-mail alone"
 
 
-def test_a_line_that_has_caught_up_wakes_nobody(delivery: Make, woken: list[Delivery]) -> None:
-    EMAILS.keep([])
+def test_the_end_of_a_backlog_wakes_no_worker(delivery: Make, woken: list[Delivery]) -> None:
+    EMAILS.reserve([])
     row = delivery(Channel.EMAIL, Priority.MEDIUM)
     tasks.send_notification_email.apply(args=(str(row.pk),))
     assert len(memory.emails) == 1
     assert woken == []
 
 
-def test_the_sweep_leaves_a_line_that_moves_to_those_in_it(
+def test_the_sweep_leaves_a_moving_backlog_to_its_workers(
     delivery: Make, empty: redis.Redis
 ) -> None:
     a_while_ago = timezone.now() - sweeps.PATIENCE * 2
     row = delivery(Channel.SMS, Priority.HIGH, enqueued_at=a_while_ago)
     other = delivery(Channel.EMAIL, Priority.HIGH, enqueued_at=a_while_ago)
-    joined(TEXTS)
-    assert join(TEXTS) is None
+    acquired(TEXTS)
+    assert acquire(TEXTS) is None
     assert sweeps.due() == [other]
-    empty.delete("rs:line:sms:first:places")
-    assert sweeps.due() == [row], "nobody is left"
+    empty.delete("rs:slots:sms:first:used")
+    assert sweeps.due() == [row], "no worker is left"
     empty.flushall()
     assert sweeps.due() == [], "both were just woken"
 
@@ -269,10 +266,10 @@ def test_a_backlog_of_texts_holds_up_no_email(
 
 
 @pytest.mark.services
-def test_everybody_who_found_the_line_full_has_their_turn(
+def test_every_delivery_of_a_backlog_is_sent_without_a_sweep(
     worker: Callable[..., Worker], delivery: Make
 ) -> None:
-    """No sweep helps: it is whoever leaves that wakes the next."""
+    """No beat runs here: each worker that releases its slot wakes the next."""
     rows = [delivery(Channel.SMS, Priority.HIGH) for _ in range(60)]
     wakeups.wake(rows)
     worker(4, SMS_RATE_LIMIT="10", **CONSOLE)
@@ -282,7 +279,7 @@ def test_everybody_who_found_the_line_full_has_their_turn(
 
 
 @pytest.mark.parametrize("woken_with", [5, None])
-def test_a_wake_up_of_a_priority_that_is_none_of_ours_is_heeded(
+def test_a_wake_up_of_an_unknown_priority_is_handled(
     delivery: Make, woken_with: int | None
 ) -> None:
     row = delivery(Channel.EMAIL, Priority.MEDIUM)
@@ -295,6 +292,6 @@ def test_a_wake_up_of_a_priority_that_is_none_of_ours_is_heeded(
     assert len(memory.emails) == 1
 
 
-def test_an_attempt_without_a_line_waits_for_nobody(delivery: Make) -> None:
+def test_an_attempt_needs_no_waiting_slot(delivery: Make) -> None:
     attempt(delivery().pk)
     assert len(memory.emails) == 1

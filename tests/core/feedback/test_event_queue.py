@@ -15,9 +15,8 @@ from apps.core.feedback import event_queue, provider_events, sns_envelope
 from apps.core.models import Delivery, ProviderEvent
 from apps.core.providers import sqs
 from apps.core.states import Channel, DeliveryState, EventKind, Priority, Via
+from tests.support.ses_events import BOUNCE, DELIVERY, mail
 from tests.support.signing import Signer
-
-from .test_ses_events import BOUNCE, DELIVERY, mail
 
 pytestmark = pytest.mark.usefixtures("fetched")
 
@@ -62,7 +61,7 @@ def state(row: Delivery) -> str:
     return Delivery.objects.get(pk=row.pk).state
 
 
-def test_what_waits_in_the_queue_is_applied_and_deleted_however_old_it_is(
+def test_messages_of_any_age_are_applied_and_deleted(
     delivery: Make, signer: Signer, queued: Queue
 ) -> None:
     rows = [delivery() for _ in range(12)]
@@ -104,10 +103,10 @@ def test_a_message_that_cannot_be_stored_stops_no_other(
         queued.put(signer.notification(event(row, "Delivery", "delivery", DELIVERY)))
     apply = provider_events._apply
 
-    def sometimes(report: ProviderEvent) -> Delivery | None:
-        if report.delivery_ref == rows[0].pk:
+    def sometimes(event: ProviderEvent) -> Delivery | None:
+        if event.delivery_ref == rows[0].pk:
             raise DataError("poison")
-        return apply(report)
+        return apply(event)
 
     monkeypatch.setattr(provider_events, "_apply", sometimes)
     tasks.read_event_queue()
@@ -115,7 +114,7 @@ def test_a_message_that_cannot_be_stored_stops_no_other(
     assert queued.left() == 1
 
 
-def test_without_a_database_nothing_is_taken_from_the_queue(
+def test_without_a_database_no_message_is_received(
     queued: Queue, db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from django.db import OperationalError, connection
@@ -130,7 +129,7 @@ def test_without_a_database_nothing_is_taken_from_the_queue(
             tasks.read_event_queue()
 
 
-def test_what_came_by_the_webhook_too_is_deleted_and_applied_once_and_the_way_is_known(
+def test_a_message_that_the_webhook_had_is_deleted_and_applied_once(
     delivery: Make, signer: Signer, queued: Queue, post: Callable[..., Any]
 ) -> None:
     row = delivery()
@@ -146,7 +145,7 @@ def test_what_came_by_the_webhook_too_is_deleted_and_applied_once_and_the_way_is
     assert ProviderEvent.objects.get(kind=EventKind.BOUNCED).via == Via.QUEUE
 
 
-def test_what_is_not_to_be_believed_or_cannot_be_checked_stays_for_the_dead_letters(
+def test_an_untrusted_or_unchecked_message_stays_for_the_dead_letters(
     signer: Signer, queued: Queue, db: None, monkeypatch: pytest.MonkeyPatch, caplog: Any
 ) -> None:
     queued.put("hello")
@@ -156,7 +155,7 @@ def test_what_is_not_to_be_believed_or_cannot_be_checked_stays_for_the_dead_lett
     def unreachable(_: str) -> bytes:
         raise OSError("no route to host")
 
-    monkeypatch.setattr(sns_envelope, "_fetched", unreachable)
+    monkeypatch.setattr(sns_envelope, "_fetch", unreachable)
     for _ in range(20):
         queued.put(signer.notification("x"))
     tasks.read_event_queue()
@@ -166,17 +165,17 @@ def test_what_is_not_to_be_believed_or_cannot_be_checked_stays_for_the_dead_lett
     assert not ProviderEvent.objects.exists()
 
 
-def test_a_turn_ends_though_the_queue_has_more(
+def test_a_turn_ends_although_the_queue_has_more(
     signer: Signer, queued: Queue, db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(event_queue, "TURN_S", -1.0)
     for _ in range(3):
-        queued.put(signer.notification("no report"))
+        queued.put(signer.notification("no event"))
     tasks.read_event_queue()
     assert queued.left() == 2
 
 
-def test_the_stand_in_of_what_bounced_has_its_worker_woken(
+def test_a_bounce_wakes_a_worker_for_the_stand_in(
     delivery: Make, signer: Signer, queued: Queue, woken: list[Any]
 ) -> None:
     row = delivery(Channel.SMS, Priority.HIGH)
@@ -186,7 +185,7 @@ def test_the_stand_in_of_what_bounced_has_its_worker_woken(
     assert [name for name, _ in woken] == ["apps.core.tasks.send_notification_email"]
 
 
-def test_a_queue_that_is_not_there_is_told_and_tried_again(
+def test_a_missing_queue_is_logged_and_tried_again(
     queued: Queue, settings: Any, db: None, caplog: Any
 ) -> None:
     settings.AWS_SES_EVENT_QUEUE_URL += "-gone"
@@ -194,7 +193,7 @@ def test_a_queue_that_is_not_there_is_told_and_tried_again(
     assert "event queue not read on, the next turn tries again" in caplog.text
 
 
-def test_without_a_queue_nobody_is_asked(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_queue_none_is_read(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.AWS_SES_EVENT_QUEUE_URL = ""
     monkeypatch.setattr(sqs, "receive", None)
     tasks.read_event_queue()

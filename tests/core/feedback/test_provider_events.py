@@ -14,18 +14,18 @@ from django.utils import timezone
 from apps.core import tasks
 from apps.core.audit.ledger import ledger
 from apps.core.delivery import broker, sweeps, transitions
-from apps.core.delivery.attempt import attempt, claim
+from apps.core.delivery.attempt import attempt
 from apps.core.exceptions import AmbiguousError, PermanentError, TransientError
 from apps.core.feedback import provider_events
 from apps.core.models import Contact, Delivery, ProviderEvent
 from apps.core.providers import memory
-from apps.core.providers.base import Receipt
+from apps.core.providers.base import Acceptance
 from apps.core.states import Channel, DeliveryState, EventKind, LogEvent, Priority
+from tests.support.attempts import claimed
+from tests.support.ses_events import BOUNCE, COMPLAINT, DELIVERY, mail
 from tests.support.signing import Signer
 
-from .test_ses_events import BOUNCE, COMPLAINT, DELIVERY, mail
-
-pytestmark = pytest.mark.usefixtures("fetched")
+pytestmark = [pytest.mark.usefixtures("fetched"), pytest.mark.sqlite]
 
 Make = Callable[..., Delivery]
 Story = Callable[[Delivery], list[str]]
@@ -44,8 +44,10 @@ def fresh(row: Delivery) -> Delivery:
     return Delivery.objects.get(pk=row.pk)
 
 
-def report(row: Delivery | None, kind: EventKind, number: int = 1, **values: Any) -> ProviderEvent:
-    """A report about the delivery's attempt of that number, by our tags."""
+def an_event(
+    row: Delivery | None, kind: EventKind, number: int = 1, **values: Any
+) -> ProviderEvent:
+    """An event of the delivery's attempt of that number, by our tags."""
     fields = {
         "fingerprint": str(next(_numbers)),
         "kind": kind,
@@ -59,7 +61,7 @@ def report(row: Delivery | None, kind: EventKind, number: int = 1, **values: Any
 
 
 def receive(row: Delivery | None, *kinds: EventKind, **values: Any) -> list[Delivery]:
-    return provider_events.receive([report(row, kind, **values) for kind in kinds])
+    return provider_events.receive([an_event(row, kind, **values) for kind in kinds])
 
 
 def accepted(make: Make, *arguments: Any, **values: Any) -> Delivery:
@@ -72,8 +74,8 @@ def claimed_again(delivery: Make) -> tuple[Delivery, Delivery]:
     """A delivery whose first attempt had no answer; and its second, which has not called yet."""
     memory.failures.append(AmbiguousError("no answer"))
     row = accepted(delivery)
-    transitions.settled_by_policy(fresh(row))
-    second = claim(row.pk)
+    transitions.settle_unknown(fresh(row))
+    second = claimed(row.pk)
     assert second
     return row, second
 
@@ -97,7 +99,7 @@ def claimed_again(delivery: Make) -> tuple[Delivery, Delivery]:
         ([DELIVERED, DELAYED], "delivered", ["delivered", "delayed"]),
     ],
 )
-def test_a_report_moves_a_delivery_forward_and_never_back(
+def test_an_event_moves_a_delivery_forward_and_never_back(
     delivery: Make, story: Story, kinds: list[EventKind], state: str, lines: list[str]
 ) -> None:
     row = accepted(delivery)
@@ -108,7 +110,7 @@ def test_a_report_moves_a_delivery_forward_and_never_back(
 
 
 @pytest.mark.parametrize("order", list(permutations([SENT, DELIVERED, BOUNCED, COMPLAINED])))
-def test_in_every_order_the_same_reports_end_in_the_same_state(
+def test_the_same_events_in_any_order_end_in_the_same_state(
     delivery: Make, order: tuple[EventKind, ...]
 ) -> None:
     row = accepted(delivery)
@@ -116,7 +118,7 @@ def test_in_every_order_the_same_reports_end_in_the_same_state(
     assert fresh(row).state == DeliveryState.COMPLAINED
 
 
-def test_a_report_said_twice_is_one(delivery: Make, story: Story) -> None:
+def test_the_same_event_twice_is_one(delivery: Make, story: Story) -> None:
     row = accepted(delivery)
     receive(row, DELIVERED, DELIVERED, fingerprint="the same")
     assert ProviderEvent.objects.count() == 1
@@ -127,7 +129,7 @@ def test_a_report_said_twice_is_one(delivery: Make, story: Story) -> None:
     ("kind", "state"),
     [(SENT, "accepted"), (DELIVERED, "delivered"), (BOUNCED, "bounced"), (REJECTED, "rejected")],
 )
-def test_an_unknown_delivery_is_settled_by_the_report_and_not_sent_again(
+def test_an_event_settles_an_unknown_delivery_and_it_is_not_resent(
     delivery: Make, story: Story, kind: EventKind, state: str
 ) -> None:
     memory.failures.append(AmbiguousError("no answer"))
@@ -142,9 +144,7 @@ def test_an_unknown_delivery_is_settled_by_the_report_and_not_sent_again(
     assert ledger().discrepancies == []
 
 
-def test_a_delay_says_that_the_provider_has_it_and_nothing_is_sent_again(
-    delivery: Make, story: Story
-) -> None:
+def test_a_delay_proves_acceptance_and_nothing_is_resent(delivery: Make, story: Story) -> None:
     memory.failures.append(AmbiguousError("no answer"))
     row = accepted(delivery)
     receive(row, DELAYED, DELAYED, code="MailboxFull", detail="452 mailbox is full")
@@ -161,24 +161,24 @@ def test_a_delay_says_that_the_provider_has_it_and_nothing_is_sent_again(
     assert story(row)[5:] == ["bounced"]
 
 
-def test_a_delivery_whose_worker_was_lost_is_settled_by_the_report(delivery: Make) -> None:
-    row = claim(delivery().pk)
+def test_an_event_settles_a_delivery_whose_worker_was_lost(delivery: Make) -> None:
+    row = claimed(delivery().pk)
     assert row
-    transitions.log(row, LogEvent.CALLING)
-    transitions.abandoned(row, called=True)
+    transitions.record(row, LogEvent.CALLING)
+    transitions.record_lost_worker(row, called=True)
     receive(row, SENT)
     assert fresh(row).state == DeliveryState.ACCEPTED
 
 
-def test_a_report_that_comes_before_the_call_returned_is_not_undone_by_the_answer(
+def test_the_answer_does_not_undo_an_event_that_came_before_it(
     delivery: Make, story: Story
 ) -> None:
-    row = claim(delivery().pk)
+    row = claimed(delivery().pk)
     assert row
-    transitions.log(row, LogEvent.CALLING)
+    transitions.record(row, LogEvent.CALLING)
     receive(row, SENT, DELIVERED)
     assert fresh(row).state == DeliveryState.DELIVERED
-    transitions.accepted(row, Receipt("ses-smtp", "ses-1"))
+    transitions.record_outcome(row, Acceptance("ses-smtp", "ses-1"))
     assert fresh(row).state == DeliveryState.DELIVERED
     assert story(row) == ["calling", "accepted", "delivered", "accepted"]
     assert ledger().discrepancies == []
@@ -186,26 +186,26 @@ def test_a_report_that_comes_before_the_call_returned_is_not_undone_by_the_answe
 
 
 @pytest.mark.parametrize("outcome", ["no answer", "lost"])
-def test_a_report_before_a_call_without_answer_leaves_nothing_unknown(
+def test_an_event_before_a_call_without_answer_leaves_nothing_unknown(
     delivery: Make, outcome: str
 ) -> None:
-    row = claim(delivery().pk)
+    row = claimed(delivery().pk)
     assert row
-    transitions.log(row, LogEvent.CALLING)
+    transitions.record(row, LogEvent.CALLING)
     receive(row, SENT)
     if outcome == "lost":
-        transitions.abandoned(row, called=True)
+        transitions.record_lost_worker(row, called=True)
     else:
-        transitions.unknown(row, AmbiguousError("no answer"))
+        transitions.record_outcome(row, AmbiguousError("no answer"))
     assert fresh(row).state == DeliveryState.ACCEPTED
 
 
-def test_a_report_after_the_policy_spoke_takes_the_delivery_out_of_the_queue(
+def test_an_event_after_the_resend_takes_the_delivery_out_of_the_queue(
     delivery: Make,
 ) -> None:
     memory.failures.append(AmbiguousError("no answer"))
     row = accepted(delivery)
-    transitions.settled_by_policy(fresh(row))
+    transitions.settle_unknown(fresh(row))
     assert fresh(row).state == DeliveryState.DUE
     receive(row, DELIVERED)
     assert fresh(row).state == DeliveryState.DELIVERED
@@ -213,42 +213,42 @@ def test_a_report_after_the_policy_spoke_takes_the_delivery_out_of_the_queue(
     assert memory.emails == []
 
 
-def test_a_report_while_the_second_attempt_waits_for_its_turn_spares_the_call(
+def test_an_event_while_the_second_attempt_waits_spares_the_call(
     delivery: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from apps.core.guards import rate_limit
 
     memory.failures.append(AmbiguousError("no answer"))
     row = accepted(delivery)
-    transitions.settled_by_policy(fresh(row))
+    transitions.settle_unknown(fresh(row))
 
     def turn(*_: Any, **__: Any) -> rate_limit.Slot:
         receive(row, DELIVERED)
         return rate_limit.Slot(time.monotonic())
 
-    monkeypatch.setattr(rate_limit, "turn", turn)
+    monkeypatch.setattr(rate_limit, "wait_for_slot", turn)
     attempt(row.pk)
     assert memory.emails == []
     assert fresh(row).state == DeliveryState.DELIVERED
 
 
-def test_a_late_word_on_the_first_attempt_settles_what_the_second_left_unknown(
+def test_a_late_event_of_attempt_1_settles_an_unknown_attempt_2(
     delivery: Make,
 ) -> None:
     memory.failures.extend([AmbiguousError("no answer"), AmbiguousError("no answer")])
     row = accepted(delivery)
-    transitions.settled_by_policy(fresh(row))
+    transitions.settle_unknown(fresh(row))
     attempt(row.pk)
     receive(row, DELIVERED, number=1)
     assert fresh(row).state == DeliveryState.DELIVERED
 
 
-def test_bad_news_of_the_first_attempt_does_not_end_a_second_of_unknown_outcome(
+def test_bad_news_of_attempt_1_does_not_end_an_unknown_attempt_2(
     delivery: Make,
 ) -> None:
     memory.failures.extend([AmbiguousError("no answer"), AmbiguousError("no answer")])
     row = accepted(delivery)
-    transitions.settled_by_policy(fresh(row))
+    transitions.settle_unknown(fresh(row))
     attempt(row.pk)
     receive(row, BOUNCED, number=1)
     assert fresh(row).state == DeliveryState.UNKNOWN
@@ -256,25 +256,25 @@ def test_bad_news_of_the_first_attempt_does_not_end_a_second_of_unknown_outcome(
     assert fresh(row).state == DeliveryState.DELIVERED
 
 
-def test_a_rejection_that_came_before_the_answer_is_not_undone_by_it(delivery: Make) -> None:
-    row = claim(delivery().pk)
+def test_the_answer_does_not_undo_a_rejection_that_came_before_it(delivery: Make) -> None:
+    row = claimed(delivery().pk)
     assert row
-    transitions.log(row, LogEvent.CALLING)
+    transitions.record(row, LogEvent.CALLING)
     receive(row, SENT, REJECTED)
-    transitions.accepted(row, Receipt("ses-smtp", "ses-1"))
+    transitions.record_outcome(row, Acceptance("ses-smtp", "ses-1"))
     assert fresh(row).state == DeliveryState.REJECTED
 
 
-def test_a_refusal_of_the_second_attempt_does_not_undo_the_first_which_was_taken(
+def test_a_refusal_of_attempt_2_does_not_undo_an_accepted_attempt_1(
     delivery: Make,
 ) -> None:
     row, second = claimed_again(delivery)
     receive(row, SENT, number=1)
-    transitions.refused(second, PermanentError("no such user"))
+    transitions.record_outcome(second, PermanentError("no such user"))
     assert fresh(row).state == DeliveryState.ACCEPTED
 
 
-def test_the_same_report_without_our_tags_first_and_with_them_afterwards_finds_its_delivery(
+def test_an_event_that_comes_again_with_our_tags_finds_its_delivery(
     delivery: Make,
 ) -> None:
     memory.failures.append(AmbiguousError("no answer"))
@@ -286,12 +286,12 @@ def test_the_same_report_without_our_tags_first_and_with_them_afterwards_finds_i
     assert ProviderEvent.objects.count() == 1
 
 
-def test_without_our_tags_a_report_is_of_the_attempt_that_got_its_id(delivery: Make) -> None:
+def test_without_our_tags_an_event_is_of_the_attempt_with_its_id(delivery: Make) -> None:
     row = accepted(delivery)
     message_id = fresh(row).provider_message_id
     receive(row, BOUNCED, provider_message_id=message_id)
-    transitions.sent_again(fresh(row), "office")
-    second = claim(row.pk)
+    transitions.resend(fresh(row), "office")
+    second = claimed(row.pk)
     assert second
     receive(None, DELIVERED, provider_message_id=message_id)
     assert fresh(row).state == DeliveryState.SENDING
@@ -300,7 +300,7 @@ def test_without_our_tags_a_report_is_of_the_attempt_that_got_its_id(delivery: M
     assert (line.event, line.attempt) == ("delivered", 1)
 
 
-def test_a_report_that_fails_to_match_stops_no_other(
+def test_an_event_that_fails_to_match_stops_no_other(
     delivery: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from django.db import DataError
@@ -310,10 +310,10 @@ def test_a_report_that_fails_to_match_stops_no_other(
     rows = [accepted(delivery) for _ in range(2)]
     apply = provider_events._apply
 
-    def sometimes(report: ProviderEvent) -> Delivery | None:
-        if report.provider_message_id == "memory-1":
+    def sometimes(event: ProviderEvent) -> Delivery | None:
+        if event.provider_message_id == "memory-1":
             raise DataError("poison")
-        return apply(report)
+        return apply(event)
 
     monkeypatch.setattr(provider_events, "_apply", sometimes)
     provider_events.match_waiting()
@@ -326,7 +326,7 @@ def test_an_envelope_is_stored_whole_or_not_at_all(
     from django.db import OperationalError
 
     rows = [accepted(delivery) for _ in range(2)]
-    reports = [report(row, DELIVERED) for row in rows]
+    events = [an_event(row, DELIVERED) for row in rows]
     apply = provider_events._apply
 
     def second_fails(each: ProviderEvent) -> Delivery | None:
@@ -336,15 +336,15 @@ def test_an_envelope_is_stored_whole_or_not_at_all(
 
     monkeypatch.setattr(provider_events, "_apply", second_fails)
     with pytest.raises(OperationalError):
-        provider_events.receive(reports)
+        provider_events.receive(events)
     assert not ProviderEvent.objects.exists()
     assert fresh(rows[0]).state == DeliveryState.ACCEPTED
 
 
-def test_bad_news_of_the_first_attempt_does_not_end_the_second(delivery: Make) -> None:
+def test_bad_news_of_attempt_1_does_not_end_attempt_2(delivery: Make) -> None:
     memory.failures.append(AmbiguousError("no answer"))
     row = accepted(delivery)
-    transitions.settled_by_policy(fresh(row))
+    transitions.settle_unknown(fresh(row))
     attempt(row.pk)
     receive(row, BOUNCED, number=1)
     assert fresh(row).state == DeliveryState.ACCEPTED
@@ -352,7 +352,7 @@ def test_bad_news_of_the_first_attempt_does_not_end_the_second(delivery: Make) -
     assert fresh(row).state == DeliveryState.DELIVERED
 
 
-def test_what_was_given_up_and_had_arrived_after_all_is_delivered(delivery: Make) -> None:
+def test_an_exhausted_delivery_that_had_arrived_is_delivered(delivery: Make) -> None:
     memory.failures.append(AmbiguousError("no answer"))
     row = accepted(delivery, due_at=timezone.now() - timedelta(days=2), failures=3)
     Delivery.objects.update(state=DeliveryState.DUE, next_attempt_at=timezone.now())
@@ -367,7 +367,7 @@ def sent_again_in_vain(make: Make, end: DeliveryState) -> Delivery:
     """Its first attempt was of unknown outcome, and its second ended so."""
     memory.failures.append(AmbiguousError("no answer"))
     row = accepted(make)
-    transitions.settled_by_policy(fresh(row))
+    transitions.settle_unknown(fresh(row))
     if end == DeliveryState.SKIPPED:
         Contact.objects.update(verified_email="")
     else:
@@ -392,7 +392,7 @@ def sent_again_in_vain(make: Make, end: DeliveryState) -> Delivery:
         ([SENT, REJECTED], "rejected"),
     ],
 )
-def test_the_word_on_the_first_attempt_counts_where_the_second_was_not_taken(
+def test_an_event_of_attempt_1_counts_if_attempt_2_was_not_accepted(
     delivery: Make, end: DeliveryState, kinds: list[EventKind], state: str
 ) -> None:
     row = sent_again_in_vain(delivery, end)
@@ -402,42 +402,42 @@ def test_the_word_on_the_first_attempt_counts_where_the_second_was_not_taken(
     assert ledger().discrepancies == []
 
 
-def test_what_had_arrived_after_all_is_not_sent_again(delivery: Make) -> None:
+def test_a_delivery_that_had_arrived_is_not_resent(delivery: Make) -> None:
     row = sent_again_in_vain(delivery, DeliveryState.SKIPPED)
     receive(row, SENT, DELIVERED, number=1)
-    assert not transitions.sent_again(fresh(row), "office")
+    assert not transitions.resend(fresh(row), "office")
 
 
-def test_a_late_answer_settles_what_was_not_sent_again(delivery: Make) -> None:
-    row = claim(delivery().pk)
+def test_a_late_answer_settles_a_delivery_that_was_not_resent(delivery: Make) -> None:
+    row = claimed(delivery().pk)
     assert row
-    transitions.log(row, LogEvent.CALLING)
-    transitions.abandoned(row, called=True)
-    transitions.settled_by_policy(fresh(row))
-    assert transitions.withdrawn(fresh(row), "its channel is stopped")
-    transitions.accepted(row, Receipt("ses-smtp", "ses-1"))
+    transitions.record(row, LogEvent.CALLING)
+    transitions.record_lost_worker(row, called=True)
+    transitions.settle_unknown(fresh(row))
+    assert transitions.skip_due(fresh(row), "its channel is stopped")
+    transitions.record_outcome(row, Acceptance("ses-smtp", "ses-1"))
     after = fresh(row)
     assert (after.state, after.reason) == (DeliveryState.ACCEPTED, "")
     assert ledger().discrepancies == []
 
 
-def test_bad_news_of_the_first_attempt_does_not_end_a_second_that_was_called(
+def test_bad_news_of_attempt_1_does_not_end_a_called_attempt_2(
     delivery: Make,
 ) -> None:
     row, second = claimed_again(delivery)
-    transitions.log(second, LogEvent.CALLING)
+    transitions.record(second, LogEvent.CALLING)
     receive(row, DELIVERED, BOUNCED, number=1)
     assert fresh(row).state == DeliveryState.DELIVERED
     receive(row, DELIVERED, number=2)
     assert fresh(row).state == DeliveryState.DELIVERED
 
 
-def test_what_a_person_sends_again_is_not_stopped_by_late_news_of_the_bounce(
+def test_late_news_of_a_bounce_does_not_stop_a_person_s_resend(
     delivery: Make,
 ) -> None:
     row = accepted(delivery)
     receive(row, BOUNCED)
-    assert transitions.sent_again(fresh(row), "office")
+    assert transitions.resend(fresh(row), "office")
     receive(row, DELIVERED, BOUNCED, SENT)
     assert fresh(row).state == DeliveryState.DUE
     attempt(row.pk)
@@ -459,7 +459,7 @@ def test_an_email_stands_in_for_a_text_that_could_not_be_delivered(
 ) -> None:
     row = accepted(delivery, Channel.SMS, Priority.HIGH)
     message_id = fresh(row).provider_message_id
-    (instead,) = provider_events.receive([report(None, BOUNCED, provider_message_id=message_id)])
+    (instead,) = provider_events.receive([an_event(None, BOUNCED, provider_message_id=message_id)])
     assert (instead.channel, instead.notification_id) == (Channel.EMAIL, row.notification_id)
     assert story(row)[2:] == ["bounced", "fallback"]
     assert ledger().discrepancies == []
@@ -471,7 +471,7 @@ def test_without_our_tags_the_provider_s_id_finds_the_delivery(delivery: Make) -
     assert fresh(row).state == DeliveryState.DELIVERED
 
 
-def test_a_report_that_came_before_the_id_was_written_down_is_matched_by_the_sweep(
+def test_the_sweep_matches_an_event_that_came_before_the_message_id(
     delivery: Make, woken: list[Any]
 ) -> None:
     receive(None, DELIVERED, provider_message_id="memory-1")
@@ -484,9 +484,7 @@ def test_a_report_that_came_before_the_id_was_written_down_is_matched_by_the_swe
 
 
 @pytest.mark.parametrize("age", [timedelta(), timedelta(hours=2)])
-def test_a_report_of_somebody_else_s_message_is_kept_and_moves_nothing(
-    delivery: Make, age: timedelta
-) -> None:
+def test_an_event_of_another_sender_s_message_moves_nothing(delivery: Make, age: timedelta) -> None:
     row = accepted(delivery)
     receive(None, BOUNCED, provider_message_id="foreign")
     ProviderEvent.objects.update(received_at=timezone.now() - age)
@@ -495,7 +493,7 @@ def test_a_report_of_somebody_else_s_message_is_kept_and_moves_nothing(
     assert fresh(row).state == DeliveryState.ACCEPTED
 
 
-def test_a_report_without_any_id_fits_nothing(delivery: Make) -> None:
+def test_an_event_without_an_id_matches_nothing(delivery: Make) -> None:
     row = delivery()
     receive(None, DELIVERED, provider_message_id="")
     assert fresh(row).state == DeliveryState.DUE
@@ -503,7 +501,7 @@ def test_a_report_without_any_id_fits_nothing(delivery: Make) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_reports_at_once_are_one_after_the_other(delivery: Make) -> None:
+def test_two_events_at_once_are_applied_one_after_the_other(delivery: Make) -> None:
     from concurrent.futures import ThreadPoolExecutor
     from threading import Barrier
 
@@ -521,7 +519,7 @@ def test_two_reports_at_once_are_one_after_the_other(delivery: Make) -> None:
     assert ProviderEvent.objects.filter(delivery=row).count() == 4
 
 
-def test_the_clean_up_takes_old_reports_with_the_log(delivery: Make, settings: Any) -> None:
+def test_the_clean_up_deletes_old_events_with_the_log(delivery: Make, settings: Any) -> None:
     row = accepted(delivery)
     receive(row, SENT, DELIVERED)
     old = ProviderEvent.objects.filter(kind=SENT)
@@ -537,7 +535,7 @@ def event(row: Delivery, name: str, key: str, said: dict[str, Any]) -> str:
     return json.dumps({"eventType": name, "mail": mail(tags=tags), key: said})
 
 
-def test_an_event_that_ses_publishes_comes_home_to_its_delivery(
+def test_an_event_that_ses_publishes_reaches_its_delivery(
     delivery: Make,
     story: Story,
     signer: Signer,
@@ -556,7 +554,7 @@ def test_an_event_that_ses_publishes_comes_home_to_its_delivery(
     assert story(row)[2:] == ["delivered", "bounced", "complained"]
 
 
-def test_the_message_with_which_ses_tries_a_topic_is_taken_and_says_nothing(
+def test_the_message_with_which_ses_tests_a_topic_changes_nothing(
     signer: Signer,
     post: Callable[..., Any],
 ) -> None:
@@ -565,7 +563,7 @@ def test_the_message_with_which_ses_tries_a_topic_is_taken_and_says_nothing(
     assert not ProviderEvent.objects.exists()
 
 
-def test_where_nothing_could_be_stored_sns_is_to_send_it_again(
+def test_sns_is_asked_to_repeat_what_could_not_be_stored(
     delivery: Make,
     signer: Signer,
     client: Any,
@@ -587,7 +585,7 @@ def test_where_nothing_could_be_stored_sns_is_to_send_it_again(
     assert fresh(row).state == DeliveryState.DELIVERED
 
 
-def test_a_text_whose_bounce_comes_by_the_endpoint_wakes_the_worker_of_its_stand_in(
+def test_a_bounce_at_the_endpoint_wakes_a_worker_for_the_stand_in(
     delivery: Make,
     signer: Signer,
     post: Callable[..., Any],

@@ -1,72 +1,16 @@
 import json
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
 import pytest
 
 from apps.core.feedback import ses_events
-from apps.core.states import EventKind
+from apps.core.states import EventCause, EventKind
+from tests.support.ses_events import BOUNCE, COMPLAINT, DELIVERY, ID, JANE, OURS, mail
 
 pytestmark = pytest.mark.usefixtures("fetched")
 
-ID = "0100019ac4f0e8a1-6d2b8f0a-1111-2222-3333-444455556666-000000"
-OURS = UUID("6f1f3d1c-0d52-4a55-8a54-0f9f8e0f4d11")
-JANE = "jane@fleet.example"
 
-
-def mail(**changes: Any) -> dict[str, Any]:
-    """The `mail` object as configuration sets publish it."""
-    return {
-        "timestamp": "2026-11-25T10:00:00.000Z",
-        "messageId": ID,
-        "source": "notifications@rssystems.com",
-        "sourceArn": "arn:aws:ses:us-east-1:123456789012:identity/rssystems.com",
-        "sendingAccountId": "123456789012",
-        "destination": [JANE],
-        "headersTruncated": False,
-        "headers": [{"name": "Subject", "value": "Approved"}],
-        "commonHeaders": {"from": ["notifications@rssystems.com"], "to": [JANE]},
-        "tags": {
-            "ses:configuration-set": ["rs-systems-notifications"],
-            "delivery": [str(OURS)],
-            "attempt": ["2"],
-        },
-        **changes,
-    }
-
-
-BOUNCE = {
-    "bounceType": "Permanent",
-    "bounceSubType": "General",
-    "bouncedRecipients": [
-        {
-            "emailAddress": JANE,
-            "action": "failed",
-            "status": "5.1.1",
-            "diagnosticCode": "smtp; 550 5.1.1 user unknown",
-        }
-    ],
-    "timestamp": "2026-11-25T10:00:02.500Z",
-    "feedbackId": "0100-feedback",
-    "reportingMTA": "dsn; a8-11.smtp-out.amazonses.com",
-}
-COMPLAINT = {
-    "complainedRecipients": [{"emailAddress": JANE.upper()}, {"emailAddress": "x@fleet.example"}],
-    "timestamp": "2026-11-25T10:05:00.000Z",
-    "feedbackId": "0100-complaint",
-    "complaintSubType": None,
-    "userAgent": "Any feedback loop",
-    "complaintFeedbackType": "abuse",
-    "arrivalDate": "2026-11-25T10:00:03.000Z",
-}
-DELIVERY = {
-    "timestamp": "2026-11-25T10:00:01.000Z",
-    "processingTimeMillis": 900,
-    "recipients": [JANE],
-    "smtpResponse": "250 2.6.0 Message received",
-    "reportingMTA": "mta.example",
-}
 DELAY = {
     "delayType": "MailboxFull",
     "delayedRecipients": [
@@ -112,82 +56,76 @@ EVENTS: list[tuple[str, str, dict[str, Any], EventKind, str, str]] = [
 
 
 @pytest.mark.parametrize(("name", "key", "said", "kind", "code", "detail"), EVENTS)
-def test_each_event_of_a_configuration_set_is_told_in_our_words(
+def test_each_event_of_a_configuration_set_is_parsed(
     name: str, key: str, said: dict[str, Any], kind: EventKind, code: str, detail: str
 ) -> None:
-    (found,) = ses_events.reports(
-        json.dumps({"eventType": name, "mail": mail(), key: said}), "sns-1"
-    )
+    (found,) = ses_events.parse(json.dumps({"eventType": name, "mail": mail(), key: said}), "sns-1")
     assert (found.kind, found.code, found.detail) == (kind, code, detail)
     assert (found.provider, found.provider_message_id) == ("ses", ID)
     assert (found.delivery_ref, found.attempt, found.envelope_id) == (OURS, 2, "sns-1")
     assert found.recipient == JANE
-    assert found.permanent is (name == "Bounce")
+    assert found.cause == (EventCause.ADDRESS if name == "Bounce" else EventCause.NONE)
 
 
 @pytest.mark.parametrize("index", [1, 2, 3])
-def test_a_notification_of_an_identity_is_told_the_same_way_but_without_our_tags(
+def test_a_notification_of_an_identity_is_parsed_without_our_tags(
     index: int,
 ) -> None:
     name, key, said, kind, _, _ = EVENTS[index]
     bare = mail(sourceIp="192.0.2.1", callerIdentity="rs-systems")
     del bare["tags"], bare["headers"], bare["commonHeaders"], bare["headersTruncated"]
     content = {"notificationType": name, "mail": bare, key: {**said, "remoteMtaIp": "192.0.2.2"}}
-    (found,) = ses_events.reports(json.dumps(content), "sns-1")
+    (found,) = ses_events.parse(json.dumps(content), "sns-1")
     assert (found.kind, found.provider_message_id, found.delivery_ref) == (kind, ID, None)
 
 
 @pytest.mark.parametrize("name", ["Open", "Click", "Subscription", "SomethingNew", None])
-def test_what_is_nothing_to_a_delivery_is_passed_over(name: str | None) -> None:
-    assert ses_events.reports(json.dumps({"eventType": name, "mail": mail()}), "sns-1") == []
+def test_events_that_do_not_concern_a_delivery_are_ignored(name: str | None) -> None:
+    assert ses_events.parse(json.dumps({"eventType": name, "mail": mail()}), "sns-1") == []
 
 
-def test_the_time_is_that_of_the_event_and_else_that_of_the_message() -> None:
-    (bounce,) = ses_events.reports(
+def test_the_time_is_that_of_the_event_or_else_of_the_message() -> None:
+    (bounce,) = ses_events.parse(
         json.dumps({"eventType": "Bounce", "mail": mail(), "bounce": BOUNCE}), "a"
     )
-    (send,) = ses_events.reports(json.dumps({"eventType": "Send", "mail": mail(), "send": {}}), "b")
+    (send,) = ses_events.parse(json.dumps({"eventType": "Send", "mail": mail(), "send": {}}), "b")
     assert bounce.occurred_at == datetime(2026, 11, 25, 10, 0, 2, 500_000, tzinfo=UTC)
     assert send.occurred_at == datetime(2026, 11, 25, 10, 0, tzinfo=UTC)
 
 
-def test_the_same_thing_said_in_two_envelopes_has_one_fingerprint_and_other_things_another() -> (
-    None
-):
+def test_only_the_same_event_in_another_envelope_has_the_same_fingerprint() -> None:
     def of(said: dict[str, Any], envelope: str) -> str:
         content = {"eventType": "Bounce", "mail": mail(), "bounce": said}
-        return ses_events.reports(json.dumps(content), envelope)[0].fingerprint
+        return ses_events.parse(json.dumps(content), envelope)[0].fingerprint
 
     assert of(BOUNCE, "one") == of(BOUNCE, "two")
     assert of(BOUNCE, "one") != of({**BOUNCE, "feedbackId": "another"}, "one")
 
 
-def test_a_complaint_is_of_whom_we_wrote_to_and_not_of_everybody_at_the_domain() -> None:
+def test_a_complaint_counts_for_the_address_that_we_wrote_to() -> None:
     content = {"eventType": "Complaint", "mail": mail(), "complaint": COMPLAINT}
-    assert [row.recipient for row in ses_events.reports(json.dumps(content), "s")] == [JANE]
+    assert [row.recipient for row in ses_events.parse(json.dumps(content), "s")] == [JANE]
 
 
 def test_not_spam_is_no_complaint() -> None:
     said = {**COMPLAINT, "complaintFeedbackType": "not-spam"}
     content = {"eventType": "Complaint", "mail": mail(), "complaint": said}
-    assert [row.kind for row in ses_events.reports(json.dumps(content), "s")] == [
-        EventKind.DELIVERED
-    ]
+    assert [row.kind for row in ses_events.parse(json.dumps(content), "s")] == [EventKind.DELIVERED]
 
 
-def test_a_bounce_of_several_recipients_is_a_report_of_each() -> None:
+def test_a_bounce_of_several_recipients_is_an_event_of_each() -> None:
     both = [{"emailAddress": "A@x.example"}, {"emailAddress": "b@x.example", "newField": 1}]
     content = {
         "eventType": "Bounce",
         "mail": mail(destination=["a@x.example", "b@x.example", "c@x.example"]),
         "bounce": {**BOUNCE, "bouncedRecipients": both},
     }
-    found = ses_events.reports(json.dumps(content), "s")
+    found = ses_events.parse(json.dumps(content), "s")
     assert [row.recipient for row in found] == ["a@x.example", "b@x.example"]
     assert len({row.fingerprint for row in found}) == 2
 
 
-def test_a_bounce_is_of_whom_we_wrote_to_and_not_of_whom_the_remote_server_names() -> None:
+def test_a_bounce_counts_for_the_address_that_we_wrote_to() -> None:
     (named,) = json.loads(json.dumps(BOUNCE))["bouncedRecipients"]
     forwarded = [named | {"emailAddress": "victim@elsewhere.example"}]
     content = {
@@ -195,7 +133,7 @@ def test_a_bounce_is_of_whom_we_wrote_to_and_not_of_whom_the_remote_server_names
         "mail": mail(),
         "bounce": {**BOUNCE, "bouncedRecipients": forwarded},
     }
-    (found,) = ses_events.reports(json.dumps(content), "s")
+    (found,) = ses_events.parse(json.dumps(content), "s")
     assert (found.recipient, found.detail) == (JANE, "5.1.1 smtp; 550 5.1.1 user unknown")
 
 
@@ -210,9 +148,9 @@ def test_a_bounce_is_of_whom_we_wrote_to_and_not_of_whom_the_remote_server_names
         None,
     ],
 )
-def test_tags_that_are_not_ours_are_left_alone(tags: Any) -> None:
+def test_tags_that_are_not_ours_are_ignored(tags: Any) -> None:
     content = {"eventType": "Send", "mail": mail(tags=tags), "send": {}}
-    (found,) = ses_events.reports(json.dumps(content), "s")
+    (found,) = ses_events.parse(json.dumps(content), "s")
     assert (found.delivery_ref, found.attempt) == (None, None)
 
 
@@ -228,6 +166,6 @@ def test_tags_that_are_not_ours_are_left_alone(tags: Any) -> None:
         json.dumps({"eventType": "Bounce", "mail": mail(), "bounce": {"bouncedRecipients": [1]}}),
     ],
 )
-def test_what_is_no_report_is_said_to_be_none(message: str) -> None:
-    with pytest.raises(ses_events.NotAReport):
-        ses_events.reports(message, "sns-1")
+def test_a_text_that_is_no_event_is_refused(message: str) -> None:
+    with pytest.raises(ses_events.NotAnEvent):
+        ses_events.parse(message, "sns-1")

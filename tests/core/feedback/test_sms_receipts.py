@@ -18,7 +18,7 @@ from apps.core.feedback import provider_events, sms_receipts
 from apps.core.guards import sms_budget
 from apps.core.models import Delivery, Mark, ProviderEvent, SMSSpend, Suppression
 from apps.core.providers import delivery_logs
-from apps.core.states import Channel, DeliveryState, EventKind, Priority, Via
+from apps.core.states import Channel, DeliveryState, EventCause, EventKind, Priority, Via
 from sandbox.testing import RunningSandbox
 from tools.processes import wait_until
 
@@ -55,7 +55,7 @@ def fresh(row: Delivery) -> Delivery:
     return Delivery.objects.get(pk=row.pk)
 
 
-def reported(row: Delivery, state: DeliveryState = DeliveryState.DELIVERED) -> bool:
+def is_settled(row: Delivery, state: DeliveryState = DeliveryState.DELIVERED) -> bool:
     """Read until the log says so: SNS writes it some time after the call."""
 
     def is_there() -> bool:
@@ -70,40 +70,40 @@ def committed() -> Decimal:
     return SMSSpend.objects.get().committed_usd
 
 
-def test_a_text_that_its_carrier_took_is_delivered_and_the_log_says_by_whom(
+def test_a_text_that_its_carrier_accepted_is_delivered(
     sandbox: RunningSandbox, texted: Callable[..., Delivery]
 ) -> None:
     row = texted(Priority.HIGH)
-    assert reported(row)
+    assert is_settled(row)
     line = row.log.last()
     assert line
     assert (line.event, line.detail) == (
         "delivered",
         "Message has been accepted by phone carrier",
     )
-    report = ProviderEvent.objects.get(delivery=row)
-    assert (report.parts, report.price_usd, report.code) == (1, Decimal("0.00645"), "Sandbox")
-    assert report.via == Via.LOG
+    event = ProviderEvent.objects.get(delivery=row)
+    assert (event.parts, event.price_usd, event.code) == (1, Decimal("0.00645"), "Sandbox")
+    assert event.via == Via.LOG
     assert ledger().discrepancies == []
 
 
-def test_what_was_read_is_not_applied_again(
+def test_a_receipt_is_applied_once(
     sandbox: RunningSandbox, texted: Callable[..., Delivery]
 ) -> None:
     row = texted()
-    assert reported(row)
+    assert is_settled(row)
     assert sms_receipts.read() == []
     assert [line.event for line in row.log.all()] == ["calling", "accepted", "delivered"]
     assert Mark.objects.get(name=GROUP).at <= datetime.now(UTC)
 
 
-def test_the_price_that_was_charged_takes_the_place_of_the_one_reserved(
+def test_the_charged_price_replaces_the_reserved_one(
     sandbox: RunningSandbox, texted: Callable[..., Delivery], settings: Any
 ) -> None:
     settings.SMS_PRICES_USD = {"US": Decimal("0.02")}
     row = texted()
     assert committed() == Decimal("0.02")
-    assert reported(row)
+    assert is_settled(row)
     assert committed() == fresh(row).cost_usd == Decimal("0.00645")
 
 
@@ -118,13 +118,13 @@ def test_an_email_stands_in_for_a_text_that_did_not_reach_its_phone(
 ) -> None:
     sandbox.rule(channel="sms", events={"outcome": "bounce"})
     row = texted(Priority.HIGH)
-    assert reported(row, DeliveryState.BOUNCED)
+    assert is_settled(row, DeliveryState.BOUNCED)
     assert fresh(row).reason == "Phone is currently unreachable/unavailable"
     assert [name for name, _ in woken] == ["apps.core.tasks.send_notification_email"]
     assert not Suppression.objects.exists(), "the phone may be on tomorrow"
 
 
-def test_who_answered_stop_is_left_alone(
+def test_an_opted_out_number_is_suppressed(
     sandbox: RunningSandbox, texted: Callable[..., Delivery], person: Callable[..., User]
 ) -> None:
     number = "+12025559999"
@@ -132,14 +132,14 @@ def test_who_answered_stop_is_left_alone(
     sandbox.rule(channel="sms", to=stopped.contact.phone, events={"outcome": "opt_out"})
     texted(recipient=stopped)
     sandbox.clear_rules()
-    assert reported(texted(recipient=stopped), DeliveryState.BOUNCED)
+    assert is_settled(texted(recipient=stopped), DeliveryState.BOUNCED)
     suppression = Suppression.objects.get()
     assert (suppression.address, suppression.reason) == (stopped.contact.phone, "opt_out")
     last = texted(recipient=stopped)
     assert fresh(last).reason == "address is suppressed: its owner answered STOP"
 
 
-def test_a_receipt_that_came_before_the_answer_of_the_call_is_matched_afterwards(
+def test_a_receipt_that_came_before_the_answer_is_matched_later(
     sandbox: RunningSandbox, texted: Callable[..., Delivery]
 ) -> None:
     row = texted()
@@ -155,7 +155,7 @@ def test_a_receipt_that_came_before_the_answer_of_the_call_is_matched_afterwards
     assert fresh(row).state == DeliveryState.DELIVERED
 
 
-def test_logs_that_are_not_there_yet_say_nothing_and_a_refusal_is_tried_again(
+def test_a_missing_log_group_is_silent_and_a_refusal_is_tried_again(
     sandbox: RunningSandbox, db: None, settings: Any, monkeypatch: pytest.MonkeyPatch, caplog: Any
 ) -> None:
     settings.SMS_DELIVERY_LOG_GROUP = "sns/us-east-1/1/nowhere"
@@ -167,7 +167,7 @@ def test_logs_that_are_not_there_yet_say_nothing_and_a_refusal_is_tried_again(
     assert "SMS receipts not read, the next run tries again" in caplog.text
 
 
-def test_without_a_log_group_nobody_is_asked(db: None, settings: Any) -> None:
+def test_without_a_log_group_none_is_read(db: None, settings: Any) -> None:
     settings.SMS_DELIVERY_LOG_GROUP = ""
     tasks.read_sms_receipts()
     assert not Mark.objects.exists()
@@ -191,43 +191,43 @@ def document(answer: str, status: str = "FAILURE", **delivery: Any) -> str:
 
 
 @pytest.mark.parametrize(
-    ("answer", "for_good"),
+    ("answer", "cause"),
     [
-        ("Phone number is opted out", True),
-        ("Invalid phone number", True),
-        ("Destination is on a blocked list", True),
-        ("Phone is on a blocked list", True),
-        ("Phone has blocked SMS", True),
-        ("Blocked as spam by phone carrier", False),
-        ("Message body is invalid", False),
-        ("Phone carrier has blocked this message", False),
-        ("Phone carrier is currently unreachable/unavailable", False),
-        ("Phone is currently unreachable/unavailable", False),
-        ("This delivery would exceed max price", False),
-        ("Unknown error attempting to reach phone", False),
-        ("No quota left for account", False),
+        ("Phone number is opted out", EventCause.OPTED_OUT),
+        ("Invalid phone number", EventCause.ADDRESS),
+        ("Destination is on a blocked list", EventCause.ADDRESS),
+        ("Phone is on a blocked list", EventCause.ADDRESS),
+        ("Phone has blocked SMS", EventCause.ADDRESS),
+        ("Blocked as spam by phone carrier", EventCause.TEMPORARY),
+        ("Message body is invalid", EventCause.TEMPORARY),
+        ("Phone carrier has blocked this message", EventCause.TEMPORARY),
+        ("Phone carrier is currently unreachable/unavailable", EventCause.TEMPORARY),
+        ("Phone is currently unreachable/unavailable", EventCause.TEMPORARY),
+        ("This delivery would exceed max price", EventCause.TEMPORARY),
+        ("Unknown error attempting to reach phone", EventCause.TEMPORARY),
+        ("No quota left for account", EventCause.TEMPORARY),
     ],
 )
 def test_each_answer_that_sns_documents_is_a_bounce_for_good_or_for_now(
-    answer: str, for_good: bool
+    answer: str, cause: EventCause
 ) -> None:
-    report = sms_receipts.parsed(document(answer))
-    assert report
-    assert (report.kind, report.permanent, report.detail) == (EventKind.BOUNCED, for_good, answer)
-    assert report.occurred_at == datetime(2026, 11, 25, 0, 40, 34, 559_000, tzinfo=UTC)
+    event = sms_receipts.parse(document(answer))
+    assert event
+    assert (event.kind, event.cause, event.detail) == (EventKind.BOUNCED, cause, answer)
+    assert event.occurred_at == datetime(2026, 11, 25, 0, 40, 34, 559_000, tzinfo=UTC)
 
 
-def test_the_account_s_own_limit_at_aws_is_told_as_an_error(caplog: Any) -> None:
-    sms_receipts.parsed(document("No quota left for account"))
+def test_aws_s_own_spending_limit_is_logged_as_an_error(caplog: Any) -> None:
+    sms_receipts.parse(document("No quota left for account"))
     assert "its own spending limit is reached" in caplog.text
 
 
-def test_what_a_failure_leaves_out_is_not_missed() -> None:
+def test_a_receipt_may_lack_price_and_parts() -> None:
     bare = json.loads(document("Message has been accepted by phone", "SUCCESS"))
     del bare["delivery"]["priceInUSD"]
-    report = sms_receipts.parsed(json.dumps(bare))
-    assert report
-    assert (report.kind, report.price_usd, report.parts) == (EventKind.DELIVERED, None, None)
+    event = sms_receipts.parse(json.dumps(bare))
+    assert event
+    assert (event.kind, event.price_usd, event.parts) == (EventKind.DELIVERED, None, None)
 
 
 @pytest.mark.parametrize(
@@ -243,8 +243,8 @@ def test_what_a_failure_leaves_out_is_not_missed() -> None:
         document("x", destination=""),
     ],
 )
-def test_a_line_that_is_none_is_passed_over_with_an_error(text: str, caplog: Any) -> None:
-    assert sms_receipts.parsed(text) is None
+def test_a_malformed_receipt_is_logged_and_skipped(text: str, caplog: Any) -> None:
+    assert sms_receipts.parse(text) is None
     assert "not understood" in caplog.text
 
 
@@ -252,9 +252,10 @@ def entries(monkeypatch: pytest.MonkeyPatch, **groups: list[delivery_logs.Entry]
     """Log groups that hold these; gives the times from which they are asked."""
     asked: list[Any] = []
 
-    def read(group: str, since: datetime) -> Iterator[delivery_logs.Entry]:
+    def read(group: str, since: datetime) -> Iterator[list[delivery_logs.Entry]]:
         asked.append(since)
-        return iter(groups.get("failures" if group.endswith("/Failure") else "successes", []))
+        there = groups.get("failures" if group.endswith("/Failure") else "successes", [])
+        yield [entry for entry in there if entry.at >= since]
 
     monkeypatch.setattr(delivery_logs, "read", read)
     return asked
@@ -265,7 +266,7 @@ def line(number: int, at: datetime) -> delivery_logs.Entry:
     return delivery_logs.Entry(at, text)
 
 
-def test_a_line_that_cannot_be_stored_stops_no_other(
+def test_a_receipt_that_cannot_be_stored_stops_no_other(
     db: None, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.SMS_DELIVERY_LOG_GROUP = GROUP
@@ -273,17 +274,17 @@ def test_a_line_that_cannot_be_stored_stops_no_other(
     entries(monkeypatch, successes=[line(1, now), line(2, now)])
     receive = provider_events.receive
 
-    def sometimes(reports: list[ProviderEvent]) -> list[Delivery]:
-        if reports[0].provider_message_id == "m-1":
+    def sometimes(events: list[ProviderEvent]) -> list[Delivery]:
+        if events[0].provider_message_id == "m-1":
             raise DataError("poison")
-        return receive(reports)
+        return receive(events)
 
     monkeypatch.setattr(provider_events, "receive", sometimes)
     sms_receipts.read()
     assert [each.provider_message_id for each in ProviderEvent.objects.all()] == ["m-2"]
 
 
-def test_a_turn_that_ends_early_goes_on_where_it_came_to(
+def test_a_turn_that_ends_early_is_continued(
     db: None, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.SMS_DELIVERY_LOG_GROUP = GROUP
@@ -295,10 +296,46 @@ def test_a_turn_that_ends_early_goes_on_where_it_came_to(
     sms_receipts.read()
     assert ProviderEvent.objects.count() == 2
     sms_receipts.read()
-    assert asked[2] == now - ages[1] - sms_receipts.OVERLAP
+    assert asked[2] == now - ages[1]
 
 
-def test_a_line_that_came_late_is_still_read(
+def test_turns_cut_inside_the_overlap_reach_the_newest_receipt(
+    db: None, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.SMS_DELIVERY_LOG_GROUP = GROUP
+    monkeypatch.setattr(sms_receipts, "BATCH", 5)
+    now = timezone.now()
+    there = [line(n, now - timedelta(minutes=31 - n)) for n in range(31)]
+    entries(monkeypatch, successes=there[:30])
+    sms_receipts.read()
+    entries(monkeypatch, successes=there)
+    monkeypatch.setattr(sms_receipts, "TURN_S", -1)
+    marks = []
+    for _ in range(8):
+        sms_receipts.read()
+        marks.append(Mark.objects.get(name=GROUP).at)
+    assert ProviderEvent.objects.filter(provider_message_id="m-30").exists()
+    assert marks == sorted(marks)
+    assert marks[0] == there[29].at
+
+
+def test_the_mark_is_never_moved_back_by_a_slower_reader(db: None) -> None:
+    now = timezone.now()
+    sms_receipts._advance(GROUP, now)
+    sms_receipts._advance(GROUP, now - timedelta(hours=1))
+    assert Mark.objects.get(name=GROUP).at == now
+
+
+def test_a_turn_ends_although_every_page_is_empty(
+    db: None, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.SMS_DELIVERY_LOG_GROUP = GROUP
+    monkeypatch.setattr(sms_receipts, "TURN_S", -1)
+    monkeypatch.setattr(delivery_logs, "read", lambda group, since: iter(list, None))
+    assert sms_receipts.read() == []
+
+
+def test_a_late_receipt_is_still_read(
     db: None, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.SMS_DELIVERY_LOG_GROUP = GROUP

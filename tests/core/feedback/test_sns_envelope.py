@@ -11,19 +11,19 @@ from django.core import mail
 from django.db import OperationalError
 
 from apps.core.exceptions import ChannelUnavailableError
-from apps.core.feedback import inbound, provider_events, sns_envelope
-from apps.core.feedback.sns_envelope import Refused, Unavailable, verified
+from apps.core.feedback import provider_events, sns_envelope, sns_messages
+from apps.core.feedback.sns_envelope import TryAgainLater, UntrustedMessage, verify
 from apps.core.models import ProviderEvent
 from tests.support.signing import CERTIFICATE_URL, TOPIC, Signer
 
 pytestmark = pytest.mark.usefixtures("fetched")
 
-fetch = sns_envelope._fetched
+fetch = sns_envelope._fetch
 
 
 @pytest.mark.parametrize("version", ["1", "2"])
-def test_what_sns_signs_is_believed_in_both_versions(signer: Signer, version: str) -> None:
-    envelope = verified(signer.notification("hello", version=version).encode())
+def test_both_signature_versions_are_accepted(signer: Signer, version: str) -> None:
+    envelope = verify(signer.notification("hello", version=version).encode())
     assert (envelope.message, envelope.topic_arn) == ("hello", TOPIC)
 
 
@@ -32,16 +32,16 @@ def test_china_has_a_domain_of_its_own(signer: Signer, settings: Any) -> None:
     settings.AWS_EVENT_TOPIC_ARNS = [topic]
     url = "https://sns.cn-north-1.amazonaws.com.cn/SimpleNotificationService-ab.pem"
     body = signer.notification("hello", TopicArn=topic, SigningCertURL=url)
-    assert verified(body.encode()).message == "hello"
+    assert verify(body.encode()).message == "hello"
 
 
 def test_a_message_without_a_subject_is_signed_without_one(signer: Signer) -> None:
-    assert verified(signer.notification("hello", Subject=None).encode()).message == "hello"
+    assert verify(signer.notification("hello", Subject=None).encode()).message == "hello"
 
 
 def test_letters_of_every_script_are_signed_as_they_are(signer: Signer) -> None:
     text = 'Zoë "quoted"\n配達済み 🚚'
-    assert verified(signer.notification(text).encode()).message == text
+    assert verify(signer.notification(text).encode()).message == text
 
 
 @pytest.mark.parametrize("field", ["Message", "MessageId", "Subject", "Timestamp", "Token"])
@@ -50,14 +50,14 @@ def test_an_altered_message_is_refused(signer: Signer, field: str) -> None:
     fields = json.loads(body)
     later = (datetime.now(UTC) + timedelta(minutes=1)).isoformat()
     fields[field] = later if field == "Timestamp" else fields[field] + "x"
-    with pytest.raises(Refused, match="signature is wrong"):
-        verified(json.dumps(fields).encode())
+    with pytest.raises(UntrustedMessage, match="signature is wrong"):
+        verify(json.dumps(fields).encode())
 
 
-def test_a_signature_of_one_version_is_not_taken_for_the_other(signer: Signer) -> None:
+def test_a_signature_of_one_version_is_invalid_as_the_other(signer: Signer) -> None:
     fields = json.loads(signer.notification("hello", version="1"))
-    with pytest.raises(Refused, match="signature is wrong"):
-        verified(json.dumps({**fields, "SignatureVersion": "2"}).encode())
+    with pytest.raises(UntrustedMessage, match="signature is wrong"):
+        verify(json.dumps({**fields, "SignatureVersion": "2"}).encode())
 
 
 @pytest.mark.parametrize(
@@ -82,11 +82,11 @@ def test_a_signature_of_one_version_is_not_taken_for_the_other(signer: Signer) -
         ({"SigningCertURL": "file:///etc/passwd"}, "certificate"),
     ],
 )
-def test_what_is_not_from_sns_and_a_topic_of_ours_is_refused_before_anything_is_fetched(
+def test_a_foreign_topic_or_certificate_is_refused_without_a_fetch(
     signer: Signer, fetched: list[str], changes: Any, reason: str
 ) -> None:
-    with pytest.raises(Refused, match=reason):
-        verified(signer.notification("hello", **changes).encode())
+    with pytest.raises(UntrustedMessage, match=reason):
+        verify(signer.notification("hello", **changes).encode())
     assert fetched == []
 
 
@@ -94,13 +94,13 @@ def test_what_is_not_from_sns_and_a_topic_of_ours_is_refused_before_anything_is_
     ("age", "reason"), [(timedelta(minutes=76), "old"), (timedelta(minutes=-6), "future")]
 )
 def test_a_message_out_of_its_time_is_refused(signer: Signer, age: timedelta, reason: str) -> None:
-    with pytest.raises(Refused, match=reason):
-        verified(signer.notification("hello", age=age).encode())
+    with pytest.raises(UntrustedMessage, match=reason):
+        verify(signer.notification("hello", age=age).encode())
 
 
 def test_a_queue_keeps_messages_for_longer_than_an_endpoint_is_tried(signer: Signer) -> None:
     body = signer.notification("hello", age=timedelta(days=3)).encode()
-    assert verified(body, oldest=None).message == "hello"
+    assert verify(body, oldest=None).message == "hello"
 
 
 @pytest.mark.parametrize(
@@ -108,8 +108,8 @@ def test_a_queue_keeps_messages_for_longer_than_an_endpoint_is_tried(signer: Sig
     [b"", b"hello", b"[]", b"null", b"{}", b"\xff\xfe", b'{"Type": "Notification"}', b"[" * 10_000],
 )
 def test_what_is_no_sns_message_is_refused(body: bytes) -> None:
-    with pytest.raises(Refused, match="it is no"):
-        verified(body)
+    with pytest.raises(UntrustedMessage, match="it is no"):
+        verify(body)
 
 
 @pytest.mark.parametrize(
@@ -118,13 +118,13 @@ def test_what_is_no_sns_message_is_refused(body: bytes) -> None:
 )
 def test_a_field_that_is_not_as_documented_is_named(signer: Signer, name: str, value: Any) -> None:
     fields = {**json.loads(signer.notification("hello")), name: value}
-    with pytest.raises(Refused, match=f"no SNS message: {name}"):
-        verified(json.dumps(fields).encode())
+    with pytest.raises(UntrustedMessage, match=f"no SNS message: {name}"):
+        verify(json.dumps(fields).encode())
 
 
 def test_an_oversized_body_is_refused(signer: Signer) -> None:
-    with pytest.raises(Refused, match="too large"):
-        verified(signer.notification("x" * sns_envelope.MOST_BYTES).encode())
+    with pytest.raises(UntrustedMessage, match="too large"):
+        verify(signer.notification("x" * sns_envelope.MAX_BYTES).encode())
 
 
 @pytest.mark.parametrize("days", [(-10, -1), (1, 10)])
@@ -132,23 +132,23 @@ def test_a_certificate_out_of_date_is_fetched_anew_the_next_time(
     signer: Signer, monkeypatch: pytest.MonkeyPatch, days: tuple[int, int]
 ) -> None:
     certificates = [signer.certificate, signer.certificate_of_days(*days)]
-    monkeypatch.setattr(sns_envelope, "_fetched", lambda _: certificates.pop())
+    monkeypatch.setattr(sns_envelope, "_fetch", lambda _: certificates.pop())
     body = signer.notification("hello").encode()
-    with pytest.raises(Unavailable, match="out of date"):
-        verified(body)
-    assert verified(body).message == "hello"
+    with pytest.raises(TryAgainLater, match="out of date"):
+        verify(body)
+    assert verify(body).message == "hello"
 
 
 def test_half_a_certificate_is_not_remembered(
     signer: Signer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     certificates = [signer.certificate, signer.certificate[:500], b"<html>"]
-    monkeypatch.setattr(sns_envelope, "_fetched", lambda _: certificates.pop())
+    monkeypatch.setattr(sns_envelope, "_fetch", lambda _: certificates.pop())
     body = signer.notification("hello").encode()
     for _ in range(2):
-        with pytest.raises(Unavailable, match="could not be fetched"):
-            verified(body)
-    assert verified(body).message == "hello"
+        with pytest.raises(TryAgainLater, match="could not be fetched"):
+            verify(body)
+    assert verify(body).message == "hello"
 
 
 class Server(ThreadingHTTPServer):
@@ -183,7 +183,7 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def sandbox(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     """Something on this machine that serves a certificate, fetched for real, and is trusted."""
-    monkeypatch.setattr(sns_envelope, "_fetched", fetch)
+    monkeypatch.setattr(sns_envelope, "_fetch", fetch)
     server = Server()
     Thread(target=server.serve_forever, daemon=True).start()
     settings.SNS_TRUST_SANDBOX, settings.SANDBOX_URL = True, server.url
@@ -196,28 +196,26 @@ def at(server: Server) -> Any:
     return {"SigningCertURL": f"{server.url}/SimpleNotificationService-abc.pem"}
 
 
-def test_the_sandbox_is_believed_where_that_is_said_and_its_certificate_is_fetched_once(
-    signer: Signer, sandbox: Server
-) -> None:
+def test_a_trusted_sandbox_s_certificate_is_fetched_once(signer: Signer, sandbox: Server) -> None:
     sandbox.answer = (200, {}, signer.certificate)
     for _ in range(3):
-        verified(signer.notification("hello", **at(sandbox)).encode())
+        verify(signer.notification("hello", **at(sandbox)).encode())
     assert sandbox.asked == ["/SimpleNotificationService-abc.pem"]
 
 
-def test_the_sandbox_is_not_believed_where_nothing_says_so(
+def test_the_sandbox_is_not_trusted_by_default(
     signer: Signer, sandbox: Server, settings: Any
 ) -> None:
     settings.SNS_TRUST_SANDBOX = False
-    with pytest.raises(Refused, match="certificate is not at SNS"):
-        verified(signer.notification("hello", **at(sandbox)).encode())
+    with pytest.raises(UntrustedMessage, match="certificate is not at SNS"):
+        verify(signer.notification("hello", **at(sandbox)).encode())
     assert sandbox.asked == []
 
 
 def test_a_redirect_is_not_followed(signer: Signer, sandbox: Server) -> None:
     sandbox.answer = (302, {"Location": f"{sandbox.url}/elsewhere"}, b"")
-    with pytest.raises(Refused, match="no such certificate: 302"):
-        verified(signer.notification("hello", **at(sandbox)).encode())
+    with pytest.raises(UntrustedMessage, match="no such certificate: 302"):
+        verify(signer.notification("hello", **at(sandbox)).encode())
     assert sandbox.asked == ["/SimpleNotificationService-abc.pem"]
 
 
@@ -231,10 +229,10 @@ def test_a_certificate_that_sns_does_not_have_is_refused_for_good(
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_a_certificate_that_did_not_come_is_asked_for_again(
+def test_a_certificate_that_did_not_come_is_fetched_again(
     signer: Signer, sandbox: Server, post: Callable[..., Any], status: int
 ) -> None:
-    body = signer.notification("no report", **at(sandbox))
+    body = signer.notification("no event", **at(sandbox))
     sandbox.answer = (status, {}, b"")
     assert post(body).status_code == 503, "so that SNS sends it again"
     sandbox.answer = (200, {}, signer.certificate)
@@ -252,7 +250,7 @@ def test_the_endpoint_refuses_with_a_4xx_and_writes_nothing(
     assert fetched == []
 
 
-def test_the_endpoint_takes_posts_alone_and_needs_no_csrf_token(client: Any, db: None) -> None:
+def test_the_endpoint_accepts_only_posts_and_needs_no_csrf_token(client: Any, db: None) -> None:
     from django.test import Client
 
     assert client.get("/webhooks/aws/sns").status_code == 405
@@ -261,7 +259,7 @@ def test_the_endpoint_takes_posts_alone_and_needs_no_csrf_token(client: Any, db:
     assert answer.content.startswith(b"refused: it is no SNS message")
 
 
-def test_where_the_database_is_away_sns_is_to_send_it_again_and_no_administrator_is_mailed(
+def test_without_a_database_sns_is_asked_to_repeat_and_none_is_mailed(
     signer: Signer, post: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
@@ -285,7 +283,7 @@ def test_django_s_mail_to_the_administrators_is_redacted(settings: Any) -> None:
 @pytest.fixture
 def confirmed(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     calls: list[tuple[str, str]] = []
-    monkeypatch.setattr(inbound, "confirm_subscription", lambda *call: calls.append(call))
+    monkeypatch.setattr(sns_messages, "confirm_subscription", lambda *call: calls.append(call))
     return calls
 
 
@@ -305,17 +303,17 @@ def test_a_subscription_to_another_topic_is_not_confirmed(
     assert confirmed == []
 
 
-def test_a_confirmation_that_failed_is_asked_for_again(
+def test_a_failed_confirmation_is_asked_for_again(
     signer: Signer, post: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: str) -> None:
         raise ChannelUnavailableError("not authorized")
 
-    monkeypatch.setattr(inbound, "confirm_subscription", fail)
+    monkeypatch.setattr(sns_messages, "confirm_subscription", fail)
     assert post(signer.confirmation()).status_code == 503
 
 
-def test_an_end_of_the_subscription_is_told_as_an_error_and_not_undone(
+def test_the_end_of_the_subscription_is_logged_as_an_error(
     signer: Signer,
     post: Callable[..., Any],
     confirmed: list[tuple[str, str]],
@@ -323,4 +321,4 @@ def test_an_end_of_the_subscription_is_told_as_an_error_and_not_undone(
 ) -> None:
     assert post(signer.confirmation("UnsubscribeConfirmation")).status_code == 200
     assert confirmed == []
-    assert "the topic no longer reports here" in caplog.text
+    assert "subscription ended, no more events come" in caplog.text

@@ -18,7 +18,7 @@ from apps.core.guards import suppressions
 from apps.core.models import Contact, Delivery, Mark, ProviderEvent, Suppression
 from apps.core.models.suppression import Listed, SuppressionReason
 from apps.core.providers import suppression_lists
-from apps.core.states import Channel, DeliveryState, EventKind, Priority
+from apps.core.states import Channel, DeliveryState, EventCause, EventKind, Priority
 from sandbox.testing import RunningSandbox
 from tests.support.services import Worker, wait_with_beat
 
@@ -82,7 +82,7 @@ def pages(monkeypatch: pytest.MonkeyPatch, *parts: list[Listed] | Exception) -> 
 # --- SES's suppression list ---------------------------------------------------------------------
 
 
-def test_every_page_of_ses_s_list_is_taken_over_once(sandbox: RunningSandbox, db: None) -> None:
+def test_every_page_of_ses_s_list_is_imported_once(sandbox: RunningSandbox, db: None) -> None:
     on_list(sandbox, *(f"person{n}@customer.example" for n in range(2_500)))
     read()
     assert Suppression.objects.in_force().filter(channel=Channel.EMAIL).count() == 2_500
@@ -102,7 +102,7 @@ def test_an_entry_keeps_its_reason_and_its_time(sandbox: RunningSandbox, db: Non
     assert bounced.detail == "on SES's suppression list"
 
 
-def test_what_ses_leaves_alone_is_not_written_to(
+def test_an_address_on_ses_s_list_gets_nothing(
     sandbox: RunningSandbox, delivery: Make, person: Callable[..., User]
 ) -> None:
     on_list(sandbox, "Gone@Customer.example")
@@ -138,7 +138,7 @@ def test_another_region_has_another_list(
     assert asked[0] < datetime(2019, 11, 2, tzinfo=UTC)
 
 
-def test_a_reading_that_is_cut_keeps_what_it_has_and_the_mark_where_it_was(
+def test_an_interrupted_reading_keeps_its_entries_and_the_old_mark(
     db: None, monkeypatch: pytest.MonkeyPatch, caplog: Any
 ) -> None:
     mark = Mark.objects.create(name=f"ses suppression list {REGION}", at=ago(days=2))
@@ -155,7 +155,7 @@ def test_a_reading_that_is_cut_keeps_what_it_has_and_the_mark_where_it_was(
     assert Suppression.objects.count() == 1
 
 
-def test_a_long_first_reading_goes_on_at_the_next_turn(
+def test_a_long_first_reading_continues_in_the_next_turn(
     db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(suppression_sync, "TURN_S", -1)
@@ -171,7 +171,7 @@ def test_a_right_that_is_missing_is_named(sandbox: RunningSandbox, db: None, cap
     assert "not allowed, needs ses:ListSuppressedDestinations" in caplog.text
 
 
-def test_a_pause_does_not_end_where_ses_goes_on(sandbox: RunningSandbox, db: None) -> None:
+def test_an_address_on_ses_s_list_loses_its_end(sandbox: RunningSandbox, db: None) -> None:
     suppressions.suppress(Channel.EMAIL, GONE, SuppressionReason.BOUNCE, until=ago(days=-1))
     on_list(sandbox, entry(ago(hours=1), reason="COMPLAINT"))
     read()
@@ -179,7 +179,7 @@ def test_a_pause_does_not_end_where_ses_goes_on(sandbox: RunningSandbox, db: Non
     assert (row.until, row.reason) == (None, "complaint")
 
 
-def test_one_of_ours_stays_as_it_is_and_is_seen_on_the_list(
+def test_our_own_suppression_stays_and_is_marked_as_listed(
     sandbox: RunningSandbox, db: None
 ) -> None:
     suppressions.suppress(Channel.EMAIL, GONE, SuppressionReason.COMPLAINT, "abuse")
@@ -194,22 +194,22 @@ def test_one_of_ours_stays_as_it_is_and_is_seen_on_the_list(
     assert row.listed_at
 
 
-def test_what_a_report_suppresses_meanwhile_stays_as_it_is(
+def test_a_suppression_made_meanwhile_stays_as_it_is(
     sandbox: RunningSandbox, db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    taken_over = suppressions._taken_over
+    taken_over = suppressions._from_list
 
-    def reported(channel: Channel, address: str, entry: Listed) -> Suppression:
+    def suppressed(channel: Channel, address: str, entry: Listed) -> Suppression:
         suppressions.suppress(channel, address, SuppressionReason.COMPLAINT, "abuse")
         return taken_over(channel, address, entry)
 
-    monkeypatch.setattr(suppressions, "_taken_over", reported)
+    monkeypatch.setattr(suppressions, "_from_list", suppressed)
     on_list(sandbox, GONE)
     read()
     assert Suppression.objects.get().detail == "abuse"
 
 
-def test_nobody_is_asked_where_e_mail_does_not_go_by_ses(
+def test_ses_s_list_is_not_read_if_e_mail_goes_another_way(
     db: None, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.AWS_SES_SUPPRESSION_LIST = False
@@ -234,7 +234,7 @@ def lifted(sandbox: RunningSandbox, db: None) -> Suppression:
     return row
 
 
-def test_what_is_lifted_is_taken_off_ses_s_list_spelled_as_it_is_there(
+def test_a_lifted_address_is_removed_from_ses_s_list_in_its_spelling(
     sandbox: RunningSandbox, lifted: Suppression
 ) -> None:
     tasks.take_off_lists()
@@ -244,7 +244,7 @@ def test_what_is_lifted_is_taken_off_ses_s_list_spelled_as_it_is_there(
     assert left(sandbox) == []
 
 
-def test_what_is_lifted_stays_so_unless_ses_lists_it_anew(
+def test_a_lifted_address_stays_so_unless_ses_lists_it_anew(
     sandbox: RunningSandbox, lifted: Suppression
 ) -> None:
     tasks.take_off_lists()
@@ -258,22 +258,22 @@ def test_what_is_lifted_stays_so_unless_ses_lists_it_anew(
     assert Suppression.objects.in_force().get().address == GONE
 
 
-def test_where_ses_does_not_let_it_go_the_admin_says_so_and_the_night_tries_again(
+def test_a_failed_removal_is_shown_in_the_admin_and_tried_again(
     sandbox: RunningSandbox, lifted: Suppression, admin_client: Client, caplog: Any
 ) -> None:
     sandbox.account(denied=["ses:DeleteSuppressedDestination"])
     tasks.take_off_lists()
-    assert "nothing taken off the list of email" in caplog.text
+    assert "nothing removed from the list of email" in caplog.text
     shown = admin_client.get("/admin/core/suppression/").content.decode()
     words = "not allowed, needs ses:DeleteSuppressedDestination"
-    assert f"still to be taken off: AccessDeniedException {words}" in shown
+    assert f"to be removed: AccessDeniedException {words}" in shown
     sandbox.account(denied=[])
     read()
     assert left(sandbox) == []
-    assert ">taken off<" in admin_client.get("/admin/core/suppression/").content.decode()
+    assert ">removed<" in admin_client.get("/admin/core/suppression/").content.decode()
 
 
-def test_a_refusal_of_the_account_is_not_asked_for_again_with_each_address(
+def test_a_refusal_of_the_account_ends_the_turn(
     sandbox: RunningSandbox, db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(3):
@@ -292,7 +292,7 @@ def test_a_refusal_of_the_account_is_not_asked_for_again_with_each_address(
     assert set(Suppression.objects.values_list("unlist_problem", flat=True)) == {"slow down"}
 
 
-def test_what_is_suppressed_again_meanwhile_stays_on_the_list(
+def test_an_address_suppressed_again_stays_on_the_list(
     sandbox: RunningSandbox, lifted: Suppression
 ) -> None:
     suppressions.suppress(Channel.EMAIL, GONE, SuppressionReason.COMPLAINT)
@@ -302,44 +302,48 @@ def test_what_is_suppressed_again_meanwhile_stays_on_the_list(
 
 
 @pytest.mark.parametrize(
-    ("code", "detail", "hours", "again"),
+    ("cause", "detail", "hours", "again"),
     [
-        ("Permanent OnAccountSuppressionList", "on the list", 0, False),
-        ("Permanent OnAccountSuppressionList", "on the list", 50, False),
-        ("Permanent General", "550 5.1.1 unknown", 0, True),
-        ("", "Phone number is opted out", 0, False),
+        (EventCause.OWN_LIST, "on the list", 0, False),
+        (EventCause.OWN_LIST, "on the list", 50, False),
+        (EventCause.ADDRESS, "550 5.1.1 unknown", 0, True),
+        (EventCause.OPTED_OUT, "Phone number is opted out", 0, False),
     ],
 )
-def test_what_the_list_still_bounces_until_the_lift_has_come_there_does_not_undo_it(
-    lifted: Suppression, delivery: Make, code: str, detail: str, hours: int, again: bool
+def test_a_bounce_of_the_list_soon_after_a_lift_does_not_undo_it(
+    lifted: Suppression,
+    delivery: Make,
+    cause: EventCause,
+    detail: str,
+    hours: int,
+    again: bool,
 ) -> None:
     Suppression.objects.update(lifted_at=ago(hours=hours, minutes=1))
-    bounced(delivery(), code, detail)
+    bounced(delivery(), cause, detail)
     assert Suppression.objects.in_force().exists() is again
 
 
-def test_what_the_list_bounces_long_after_it_was_taken_off_counts_again(
+def test_a_bounce_of_the_list_long_after_its_removal_counts(
     lifted: Suppression, delivery: Make
 ) -> None:
     Suppression.objects.update(lifted_at=ago(hours=3), unlist=False, unlisted_at=ago(hours=2))
-    bounced(delivery(), "Permanent OnAccountSuppressionList", "on the list")
+    bounced(delivery(), EventCause.OWN_LIST, "on the list")
     assert Suppression.objects.in_force().exists()
 
 
-def bounced(row: Delivery, code: str, detail: str) -> None:
-    report = ProviderEvent(
+def bounced(row: Delivery, cause: EventCause, detail: str) -> None:
+    event = ProviderEvent(
         fingerprint="1",
         kind=EventKind.BOUNCED,
-        permanent=True,
+        cause=cause,
         provider="ses",
         delivery_ref=row.pk,
         attempt=1,
         recipient=GONE,
-        code=code,
         detail=detail,
         occurred_at=timezone.now(),
     )
-    provider_events.receive([report])
+    provider_events.receive([event])
 
 
 def test_the_office_lifts_and_a_worker_is_woken_after_the_commit(
@@ -355,11 +359,11 @@ def test_the_office_lifts_and_a_worker_is_woken_after_the_commit(
         answer = admin_client.post("/admin/core/suppression/", chosen, follow=True)
         assert woken == []
     assert [name for name, _ in woken] == ["apps.core.tasks.take_off_lists"]
-    assert "a worker takes them off it now" in answer.content.decode()
+    assert "A worker now removes these" in answer.content.decode()
 
 
 @pytest.mark.services
-def test_a_real_worker_takes_it_off(sandbox: RunningSandbox, worker: Callable[..., Worker]) -> None:
+def test_a_real_worker_removes_it(sandbox: RunningSandbox, worker: Callable[..., Worker]) -> None:
     on_list(sandbox, GONE)
     worker(
         AWS_ENDPOINT_URL_SESV2=sandbox.aws_url,
@@ -387,9 +391,7 @@ def stopped(number: str = NUMBER) -> bool:
     return Suppression.objects.in_force().filter(channel=Channel.SMS, address=number).exists()
 
 
-def test_every_number_that_answered_stop_is_left_alone_and_once(
-    sandbox: RunningSandbox, db: None
-) -> None:
+def test_every_opted_out_number_is_suppressed_once(sandbox: RunningSandbox, db: None) -> None:
     numbers = [f"+1202555{number:04d}" for number in range(150)]
     stop(sandbox, *numbers)
     tasks.read_opt_outs()
@@ -397,7 +399,7 @@ def test_every_number_that_answered_stop_is_left_alone_and_once(
     assert sorted(rows.values_list("address", flat=True)) == numbers
 
 
-def test_who_answers_start_is_texted_again_when_they_agree(
+def test_a_number_that_answered_start_is_texted_after_consent(
     sandbox: RunningSandbox, delivery: Make, person: Callable[..., User]
 ) -> None:
     owner = person(phone=NUMBER, verified_phone=NUMBER)
@@ -409,7 +411,7 @@ def test_who_answers_start_is_texted_again_when_they_agree(
     assert not Contact.objects.get(user=owner).sms_opt_in
 
 
-def test_a_stop_that_a_receipt_told_of_is_lifted_when_it_has_been_seen_on_the_list_and_left_it(
+def test_an_opt_out_from_a_receipt_is_lifted_after_it_left_the_list(
     sandbox: RunningSandbox, db: None
 ) -> None:
     tasks.read_opt_outs()
@@ -422,7 +424,7 @@ def test_a_stop_that_a_receipt_told_of_is_lifted_when_it_has_been_seen_on_the_li
     assert not stopped()
 
 
-def test_a_number_that_does_not_exist_is_not_let_go_by_start(
+def test_a_number_that_does_not_exist_is_not_lifted_by_start(
     sandbox: RunningSandbox, db: None
 ) -> None:
     suppressions.suppress(Channel.SMS, NUMBER, SuppressionReason.BOUNCE)
@@ -444,7 +446,7 @@ def opt_outs(monkeypatch: pytest.MonkeyPatch, *parts: list[str] | Exception) -> 
     monkeypatch.setattr(suppression_lists, "opted_out", opted_out)
 
 
-def test_a_list_that_is_cut_lets_nobody_go(
+def test_an_interrupted_list_lifts_none(
     sandbox: RunningSandbox, db: None, monkeypatch: pytest.MonkeyPatch, caplog: Any
 ) -> None:
     stop(sandbox, NUMBER)
@@ -468,7 +470,7 @@ def test_a_number_that_a_page_missed_stays_stopped(
     assert stopped()
 
 
-def test_a_list_that_most_have_left_at_once_is_not_believed(
+def test_a_list_that_most_numbers_left_at_once_is_not_believed(
     sandbox: RunningSandbox, db: None, caplog: Any
 ) -> None:
     numbers = [f"+1202555{number:04d}" for number in range(12)]
@@ -476,11 +478,11 @@ def test_a_list_that_most_have_left_at_once_is_not_believed(
     for number in numbers:
         sandbox.opt_in(number)
     tasks.read_opt_outs()
-    assert "not believed: of 12 opt-outs 12 left SNS's list at once" in caplog.text
+    assert "none lifted: 12 of 12 opt-outs left SNS's list at once" in caplog.text
     assert all(map(stopped, numbers))
 
 
-def test_the_list_of_another_region_lets_nobody_go(
+def test_the_list_of_another_region_lifts_none(
     sandbox: RunningSandbox, db: None, settings: Any
 ) -> None:
     stop(sandbox, NUMBER)
@@ -491,7 +493,7 @@ def test_the_list_of_another_region_lets_nobody_go(
     assert stopped()
 
 
-def test_nobody_is_asked_where_texts_do_not_go_by_sns(
+def test_sns_s_list_is_not_read_if_texts_go_another_way(
     sandbox: RunningSandbox, db: None, settings: Any
 ) -> None:
     settings.SMS_BACKEND = "apps.core.providers.memory.SMS"
@@ -552,12 +554,12 @@ def agree(admin_client: Client, contact: Contact, *, shown: bool = False) -> str
     return str(answer.content.decode())
 
 
-def test_whoever_agrees_again_is_opted_in_at_sns(
+def test_a_person_who_agrees_again_is_opted_in_at_sns(
     sandbox: RunningSandbox, person: Callable[..., User], admin_client: Client, delivery: Make
 ) -> None:
     owner = person(phone=NUMBER, verified_phone=NUMBER)
     stop(sandbox, NUMBER)
-    assert "had answered STOP, which is lifted" in agree(
+    assert "had answered STOP; that suppression is lifted" in agree(
         admin_client, Contact.objects.get(user=owner)
     )
     assert Suppression.objects.get().lifted_by == "admin"
@@ -567,7 +569,7 @@ def test_whoever_agrees_again_is_opted_in_at_sns(
     assert not stopped()
 
 
-def test_a_page_that_was_open_while_the_owner_answered_stop_gives_no_consent_back(
+def test_a_page_opened_before_the_opt_out_restores_no_consent(
     sandbox: RunningSandbox, person: Callable[..., User], admin_client: Client
 ) -> None:
     owner = person(phone=NUMBER, verified_phone=NUMBER)
@@ -582,7 +584,7 @@ def test_a_page_that_was_open_while_the_owner_answered_stop_gives_no_consent_bac
     assert stopped()
 
 
-def test_a_complaint_on_ses_s_list_withdraws_the_consent_and_a_bounce_does_not(
+def test_a_listed_complaint_withdraws_consent_and_a_bounce_does_not(
     sandbox: RunningSandbox, person: Callable[..., User]
 ) -> None:
     angry, gone = person(email="angry@x.example"), person(email=GONE)
@@ -592,14 +594,14 @@ def test_a_complaint_on_ses_s_list_withdraws_the_consent_and_a_bounce_does_not(
     assert Contact.objects.get(user=gone).wants_email
 
 
-def test_whoever_wants_email_again_after_a_complaint_is_taken_off_ses_s_list(
+def test_a_complainer_who_agrees_again_is_removed_from_ses_s_list(
     sandbox: RunningSandbox, person: Callable[..., User], admin_client: Client, delivery: Make
 ) -> None:
     owner = person(email=GONE, verified_email=GONE)
     on_list(sandbox, entry(ago(days=1), "Gone@Customer.example", "COMPLAINT"))
     read()
     said = agree(admin_client, Contact.objects.get(user=owner))
-    assert "had complained, which is lifted" in said
+    assert "had complained; that suppression is lifted" in said
     assert "STOP" not in said
     assert Suppression.objects.get().lifted_by == "admin"
     tasks.take_off_lists()
@@ -610,7 +612,7 @@ def test_whoever_wants_email_again_after_a_complaint_is_taken_off_ses_s_list(
     assert row.state == DeliveryState.ACCEPTED
 
 
-def test_a_page_that_was_open_while_the_owner_complained_gives_no_consent_back(
+def test_a_page_opened_before_the_complaint_restores_no_consent(
     sandbox: RunningSandbox, person: Callable[..., User], admin_client: Client
 ) -> None:
     contact = person(email=GONE, verified_email=GONE).contact
@@ -621,7 +623,7 @@ def test_a_page_that_was_open_while_the_owner_complained_gives_no_consent_back(
     assert Suppression.objects.in_force().exists()
 
 
-def test_to_agree_without_a_stop_says_nothing_of_it(
+def test_consent_without_an_opt_out_does_not_mention_one(
     sandbox: RunningSandbox, person: Callable[..., User], admin_client: Client
 ) -> None:
     contact = person(sms_opt_in=False).contact
@@ -629,7 +631,7 @@ def test_to_agree_without_a_stop_says_nothing_of_it(
     assert Contact.objects.get(pk=contact.pk).sms_opt_in
 
 
-def test_a_list_that_is_late_does_not_undo_what_was_just_opted_in(
+def test_a_late_list_does_not_undo_a_new_opt_in(
     sandbox: RunningSandbox, db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     number = "+12025550144"
@@ -646,7 +648,7 @@ def test_a_list_that_is_late_does_not_undo_what_was_just_opted_in(
     assert stopped(number), "that is another STOP"
 
 
-def test_sns_opts_in_once_in_30_days_and_the_admin_says_what_it_said(
+def test_sns_s_refusal_of_a_second_opt_in_is_shown_in_the_admin(
     sandbox: RunningSandbox, db: None, admin_client: Client
 ) -> None:
     number = "+12025550145"
@@ -658,5 +660,5 @@ def test_sns_opts_in_once_in_30_days_and_the_admin_says_what_it_said(
         taken_off.update(lifted_at=ago(hours=2), unlisted_at=ago(hours=2))
     assert suppression_lists.is_opted_out(number)
     shown = admin_client.get("/admin/core/suppression/").content.decode()
-    assert "still to be taken off: InvalidParameter" in shown
+    assert "to be removed: InvalidParameter" in shown
     assert "within 30 days" in shown

@@ -46,7 +46,7 @@ def probe_is_due() -> None:
     ChannelStop.objects.update(probe_at=timezone.now() - timedelta(seconds=1))
 
 
-def test_a_refusal_of_the_account_stops_the_channel_and_costs_the_delivery_nothing(
+def test_a_refusal_of_the_account_stops_the_channel_at_no_cost(
     delivery: Make, story: Callable[[Delivery], list[str]]
 ) -> None:
     row = delivery()
@@ -59,7 +59,7 @@ def test_a_refusal_of_the_account_stops_the_channel_and_costs_the_delivery_nothi
     assert stopped.reason == "credentials invalid for j***@fleet.example"
 
 
-def test_on_a_stopped_channel_nothing_is_claimed_and_nobody_is_woken(delivery: Make) -> None:
+def test_on_a_stopped_channel_nothing_is_claimed_or_woken(delivery: Make) -> None:
     stop()
     rows = [delivery() for _ in range(5)]
     for row in rows:
@@ -77,7 +77,7 @@ def test_the_other_channel_goes_on(delivery: Make) -> None:
     assert fresh(row).state == DeliveryState.ACCEPTED
 
 
-def test_when_it_is_time_one_delivery_is_let_through_and_no_second(delivery: Make) -> None:
+def test_a_due_probe_lets_one_delivery_through(delivery: Make) -> None:
     stop()
     older, newer = delivery(), delivery()
     probe_is_due()
@@ -102,7 +102,7 @@ def test_an_answer_about_the_message_lets_the_channel_run_again(
 @pytest.mark.parametrize(
     "answer", [REFUSED, TransientError("no route"), AmbiguousError("silence"), ThrottledError("")]
 )
-def test_what_is_no_answer_about_the_message_leaves_it_stopped_for_longer(
+def test_another_outcome_leaves_the_channel_stopped_for_longer(
     delivery: Make, answer: DeliveryError
 ) -> None:
     stop()
@@ -117,18 +117,18 @@ def test_what_is_no_answer_about_the_message_leaves_it_stopped_for_longer(
     assert fresh(row).state in (DeliveryState.DUE, DeliveryState.UNKNOWN)
 
 
-def test_the_tries_become_rarer_up_to_five_minutes(delivery: Make) -> None:
+def test_probes_become_rarer_up_to_five_minutes(delivery: Make) -> None:
     stop(probes=50)
     row = delivery()
     probe_is_due()
-    assert circuit_breaker.probe(row.pk)
+    assert circuit_breaker.take_probe(row.pk)
     probe_at = ChannelStop.objects.get().probe_at
     assert probe_at
     wait = probe_at - timezone.now()
     assert timedelta(minutes=4, seconds=55) < wait <= timedelta(minutes=5)
 
 
-def test_ten_thousand_deliveries_do_not_burn_their_attempts_while_the_channel_is_stopped(
+def test_a_stopped_channel_costs_its_backlog_no_attempts(
     delivery: Make,
 ) -> None:
     rows = [delivery() for _ in range(30)]
@@ -138,7 +138,7 @@ def test_ten_thousand_deliveries_do_not_burn_their_attempts_while_the_channel_is
             attempt(row.pk)
         probe_is_due()
         attempt(sweeps.due()[0].pk)
-    assert not ChannelStop.objects.exists(), "the provider took the seventh"
+    assert not ChannelStop.objects.exists(), "the provider accepted the seventh"
     for row in rows:
         attempt(row.pk)
     assert {fresh(row).state for row in rows} == {DeliveryState.ACCEPTED}
@@ -147,9 +147,7 @@ def test_ten_thousand_deliveries_do_not_burn_their_attempts_while_the_channel_is
     assert len(memory.emails) == 30
 
 
-def test_a_text_that_rests_on_a_channel_stopped_for_long_goes_by_email(
-    delivery: Make, notify: Any, person: Any
-) -> None:
+def test_a_text_held_by_a_long_stop_goes_by_email(delivery: Make, notify: Any, person: Any) -> None:
     stop(Channel.SMS)
     text = delivery(Channel.SMS, Priority.HIGH)
     [told] = notify(person(), priority=Priority.URGENT)
@@ -164,7 +162,7 @@ def test_a_text_that_rests_on_a_channel_stopped_for_long_goes_by_email(
     assert ledger().discrepancies == []
 
 
-def test_where_high_texts_alone_wait_one_of_them_still_tries_the_channel(delivery: Make) -> None:
+def test_a_probe_is_not_handed_over_to_another_channel(delivery: Make) -> None:
     stop(Channel.SMS, since=timezone.now() - timedelta(minutes=3))
     probe_is_due()
     older, newer = (delivery(Channel.SMS, Priority.HIGH) for _ in range(2))
@@ -175,7 +173,7 @@ def test_where_high_texts_alone_wait_one_of_them_still_tries_the_channel(deliver
     assert not ChannelStop.objects.exists()
 
 
-def test_a_try_is_not_used_up_by_a_wake_up_for_a_delivery_that_is_not_due(delivery: Make) -> None:
+def test_a_delivery_that_is_not_due_takes_no_probe(delivery: Make) -> None:
     stop()
     probe_is_due()
     assert claim(delivery(state=DeliveryState.ACCEPTED).pk) is None
@@ -183,7 +181,7 @@ def test_a_try_is_not_used_up_by_a_wake_up_for_a_delivery_that_is_not_due(delive
     assert claim(delivery().pk) is not None
 
 
-def test_what_is_held_back_for_the_reputation_does_not_try_a_stopped_channel(
+def test_what_is_held_back_for_the_reputation_is_no_probe(
     delivery: Make,
 ) -> None:
     stop()
@@ -195,15 +193,15 @@ def test_what_is_held_back_for_the_reputation_does_not_try_a_stopped_channel(
     assert claim(delivery(priority=Priority.URGENT).pk) is not None
 
 
-def test_a_held_delivery_that_a_worker_took_meanwhile_stays_with_it(delivery: Make) -> None:
+def test_a_hand_over_leaves_a_claimed_delivery_to_its_worker(delivery: Make) -> None:
     row = delivery(Channel.SMS, Priority.HIGH)
     claim(row.pk)
-    assert transitions.held_too_long(row, "stopped") is None
+    assert transitions.hand_over(row, "stopped") is None
     assert fresh(row).state == DeliveryState.SENDING
     assert not row.log.exists()
 
 
-def test_the_administrator_hears_once_that_texts_are_stopped_and_of_email_by_the_log_alone(
+def test_the_administrator_hears_once_that_texts_are_stopped(
     caplog: pytest.LogCaptureFixture, db: None
 ) -> None:
     stop(Channel.SMS)
@@ -219,7 +217,7 @@ def test_the_administrator_hears_once_that_texts_are_stopped_and_of_email_by_the
     assert "535 credentials invalid" in mail.body
 
 
-def test_an_alert_that_could_not_be_sent_is_sent_by_the_next_turn(db: None) -> None:
+def test_an_alert_that_could_not_be_sent_is_sent_by_the_next_run(db: None) -> None:
     stop(Channel.SMS)
     memory.failures.append(TransientError("busy"))
     tasks.send_alerts()
@@ -235,7 +233,7 @@ def test_the_ledger_says_which_channel_is_stopped_and_why(db: None) -> None:
     assert ledger().balances
 
 
-def test_in_the_admin_the_next_try_is_made_at_once(
+def test_the_admin_can_make_the_probe_due_at_once(
     admin_client: Any, woken: list[Any], delivery: Make, django_capture_on_commit_callbacks: Any
 ) -> None:
     stop()
@@ -246,12 +244,12 @@ def test_in_the_admin_the_next_try_is_made_at_once(
             {"action": "try_now", "_selected_action": [ChannelStop.objects.get().pk]},
             follow=True,
         )
-    assert "1 channels are tried" in answer.content.decode()
+    assert "1 channels will be tried" in answer.content.decode()
     assert [name for name, _ in woken] == ["apps.core.tasks.dispatch_due_notifications"]
     assert sweeps.due() == [row]
 
 
-def test_who_may_only_look_tries_nothing(client: Any, db: None) -> None:
+def test_view_only_staff_cannot_make_a_probe_due(client: Any, db: None) -> None:
     from django.contrib.auth.models import Permission
 
     looker = User.objects.create_user("looker", is_staff=True)

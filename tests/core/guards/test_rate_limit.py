@@ -19,11 +19,11 @@ EMAIL, SMS = Channel.EMAIL, Channel.SMS
 
 @pytest.fixture(autouse=True)
 def pace(redis_url: str, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[redis.Redis]:
-    """An empty Redis, a limit of one message in ten seconds, and no memory of an outage."""
+    """An empty Redis, a limit of one message in ten seconds, and a fresh own limiter."""
     client = redis.Redis.from_url(redis_url)
     client.flushall()
     settings.EMAIL_RATE_LIMIT = settings.SMS_RATE_LIMIT = 0.1
-    monkeypatch.setattr(rate_limit, "_alone", rate_limit._Alone())
+    monkeypatch.setattr(rate_limit, "_own", rate_limit._OwnLimiter())
     monkeypatch.setattr(rate_limit, "PATIENCE_S", 0.2)
     monkeypatch.setattr(rate_limit, "USED", 1)
     yield client
@@ -31,13 +31,13 @@ def pace(redis_url: str, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iter
 
 
 def ask(channel: Channel = EMAIL, *, urgent: bool = False, weight: int = 1) -> float:
-    """0 where a slot was given for now; else the seconds until it is worth asking again."""
+    """Return 0 if a slot was given for now, else the seconds until asking again."""
     answer = _ask(channel, urgent, weight)
     assert answer.given is (answer.seconds == 0)
     return answer.seconds
 
 
-def test_after_idle_time_one_passes_and_the_next_waits_its_interval() -> None:
+def test_idle_time_gives_no_credit() -> None:
     assert ask() == 0
     assert 9 < ask() <= 9.9
 
@@ -54,11 +54,11 @@ def test_a_slot_is_given_a_moment_ahead_and_kept_for_its_own_time(
     assert 400 < given[2].seconds <= 500, "until the third slot is less than the lead away"
 
 
-def test_a_slot_is_waited_for_and_one_that_has_passed_is_lost() -> None:
+def test_a_slot_is_waited_for_and_a_passed_one_is_lost() -> None:
     slot = rate_limit.Slot(time.monotonic() + 0.1)
-    assert slot.kept()
+    assert slot.wait()
     assert time.monotonic() >= slot.at
-    assert not rate_limit.Slot(time.monotonic() - 1).kept()
+    assert not rate_limit.Slot(time.monotonic() - 1).wait()
 
 
 def test_a_call_that_missed_its_slot_takes_another_and_is_made_once(
@@ -67,7 +67,7 @@ def test_a_call_that_missed_its_slot_takes_another_and_is_made_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     slots = [rate_limit.Slot(time.monotonic() + 3600), *[rate_limit.Slot(time.monotonic() - 1)] * 2]
-    monkeypatch.setattr(rate_limit, "turn", lambda *_, **__: slots.pop())
+    monkeypatch.setattr(rate_limit, "wait_for_slot", lambda *_, **__: slots.pop())
     monkeypatch.setattr(time, "sleep", lambda _: None)
     row = delivery()
     attempt(row.pk)
@@ -79,7 +79,9 @@ def test_a_call_that_finds_no_other_slot_is_given_back(
     delivery: Callable[..., Delivery], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slots = [rate_limit.Slot(time.monotonic() - 1)]
-    monkeypatch.setattr(rate_limit, "turn", lambda *_, **__: slots.pop() if slots else None)
+    monkeypatch.setattr(
+        rate_limit, "wait_for_slot", lambda *_, **__: slots.pop() if slots else None
+    )
     row = delivery()
     attempt(row.pk)
     after = Delivery.objects.get(pk=row.pk)
@@ -113,7 +115,7 @@ def test_workers_at_once_never_go_faster_than_the_limit(
 
     def work() -> None:
         for _ in range(10):
-            assert rate_limit.turn(EMAIL, Priority.MEDIUM)
+            assert rate_limit.wait_for_slot(EMAIL, Priority.MEDIUM)
 
     with ThreadPoolExecutor(5) as workers:
         for done in [workers.submit(work) for _ in range(5)]:
@@ -128,19 +130,19 @@ def test_a_waiting_urgent_message_keeps_the_others_back(
     monkeypatch.setattr(rate_limit, "URGENT_HOLDS_MS", 60_000)
     assert ask() == 0
     assert ask(urgent=True) > 0
-    settings.EMAIL_RATE_LIMIT = 1_000_000  # the turn has come, for whoever may take it
+    settings.EMAIL_RATE_LIMIT = 1_000_000  # the next slot has come
     rate_limit.client().delete("rs:pace:email:arrival")
     assert ask() > 0
     assert ask(urgent=True) == 0
     assert ask() == 0
 
 
-def test_a_message_whose_turn_does_not_come_gives_up_waiting() -> None:
-    assert rate_limit.turn(EMAIL, Priority.MEDIUM)
-    assert not rate_limit.turn(EMAIL, Priority.MEDIUM)
+def test_a_message_without_a_slot_gives_up_waiting() -> None:
+    assert rate_limit.wait_for_slot(EMAIL, Priority.MEDIUM)
+    assert not rate_limit.wait_for_slot(EMAIL, Priority.MEDIUM)
 
 
-def test_throttle_answers_halve_the_pace_one_after_another_down_to_an_eighth(
+def test_throttle_answers_halve_the_pace_down_to_an_eighth(
     pace: redis.Redis,
 ) -> None:
     for _ in range(5):
@@ -163,7 +165,7 @@ def test_a_slower_pace_is_not_for_ever(pace: redis.Redis) -> None:
     assert 0 < pace.ttl("rs:pace:email:slow") <= rate_limit.SLOW_FOR_S
 
 
-def test_a_redis_that_fails_for_a_moment_is_asked_again_and_nothing_is_sent_without_it(
+def test_while_redis_fails_briefly_nothing_is_sent(
     redis_server: Any,
 ) -> None:
     redis_server.stop()
@@ -186,7 +188,7 @@ def test_without_redis_a_process_keeps_to_its_share_of_the_limit(
     rate_limit.slow_down(EMAIL)
 
 
-def test_the_first_that_is_back_holds_the_channel_for_those_who_are_not(
+def test_the_first_process_back_at_redis_holds_the_channel_once(
     redis_server: Any, pace: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rate_limit, "GRACE_S", 0)
@@ -198,12 +200,12 @@ def test_the_first_that_is_back_holds_the_channel_for_those_who_are_not(
     assert 99 < ask(EMAIL) <= 100
     assert 99 < ask(SMS) <= 100
     pace.delete("rs:pace:email:arrival")
-    monkeypatch.setattr(rate_limit, "_alone", rate_limit._Alone())
-    rate_limit._alone.has_sent.add(EMAIL)
+    monkeypatch.setattr(rate_limit, "_own", rate_limit._OwnLimiter())
+    rate_limit._own.has_sent.add(EMAIL)
     assert ask() == 0, "the second that is back does not hold it again"
 
 
-def test_a_delivery_whose_turn_does_not_come_is_given_back_as_if_nobody_had_taken_it(
+def test_a_delivery_without_a_rate_slot_is_given_back_unchanged(
     delivery: Callable[..., Delivery], story: Callable[[Delivery], list[str]]
 ) -> None:
     rows = [delivery() for _ in range(2)]

@@ -16,7 +16,7 @@ from apps.core.audit import alerts
 from apps.core.audit.ledger import ledger
 from apps.core.channels.email import EmailService
 from apps.core.delivery import sweeps, transitions
-from apps.core.delivery.attempt import attempt, claim
+from apps.core.delivery.attempt import attempt
 from apps.core.exceptions import (
     AmbiguousError,
     BudgetExhausted,
@@ -30,7 +30,10 @@ from apps.core.guards import rate_limit, sms_budget
 from apps.core.models import Delivery, Mark, SMSSpend
 from apps.core.providers import memory
 from apps.core.states import Channel, DeliveryState, LogEvent, Priority
-from tests.core.services.test_notification import statements
+from tests.support.attempts import claimed
+from tests.support.queries import statements
+
+pytestmark = pytest.mark.sqlite
 
 Make = Callable[..., Delivery]
 ONE = Decimal("0.00645")
@@ -65,7 +68,7 @@ def committed(month: date = NOVEMBER) -> Decimal:
 
 def reserved(row: Delivery) -> Delivery:
     """The delivery in the hands of a worker that has reserved its money and called nobody yet."""
-    mine = claim(row.pk)
+    mine = claimed(row.pk)
     assert mine is not None
     assert sms_budget.reserve(mine, ONE)
     return mine
@@ -145,9 +148,7 @@ def test_a_text_costs_two_statements_more_than_an_email(delivery: Make) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_workers_at_once_spend_the_limit_to_the_last_digit_and_no_more(
-    delivery: Make, settings: Any
-) -> None:
+def test_concurrent_workers_spend_exactly_the_limit(delivery: Make, settings: Any) -> None:
     settings.SMS_MONTHLY_SPEND_LIMIT_USD = 37 * ONE
     rows = [text(delivery, Priority.HIGH) for _ in range(100)]
     attempt_at_once(20, rows)
@@ -158,7 +159,7 @@ def test_workers_at_once_spend_the_limit_to_the_last_digit_and_no_more(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_workers_at_once_give_back_what_they_reserved_to_the_last_digit(
+def test_concurrent_workers_release_exactly_what_they_reserved(
     delivery: Make, settings: Any
 ) -> None:
     settings.SMS_MONTHLY_SPEND_LIMIT_USD = 5 * ONE
@@ -198,7 +199,7 @@ def test_what_was_retried_until_its_horizon_is_given_back(delivery: Make) -> Non
 def test_a_delivery_that_is_given_back_gives_its_money_back(
     delivery: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rate_limit, "turn", lambda *_, **__: None)
+    monkeypatch.setattr(rate_limit, "wait_for_slot", lambda *_, **__: None)
     row = text(delivery)
     attempt(row.pk)
     assert held(row) == (None, None)
@@ -213,7 +214,7 @@ def test_a_lost_worker_s_money_is_given_back_unless_it_had_called(
 ) -> None:
     mine = reserved(text(delivery))
     if called:
-        transitions.log(mine, LogEvent.CALLING)
+        transitions.record(mine, LogEvent.CALLING)
     Delivery.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
     sweeps.due()
     assert committed() == left
@@ -222,13 +223,13 @@ def test_a_lost_worker_s_money_is_given_back_unless_it_had_called(
 def test_money_is_given_back_once(delivery: Make) -> None:
     reserved(text(delivery))
     mine = reserved(text(delivery))
-    transitions.refused(mine, PermanentError("invalid number"))
-    transitions.refused(mine, PermanentError("invalid number"))
+    transitions.record_outcome(mine, PermanentError("invalid number"))
+    transitions.record_outcome(mine, PermanentError("invalid number"))
     sms_budget.release(mine)
     assert committed() == ONE
 
 
-def test_a_worker_that_lost_its_lease_reserves_nothing_and_does_not_send(
+def test_a_worker_without_its_lease_reserves_nothing_and_does_not_send(
     delivery: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def lose(number: str, parts: int) -> Decimal:
@@ -238,12 +239,12 @@ def test_a_worker_that_lost_its_lease_reserves_nothing_and_does_not_send(
     monkeypatch.setattr(sms_budget, "price", lose)
     row = text(delivery)
     assert attempt(row.pk) is None
-    assert fresh(row).state == DeliveryState.SENDING
+    assert fresh(row).state == DeliveryState.DUE
     assert not SMSSpend.objects.exists()
     assert memory.texts == []
 
 
-def test_an_unknown_one_keeps_its_money_and_pays_anew_when_it_is_sent_again(
+def test_an_unknown_attempt_keeps_its_money_and_a_resend_pays_anew(
     delivery: Make,
 ) -> None:
     row = text(delivery)
@@ -251,7 +252,7 @@ def test_an_unknown_one_keeps_its_money_and_pays_anew_when_it_is_sent_again(
     attempt(row.pk)
     assert held(row) == (ONE, NOVEMBER)
     assert committed() == ONE
-    transitions.settled_by_policy(fresh(row))
+    transitions.settle_unknown(fresh(row))
     attempt(row.pk)
     assert fresh(row).state == DeliveryState.ACCEPTED
     assert committed() == 2 * ONE
@@ -261,7 +262,7 @@ def test_what_an_unknown_attempt_kept_is_not_given_back_by_a_later_one(delivery:
     row = text(delivery)
     memory.failures.append(AmbiguousError("timed out"))
     attempt(row.pk)
-    transitions.settled_by_policy(fresh(row))
+    transitions.settle_unknown(fresh(row))
     contact = row.notification.recipient.contact
     contact.sms_opt_in = False
     contact.save()
@@ -272,8 +273,8 @@ def test_what_an_unknown_attempt_kept_is_not_given_back_by_a_later_one(delivery:
 
 def test_a_late_refusal_of_an_unknown_one_gives_its_money_back(delivery: Make) -> None:
     slow = reserved(text(delivery))
-    transitions.abandoned(slow, called=True)
-    transitions.refused(slow, PermanentError("invalid number"))
+    transitions.record_lost_worker(slow, called=True)
+    transitions.record_outcome(slow, PermanentError("invalid number"))
     assert committed() == 0
 
 
@@ -295,13 +296,13 @@ def test_money_goes_back_to_the_month_that_it_came_from(
 ) -> None:
     mine = reserved(text(delivery))
     monkeypatch.setattr(sms_budget, "this_month", lambda: date(2026, 12, 1))
-    transitions.refused(mine, PermanentError("invalid number"))
+    transitions.record_outcome(mine, PermanentError("invalid number"))
     assert committed() == 0
 
 
 def test_a_cheaper_message_may_still_fit(delivery: Make, settings: Any) -> None:
     settings.SMS_MONTHLY_SPEND_LIMIT_USD = ONE
-    mine = claim(text(delivery).pk)
+    mine = claimed(text(delivery).pk)
     assert mine is not None
     with pytest.raises(BudgetExhausted):
         sms_budget.reserve(mine, 2 * ONE)
@@ -312,7 +313,7 @@ def test_a_cheaper_message_may_still_fit(delivery: Make, settings: Any) -> None:
 @pytest.mark.parametrize(
     ("priority", "stands_in"), [(Priority.HIGH, True), (Priority.URGENT, False)]
 )
-def test_with_the_budget_spent_a_text_is_skipped_and_a_high_one_goes_by_email(
+def test_without_budget_a_text_is_skipped_and_a_high_one_goes_by_email(
     delivery: Make,
     notify: Any,
     person: Any,
@@ -355,7 +356,7 @@ WARNING = "RS Systems: most of this month's text message budget is spent"
 STOPPED = "RS Systems: text messages have reached this month's budget"
 
 
-def test_the_administrator_hears_once_of_eighty_per_cent_and_once_of_the_end(db: None) -> None:
+def test_the_administrator_hears_once_at_80_percent_and_once_at_the_end(db: None) -> None:
     assert alerted() == []
     spend("39.99999")
     assert alerted() == []
@@ -370,14 +371,14 @@ def test_the_administrator_hears_once_of_eighty_per_cent_and_once_of_the_end(db:
     assert alerted() == []
 
 
-def test_who_was_told_of_the_end_is_not_warned_of_it_afterwards(db: None) -> None:
+def test_after_the_alert_of_the_end_there_is_no_warning(db: None) -> None:
     spend("50")
     assert alerted() == [STOPPED]
     spend("45")
     assert alerted() == []
 
 
-def test_a_message_that_found_no_room_is_told_of_though_cents_are_left(
+def test_a_message_without_room_is_reported_though_cents_are_left(
     delivery: Make, settings: Any
 ) -> None:
     settings.SMS_MONTHLY_SPEND_LIMIT_USD = ONE * Decimal("1.5")
@@ -399,7 +400,7 @@ def test_an_alert_says_how_much_and_what_to_do(db: None, settings: Any) -> None:
 
 @pytest.mark.parametrize("error", [TransientError("busy"), AmbiguousError("timed out")])
 @pytest.mark.parametrize(("dollars", "subject"), [("40", WARNING), ("50", STOPPED)])
-def test_an_alert_whose_email_failed_is_sent_by_the_next_turn(
+def test_an_alert_whose_email_failed_is_sent_by_the_next_run(
     db: None, error: DeliveryError, dollars: str, subject: str
 ) -> None:
     spend(dollars)
@@ -409,12 +410,10 @@ def test_an_alert_whose_email_failed_is_sent_by_the_next_turn(
     assert alerted() == []
 
 
-def test_an_alert_waits_for_its_turn_in_the_account_s_pace(
-    db: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_alert_waits_for_a_rate_slot(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
     with monkeypatch.context() as patch:
-        patch.setattr(rate_limit, "turn", lambda *of: asked.append(of))
+        patch.setattr(rate_limit, "wait_for_slot", lambda *of: asked.append(of))
         spend("50")
         assert alerted() == []
         assert asked == [(Channel.EMAIL, Priority.URGENT)]
@@ -422,7 +421,7 @@ def test_an_alert_waits_for_its_turn_in_the_account_s_pace(
 
 
 @pytest.mark.parametrize(("dollars", "subject"), [("40", WARNING), ("50", STOPPED)])
-def test_an_alert_whose_worker_died_is_sent_by_another_when_its_claim_has_run_out(
+def test_an_alert_of_a_dead_worker_is_sent_after_its_claim(
     db: None, monkeypatch: pytest.MonkeyPatch, dollars: str, subject: str
 ) -> None:
     def dies(*_: Any) -> None:
@@ -442,14 +441,14 @@ def test_an_alert_whose_worker_died_is_sent_by_another_when_its_claim_has_run_ou
 
 @pytest.mark.django_db(transaction=True)
 def test_workers_at_once_send_an_alert_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    turn = rate_limit.turn
+    turn = rate_limit.wait_for_slot
 
     def waits(*of: Any) -> rate_limit.Slot | None:
         # Another comes meanwhile.
         alerts.send_budget_alerts()
         return turn(*of)
 
-    monkeypatch.setattr(rate_limit, "turn", waits)
+    monkeypatch.setattr(rate_limit, "wait_for_slot", waits)
     spend("50")
     at_once(4, lambda _: alerts.send_budget_alerts())
     assert len(memory.emails) == 1

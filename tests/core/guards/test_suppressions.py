@@ -14,7 +14,7 @@ from apps.core.guards import suppressions
 from apps.core.models import Contact, Delivery, ProviderEvent, Suppression
 from apps.core.models.suppression import SuppressionReason
 from apps.core.providers import memory
-from apps.core.states import Channel, DeliveryState, EventKind, Priority
+from apps.core.states import Channel, DeliveryState, EventCause, EventKind, Priority
 
 Make = Callable[..., Delivery]
 _numbers = count(1)
@@ -26,7 +26,7 @@ def jane(person: Callable[..., User]) -> User:
     return person(email=JANE, verified_email=JANE)
 
 
-def report(row: Delivery | None, kind: EventKind, **values: Any) -> None:
+def apply_event(row: Delivery | None, kind: EventKind, **values: Any) -> None:
     fields = {
         "fingerprint": str(next(_numbers)),
         "kind": kind,
@@ -40,20 +40,22 @@ def report(row: Delivery | None, kind: EventKind, **values: Any) -> None:
     provider_events.receive([ProviderEvent(**{**fields, **values})])
 
 
-def bounce(row: Delivery | None, *, permanent: bool = False, **values: Any) -> None:
-    report(row, EventKind.BOUNCED, permanent=permanent, detail="550 5.1.1 unknown", **values)
+def bounce(
+    row: Delivery | None, *, cause: EventCause = EventCause.TEMPORARY, **values: Any
+) -> None:
+    apply_event(row, EventKind.BOUNCED, cause=cause, detail="550 5.1.1 unknown", **values)
 
 
 @pytest.mark.parametrize(
     ("kind", "reason"),
     [(EventKind.BOUNCED, "messages to it bounce"), (EventKind.COMPLAINED, "its owner complained")],
 )
-def test_after_a_bounce_for_good_or_a_complaint_the_next_message_is_skipped_and_says_why(
+def test_after_a_lasting_bounce_or_complaint_the_next_message_is_skipped(
     delivery: Make, jane: User, kind: EventKind, reason: str
 ) -> None:
     first, second = delivery(recipient=jane), delivery(recipient=jane)
     attempt(first.pk)
-    report(first, kind, permanent=True)
+    apply_event(first, kind, cause=EventCause.ADDRESS)
     attempt(second.pk)
     after = Delivery.objects.get(pk=second.pk)
     assert after.state == DeliveryState.SKIPPED
@@ -63,12 +65,12 @@ def test_after_a_bounce_for_good_or_a_complaint_the_next_message_is_skipped_and_
 
 
 @pytest.mark.parametrize("spelled", [JANE, JANE.title()])
-def test_a_complaint_withdraws_the_consent_which_outlives_the_suppression_and_the_address(
+def test_a_complaint_withdraws_consent_for_later_addresses_too(
     delivery: Make, jane: User, person: Callable[..., User], spelled: str
 ) -> None:
     other = person()
     Contact.objects.filter(user=jane).update(email=spelled, verified_email=spelled)
-    report(delivery(recipient=jane), EventKind.COMPLAINED)
+    apply_event(delivery(recipient=jane), EventKind.COMPLAINED)
     assert not Contact.objects.get(user=jane).wants_email
     assert Contact.objects.get(user=other).wants_email
     suppressions.lift(Suppression.objects.get(), "sam")
@@ -80,13 +82,11 @@ def test_a_complaint_withdraws_the_consent_which_outlives_the_suppression_and_th
 
 
 def test_a_bounce_withdraws_no_consent(delivery: Make, jane: User) -> None:
-    bounce(delivery(recipient=jane), permanent=True)
+    bounce(delivery(recipient=jane), cause=EventCause.ADDRESS)
     assert Contact.objects.get(user=jane).wants_email
 
 
-def test_a_bounce_that_passes_suppresses_nothing_until_the_third_in_a_month(
-    delivery: Make, jane: User
-) -> None:
+def test_the_third_temporary_bounce_in_a_month_suppresses(delivery: Make, jane: User) -> None:
     rows = [delivery(recipient=jane) for _ in range(4)]
     bounce(rows[0], occurred_at=timezone.now() - timedelta(days=31))
     bounce(rows[1])
@@ -109,7 +109,7 @@ def test_a_pause_ends_by_itself(delivery: Make, jane: User) -> None:
 
 
 @pytest.mark.parametrize("first", [True, False])
-def test_a_pause_becomes_for_ever_and_never_the_other_way(db: None, first: bool) -> None:
+def test_a_suppression_may_lose_its_end_and_never_gets_one(db: None, first: bool) -> None:
     soon = timezone.now() + timedelta(days=1)
     for until in (None, soon) if first else (soon, None):
         suppressions.suppress(Channel.EMAIL, JANE, SuppressionReason.BOUNCE, until=until)
@@ -123,7 +123,7 @@ def test_the_number_of_the_same_person_is_another_matter(delivery: Make, jane: U
     assert Delivery.objects.get(pk=row.pk).state == DeliveryState.ACCEPTED
 
 
-def test_an_email_stands_in_where_the_number_is_suppressed(delivery: Make, jane: User) -> None:
+def test_an_email_stands_in_if_the_number_is_suppressed(delivery: Make, jane: User) -> None:
     suppressions.suppress(Channel.SMS, jane.contact.phone, SuppressionReason.BOUNCE)
     row = delivery(Channel.SMS, Priority.HIGH, recipient=jane)
     instead = attempt(row.pk)
@@ -131,8 +131,8 @@ def test_an_email_stands_in_where_the_number_is_suppressed(delivery: Make, jane:
     assert instead.channel == Channel.EMAIL
 
 
-def test_a_report_about_somebody_else_s_message_suppresses_nobody(delivery: Make) -> None:
-    bounce(None, permanent=True, provider_message_id="foreign")
+def test_an_event_of_another_sender_s_message_suppresses_nothing(delivery: Make) -> None:
+    bounce(None, cause=EventCause.ADDRESS, provider_message_id="foreign")
     assert not Suppression.objects.exists()
 
 
@@ -145,7 +145,7 @@ def test_a_new_address_of_the_same_person_is_written_to(delivery: Make, jane: Us
     assert Delivery.objects.get(pk=row.pk).state == DeliveryState.ACCEPTED
 
 
-def test_somebody_in_the_office_lifts_it_and_what_bounced_before_is_forgiven(
+def test_a_lift_by_the_office_forgives_earlier_bounces(
     delivery: Make, jane: User, admin_client: Any
 ) -> None:
     rows = [delivery(recipient=jane) for _ in range(5)]
@@ -162,17 +162,17 @@ def test_somebody_in_the_office_lifts_it_and_what_bounced_before_is_forgiven(
     assert Delivery.objects.get(pk=rows[4].pk).state == DeliveryState.ACCEPTED
     bounce(rows[3])
     assert not Suppression.objects.in_force().exists()
-    bounce(rows[4], permanent=True)
+    bounce(rows[4], cause=EventCause.ADDRESS)
     assert Suppression.objects.in_force().count() == 1
     assert not suppressions.lift(Suppression.objects.exclude(lifted_at=None).get(), "late")
 
 
-def test_news_of_before_the_lift_does_not_suppress_again(delivery: Make, jane: User) -> None:
+def test_an_event_from_before_the_lift_does_not_suppress_again(delivery: Make, jane: User) -> None:
     row = delivery(recipient=jane)
     happened = timezone.now()
-    bounce(row, permanent=True)
+    bounce(row, cause=EventCause.ADDRESS)
     suppressions.lift(Suppression.objects.get(), "office")
-    bounce(row, permanent=True, occurred_at=happened)
+    bounce(row, cause=EventCause.ADDRESS, occurred_at=happened)
     assert not Suppression.objects.in_force().exists()
 
 
@@ -187,9 +187,9 @@ def test_a_domain_in_punycode_is_the_same_domain(
     assert Delivery.objects.get(pk=row.pk).state == DeliveryState.SKIPPED
 
 
-def test_what_is_said_of_an_address_does_not_stand_in_the_log(
+def test_the_log_does_not_name_the_address(
     delivery: Make, jane: User, caplog: pytest.LogCaptureFixture
 ) -> None:
-    bounce(delivery(recipient=jane), permanent=True)
+    bounce(delivery(recipient=jane), cause=EventCause.ADDRESS)
     assert "address suppressed" in caplog.text
     assert "jane" not in caplog.text.lower()

@@ -32,7 +32,7 @@ def test_a_context_that_fits_comes_back_as_its_type() -> None:
     assert context.total == Decimal("10.50")
 
 
-def test_a_context_survives_the_way_through_json() -> None:
+def test_a_context_survives_json() -> None:
     stored = KIND.validate(GOOD).model_dump(mode="json")
     assert KIND.validate(stored) == KIND.validate(GOOD)
 
@@ -72,15 +72,15 @@ def test_every_problem_is_named_at_once() -> None:
     assert "total: " in str(caught.value)
 
 
-def test_an_unknown_kind_is_refused_with_the_names_there_are() -> None:
+def test_an_unknown_kind_is_refused_with_the_known_names() -> None:
     with pytest.raises(UnknownKind, match=r"no notification kind 'repair_lost'.*repair_approved"):
         kinds.get("repair_lost")
 
 
-def test_a_name_can_be_taken_once_only() -> None:
-    taken = next(kinds.every())
+def test_a_name_can_be_registered_once_only() -> None:
+    known = next(iter(kinds.REGISTRY.values()))
     other = kinds.NotificationKind(
-        taken.name, "Other", taken.category, taken.priority, taken.sample
+        known.name, "Other", known.category, known.priority, known.sample
     )
     with pytest.raises(ValueError, match="registered twice"):
         kinds.register(other)

@@ -9,7 +9,7 @@ from apps.core.models import Notification
 from apps.core.services.notification import NotificationService
 
 
-@pytest.fixture(params=[kind.name for kind in kinds.every()])
+@pytest.fixture(params=[kind.name for kind in kinds.REGISTRY.values()])
 def notification(request: pytest.FixtureRequest) -> Notification:
     """Each kind there is, with its sample, to a person whose name is hard on markup."""
     kind = kinds.get(request.param)
@@ -39,7 +39,7 @@ def test_every_kind_has_a_title_and_a_text_for_the_app(notification: Notificatio
     assert content.text
 
 
-def test_every_kind_s_email_has_a_subject_and_two_bodies_that_link_to_the_site(
+def test_every_kind_s_email_has_a_subject_and_two_linked_bodies(
     notification: Notification,
 ) -> None:
     content = rendering.email(notification)
@@ -66,14 +66,14 @@ def test_every_kind_s_text_message_fits_one_part_and_ends_with_its_link(
     assert segments.count(text).parts == 1
 
 
-def test_every_value_of_the_sample_is_told_somewhere(notification: Notification) -> None:
+def test_every_value_of_the_sample_is_shown_somewhere(notification: Notification) -> None:
     content = rendering.email(notification)
     for name, value in notification.context.items():
         if isinstance(value, str) and not value.replace(".", "").isdigit():
             assert value in content.text, f"{notification.kind} never says {name}"
 
 
-def test_a_template_that_names_an_unknown_variable_raises_instead_of_a_blank() -> None:
+def test_an_unknown_variable_in_a_template_raises() -> None:
     engine = rendering._engine(autoescape=False)
     template = engine.from_string("Hello {{ nobody|upper }}")
     with pytest.raises(rendering.BlankVariable, match="nobody"):

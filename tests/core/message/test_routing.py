@@ -51,14 +51,14 @@ def test_the_priority_picks_the_channels(priority: Priority, channels: list[Chan
         ({"sms_opt_in": False}, "has not agreed to text messages"),
     ],
 )
-def test_high_falls_back_to_email_where_sms_cannot_be_used_and_says_why(
+def test_high_falls_back_to_email_if_sms_cannot_be_used(
     change: dict[str, Any], reason: str
 ) -> None:
     assert taken(Priority.HIGH, contact(**change)) == [EMAIL]
     assert reasons(Priority.HIGH, contact(**change)) == {SMS: reason}
 
 
-def test_urgent_goes_by_email_alone_where_sms_is_switched_off() -> None:
+def test_urgent_goes_by_email_alone_if_sms_is_switched_off() -> None:
     assert taken(Priority.URGENT, contact(), sms_enabled=False) == [EMAIL]
 
 
@@ -72,7 +72,7 @@ def test_who_wants_no_email_gets_none() -> None:
     }
 
 
-def test_an_address_that_nobody_verified_gets_nothing() -> None:
+def test_an_unverified_address_gets_nothing() -> None:
     unverified = contact(verified_email="", verified_phone="")
     assert taken(Priority.URGENT, unverified) == []
     assert reasons(Priority.URGENT, unverified) == {

@@ -19,11 +19,10 @@ from apps.core.exceptions import (
     ThrottledError,
     TransientError,
 )
-from apps.core.providers.base import Receipt
+from apps.core.providers.base import Acceptance
 from apps.core.providers.django_mail import DjangoMail
+from tests.support.emails import MESSAGE, NOT_VERIFIED
 from tests.support.endpoint import HANG_UP, SILENCE, Answer, Endpoint, running_endpoint
-
-from .test_ses_smtp import MESSAGE, NOT_VERIFIED
 
 BACKEND = "apps.core.providers.ses_api.EmailBackend"
 ACCEPTED = Answer(200, '{"MessageId": "id-1"}')
@@ -45,7 +44,7 @@ def endpoint(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoin
 
 
 @pytest.fixture
-def send(endpoint: Endpoint) -> Callable[[], Receipt]:
+def send(endpoint: Endpoint) -> Callable[[], Acceptance]:
     return lambda: DjangoMail(BACKEND).send(MESSAGE)
 
 
@@ -54,12 +53,12 @@ def only_request(endpoint: Endpoint) -> dict[str, Any]:
     return dict(json.loads(body))
 
 
-def test_the_message_id_of_the_answer_is_kept(send: Callable[[], Receipt]) -> None:
-    assert send() == Receipt("ses-api", "id-1")
+def test_the_message_id_of_the_answer_is_kept(send: Callable[[], Acceptance]) -> None:
+    assert send() == Acceptance("ses-api", "id-1")
 
 
-def test_tags_configuration_set_sender_and_recipient_stand_beside_the_message(
-    send: Callable[[], Receipt], endpoint: Endpoint
+def test_tags_and_configuration_set_become_parameters_of_the_call(
+    send: Callable[[], Acceptance], endpoint: Endpoint
 ) -> None:
     send()
     request = only_request(endpoint)
@@ -123,8 +122,8 @@ def test_tags_configuration_set_sender_and_recipient_stand_beside_the_message(
         (SILENCE, AmbiguousError),
     ],
 )
-def test_an_answer_becomes_the_error_that_carries_the_decision_after_one_call(
-    send: Callable[[], Receipt],
+def test_an_error_answer_becomes_our_error_after_one_call(
+    send: Callable[[], Acceptance],
     endpoint: Endpoint,
     settings: Any,
     answer: Any,
@@ -138,7 +137,7 @@ def test_an_answer_becomes_the_error_that_carries_the_decision_after_one_call(
     assert len(endpoint.bodies) == 1
 
 
-def test_a_machine_without_credentials_stops_the_channel_before_a_slot_is_asked_for(
+def test_without_credentials_prepare_stops_the_channel(
     endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
@@ -164,7 +163,7 @@ def test_what_is_to_be_silent_is_silent(endpoint: Endpoint) -> None:
     assert connection.send_messages([DjangoMessage("x", "x", to=["admin@rssystems.com"])]) == 0
 
 
-def test_staging_reaches_no_stranger_whoever_writes(endpoint: Endpoint, settings: Any) -> None:
+def test_staging_reaches_no_stranger_by_mail_admins(endpoint: Endpoint, settings: Any) -> None:
     settings.ENVIRONMENT = "staging"
     settings.STAGING_ALLOWED_RECIPIENTS = ["@us.example"]
     with pytest.raises(NotSendable):

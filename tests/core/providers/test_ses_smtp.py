@@ -22,16 +22,9 @@ from apps.core.exceptions import (
     TransientError,
 )
 from apps.core.providers import ses_smtp
-from apps.core.providers.base import EmailMessage, Receipt
+from apps.core.providers.base import Acceptance
 from apps.core.providers.django_mail import DjangoMail
-
-MESSAGE = EmailMessage(
-    "jane@fleet.example",
-    "Repair approved \u2013 unit 27",
-    "Hello Jané\n.\n",
-    "<p>Hello Jané</p>",
-    tags={"delivery": "0f8fad5b-d9cb-469f-a165-70867728950e", "attempt": "2"},
-)
+from tests.support.emails import MESSAGE, NOT_VERIFIED
 
 HANG_UP = "hang up"
 SILENCE = "silence"
@@ -105,17 +98,19 @@ def server(settings: Any) -> Iterator[Server]:
 
 
 @pytest.fixture
-def send(server: Server) -> Callable[[], Receipt]:
+def send(server: Server) -> Callable[[], Acceptance]:
     provider = cache(lambda: DjangoMail("apps.core.providers.ses_smtp.EmailBackend"))
     return lambda: provider().send(MESSAGE)
 
 
-def test_the_message_id_of_the_reply_is_kept(send: Callable[[], Receipt], server: Server) -> None:
-    assert send() == Receipt("ses-smtp", "id-0")
+def test_the_message_id_of_the_reply_is_kept(
+    send: Callable[[], Acceptance], server: Server
+) -> None:
+    assert send() == Acceptance("ses-smtp", "id-0")
 
 
-def test_the_message_carries_the_tags_the_configuration_set_and_the_sender_s_name(
-    send: Callable[[], Receipt], server: Server
+def test_the_message_carries_tags_configuration_set_and_sender(
+    send: Callable[[], Acceptance], server: Server
 ) -> None:
     send()
     mail = message_from_bytes(server.accepted[0], policy=policy.default)
@@ -132,15 +127,17 @@ def test_the_message_carries_the_tags_the_configuration_set_and_the_sender_s_nam
     assert "<p>Hello Jané</p>" in html.get_content()
 
 
-def test_one_connection_serves_many_messages(send: Callable[[], Receipt], server: Server) -> None:
+def test_one_connection_serves_many_messages(
+    send: Callable[[], Acceptance], server: Server
+) -> None:
     for _ in range(5):
         send()
     assert len(server.connections) == 1
     assert server.commands.count("EHLO") == 1
 
 
-def test_a_connection_that_went_stale_while_idle_is_reopened_before_the_message(
-    send: Callable[[], Receipt], server: Server, monkeypatch: pytest.MonkeyPatch
+def test_a_stale_idle_connection_is_replaced_before_the_message(
+    send: Callable[[], Acceptance], server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     send()
     monkeypatch.setattr(ses_smtp, "IDLE_S", -1.0)
@@ -150,7 +147,7 @@ def test_a_connection_that_went_stale_while_idle_is_reopened_before_the_message(
 
 
 def test_an_idle_connection_that_still_lives_is_used_again(
-    send: Callable[[], Receipt], server: Server, monkeypatch: pytest.MonkeyPatch
+    send: Callable[[], Acceptance], server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     send()
     monkeypatch.setattr(ses_smtp, "IDLE_S", -1.0)
@@ -161,7 +158,7 @@ def test_an_idle_connection_that_still_lives_is_used_again(
 
 @pytest.mark.parametrize(("name", "value"), [("LIFETIME_S", -1.0), ("LIFETIME_MESSAGES", 1)])
 def test_a_connection_is_replaced_after_its_lifetime(
-    send: Callable[[], Receipt],
+    send: Callable[[], Acceptance],
     server: Server,
     monkeypatch: pytest.MonkeyPatch,
     name: str,
@@ -171,12 +168,6 @@ def test_a_connection_is_replaced_after_its_lifetime(
     send()
     send()
     assert len(server.connections) == 2
-
-
-NOT_VERIFIED = (
-    "554 Message rejected: Email address is not verified. "
-    "The following identities failed the check in"
-)
 
 
 @pytest.mark.parametrize(
@@ -208,8 +199,8 @@ NOT_VERIFIED = (
         (".", SILENCE, AmbiguousError),
     ],
 )
-def test_a_failure_is_told_by_where_it_happened(
-    send: Callable[[], Receipt],
+def test_the_step_of_a_failure_decides_its_error(
+    send: Callable[[], Acceptance],
     server: Server,
     settings: Any,
     command: str,
@@ -226,7 +217,7 @@ def test_a_failure_is_told_by_where_it_happened(
 
 
 def test_the_next_message_after_a_failure_goes_over_a_fresh_connection(
-    send: Callable[[], Receipt], server: Server
+    send: Callable[[], Acceptance], server: Server
 ) -> None:
     server.replies["RCPT"] = "550 5.1.1 no such user"
     with pytest.raises(PermanentError):
@@ -236,8 +227,8 @@ def test_the_next_message_after_a_failure_goes_over_a_fresh_connection(
     assert len(server.connections) == 2
 
 
-def test_a_time_limit_that_breaks_in_leaves_no_answer_for_the_next_message(
-    send: Callable[[], Receipt], server: Server, monkeypatch: pytest.MonkeyPatch
+def test_a_time_limit_leaves_no_answer_for_the_next_message(
+    send: Callable[[], Acceptance], server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(*_: Any) -> Any:
         raise SoftTimeLimitExceeded
@@ -264,7 +255,7 @@ def mail_admins_silently() -> int:
 
 
 def test_a_refused_connection_is_transient(
-    send: Callable[[], Receipt], server: Server, settings: Any
+    send: Callable[[], Acceptance], server: Server, settings: Any
 ) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
@@ -273,9 +264,9 @@ def test_a_refused_connection_is_transient(
             DjangoMail("apps.core.providers.ses_smtp.EmailBackend").send(MESSAGE)
 
 
-def test_django_s_own_smtp_backend_works_and_a_lost_answer_is_ambiguous(server: Server) -> None:
+def test_with_django_s_smtp_backend_a_lost_answer_is_ambiguous(server: Server) -> None:
     provider = DjangoMail("django.core.mail.backends.smtp.EmailBackend")
-    assert provider.send(MESSAGE) == Receipt("smtp")
+    assert provider.send(MESSAGE) == Acceptance("smtp")
     server.replies["."] = HANG_UP
     with pytest.raises(AmbiguousError):
         provider.send(MESSAGE)

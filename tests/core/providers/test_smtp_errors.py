@@ -36,15 +36,13 @@ from apps.core.providers import smtp_errors
         (-1, b"not SMTP at all", AmbiguousError),
     ],
 )
-def test_a_reply_becomes_the_error_that_carries_the_decision(
-    code: int, reply: bytes, expected: type[DeliveryError]
-) -> None:
+def test_a_reply_becomes_our_error(code: int, reply: bytes, expected: type[DeliveryError]) -> None:
     error = smtp_errors.from_reply(code, reply)
     assert type(error) is expected
     assert (error.code, error.detail) == (str(code), reply.decode())
 
 
-def test_a_lost_connection_is_ambiguous_only_once_the_message_may_have_gone_out() -> None:
+def test_a_lost_connection_is_ambiguous_only_after_the_message() -> None:
     lost = smtplib.SMTPServerDisconnected("Connection unexpectedly closed")
     assert type(smtp_errors.from_exception(lost, data_sent=False)) is TransientError
     assert type(smtp_errors.from_exception(lost, data_sent=True)) is AmbiguousError

@@ -16,7 +16,7 @@ from apps.core.exceptions import (
     TransientError,
 )
 from apps.core.providers import sns
-from apps.core.providers.base import Receipt, SMSMessage
+from apps.core.providers.base import Acceptance, SMSMessage
 from tests.support.endpoint import HANG_UP, SILENCE, Answer, Endpoint, running_endpoint
 
 MESSAGE = SMSMessage("+12025550123", "RS Systems: repair R-1042 approved.")
@@ -47,7 +47,7 @@ def endpoint(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoin
 
 
 def test_the_message_id_is_kept(endpoint: Endpoint) -> None:
-    assert sns.SNS().send(MESSAGE) == Receipt("sns", "m-1")
+    assert sns.SNS().send(MESSAGE) == Acceptance("sns", "m-1")
 
 
 def attributes(endpoint: Endpoint) -> dict[str, str]:
@@ -58,7 +58,7 @@ def attributes(endpoint: Endpoint) -> dict[str, str]:
     return {sent[f"{prefix}{n}.Name"]: sent[f"{prefix}{n}.Value.StringValue"] for n in (1, 2, 3)}
 
 
-def test_the_message_is_transactional_with_the_sender_id_and_the_highest_price(
+def test_a_text_has_its_type_sender_and_highest_price(
     endpoint: Endpoint,
 ) -> None:
     sns.SNS().send(MESSAGE)
@@ -101,7 +101,7 @@ def test_the_highest_price_is_that_of_all_parts(endpoint: Endpoint, text: str, p
         (SILENCE, AmbiguousError),
     ],
 )
-def test_an_answer_becomes_the_error_that_carries_the_decision_after_one_call(
+def test_an_error_answer_becomes_our_error_after_one_call(
     endpoint: Endpoint,
     monkeypatch: pytest.MonkeyPatch,
     answer: Any,
@@ -134,7 +134,7 @@ def asked(endpoint: Endpoint) -> list[tuple[bool, dict[str, str]]]:
     return list(zip(endpoint.signed, calls, strict=True))
 
 
-def test_a_subscription_is_confirmed_so_that_the_topic_s_owner_alone_can_end_it(
+def test_a_confirmed_subscription_can_be_ended_by_its_owner_only(
     endpoint: Endpoint,
 ) -> None:
     endpoint.answer = CONFIRMED

@@ -1,7 +1,6 @@
 """Both ways to SES, against the sandbox: what SES has of a message, and what its faults mean."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,17 +14,10 @@ from apps.core.exceptions import (
     TransientError,
 )
 from apps.core.providers.django_mail import DjangoMail
-from sandbox.testing import HOST, RunningSandbox, running_sandbox
-
-from .test_ses_smtp import MESSAGE
+from sandbox.testing import HOST, RunningSandbox
+from tests.support.emails import MESSAGE
 
 TRANSPORTS = ["smtp", "ses-api"]
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[RunningSandbox]:
-    with running_sandbox() as sandbox:
-        yield sandbox
 
 
 @pytest.fixture
@@ -35,8 +27,6 @@ def sandbox(
     settings.EMAIL_HOST, settings.EMAIL_PORT = HOST, running.smtp_port
     settings.DEFAULT_FROM_NAME = "RS Systèmes"
     monkeypatch.setenv("AWS_ENDPOINT_URL_SESV2", running.aws_url)
-    running.clear()
-    running.clear_rules()
     return running
 
 

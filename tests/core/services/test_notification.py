@@ -14,14 +14,12 @@ from apps.core.message import kinds
 from apps.core.models import Delivery, Notification, NotificationDeliveryLog
 from apps.core.services.notification import FAN_OUT, NotificationService
 from apps.core.states import Channel, DeliveryState, LogEvent, Priority
+from tests.support.queries import statements
+
+pytestmark = pytest.mark.sqlite
 
 Notify = Callable[..., list[Notification]]
 Person = Callable[..., User]
-
-
-def statements(captured: CaptureQueriesContext) -> list[str]:
-    control = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE", "ROLLBACK")
-    return [q["sql"] for q in captured.captured_queries if not q["sql"].startswith(control)]
 
 
 def channels(row: Notification) -> dict[str, str]:
@@ -39,7 +37,7 @@ def test_an_urgent_notification_is_one_row_and_two_due_deliveries(
     assert channels(row) == {Channel.EMAIL: DeliveryState.DUE, Channel.SMS: DeliveryState.DUE}
 
 
-def test_workers_are_woken_after_the_commit_with_the_ids_and_the_priority_only(
+def test_workers_are_woken_after_the_commit_by_id_and_priority(
     notify: Notify, person: Person, woken: list[Any], django_capture_on_commit_callbacks: Any
 ) -> None:
     with django_capture_on_commit_callbacks(execute=True):
@@ -96,7 +94,7 @@ def test_an_unknown_kind_or_a_context_that_does_not_fit_writes_nothing(person: P
     assert not Notification.objects.exists()
 
 
-def test_nobody_to_tell_is_not_an_error(notify: Notify, db: None) -> None:
+def test_no_recipient_is_no_error(notify: Notify, db: None) -> None:
     assert notify([]) == []
 
 
@@ -143,7 +141,7 @@ def test_the_same_dedup_key_under_concurrent_calls_is_one_notification(
     assert len(woken) == 10
 
 
-def test_a_scheduled_notification_waits_everywhere(
+def test_a_scheduled_notification_waits_on_every_channel(
     notify: Notify, person: Person, woken: list[Any], django_capture_on_commit_callbacks: Any
 ) -> None:
     jane, at = person(), timezone.now() + timedelta(hours=2)
@@ -161,7 +159,7 @@ def test_a_scheduled_time_without_a_zone_is_refused(notify: Notify, person: Pers
 
 @pytest.mark.parametrize("dedup_key", ["", "repair:1:approved"])
 @pytest.mark.parametrize("contact", [{}, {"sms_opt_in": False}, {"contact": False}])
-def test_telling_one_person_costs_at_most_four_statements(
+def test_one_recipient_costs_at_most_four_statements(
     notify: Notify, person: Person, woken: list[Any], dedup_key: str, contact: dict[str, Any]
 ) -> None:
     jane = person(**contact)
@@ -171,7 +169,7 @@ def test_telling_one_person_costs_at_most_four_statements(
     assert len(statements(captured)) <= 4, statements(captured)
 
 
-def test_telling_many_costs_as_many_statements_as_telling_one_and_one_trip_to_the_broker(
+def test_many_recipients_cost_as_many_statements_as_one(
     notify: Notify, person: Person, woken: list[Any], django_capture_on_commit_callbacks: Any
 ) -> None:
     people = [person() for _ in range(FAN_OUT + 1)]
@@ -190,8 +188,8 @@ def test_every_skipped_delivery_of_a_fan_out_is_logged(notify: Notify, person: P
     assert NotificationDeliveryLog.objects.filter(event=LogEvent.SKIPPED).count() == 60
 
 
-def test_every_kind_can_be_told(person: Person, notify: Notify) -> None:
+def test_every_kind_can_be_notified(person: Person, notify: Notify) -> None:
     jane = person()
-    for kind in kinds.every():
+    for kind in kinds.REGISTRY.values():
         (row,) = notify(jane, kind=kind.name)
         assert row.category == kind.category.name

@@ -1,4 +1,4 @@
-"""What `test_ses` and `test_sns` share: one call, its outcome told, an exit status that is true."""
+"""The base of `test_ses` and `test_sns`: make one call and print its outcome."""
 
 import json
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from apps.core.exceptions import (
     PermanentError,
     ThrottledError,
 )
-from apps.core.providers.base import Receipt
+from apps.core.providers.base import Acceptance
 
 _ADVICE: list[tuple[type[DeliveryError], str]] = [
     (NotSendable, "Add the recipient to STAGING_ALLOWED_RECIPIENTS, or send to one of those."),
@@ -34,18 +34,20 @@ class SendTestCommand(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
-    def send(self, call: Callable[[], Receipt], *, region: str, sender: str, as_json: bool) -> None:
-        """Make the call and tell what became of it; exits with status 1 where it failed."""
+    def send(
+        self, call: Callable[[], Acceptance], *, region: str, sender: str, as_json: bool
+    ) -> None:
+        """Make the call and print the outcome; exit with status 1 if it failed."""
         try:
-            receipt = call()
+            acceptance = call()
         except DeliveryError as error:
             advice = next(text for kind, text in _ADVICE if isinstance(error, kind))
             self.refuse(f"Not sent: {error}. {advice}", as_json=as_json)
         facts = {
-            "provider": receipt.provider,
+            "provider": acceptance.provider,
             "region": region,
             "sender": sender,
-            "message_id": receipt.message_id or None,
+            "message_id": acceptance.message_id or None,
         }
         if as_json:
             self.stdout.write(json.dumps({"ok": True, **facts}))

@@ -16,8 +16,8 @@ SHOWN = 50
 
 class Command(BaseCommand):
     help = (
-        "Balance the books: every delivery by its state, against the log. Exits with 1 where they "
-        "do not balance."
+        "Check the ledger: count every delivery by its state and compare it with its log. Exit "
+        "with 1 if there is a discrepancy."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -25,42 +25,42 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        books = ledger(options["since"])
+        found = ledger(options["since"])
         if options["json"]:
-            self.stdout.write(json.dumps(books.as_dict(), cls=DjangoJSONEncoder))
+            self.stdout.write(json.dumps(found.as_dict(), cls=DjangoJSONEncoder))
         else:
-            self._tell(books)
-        if not books.balances:
+            self._tell(found)
+        if not found.balances:
             sys.exit(1)
 
-    def _tell(self, books: Ledger) -> None:
+    def _tell(self, found: Ledger) -> None:
         for state in DeliveryState:
-            self.stdout.write(f"{books.states[state.value]:>9,}  {state.label}")
+            self.stdout.write(f"{found.states[state.value]:>9,}  {state.label}")
         self.stdout.write(
-            f"{books.deliveries:>9,}  deliveries of {books.notifications:,} notifications; "
-            f"{books.taken:,} taken by the provider according to the log, {books.resent:,} of them "
-            "in two attempts"
+            f"{found.deliveries:>9,}  deliveries of {found.notifications:,} notifications; "
+            f"{found.taken:,} accepted by the provider according to the log, "
+            f"{found.resent:,} of them in two attempts"
         )
         self.stdout.write(
-            f"{books.perhaps_twice:>9,}  sent again after an attempt of which nobody knew: "
+            f"{found.perhaps_twice:>9,}  sent again after an attempt of unknown outcome: "
             "they may have arrived twice"
         )
-        for each in books.money:
+        for month in found.money:
             self.stdout.write(
-                f"{each.committed_usd:>9,.2f}  US dollars committed for the text messages of "
-                f"{each.month:%B %Y}, {each.deliveries_usd:,.2f} of them in their deliveries"
+                f"{month.committed_usd:>9,.2f}  US dollars committed for the text messages of "
+                f"{month.month:%B %Y}, {month.deliveries_usd:,.2f} of them in their deliveries"
             )
-        for channel, reasons in books.stopped.items():
+        for channel, reasons in found.stopped.items():
             for reason in reasons:
                 label = Channel(channel).label
                 self.stdout.write(self.style.WARNING(f"{label} is stopped: {reason}"))
-        for odd in books.discrepancies[:SHOWN]:
-            self.stdout.write(self.style.ERROR(f"{odd.row} {odd.problem}"))
-        hidden = len(books.discrepancies) - SHOWN
+        for each in found.discrepancies[:SHOWN]:
+            self.stdout.write(self.style.ERROR(f"{each.row} {each.problem}"))
+        hidden = len(found.discrepancies) - SHOWN
         if hidden > 0:
             self.stdout.write(f"and {hidden:,} more; --json lists all")
-        verdict = "The books balance." if books.balances else "The books do not balance."
-        self.stdout.write((self.style.SUCCESS if books.balances else self.style.ERROR)(verdict))
+        verdict = "The ledger balances." if found.balances else "The ledger does not balance."
+        self.stdout.write((self.style.SUCCESS if found.balances else self.style.ERROR)(verdict))
 
 
 def _moment(text: str) -> datetime:
@@ -69,7 +69,7 @@ def _moment(text: str) -> datetime:
         if moment is None and (day := parse_date(text)):
             moment = datetime.combine(day, time())
     except ValueError as error:
-        raise CommandError(f"--since: {text!r} is no date: {error}.") from None
+        raise CommandError(f"--since: {text!r} is not a date: {error}.") from None
     if moment is None:
         raise CommandError(f"--since: write a date as in 2026-11-23, not {text!r}.")
     return moment if timezone.is_aware(moment) else timezone.make_aware(moment)

@@ -7,13 +7,13 @@ from django.core.validators import validate_email
 
 from apps.core.channels.email import EmailService
 from apps.core.message import rendering
-from apps.core.providers.base import Receipt
+from apps.core.providers.base import Acceptance
 
 from ._send_test import SendTestCommand
 
 
 class Command(SendTestCommand):
-    help = "Send one test e-mail through the configured provider and say what became of it."
+    help = "Send one test e-mail through the configured provider and print the outcome."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("address", help="where to, as in you@example.com")
@@ -33,7 +33,7 @@ class Command(SendTestCommand):
             html=f"<p>This is a test e-mail of {brand}. Its arrival shows that e-mail works.</p>",
         )
 
-        def call() -> Receipt:
+        def call() -> Acceptance:
             service = EmailService()
             return service.send(service.message(options["address"], content, tags={}))
 

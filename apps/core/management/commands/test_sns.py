@@ -7,13 +7,13 @@ from django.core.management.base import CommandParser
 from apps.core.channels.sms import SMSService
 from apps.core.message import rendering
 from apps.core.models.contact import validate_e164
-from apps.core.providers.base import Receipt
+from apps.core.providers.base import Acceptance
 
 from ._send_test import SendTestCommand
 
 
 class Command(SendTestCommand):
-    help = "Send one test text message through the configured provider and say what became of it."
+    help = "Send one test text message through the configured provider and print the outcome."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("number", help="where to, in E.164 format, as in +12025550123")
@@ -33,7 +33,7 @@ class Command(SendTestCommand):
             )
         content = rendering.SMSContent(f"{settings.BRAND_NAME}: this is a test message.")
 
-        def call() -> Receipt:
+        def call() -> Acceptance:
             service = SMSService()
             return service.send(service.message(options["number"], content))
 

@@ -46,3 +46,6 @@ NUMBERS = {
     "TW": Numbers("+886903444630", "+886903444632"),
     "US": Numbers("+14254147755", "+14254147167"),
 }
+
+#: All of these numbers.
+SIMULATED = frozenset(number for pair in NUMBERS.values() for number in pair)

@@ -12,13 +12,12 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if settings.ENVIRONMENT != "development":
             raise CommandError(
-                "The demo is for development only: its people sign in with a password that "
-                "everybody knows."
+                "The demo is for development only: its users have a published password."
             )
         if data.seed():
             self.stdout.write(f"The demo is ready: {len(data.CASES)} repairs.")
         else:
-            self.stdout.write("The demo is there already; nothing was changed.")
+            self.stdout.write("The demo already exists; nothing was changed.")
         self.stdout.write(f"Sign in with the password '{data.PASSWORD}' as:")
         self.stdout.write(_row("username", "role", "company"))
         for person in data.SIGN_INS:

@@ -1,5 +1,5 @@
-// The page keeps up by itself: what htmx fetches is merged in, so that whatever stays the same
-// keeps its scroll position, focus and selection.
+// The page updates itself. What htmx fetches is merged in, so that unchanged parts keep their
+// scroll position, focus and selection.
 
 function merge(old, fresh) {
   if (old.isEqualNode(fresh)) return;
@@ -13,7 +13,7 @@ function merge(old, fresh) {
 
 function mergeAttributes(old, fresh) {
   for (const { name } of [...old.attributes]) {
-    // What the reader has opened stays open.
+    // Keep what the user opened open.
     if (!fresh.hasAttribute(name) && name !== "open") old.removeAttribute(name);
   }
   for (const { name, value } of fresh.attributes) old.setAttribute(name, value);
@@ -24,29 +24,29 @@ function mergeChildren(old, fresh) {
   for (const child of [...old.children]) {
     if (child.id && !kept.has(child.id)) child.remove();
   }
-  let place = old.firstChild;
+  let position = old.firstChild;
   for (const child of [...fresh.childNodes]) {
-    const match = counterpart(old, place, child);
+    const match = counterpart(old, position, child);
     if (!match) {
       if (child.id) child.classList.add("sandbox-arrived");
-      old.insertBefore(child, place);
+      old.insertBefore(child, position);
       continue;
     }
-    if (match === place) place = place.nextSibling;
-    else (old.moveBefore ?? old.insertBefore).call(old, match, place);
+    if (match === position) position = position.nextSibling;
+    else (old.moveBefore ?? old.insertBefore).call(old, match, position);
     merge(match, child);
   }
-  while (place) {
-    const next = place.nextSibling;
-    place.remove();
-    place = next;
+  while (position) {
+    const next = position.nextSibling;
+    position.remove();
+    position = next;
   }
 }
 
-// What has an id is found by it, the rest by its place.
-function counterpart(old, place, child) {
+// Find an element by its id, or without one by its position.
+function counterpart(old, position, child) {
   if (child.id) return old.querySelector(`:scope > #${CSS.escape(child.id)}`);
-  return place && !place.id && place.nodeName === child.nodeName ? place : null;
+  return position && !position.id && position.nodeName === child.nodeName ? position : null;
 }
 
 htmx.defineExtension("merge", {
@@ -67,7 +67,7 @@ for (const part of document.querySelectorAll("[hx-ext=merge]")) {
   part.addEventListener("htmx:beforeRequest", (event) => {
     if (document.hidden) event.preventDefault();
   });
-  // The page says by itself that it is stale; app.js would say so every two seconds.
+  // This page shows that it is stale; app.js would show an error every two seconds.
   for (const failure of ["htmx:sendError", "htmx:responseError"]) {
     part.addEventListener(failure, (event) => event.stopPropagation());
   }
