@@ -68,7 +68,7 @@ def committed(month: date = NOVEMBER) -> Decimal:
 
 
 def reserved(row: Delivery) -> Delivery:
-    """The delivery in the hands of a worker that has reserved its money and called nobody yet."""
+    """Return the delivery as a worker has it that has reserved its money and not called yet."""
     mine = claimed(row.pk)
     assert mine is not None
     assert sms_budget.reserve(mine, ONE)
