@@ -11,7 +11,7 @@ DEV := .venv/.dev
 # Each process has its own Redis, database and ports; one that has finished takes over from the other.
 # One more than there are cores, since many tests wait.
 JOBS ?= $(shell $(PYTHON) -c 'import os; print(os.cpu_count() + 1)')
-PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:

@@ -227,6 +227,8 @@ SMS_DELIVERY_LOG_GROUP = VALUES["SMS_DELIVERY_LOG_GROUP"]
 # US dollars: all text messages of a month, one part by country, and the most that a part may cost,
 # which is also the price of a country that is not listed.
 SMS_MONTHLY_SPEND_LIMIT_USD = VALUES["SMS_MONTHLY_SPEND_LIMIT_USD"]
+# The share of that limit that is kept for urgent messages. The warning at 80 % comes first.
+SMS_URGENT_RESERVE = VALUES["SMS_URGENT_RESERVE"]
 SMS_PRICES_USD: dict[str, Decimal] = VALUES["SMS_PRICES_USD"]
 SMS_MAX_PRICE_USD = VALUES["SMS_MAX_PRICE_USD"]
 # Text messages that the actions of one person, or about one company's repairs, may cause in an

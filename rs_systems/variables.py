@@ -141,6 +141,19 @@ def number(high: int) -> Kind:
     return Kind(f"number above 0, up to {high:,}", parse)
 
 
+def share(high: str) -> Kind:
+    def parse(value: str) -> Decimal:
+        try:
+            found = Decimal(value)
+        except InvalidOperation:
+            found = Decimal(-1)
+        if not found.is_finite() or not 0 <= found < Decimal(high):
+            raise ValueError(f"Write a number of at least 0 and below {high}.")
+        return found
+
+    return Kind(f"at least 0 and below {high}", parse)
+
+
 def dollars(high: int) -> Kind:
     def parse(value: str) -> Decimal:
         try:
@@ -429,6 +442,8 @@ VARIABLES = (
     Variable("RATE_LIMIT_SHARES", whole(1, 10_000), "16"),
     # The month's column holds amounts below 10,000,000.
     Variable("SMS_MONTHLY_SPEND_LIMIT_USD", dollars(10_000_000), "50"),
+    # The administrator is warned at 80 %, which must come before only the reserve is left.
+    Variable("SMS_URGENT_RESERVE", share("0.2"), "0.1"),
     Variable("SMS_PRICES_USD", PRICES, "US=0.00645"),
     Variable("SMS_MAX_PRICE_USD", dollars(100), "0.50"),
     Variable("SMS_LIMIT_PER_PERSON_H", whole(1, 1_000_000), "60"),

@@ -143,10 +143,10 @@ def worker(
     numbers = count(1)
     with ExitStack() as running:
 
-        def start(concurrency: int = 1, **variables: str) -> services.Worker:
+        def start(concurrency: int = 1, queues: str = "", **variables: str) -> services.Worker:
             name = f"worker{next(numbers)}@tests"
             return running.enter_context(
-                services.running_worker(tmp_path, name, concurrency, **variables)
+                services.running_worker(tmp_path, name, concurrency, queues, **variables)
             )
 
         yield start

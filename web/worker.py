@@ -5,6 +5,7 @@ limit: as many half-sent requests as there are threads stop the site.
 """
 
 import re
+import select
 import socket
 import struct
 import time
@@ -46,6 +47,14 @@ class Incoming:
             self.received += part
         return True
 
+    def receive_all(self, connection: socket.socket) -> bool:
+        """Wait for the whole request, until its deadline. Return False if the client closed."""
+        is_open = self.receive(connection)
+        while is_open and not self.is_complete() and not self.is_late():
+            select.select([connection], [], [], max(0.0, self.deadline - self._clock()))
+            is_open = self.receive(connection)
+        return is_open
+
     def is_late(self) -> bool:
         return self._clock() > self.deadline
 
@@ -77,7 +86,9 @@ class Worker(gthread.ThreadWorker):
     def handle(self, conn: Any) -> Any:
         incoming = _incoming(conn)
         try:
-            is_open = incoming.receive(conn.sock)
+            # A worker that stops polls no connection again, so it waits here.
+            receive = incoming.receive if self.alive else incoming.receive_all
+            is_open = receive(conn.sock)
             if not incoming.is_complete():
                 return _DEFER if is_open and not incoming.is_late() else False
         except TooLarge as answer:

@@ -13,24 +13,64 @@ from django.http.multipartparser import MultiPartParserError
 from django.utils.log import AdminEmailHandler
 from django.views.debug import SafeExceptionReporterFilter
 
-_EMAIL = re.compile(r"([A-Za-z0-9])[A-Za-z0-9._%+'-]*@([A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+)")
-_PHONE = re.compile(r"\+\d{6,13}(\d{2})\b")
+# Each pattern is linear in the text: the looks behind and the possessive quantifiers (`*+`) let no
+# character be tried from more than a few starts. Strangers write these texts.
+_LOCAL = r"\w!#$%'*+\-./=^`{|}~"
+_DOMAIN = r"\[[^\]\s]{1,64}+\]|\w[\w.\-]*+"
+_AT = "[@\ufe6b\uff20]"
+_EMAIL = re.compile(
+    rf"(?<![{_LOCAL}])([A-Za-z_]{{1,30}}=)?([{_LOCAL}])[{_LOCAL}]*+{_AT}({_DOMAIN})"
+)
+_QUOTED_EMAIL = re.compile(rf'"(?:[^"\\\n]|\\.){{1,64}}+"{_AT}({_DOMAIN})')
+_PHONE = re.compile(
+    r"\+\d(?:[ ().\-/]{0,3}\d){5,14}(?!\d)"
+    # Without a plus: 10 to 15 digits, but not those of an ID, a path or an ARN.
+    r"|(?<![\w.:/+\-])(?:00)?[1-9]\d{9,14}(?![\w:/\-])"
+    r"|(?<![\w.:/+\-])(?:1[-. ])?(?:\(\d{3}\) ?|\d{3}[-. ])\d{3}[-. ]\d{4}(?![\w\-])"
+)
 
 #: Seconds after mailing an error for which the process does not mail the same one again.
 QUIET_S = 300.0
 
 
+#: Characters of a log entry and of an e-mail to the administrators.
+MAX_LOGGED, MAX_MAILED = 16_384, 262_144
+#: Characters of the longest address.
+MAX_ADDRESS = 320
+
+
 def redact(text: str) -> str:
     """Return the text with addresses masked as `j***@example.com` and numbers as `+***34`."""
-    return _PHONE.sub(r"+***\1", _EMAIL.sub(r"\1***@\2", text))
+    masked = _QUOTED_EMAIL.sub(r'"***"@\1', text)
+    masked = _EMAIL.sub(lambda match: f"{match[1] or ''}{match[2]}***@{match[3]}", masked)
+    return _PHONE.sub(_masked_number, masked)
+
+
+def _masked_number(match: re.Match[str]) -> str:
+    return f"+***{re.sub('[^0-9]', '', match[0])[-2:]}"
+
+
+def cut(text: str, length: int) -> str:
+    """Return the beginning of the text, without the address that the cut may go through."""
+    if len(text) <= length:
+        return text
+    kept = text[:length]
+    words, space, last = kept.rpartition(" ")
+    return words if space and len(last) <= MAX_ADDRESS else kept[: max(0, length - MAX_ADDRESS)]
+
+
+def whole(text: str) -> str:
+    """Return the text with U+FFFD for what no database stores: NUL, and halves of characters."""
+    units = text.replace("\0", "\ufffd").encode("utf-16", "surrogatepass")
+    return units.decode("utf-16", "replace")
 
 
 def storable(text: str, length: int) -> str:
     """Return a provider's words, redacted and cut, for a column of that length.
 
-    Providers quote the recipient's address. PostgreSQL stores every character but NUL.
+    Providers quote the recipient's address.
     """
-    return redact(text.replace("\0", ""))[:length]
+    return redact(whole(cut(text, length + 2 * MAX_ADDRESS)))[:length]
 
 
 class URLHidingFilter(SafeExceptionReporterFilter):
@@ -76,7 +116,8 @@ class RedactingAdminEmailHandler(AdminEmailHandler):
         return False
 
     def send_mail(self, subject: Any, message: Any, *args: Any, **kwargs: Any) -> None:
-        super().send_mail(redact(str(subject)), redact(str(message)), *args, **kwargs)
+        mailed = redact(cut(str(message), MAX_MAILED))
+        super().send_mail(redact(cut(str(subject), MAX_LOGGED)), mailed, *args, **kwargs)
 
 
 def _source(record: logging.LogRecord) -> tuple[object, ...]:
@@ -94,4 +135,4 @@ class RedactingFormatter(logging.Formatter):
         super().__init__("%(asctime)s %(levelname)s %(name)s %(message)s")
 
     def format(self, record: logging.LogRecord) -> str:
-        return redact(super().format(record))
+        return redact(cut(super().format(record), MAX_LOGGED))

@@ -84,6 +84,7 @@ class LogEvent(models.TextChoices):
     NOT_CALLED = "not_called", "Call not made"
     ACCEPTED = "accepted", "Accepted by the provider"
     DELAYED = "delayed", "Delivery is delayed"
+    REPLIED = "replied", "Automatic reply"
     DELIVERED = "delivered", "Delivered"
     BOUNCED = "bounced", "Bounced"
     COMPLAINED = "complained", "Complained about"
@@ -149,8 +150,10 @@ LASTING_CAUSES = (EventCause.ADDRESS, EventCause.OWN_LIST, EventCause.OPTED_OUT)
 class EventKind(models.TextChoices):
     """What a provider says later about a message that it accepted, in our words."""
 
-    SENT = "sent", "Taken"
+    SENT = "sent", "Accepted"
     DELAYED = "delayed", "Delayed"
+    #: The recipient's mailbox answered by itself, as when out of office.
+    REPLIED = "replied", "Automatic reply"
     DELIVERED = "delivered", "Delivered"
     #: Accepted, and then refused by the provider's own inspection.
     REJECTED = "rejected", "Rejected"

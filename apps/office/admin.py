@@ -6,6 +6,7 @@ from django.db import models, transaction
 from django.db.models import Exists, F, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.utils.formats import date_format
+from django.utils.text import Truncator
 from django.utils.timezone import localtime
 
 from apps.core.delivery import transitions
@@ -18,6 +19,7 @@ from apps.core.models import (
     Notification,
     NotificationDeliveryLog,
     ProviderEvent,
+    SetAside,
     SMSSpend,
     Suppression,
 )
@@ -147,6 +149,17 @@ class ProviderEventAdmin(SearchMixin, ReadOnlyMixin, admin.ModelAdmin):
     @admin.display(boolean=True, description="matched a delivery")
     def is_matched(self, row: ProviderEvent) -> bool:
         return row.delivery_id is not None
+
+
+@admin.register(SetAside)
+class SetAsideAdmin(ReadOnlyMixin, admin.ModelAdmin):
+    list_display = ["received_at", "via", "problem", "beginning"]
+    list_filter = ["via", "received_at"]
+    ordering = ["-received_at"]
+
+    @admin.display(description="text")
+    def beginning(self, row: SetAside) -> str:
+        return Truncator(row.text).chars(120)
 
 
 @admin.register(Suppression)

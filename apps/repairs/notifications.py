@@ -311,9 +311,9 @@ def _job(about: Repair | RepairBatch, damage: str = "") -> Job:
     unit = about.unit
     return Job(
         number=about.number,
-        company=unit.company.name,
-        unit=unit.number,
-        vehicle=unit.description,
+        company=user_text.clean_line(unit.company.name),
+        unit=user_text.clean_line(unit.number),
+        vehicle=user_text.clean_line(unit.description),
         damage=damage or about.summary,
     )
 

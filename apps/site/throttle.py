@@ -85,7 +85,7 @@ class Attempt(NamedTuple):
 
 
 class ThrottleBackend:
-    """Refuse a sign-in before its password is looked at. Signs nobody in.
+    """Refuse a sign-in before its password is looked at. Never signs a user in.
 
     Stands before the other authentication backends. The sign-in forms show its ValidationError.
     """

@@ -25,7 +25,7 @@ REFUSALS: Mapping[Answer, tuple[str, str, int]] = {
     # A refused e-mail channel is an answer here: SNS shares this port, so it stays open.
     "refuse": ("ServiceUnavailable", "Service is unavailable.", 503),
     "throttle": ("TooManyRequestsException", "Maximum sending rate exceeded.", 429),
-    "transient": ("ServiceUnavailable", "Service is unavailable.", 503),
+    "transient": ("RequestTimeout", "The request was not read in time.", 408),
     "permanent": ("MessageRejected", "Address is on a blocked list", 400),
     "quota": ("LimitExceededException", "Daily message quota exceeded.", 400),
     "credentials": (

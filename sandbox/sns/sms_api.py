@@ -24,7 +24,7 @@ OPT_IN_INTERVAL_S = 30 * 24 * 3600
 #: An error code, a message and an HTTP status for each refusal.
 REFUSALS: Mapping[Answer, tuple[str, str, int]] = {
     "throttle": ("Throttling", "Rate exceeded", 400),
-    "transient": ("InternalError", "Internal error", 500),
+    "transient": ("RequestTimeout", "The request was not read in time.", 408),
     "permanent": (
         "InvalidParameter",
         "Invalid parameter: PhoneNumber Reason: the number is on a blocked list",

@@ -1,5 +1,6 @@
 import logging
 import sys
+import timeit
 from typing import Any
 
 import pytest
@@ -7,7 +8,13 @@ from django.core import mail
 from django.views.debug import ExceptionReporter
 
 from apps.core import redaction
-from apps.core.redaction import RedactingAdminEmailHandler, RedactingFormatter, redact
+from apps.core.redaction import (
+    RedactingAdminEmailHandler,
+    RedactingFormatter,
+    cut,
+    redact,
+    storable,
+)
 
 
 def test_addresses_and_numbers_are_masked_and_the_rest_stays() -> None:
@@ -76,3 +83,45 @@ def test_an_error_of_a_request_that_cannot_be_read_is_mailed_without_it(
     (told,) = mail.outbox
     assert "ValueError" in told.body
     assert "Request data not supplied" in told.body
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("jane@bücher.example", "j***@bücher.example"),
+        ("bob@[192.0.2.1] refused", "b***@[192.0.2.1] refused"),
+        ("tom@localhost", "t***@localhost"),
+        ('"tom o\'neil"@x.example', '"***"@x.example'),
+        ("to=tom@x.example id=3", "to=t***@x.example id=3"),
+        ("bounce+tom=x.example@y.example", "b***@y.example"),
+        ("+1 (202) 555-0123.", "+***23."),
+        ("+1-202-555-0123", "+***23"),
+        ("12025550123", "+***23"),
+        ("(202) 555-0123", "+***23"),
+        ("2026-11-28 07:55:51,717 INFO", "2026-11-28 07:55:51,717 INFO"),
+        ("arn:aws:sns:us-east-1:123456789012:x", "arn:aws:sns:us-east-1:123456789012:x"),
+        ("6f1f3d1c-0d52-4a55-8a54-0f9f8e0f4d11", "6f1f3d1c-0d52-4a55-8a54-0f9f8e0f4d11"),
+    ],
+)
+def test_every_form_of_an_address_is_masked_and_ids_are_not(text: str, masked: str) -> None:
+    assert redact(text) == masked
+
+
+@pytest.mark.parametrize("piece", ["a", "a@", "a.", '"\\', "+1 ", "1", "a=", "a@[", "(202) "])
+def test_the_time_for_a_text_grows_with_its_length_and_no_faster(piece: str) -> None:
+    def seconds(length: int) -> float:
+        text = piece * (length // len(piece))
+        return min(timeit.repeat(lambda: redact(text), number=1, repeat=3))
+
+    # Quadratic patterns would need 64 times as long, and hours for the megabyte.
+    assert seconds(1_000_000) < 40 * seconds(125_000)
+
+
+def test_a_cut_does_not_leave_half_an_address() -> None:
+    assert storable("x" * 95 + " tom.smith@fleet.example", 100) == "x" * 95 + " t***"
+    assert cut("see tom.smith@fleet.example", 13) == "see"
+
+
+def test_a_log_entry_of_a_megabyte_is_cut() -> None:
+    record = logging.LogRecord("x", logging.ERROR, "x", 1, "a" * 1_000_000, None, None)
+    assert len(RedactingFormatter().format(record)) <= redaction.MAX_LOGGED

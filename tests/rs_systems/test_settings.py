@@ -89,6 +89,7 @@ VARIABLES: dict[str, tuple[str, dict[str, object]]] = {
     "SMS_RATE_LIMIT": ("3", {"SMS_RATE_LIMIT": 3.0}),
     "RATE_LIMIT_SHARES": ("4", {"RATE_LIMIT_SHARES": 4}),
     "SMS_MONTHLY_SPEND_LIMIT_USD": ("120.50", {"SMS_MONTHLY_SPEND_LIMIT_USD": "120.50"}),
+    "SMS_URGENT_RESERVE": ("0.15", {"SMS_URGENT_RESERVE": "0.15"}),
     "SMS_PRICES_USD": (
         "US=0.0105, GB=0.04",
         {"SMS_PRICES_USD": {"US": "0.0105", "GB": "0.04"}},

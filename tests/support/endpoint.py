@@ -48,11 +48,13 @@ class Handler(BaseHTTPRequestHandler):
             return
         status, body, headers = self.server.answer
         self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
+        if "Content-Length" not in headers:
+            self.send_header("Content-Length", str(len(body)))
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body.encode())
+        self.close_connection = headers.get("Connection") == "close"
 
     def log_message(self, format: str, *args: Any) -> None:
         pass

@@ -182,7 +182,7 @@ class Worker:
 
 @contextmanager
 def running_worker(
-    folder: Path, name: str, concurrency: int = 1, **variables: str
+    folder: Path, name: str, concurrency: int = 1, queues: str = "", **variables: str
 ) -> Iterator[Worker]:
     """Run a worker on the test database and the private Redis; kill it at the end."""
     log = folder / f"{name}.log"
@@ -197,6 +197,7 @@ def running_worker(
             "--loglevel=info",
             f"--hostname={name}",
             f"--concurrency={concurrency}",
+            *([f"--queues={queues}"] if queues else []),
         ),
         log,
     )

@@ -5,7 +5,7 @@ from collections import defaultdict
 
 from tools.units import BIN, FOLDER
 
-SERVICES = ("web", "worker", "beat", "flower")
+SERVICES = ("web", "worker", "housekeeping", "beat", "flower")
 
 Settings = dict[str, list[str]]
 

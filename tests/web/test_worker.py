@@ -3,6 +3,7 @@
 import re
 import socket
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from http.client import HTTPConnection, HTTPResponse
 from io import BytesIO
@@ -149,6 +150,19 @@ def test_a_request_is_late_however_slowly_it_drips() -> None:
     assert incoming.is_late()
     assert not incoming.is_complete()
     assert now > REQUEST_S
+
+
+def test_a_worker_that_stops_waits_for_the_rest_of_a_request() -> None:
+    incoming = Incoming()
+    ours, theirs = socket.socketpair()
+    with closing(ours), closing(theirs):
+        theirs.send(b"GET / HTTP/1.1\r\n")
+        with ThreadPoolExecutor(1) as worker:
+            received = worker.submit(incoming.receive_all, ours)
+            wait_until(lambda: incoming.received, "the first half has arrived")
+            theirs.send(b"Host: x\r\n\r\n")
+            assert received.result(WAIT_S)
+    assert incoming.is_complete()
 
 
 LENGTH = b"POST / HTTP/1.1\r\nHost: x\r\ncontent-length: %d\r\n\r\n"

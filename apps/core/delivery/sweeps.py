@@ -17,9 +17,15 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
 from apps.core import conf
-from apps.core.guards import circuit_breaker
+from apps.core.guards import circuit_breaker, suppressions
 from apps.core.message import routing
-from apps.core.models import ChannelStop, Delivery, NotificationDeliveryLog, ProviderEvent
+from apps.core.models import (
+    ChannelStop,
+    Delivery,
+    NotificationDeliveryLog,
+    ProviderEvent,
+    SetAside,
+)
 from apps.core.models.channel_stop import StopCause
 from apps.core.models.delivery import DeliveryQuerySet
 from apps.core.states import FINISHED, Channel, DeliveryState, LogEvent, Priority
@@ -91,7 +97,10 @@ def cleanup_logs() -> int:
         delivery__state__in=FINISHED,
         delivery__finished_at__lt=Now() - conf.log_retention(),
     )
-    _delete(ProviderEvent.objects.filter(received_at__lt=Now() - conf.log_retention()))
+    # The rule of three soft bounces counts events.
+    kept = max(conf.log_retention(), suppressions.SOFT_WINDOW)
+    _delete(ProviderEvent.objects.filter(received_at__lt=Now() - kept))
+    _delete(SetAside.objects.filter(received_at__lt=Now() - conf.log_retention()))
     return _delete(old)
 
 

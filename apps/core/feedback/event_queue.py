@@ -3,7 +3,7 @@
 import logging
 import time
 
-from django.db import DataError, IntegrityError, connection
+from django.db import IntegrityError, connection
 
 from apps.core.exceptions import DeliveryError
 from apps.core.models import Delivery
@@ -11,7 +11,7 @@ from apps.core.providers import sqs
 from apps.core.states import Via
 
 from . import sns_messages
-from .sns_envelope import TryAgainLater, UntrustedMessage
+from .sns_envelope import TryAgainLater, UnreadableCertificate, UntrustedMessage
 
 logger = logging.getLogger(__name__)
 
@@ -22,9 +22,9 @@ TURN_S = 20.0
 def drain(queue_url: str) -> list[Delivery]:
     """Store and apply the queue's messages; delete each once it is committed.
 
-    Return the deliveries that stand in for those that ended. A message that is not trusted stays,
-    and the queue moves it to its dead letters. Errors of the queue are logged, never raised;
-    errors of the database are raised.
+    Return the deliveries that stand in for those that ended. A message that is not trusted or not
+    stored stays, and the queue moves it to its dead letters; it stops no other. Errors of the queue
+    are logged, never raised. Raise OperationalError if the database is down.
     """
     stand_ins: list[Delivery] = []
     until = time.monotonic() + TURN_S
@@ -38,6 +38,7 @@ def drain(queue_url: str) -> list[Delivery]:
             if time.monotonic() > until:
                 break
     except (DeliveryError, TryAgainLater) as error:
+        # Each receipt counts against a message: receive no more of them now.
         logger.warning("event queue not read on, the next turn tries again: %s", error)
     return stand_ins
 
@@ -52,7 +53,10 @@ def _receive(message: sqs.QueuedMessage, stand_ins: list[Delivery]) -> bool:
     except UntrustedMessage as error:
         logger.warning("message of the event queue refused: %s", error)
         return False
-    except (DataError, IntegrityError):
+    except UnreadableCertificate as error:
+        logger.warning("message of the event queue not checked: %s", error)
+        return False
+    except IntegrityError:
         logger.exception("message of the event queue cannot be stored")
         return False
     return True

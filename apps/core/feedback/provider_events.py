@@ -18,8 +18,10 @@ from django.db.models.functions import Now
 from apps.core.delivery import transitions
 from apps.core.guards import suppressions
 from apps.core.models import Delivery, NotificationDeliveryLog, ProviderEvent
-from apps.core.redaction import storable
+from apps.core.redaction import storable, whole
 from apps.core.states import Channel, DeliveryState, EventKind, LogEvent, LogSource
+
+from .set_aside import POISON
 
 logger = logging.getLogger(__name__)
 
@@ -28,10 +30,12 @@ logger = logging.getLogger(__name__)
 MATCH_WITHIN = timedelta(hours=1)
 CHUNK = 500
 
-#: The state that an event gives its delivery. A delay is about an accepted message.
+#: The state that an event gives its delivery. Delays and automatic replies are about an accepted
+#: message.
 STATES: dict[EventKind, DeliveryState] = {
     EventKind.SENT: DeliveryState.ACCEPTED,
     EventKind.DELAYED: DeliveryState.ACCEPTED,
+    EventKind.REPLIED: DeliveryState.ACCEPTED,
     EventKind.DELIVERED: DeliveryState.DELIVERED,
     EventKind.REJECTED: DeliveryState.REJECTED,
     EventKind.BOUNCED: DeliveryState.BOUNCED,
@@ -40,6 +44,7 @@ STATES: dict[EventKind, DeliveryState] = {
 LOG_EVENTS: dict[EventKind, LogEvent] = {
     EventKind.SENT: LogEvent.ACCEPTED,
     EventKind.DELAYED: LogEvent.DELAYED,
+    EventKind.REPLIED: LogEvent.REPLIED,
     EventKind.DELIVERED: LogEvent.DELIVERED,
     EventKind.REJECTED: LogEvent.PERMANENT,
     EventKind.BOUNCED: LogEvent.BOUNCED,
@@ -54,7 +59,9 @@ RANKS: dict[str, int] = {
     LogEvent.COMPLAINED: 4,
 }
 #: Kinds that are good news: the provider has the message.
-_GOOD = {EventKind.SENT, EventKind.DELAYED, EventKind.DELIVERED}
+_GOOD = {EventKind.SENT, EventKind.DELAYED, EventKind.REPLIED, EventKind.DELIVERED}
+#: Kinds that prove acceptance, and no more. Their log entries have no rank.
+_ASIDE = {EventKind.DELAYED, EventKind.REPLIED}
 
 
 def fingerprint(*parts: object) -> str:
@@ -89,7 +96,7 @@ def match_waiting() -> list[Delivery]:
                 # Another worker may have matched it meanwhile.
                 if event := _unmatched().filter(pk=pk).first():
                     stand_ins.append(_apply(event))
-        except DatabaseError:
+        except (DatabaseError, *POISON):
             logger.exception("event not matched id=%s", pk)
     return [row for row in stand_ins if row]
 
@@ -111,6 +118,8 @@ def _unmatched() -> QuerySet[ProviderEvent]:
 def _store(event: ProviderEvent) -> ProviderEvent | None:
     """Return the event as a locked row, or None if it was applied before."""
     event.code, event.detail = storable(event.code, 64), storable(event.detail, 500)
+    for column in ("provider_message_id", "envelope_id", "recipient"):
+        setattr(event, column, whole(getattr(event, column)))
     ProviderEvent.objects.bulk_create([event], ignore_conflicts=True)
     row = _unmatched().filter(fingerprint=event.fingerprint).first()
     if row and row.delivery_ref is None and event.delivery_ref:
@@ -130,13 +139,13 @@ def _apply(event: ProviderEvent) -> Delivery | None:
     event.save(update_fields=["delivery"])
     kind = EventKind(event.kind)
     attempt = _attempt_of(event, delivery)
-    is_delay = kind == EventKind.DELAYED
-    rank = RANKS[LogEvent.ACCEPTED if is_delay else LOG_EVENTS[kind]]
+    is_aside = kind in _ASIDE
+    rank = RANKS[LogEvent.ACCEPTED if is_aside else LOG_EVENTS[kind]]
     is_late = rank <= _known_rank(delivery, attempt)
     if is_late and kind == EventKind.SENT:
         return None
     suppressions.suppress_after(event, Channel(delivery.channel))
-    if is_delay and not is_late:
+    if is_aside and not is_late:
         # The first news that the provider accepted it.
         _record(event, delivery, attempt, LogEvent.ACCEPTED)
     is_news = not is_late and not _is_overtaken(delivery, attempt, kind)

@@ -8,8 +8,9 @@ without tags.
 """
 
 import json
+import re
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -19,10 +20,24 @@ from apps.core.models import ProviderEvent
 from apps.core.providers.aws.simulator import MAILBOX_DOMAIN
 from apps.core.states import EventCause, EventKind
 
+from . import json_text
 from .provider_events import fingerprint
+from .set_aside import POISON
 
 PROVIDER = "ses"
 Value = TypeVar("Value")
+
+#: Bounce subtypes that are about the message or a full mailbox, whatever code the server gave.
+_ABOUT_MESSAGE = {"MailboxFull", "MessageTooLarge", "ContentRejected", "AttachmentRejected"}
+#: The reply code and the enhanced status code (RFC 3463) in the recipient server's answer, as in
+#: `smtp; 550 5.4.4 Invalid domain`.
+_ANSWER = re.compile(
+    r"(?:smtp;)?\s{0,9}(?P<reply>[245]\d\d)[ -](?P<status>[245]\.\d{1,3}\.\d{1,3})?",
+    re.IGNORECASE,
+)
+#: Enhanced status codes of class 5 that say nothing about the address: a full mailbox, the size,
+#: the content, the sender's reputation.
+_NOT_LASTING = re.compile(r"5\.(?:2\.[23]|3\.4|6\.|7\.)")
 
 #: The key that holds each type's details, and our kind. Other types (opens, clicks, subscriptions)
 #: do not concern a delivery.
@@ -44,7 +59,7 @@ class NotAnEvent(ValueError):
 def parse(message: str, envelope_id: str) -> list[ProviderEvent]:
     """Return the events in one SNS message, unsaved, one for each recipient; raise NotAnEvent."""
     try:
-        content = json.loads(message)
+        content = json.loads(json_text.repair(message))
         mail = content["mail"]
         name = content.get("eventType") or content.get("notificationType")
         key, kind = _TYPES.get(name, ("", None))
@@ -55,7 +70,7 @@ def parse(message: str, envelope_id: str) -> list[ProviderEvent]:
             _event(mail, details, kind, recipient, envelope_id)
             for recipient in _recipients(details, mail)
         ]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except POISON as error:
         raise NotAnEvent(f"{type(error).__name__}: {error}") from error
 
 
@@ -70,14 +85,12 @@ def _event(
     address = str(recipient["emailAddress"])
     occurred_at = _moment(details.get("timestamp") or mail["timestamp"])
     identity = details.get("feedbackId") or occurred_at.isoformat()
-    if kind == EventKind.COMPLAINED and details.get("complaintFeedbackType") == "not-spam":
-        # The recipient took it out of the junk folder: the opposite of a complaint.
-        kind = EventKind.DELIVERED
+    kind, cause = _classify(kind, details, recipient)
     return ProviderEvent(
         fingerprint=fingerprint(PROVIDER, mail["messageId"], kind, address, identity),
         envelope_id=envelope_id,
         kind=kind,
-        cause=_cause(details, kind),
+        cause=cause,
         is_simulated=address.lower().endswith(MAILBOX_DOMAIN),
         provider=PROVIDER,
         provider_message_id=str(mail["messageId"])[:128],
@@ -96,8 +109,8 @@ def _recipients(details: dict[str, Any], mail: dict[str, Any]) -> list[dict[str,
     A complaint lists every recipient at its domain. A bounce may name another address: the target
     of a forward, or one that a stranger chose. Such a bounce counts for the address we wrote to.
     """
-    named = [*details.get("bouncedRecipients", []), *details.get("delayedRecipients", [])]
-    named += details.get("complainedRecipients", [])
+    lists = ("bouncedRecipients", "delayedRecipients", "complainedRecipients")
+    named = [one for key in lists for one in details.get(key) or () if one is not None]
     by_address = {str(one["emailAddress"]).casefold(): one for one in named}
     destination = [str(address) for address in mail["destination"]]
     if len(destination) == 1 and len(named) == 1:
@@ -109,16 +122,38 @@ def _recipients(details: dict[str, Any], mail: dict[str, Any]) -> list[dict[str,
     ]
 
 
-def _cause(details: dict[str, Any], kind: EventKind) -> EventCause:
-    """Return SES's bounce types and subtypes in our words."""
+def _classify(
+    kind: EventKind, details: dict[str, Any], recipient: dict[str, Any]
+) -> tuple[EventKind, EventCause]:
+    """Return our kind and cause for SES's types and subtypes, which do not always say the truth."""
     subtype = str(details.get("bounceSubType") or details.get("complaintSubType") or "")
-    # The account's own list, or the list that all accounts share.
     if subtype in ("OnAccountSuppressionList", "Suppressed"):
-        return EventCause.OWN_LIST
+        # SES sent nothing: the address is on the account's list, or on that of all accounts. It
+        # publishes a complaint if a complaint put it there; this one is none.
+        return EventKind.BOUNCED, EventCause.OWN_LIST
+    if kind == EventKind.COMPLAINED and details.get("complaintFeedbackType") == "not-spam":
+        # The recipient took it out of the junk folder: the opposite of a complaint.
+        return EventKind.DELIVERED, EventCause.NONE
     if kind != EventKind.BOUNCED:
-        return EventCause.NONE
-    is_lasting = details.get("bounceType") == "Permanent"
-    return EventCause.ADDRESS if is_lasting else EventCause.TEMPORARY
+        return kind, EventCause.NONE
+    if details.get("bounceType") == "Permanent":
+        return kind, EventCause.ADDRESS
+    status, answer = recipient.get("status"), recipient.get("diagnosticCode")
+    if subtype == "General" and not status and not answer:
+        # No server refused it: it is an automatic reply, as when out of office.
+        return EventKind.REPLIED, EventCause.NONE
+    is_lasting = subtype not in _ABOUT_MESSAGE and _is_final(str(status or ""), str(answer or ""))
+    return kind, EventCause.ADDRESS if is_lasting else EventCause.TEMPORARY
+
+
+def _is_final(status: str, answer: str) -> bool:
+    """Return whether the recipient's server refused the address for good."""
+    found = _ANSWER.match(answer)
+    # SES's own expiry is `550 4.4.7 Message expired`: the enhanced code is the more exact one.
+    code = (found and found["status"]) or status
+    if code:
+        return code.startswith("5.") and not _NOT_LASTING.match(code)
+    return bool(found and found["reply"].startswith("5"))
 
 
 def _code(details: dict[str, Any]) -> str:
@@ -135,9 +170,10 @@ def _detail(details: dict[str, Any], recipient: dict[str, Any]) -> str:
 
 def _moment(text: str) -> datetime:
     moment = parse_datetime(text)
-    if moment is None or moment.tzinfo is None:
-        raise ValueError(f"{text!r} is not a time")
-    return moment
+    # SES did not exist before 2011; at the end of the calendar no other time zone can be computed.
+    if moment is None or moment.tzinfo is None or not 2011 <= moment.year < 2100:
+        raise ValueError(f"{text!r} is not a time of an event")
+    return moment.astimezone(UTC)
 
 
 def _attempt(text: str) -> int:

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Annotated
 
 from django.conf import settings
-from django.db import DataError, IntegrityError
+from django.db import IntegrityError
 from django.utils import timezone
 from pydantic import BaseModel, Field, StringConstraints, ValidationError
 
@@ -21,8 +21,9 @@ from apps.core.providers import delivery_logs
 from apps.core.providers.aws.simulator import SIMULATED
 from apps.core.states import EventCause, EventKind, Via
 
-from . import provider_events
+from . import json_text, provider_events
 from .provider_events import fingerprint
+from .set_aside import POISON, set_aside
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ class _Notification(BaseModel):
 class _Delivery(BaseModel):
     destination: Annotated[str, StringConstraints(min_length=1, max_length=320)]
     answer: Word = Field(alias="providerResponse")
-    carrier: str = Field("", alias="phoneCarrier")
+    carrier: str | None = Field(None, alias="phoneCarrier")
     parts: Annotated[int, Field(ge=0, le=255)] | None = Field(None, alias="numberOfMessageParts")
     price: Annotated[Decimal, Field(ge=0, lt=1000)] | None = Field(None, alias="priceInUSD")
 
@@ -80,8 +81,8 @@ def _read(group: str) -> list[Delivery]:
     reached = _start(group)
     stand_ins: list[Delivery] = []
     for batch in _batches(delivery_logs.read(group, reached)):
-        for event in _new_events(batch):
-            stand_ins += _apply(event)
+        for event, text in _new_events(batch):
+            stand_ins += _apply(event, text)
         newest = max((entry.at for entry in batch), default=reached)
         reached = max(reached, min(newest, timezone.now()))
         if time.monotonic() > until:
@@ -119,31 +120,41 @@ def _advance(name: str, at: datetime) -> None:
     Mark.objects.filter(name=name, at__lt=at).update(at=at)
 
 
-def _new_events(entries: list[delivery_logs.Entry]) -> list[ProviderEvent]:
-    events = {event.fingerprint: event for entry in entries if (event := parse(entry.text))}
+def _new_events(entries: list[delivery_logs.Entry]) -> list[tuple[ProviderEvent, str]]:
+    """Return the events that are not stored yet, each with the text of its receipt."""
+    events = {}
+    for entry in entries:
+        try:
+            event = parse(entry.text)
+        except ValueError as error:
+            set_aside(entry.text, Via.LOG, error)
+        else:
+            events[event.fingerprint] = event, entry.text
     known = ProviderEvent.objects.filter(fingerprint__in=events)
     for each in known.values_list("fingerprint", flat=True):
         del events[each]
     return list(events.values())
 
 
-def _apply(event: ProviderEvent) -> list[Delivery]:
+def _apply(event: ProviderEvent, text: str) -> list[Delivery]:
     try:
         return provider_events.receive([event])
-    except (DataError, IntegrityError):
+    except POISON as error:
         # It must not stop those after it, now and at each later turn.
+        set_aside(text, Via.LOG, error)
+    except IntegrityError:
         logger.exception("SMS receipt cannot be stored")
-        return []
+    return []
 
 
-def parse(text: str) -> ProviderEvent | None:
-    """Return one receipt as an event, unsaved; log an error and return None if it is malformed."""
+def parse(text: str) -> ProviderEvent:
+    """Return one receipt as an event, unsaved; raise ValueError if it is malformed."""
     try:
-        receipt = _Receipt.model_validate_json(text)
+        receipt = _Receipt.model_validate_json(json_text.repair(text))
     except ValidationError as error:
         where = ".".join(map(str, error.errors()[0]["loc"]))
-        logger.error("SMS receipt is not understood: %s", where or "no JSON object")
-        return None
+        # Not pydantic's text, which quotes the value.
+        raise ValueError(f"SMS receipt is not understood: {where or 'no JSON object'}") from None
     return _event(receipt.notification, receipt.delivery, failed=receipt.status != "SUCCESS")
 
 
@@ -161,6 +172,8 @@ def _event(notification: _Notification, delivery: _Delivery, *, failed: bool) ->
         logger.error("SNS sends no more texts this month: its own spending limit is reached")
     kind = EventKind.BOUNCED if failed else EventKind.DELIVERED
     at = notification.timestamp
+    if not 2011 <= at.year < 2100:
+        raise ValueError("the time of the SMS receipt cannot be")
     return ProviderEvent(
         fingerprint=fingerprint(PROVIDER, notification.message_id, kind, delivery.answer),
         kind=kind,
@@ -169,7 +182,7 @@ def _event(notification: _Notification, delivery: _Delivery, *, failed: bool) ->
         provider=PROVIDER,
         provider_message_id=notification.message_id,
         recipient=delivery.destination,
-        code=delivery.carrier[:64],
+        code=(delivery.carrier or "")[:64],
         detail=delivery.answer,
         price_usd=None if delivery.price is None else round(delivery.price, 5),
         parts=delivery.parts,

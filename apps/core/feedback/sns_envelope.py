@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, ProxyHandler, build_opener
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from django.conf import settings
@@ -60,6 +60,10 @@ class UntrustedMessage(Exception):
 
 class TryAgainLater(Exception):
     """The message cannot be handled now: SNS did not answer a request of ours."""
+
+
+class UnreadableCertificate(TryAgainLater):
+    """SNS answered with something that is no certificate; others may be readable."""
 
 
 Word = Annotated[str, StringConstraints(min_length=1, max_length=2048)]
@@ -157,8 +161,13 @@ def _signed_text(envelope: Envelope) -> bytes:
 
 def _public_key(url: str) -> rsa.RSAPublicKey:
     certificate = _load_certificate(url)
-    now, key = timezone.now(), certificate.public_key()
-    if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
+    now = timezone.now()
+    try:
+        key = certificate.public_key()
+        is_valid = certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc
+    except (UnsupportedAlgorithm, ValueError) as error:
+        raise UntrustedMessage("its certificate cannot be read") from error
+    if not is_valid:
         _load_certificate.cache_clear()
         raise TryAgainLater("the certificate of SNS is out of date")
     if not isinstance(key, rsa.RSAPublicKey):
@@ -188,8 +197,10 @@ def _load_certificate(url: str) -> x509.Certificate:
         if error.code < 500 and error.code not in _LATER:
             raise UntrustedMessage(f"SNS has no such certificate: {error.code}") from error
         raise TryAgainLater(f"the certificate of SNS could not be fetched: {error}") from error
-    except (URLError, HTTPException, OSError, ValueError) as error:
+    except (ValueError, x509.InvalidVersion) as error:
         # Half a certificate: the next answer may be whole.
+        raise UnreadableCertificate("the certificate of SNS cannot be read") from error
+    except (URLError, HTTPException, OSError) as error:
         raise TryAgainLater(f"the certificate of SNS could not be fetched: {error}") from error
 
 

@@ -9,6 +9,7 @@ from apps.core.providers.sns import confirm_subscription
 from apps.core.states import Via
 
 from . import provider_events, ses_events, sns_envelope
+from .set_aside import POISON, set_aside
 
 logger = logging.getLogger(__name__)
 
@@ -22,8 +23,9 @@ def receive(
 ) -> list[Delivery]:
     """Store the events of one SNS message and apply them to their deliveries.
 
-    Return the deliveries that stand in for those that ended, to wake workers for. Raise
-    UntrustedMessage, TryAgainLater, AlreadyStored, or the database's error if nothing was stored.
+    Return the deliveries that stand in for those that ended, to wake workers for. A message that
+    cannot be read is set aside. Raise UntrustedMessage, TryAgainLater, AlreadyStored, or the
+    database's error if nothing was stored.
     """
     envelope = sns_envelope.verify(body, oldest=oldest)
     if envelope.kind == "SubscriptionConfirmation":
@@ -35,10 +37,11 @@ def receive(
         return []
     if ProviderEvent.objects.filter(envelope_id=envelope.message_id).exists():
         raise AlreadyStored
-    events = _parse(envelope)
-    for event in events:
-        event.via = via
-    return provider_events.receive(events)
+    try:
+        return _apply(envelope, via)
+    except POISON as error:
+        set_aside(envelope.message, via, error)
+        return []
 
 
 def _confirm(envelope: sns_envelope.Envelope) -> None:
@@ -48,11 +51,15 @@ def _confirm(envelope: sns_envelope.Envelope) -> None:
         raise sns_envelope.TryAgainLater(f"the subscription is not confirmed: {error}") from error
 
 
-def _parse(envelope: sns_envelope.Envelope) -> list[ProviderEvent]:
+def _apply(envelope: sns_envelope.Envelope, via: Via) -> list[Delivery]:
     try:
-        return ses_events.parse(envelope.message, envelope.message_id)
-    except ses_events.NotAnEvent as error:
-        # SES tests a new topic with a sentence. JSON that we cannot read is an error.
-        level = logging.ERROR if envelope.message.startswith("{") else logging.INFO
-        logger.log(level, "SNS message is no event id=%s: %s", envelope.message_id, error)
+        events = ses_events.parse(envelope.message, envelope.message_id)
+    except ses_events.NotAnEvent:
+        if envelope.message.lstrip()[:1] in ("{", "["):
+            raise
+        # SES tests a new topic with a sentence.
+        logger.info("SNS message is no event id=%s", envelope.message_id)
         return []
+    for event in events:
+        event.via = via
+    return provider_events.receive(events)

@@ -5,6 +5,7 @@ from .delivery_log import NotificationDeliveryLog
 from .mark import Mark
 from .notification import Notification
 from .provider_event import ProviderEvent
+from .set_aside import SetAside
 from .spend import SMSSpend
 from .suppression import Suppression
 
@@ -17,5 +18,6 @@ __all__ = [
     "NotificationDeliveryLog",
     "ProviderEvent",
     "SMSSpend",
+    "SetAside",
     "Suppression",
 ]

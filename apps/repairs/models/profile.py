@@ -2,6 +2,8 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from apps.core.message import user_text
+
 from .company import Company
 
 
@@ -51,4 +53,4 @@ class Profile(models.Model):
 
     @property
     def name(self) -> str:
-        return self.user.get_full_name() or self.user.get_username()
+        return user_text.clean_line(self.user.get_full_name()) or self.user.get_username()

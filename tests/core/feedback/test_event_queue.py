@@ -12,7 +12,7 @@ from moto import mock_aws
 from apps.core import tasks
 from apps.core.delivery.attempt import attempt
 from apps.core.feedback import event_queue, provider_events, sns_envelope
-from apps.core.models import Delivery, ProviderEvent
+from apps.core.models import Delivery, ProviderEvent, SetAside
 from apps.core.providers import sqs
 from apps.core.states import Channel, DeliveryState, EventKind, Priority, Via
 from tests.support.ses_events import BOUNCE, DELIVERY, mail
@@ -92,7 +92,7 @@ def test_a_message_is_deleted_only_once_it_is_committed(
     assert queued.left() == 1
 
 
-def test_a_message_that_cannot_be_stored_stops_no_other(
+def test_a_message_that_cannot_be_stored_is_set_aside(
     delivery: Make, signer: Signer, queued: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from django.db import DataError
@@ -111,6 +111,80 @@ def test_a_message_that_cannot_be_stored_stops_no_other(
     monkeypatch.setattr(provider_events, "_apply", sometimes)
     tasks.read_event_queue()
     assert state(rows[1]) == DeliveryState.DELIVERED
+    assert queued.left() == 0
+    assert str(rows[0].pk) in SetAside.objects.get().text
+
+
+def test_an_unexpected_error_of_one_message_stops_no_other(
+    delivery: Make, signer: Signer, queued: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from django.db import IntegrityError
+
+    rows = [delivery() for _ in range(2)]
+    for row in rows:
+        attempt(row.pk)
+        queued.put(signer.notification(event(row, "Delivery", "delivery", DELIVERY)))
+    apply = provider_events._apply
+
+    def sometimes(event: ProviderEvent) -> Delivery | None:
+        if event.delivery_ref == rows[0].pk:
+            raise IntegrityError("its row is gone")
+        return apply(event)
+
+    monkeypatch.setattr(provider_events, "_apply", sometimes)
+    tasks.read_event_queue()
+    assert state(rows[1]) == DeliveryState.DELIVERED
+    assert queued.left() == 1, "the queue keeps the other one for a further try"
+
+
+POISON = [
+    '{"mail": ' + "[" * 50_000,
+    '{"eventType": "Send", "mail": {}}',
+    json.dumps({"eventType": "Send", "mail": mail(timestamp="9999-12-31T23:59:59-05:00")}),
+]
+
+
+@pytest.mark.parametrize("poison", POISON)
+def test_a_message_that_cannot_be_read_stops_no_other(
+    poison: str, delivery: Make, signer: Signer, queued: Queue, caplog: Any
+) -> None:
+    row = delivery()
+    attempt(row.pk)
+    for text in (poison, event(row, "Delivery", "delivery", DELIVERY), poison):
+        queued.put(signer.notification(text))
+    tasks.read_event_queue()
+    assert state(row) == DeliveryState.DELIVERED
+    assert queued.left() == 0
+    assert SetAside.objects.get().text == poison
+    assert caplog.text.count("message set aside") == 1
+
+
+def test_a_bounce_with_half_an_emoji_is_stored(
+    delivery: Make, signer: Signer, queued: Queue
+) -> None:
+    row = delivery()
+    attempt(row.pk)
+    text = event(row, "Bounce", "bounce", BOUNCE).replace("user unknown", "user \\ud83d unknown")
+    queued.put(signer.notification(text))
+    tasks.read_event_queue()
+    assert state(row) == DeliveryState.BOUNCED
+    assert "user \ufffd unknown" in ProviderEvent.objects.get().detail
+
+
+def test_a_message_whose_certificate_cannot_be_read_stops_no_other(
+    delivery: Make, signer: Signer, queued: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = "https://sns.us-east-1.amazonaws.com/SimpleNotificationService-ffff.pem"
+    fetch = sns_envelope._fetch
+    monkeypatch.setattr(
+        sns_envelope, "_fetch", lambda url: b"garbage" if url == other else fetch(url)
+    )
+    row = delivery()
+    attempt(row.pk)
+    queued.put(signer.notification("no event", SigningCertURL=other))
+    queued.put(signer.notification(event(row, "Delivery", "delivery", DELIVERY)))
+    tasks.read_event_queue()
+    assert state(row) == DeliveryState.DELIVERED
     assert queued.left() == 1
 
 

@@ -33,6 +33,7 @@ _numbers = count(1)
 
 SENT, DELIVERED, BOUNCED = EventKind.SENT, EventKind.DELIVERED, EventKind.BOUNCED
 COMPLAINED, REJECTED, DELAYED = EventKind.COMPLAINED, EventKind.REJECTED, EventKind.DELAYED
+REPLIED = EventKind.REPLIED
 
 
 @pytest.fixture(autouse=True)
@@ -97,6 +98,8 @@ def claimed_again(delivery: Make) -> tuple[Delivery, Delivery]:
         ),
         ([REJECTED, SENT], "rejected", ["permanent"]),
         ([DELIVERED, DELAYED], "delivered", ["delivered", "delayed"]),
+        ([DELIVERED, REPLIED], "delivered", ["delivered", "replied"]),
+        ([REPLIED, DELIVERED], "delivered", ["replied", "delivered"]),
     ],
 )
 def test_an_event_moves_a_delivery_forward_and_never_back(

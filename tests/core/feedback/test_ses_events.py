@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from apps.core.feedback import ses_events
+from apps.core.models import ProviderEvent
 from apps.core.states import EventCause, EventKind
 from tests.support.ses_events import BOUNCE, COMPLAINT, DELIVERY, ID, JANE, OURS, mail
 
@@ -164,8 +165,73 @@ def test_tags_that_are_not_ours_are_ignored(tags: Any) -> None:
         '{"eventType": "Send", "mail": {}}',
         json.dumps({"eventType": "Delivery", "mail": mail(), "delivery": {"timestamp": "soon"}}),
         json.dumps({"eventType": "Bounce", "mail": mail(), "bounce": {"bouncedRecipients": [1]}}),
+        json.dumps({"eventType": "Send", "mail": mail(timestamp="9999-12-31T23:59:59-05:00")}),
+        json.dumps({"eventType": "Send", "mail": mail(timestamp="0001-01-01T00:00:00+05:00")}),
+        '{"mail": ' + "[" * 100_000,
     ],
 )
 def test_a_text_that_is_no_event_is_refused(message: str) -> None:
     with pytest.raises(ses_events.NotAnEvent):
         ses_events.parse(message, "sns-1")
+
+
+def parse_bounce(recipient: dict[str, Any], **details: Any) -> ProviderEvent:
+    said = {**BOUNCE, **details, "bouncedRecipients": [{"emailAddress": JANE, **recipient}]}
+    content = {"eventType": "Bounce", "mail": mail(), "bounce": said}
+    (found,) = ses_events.parse(json.dumps(content), "s")
+    return found
+
+
+@pytest.mark.parametrize(
+    ("subtype", "status", "answer", "cause"),
+    [
+        ("General", "5.4.4", "smtp; 550 5.4.4 Invalid domain", EventCause.ADDRESS),
+        ("General", "4.4.4", "smtp; 550 5.4.4 Invalid domain", EventCause.ADDRESS),
+        ("General", None, "smtp; 550 user unknown", EventCause.ADDRESS),
+        ("General", "5.1.1", None, EventCause.ADDRESS),
+        ("Undetermined", "5.1.1", "550-5.1.1 unknown", EventCause.ADDRESS),
+        ("General", "4.4.7", "smtp; 550 4.4.7 Message expired", EventCause.TEMPORARY),
+        ("General", "4.2.1", "smtp; 450 4.2.1 try later", EventCause.TEMPORARY),
+        ("General", "5.2.2", "smtp; 552 5.2.2 mailbox full", EventCause.TEMPORARY),
+        ("General", "5.7.1", "smtp; 550 5.7.1 looks like spam", EventCause.TEMPORARY),
+        ("MailboxFull", "5.0.0", "smtp; 552 over quota", EventCause.TEMPORARY),
+        ("MessageTooLarge", "5.0.0", "smtp; 552 too large", EventCause.TEMPORARY),
+    ],
+)
+def test_a_bounce_called_transient_is_judged_by_the_server_s_answer(
+    subtype: str, status: str | None, answer: str | None, cause: EventCause
+) -> None:
+    recipient = {"status": status, "diagnosticCode": answer}
+    found = parse_bounce(recipient, bounceType="Transient", bounceSubType=subtype)
+    assert (found.kind, found.cause) == (EventKind.BOUNCED, cause)
+
+
+def test_a_transient_bounce_without_a_code_is_an_automatic_reply() -> None:
+    found = parse_bounce({}, bounceType="Transient", bounceSubType="General")
+    assert (found.kind, found.cause) == (EventKind.REPLIED, EventCause.NONE)
+
+
+def test_a_complaint_of_ses_s_own_list_is_the_bounce_of_that_name() -> None:
+    said = {**COMPLAINT, "complaintSubType": "OnAccountSuppressionList"}
+    content = {"eventType": "Complaint", "mail": mail(), "complaint": said}
+    (found,) = ses_events.parse(json.dumps(content), "s")
+    assert (found.kind, found.cause) == (EventKind.BOUNCED, EventCause.OWN_LIST)
+
+
+@pytest.mark.parametrize("value", [None, [], [None]])
+def test_a_bounce_without_a_list_of_recipients_is_of_the_one_we_wrote_to(value: Any) -> None:
+    content = {
+        "eventType": "Bounce",
+        "mail": mail(),
+        "bounce": {**BOUNCE, "bouncedRecipients": value},
+    }
+    (found,) = ses_events.parse(json.dumps(content), "s")
+    assert (found.kind, found.recipient) == (EventKind.BOUNCED, JANE)
+
+
+def test_half_an_emoji_becomes_the_replacement_character() -> None:
+    code = '"smtp; 550 no \\ud83d mailbox \\ud83d\\ude00 \\\\ud83d"'
+    content = {"eventType": "Bounce", "mail": mail(), "bounce": BOUNCE}
+    text = json.dumps(content).replace('"smtp; 550 5.1.1 user unknown"', code)
+    (found,) = ses_events.parse(text, "s")
+    assert found.detail == "5.1.1 smtp; 550 no \ufffd mailbox \U0001f600 \\ud83d"

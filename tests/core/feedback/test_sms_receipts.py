@@ -16,7 +16,7 @@ from apps.core.audit.ledger import ledger
 from apps.core.delivery.attempt import attempt
 from apps.core.feedback import provider_events, sms_receipts
 from apps.core.guards import sms_budget
-from apps.core.models import Delivery, Mark, ProviderEvent, SMSSpend, Suppression
+from apps.core.models import Delivery, Mark, ProviderEvent, SetAside, SMSSpend, Suppression
 from apps.core.providers import delivery_logs
 from apps.core.states import Channel, DeliveryState, EventCause, EventKind, Priority, Via
 from sandbox.testing import RunningSandbox
@@ -212,7 +212,6 @@ def test_each_answer_that_sns_documents_is_a_bounce_for_good_or_for_now(
     answer: str, cause: EventCause
 ) -> None:
     event = sms_receipts.parse(document(answer))
-    assert event
     assert (event.kind, event.cause, event.detail) == (EventKind.BOUNCED, cause, answer)
     assert event.occurred_at == datetime(2026, 11, 25, 0, 40, 34, 559_000, tzinfo=UTC)
 
@@ -226,7 +225,6 @@ def test_a_receipt_may_lack_price_and_parts() -> None:
     bare = json.loads(document("Message has been accepted by phone", "SUCCESS"))
     del bare["delivery"]["priceInUSD"]
     event = sms_receipts.parse(json.dumps(bare))
-    assert event
     assert (event.kind, event.price_usd, event.parts) == (EventKind.DELIVERED, None, None)
 
 
@@ -243,9 +241,34 @@ def test_a_receipt_may_lack_price_and_parts() -> None:
         document("x", destination=""),
     ],
 )
-def test_a_malformed_receipt_is_logged_and_skipped(text: str, caplog: Any) -> None:
-    assert sms_receipts.parse(text) is None
-    assert "not understood" in caplog.text
+def test_a_malformed_receipt_is_set_aside_once(
+    text: str, db: None, settings: Any, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    settings.SMS_DELIVERY_LOG_GROUP = GROUP
+    now = timezone.now()
+    entries(monkeypatch, successes=[delivery_logs.Entry(now, text), line(2, now)])
+    sms_receipts.read()
+    sms_receipts.read()
+    row = SetAside.objects.get()
+    assert (row.text, row.via) == (text, Via.LOG)
+    assert "not understood" in row.problem
+    assert caplog.text.count("message set aside") == 1
+    assert ProviderEvent.objects.get().provider_message_id == "m-2"
+
+
+@pytest.mark.parametrize("field", ["phoneCarrier", "numberOfMessageParts", "priceInUSD"])
+def test_a_receipt_with_null_in_an_optional_field_is_read(field: str) -> None:
+    event = sms_receipts.parse(
+        document("Message has been accepted by phone", "SUCCESS", **{field: None})
+    )
+    assert event.recipient == "+12025550123"
+
+
+@pytest.mark.parametrize("time", ["9999-12-31 23:59:59-05:00", "0001-01-01 00:00:00+05:00"])
+def test_a_receipt_from_the_end_of_the_calendar_is_refused(time: str) -> None:
+    text = document("Phone has blocked SMS").replace("2026-11-25 00:40:34.559", time)
+    with pytest.raises(ValueError, match="time"):
+        sms_receipts.parse(text)
 
 
 def entries(monkeypatch: pytest.MonkeyPatch, **groups: list[delivery_logs.Entry]) -> list[Any]:
@@ -282,6 +305,7 @@ def test_a_receipt_that_cannot_be_stored_stops_no_other(
     monkeypatch.setattr(provider_events, "receive", sometimes)
     sms_receipts.read()
     assert [each.provider_message_id for each in ProviderEvent.objects.all()] == ["m-2"]
+    assert "m-1" in SetAside.objects.get().text
 
 
 def test_a_turn_that_ends_early_is_continued(

@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 from botocore import UNSIGNED
 from botocore import exceptions as aws
 from botocore.config import Config
+from botocore.parsers import ResponseParserError
 
-from apps.core.exceptions import ChannelUnavailableError
+from apps.core.exceptions import AmbiguousError, ChannelUnavailableError, NotSendable
 
 from . import errors, session
 from .errors import CallFailed, Cause, Vocabulary
@@ -113,4 +114,12 @@ class AwsClient:
             if isinstance(known, ChannelUnavailableError):
                 self._client = None
             raise known from error
+        except UnicodeEncodeError as error:
+            # While the request was written, so nothing was sent.
+            raise NotSendable(str(error), code=type(error).__name__) from error
+        except (ResponseParserError, LookupError, TypeError, ValueError) as error:
+            # botocore's parsers fail in many ways for an answer that is not AWS's.
+            raise AmbiguousError(
+                f"the answer cannot be read: {error!r}", code=type(error).__name__
+            ) from error
         return answer
