@@ -148,7 +148,7 @@ def opted_out(account: Account) -> Finding:
     if still := Contact.objects.filter(phone__in=theirs - ours).count():
         return warn(
             f"{found}; {still} of our people among them are not suppressed here",
-            "The reading at 20 minutes past each hour takes them over; where it does not, the log "
+            "The reading at 20 minutes past each hour takes them over; if it does not, the log "
             "of the workers says why. Until then their next text fails and does so; see "
             "sms.log_group.",
         )

@@ -124,7 +124,7 @@ def check_complete(values: Values, previous: Mapping[str, str]) -> None:
     if text(CACHE) == "true" and missing:
         raise Stopped(
             f"{CACHE} is true, and {', '.join(missing)} {_is_or_are(missing)} not given",
-            f"Give {' '.join(f'--parameter {name}=…' for name in missing)}, or where you have a "
+            f"Give {' '.join(f'--parameter {name}=…' for name in missing)}, or if you have a "
             f"Redis already --parameter {CACHE}=false.",
         )
 

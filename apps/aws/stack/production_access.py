@@ -80,7 +80,7 @@ def access(account: Mapping[str, Any]) -> Access:
 def request(
     website: str = "", use_case: str = "", contacts: list[str] | None = None, emails_a_day: int = 0
 ) -> Request:
-    """Make the request, from the settings where nothing is given; raises Stopped."""
+    """Make the request, from the settings if nothing is given; raises Stopped."""
     made = Request(
         website or settings.SITE_URL,
         use_case.strip() or _use_case(emails_a_day or EMAILS_A_DAY),

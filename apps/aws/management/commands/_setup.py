@@ -98,10 +98,10 @@ def _add_request_arguments(parser: ArgumentParser) -> None:
     request.add_argument(
         "--request-production-access",
         action="store_true",
-        help="open the case at AWS, where none is open; people read it",
+        help="open the case at AWS, if none is open; people read it",
     )
     request.add_argument(
-        "--request-again", action="store_true", help="also where AWS has denied it already"
+        "--request-again", action="store_true", help="also if AWS has denied it already"
     )
     text = request.add_mutually_exclusive_group()
     text.add_argument("--use-case", default="", metavar="TEXT", help="in place of our own text")
