@@ -257,7 +257,7 @@ SCENARIOS: dict[str, Scenario] = {
             "budget-reached",
             nothing_more,
             priorities=("HIGH",),
-            settings={"SMS_MONTHLY_SPEND_LIMIT_USD": "1.50"},
+            settings={"SMS_MONTHLY_SPEND_LIMIT_USD": "1.50", "SMS_URGENT_RESERVE": "0"},
             check=check_the_money,
         ),
         Scenario("deploy", deploy, over_s=30, promise=Promise(may_be_unknown=False)),
