@@ -114,7 +114,9 @@ SCENARIOS: dict[str, Scenario] = {
             "budget-reached",
             faults.none,
             priorities=("HIGH",),
-            rig=RigPlan(settings={"SMS_MONTHLY_SPEND_LIMIT_USD": "1.50"}),
+            rig=RigPlan(
+                settings={"SMS_MONTHLY_SPEND_LIMIT_USD": "1.50", "SMS_URGENT_RESERVE": "0"}
+            ),
             check=check_sms_spend,
         ),
         Scenario("deploy", faults.deploy, over_s=30, promise=Promise(may_be_unknown=False)),
