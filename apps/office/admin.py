@@ -24,6 +24,7 @@ from apps.core.models import (
     Suppression,
 )
 from apps.core.models.channel_stop import StopCause
+from apps.core.models.contact import is_unassigned
 from apps.core.models.suppression import SuppressionReason
 from apps.core.states import Channel
 from apps.site.read_only_admin import ReadOnlyMixin
@@ -265,6 +266,12 @@ class ContactAdmin(admin.ModelAdmin):
                 still = Contact.objects.filter(pk=obj.pk, **{consent: True}).exists()
                 setattr(obj, consent, still)
         super().save_model(request, obj, form, change)
+        if is_unassigned(obj.phone):
+            messages.warning(
+                request,
+                f"No known phone network has the number {obj.phone}. It may be new; check its "
+                "digits.",
+            )
         by = request.user.get_username()
         for channel in agreed:
             if suppressions.lift_objection(channel, obj.address(channel), by):
