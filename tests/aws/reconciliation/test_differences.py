@@ -19,7 +19,7 @@ from apps.core.models import Delivery, Mark
 from apps.core.providers import memory
 from apps.core.states import DeliveryState
 
-SUBJECT = "RS Systems: AWS's counts differ from our books"
+SUBJECT = "RS Systems: AWS's counts differ from our records"
 OK, WARN, FAIL = Status.OK, Status.WARN, Status.FAIL
 
 
