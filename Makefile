@@ -11,7 +11,7 @@ DEV := .venv/.dev
 # Each process has its own Redis, database and ports; one that has finished takes over from the other.
 # One more than there are cores, since many tests wait.
 JOBS ?= $(shell $(PYTHON) -c 'import os; print(os.cpu_count() + 1)')
-PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -95,6 +95,6 @@ $(VENV):
 	  "This needs Python 3.11 or newer as '$(PYTHON)'; with another: make PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo \
 	  "This Python cannot make virtual environments; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
-	@echo "Making the virtual environment .venv."
-	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { \
+	  echo "Making the virtual environment .venv." && $(PYTHON) -m venv .venv; }
 	@touch $@

@@ -19,9 +19,9 @@ from uuid import uuid4
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
-from sandbox.signing import Signer
-from sandbox.topic import ARN
 
+from sandbox import arns
+from sandbox.sns.signing import Signer
 from tools.processes import LOOPBACK
 
 ANSWER_S = 15.0
@@ -132,7 +132,7 @@ class EventSource:
         fields = {
             "Type": "Notification",
             "MessageId": str(uuid4()),
-            "TopicArn": ARN,
+            "TopicArn": arns.TOPIC,
             "Subject": "Amazon SES Email Event Notification",
             "Message": event,
             "Timestamp": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.000Z}",

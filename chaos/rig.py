@@ -101,10 +101,8 @@ class Rig:
         if self.replica:
             self.replica.start()
             wait_until(lambda: redis_answers(self.replica_port), "the replica answers")
-            replica = redis.Redis(port=self.replica_port)
-            replica.replicaof(LOOPBACK, self.primary_port)
-            is_linked = lambda: replica.info("replication")["master_link_status"] == "up"  # noqa: E731
-            wait_until(is_linked, "the replica has a copy")
+            redis.Redis(port=self.replica_port).replicaof(LOOPBACK, self.primary_port)
+            wait_until(self._replica_has_a_copy, "the replica has a copy")
 
     def fail_over_redis(self) -> None:
         """Swap primary and replica; new connections follow, open ones stay where they are."""
@@ -146,6 +144,10 @@ class Rig:
     def _celery(self, name: str, application: str, kind: str, *options: str) -> Service:
         command = [str(BIN / "celery"), f"--app={application}", kind, *options]
         return self._add(name, command, {"worker": " ready.", "beat": " is starting."}[kind])
+
+    def _replica_has_a_copy(self) -> bool:
+        info = redis.Redis(port=self.replica_port).info("replication")
+        return bool(info["master_link_status"] == "up")
 
     def _add_redis(self, name: str, port: int) -> Service:
         return self._add(name, redis_command(port, _folder_in(self._folder, name)))

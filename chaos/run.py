@@ -29,7 +29,7 @@ from chaos.arrivals import Arrivals, Key
 from chaos.kill_points import STOP, STOPPED, KillPoint
 from chaos.producer import PlannedNotification, Producer, plan_notifications
 from chaos.rig import PROCESSES, Rig
-from chaos.scenarios import Scenario
+from chaos.scenario import Scenario
 from chaos.service import Service
 from chaos.verdict import MOST_SHOWN, Figures, Result, judge
 

@@ -15,7 +15,8 @@ import django
 from django.core.management import call_command
 
 from chaos.rig import Rig, running_rig
-from chaos.scenarios import QUICK_SETTINGS, SCENARIOS, Scenario
+from chaos.scenario import Scenario
+from chaos.scenarios import QUICK_SETTINGS, SCENARIOS
 from chaos.verdict import Result
 
 #: At least as many as a scenario has messages.

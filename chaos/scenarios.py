@@ -5,43 +5,21 @@ This module does not need Django, because the settings depend on the scenario.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from chaos import faults, poison_events
 from chaos.rig import RigPlan
+from chaos.scenario import EMAIL_ONLY, Scenario
 from chaos.verdict import Promise
 
 if TYPE_CHECKING:
     from chaos.run import Run
 
-EMAIL_ONLY = ("MEDIUM",)
-BOTH_CHANNELS = ("URGENT", "MEDIUM")
 WITH_EVENTS = RigPlan(events=True)
 
 #: Settings of the rig that `make chaos-quick` uses for all of its scenarios.
 QUICK_SETTINGS = {"UNKNOWN_DEADLINE_S": "8"}
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """A fault, its load and its promise."""
-
-    name: str
-    fault: Callable[[Run], None]
-    #: So many notifications are committed over so many seconds, with random priorities of these.
-    messages: int = 600
-    over_s: float = 12.0
-    priorities: tuple[str, ...] = BOTH_CHANNELS
-    #: If not 0, half of them are scheduled, at most so many seconds ahead.
-    later_s: float = 0.0
-    #: Whether a worker is woken twice for each delivery.
-    wake_twice: bool = False
-    rig: RigPlan = field(default_factory=RigPlan)
-    promise: Promise = field(default_factory=Promise)
-    #: Looks at the end for what the figures do not show.
-    check: Callable[[Run], None] | None = None
 
 
 def check_final_states(run: Run) -> None:

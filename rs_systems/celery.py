@@ -7,11 +7,13 @@ from celery import Celery, Task, bootsteps, signals
 from celery.schedules import crontab, schedule
 from celery.utils.log import get_task_logger
 
+from apps.core import redis_client
 from apps.core.states import Priority
 
 from . import environment
 
 environment.configure()
+redis_client.use_in_kombu()
 
 app = Celery("rs_systems")
 app.config_from_object("django.conf:settings", namespace="CELERY")

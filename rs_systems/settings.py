@@ -6,6 +6,8 @@ from typing import Any
 
 from kombu import Queue
 
+from web import limits
+
 from . import environment, variables
 from .variables import BASE_DIR, VAR_DIR
 
@@ -44,6 +46,9 @@ MIDDLEWARE = [
     # First, because a load balancer sends an IP address as host, over plain HTTP.
     "apps.site.middleware.HealthCheckMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    # Against BREACH it adds random bytes, and Django's CSRF token differs in each page.
+    "django.middleware.gzip.GZipMiddleware",
+    "apps.site.middleware.PrivatePageMiddleware",
     "apps.site.middleware.ContentSecurityPolicyMiddleware",
     "apps.site.middleware.UnreadableRequestMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -55,6 +60,9 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
 ]
+
+# Of a form; wsgi.py limits every other body.
+DATA_UPLOAD_MAX_MEMORY_SIZE = limits.MAX_BODY_BYTES
 
 ROOT_URLCONF = "rs_systems.urls"
 WSGI_APPLICATION = "rs_systems.wsgi.application"
@@ -98,18 +106,36 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     }
 else:
     # A database host that disappears must not hold a request for minutes.
-    DATABASES["default"]["OPTIONS"] = {
-        **DATABASES["default"].get("OPTIONS", {}),
+    _options: dict[str, Any] = {
         "connect_timeout": 5,
         "keepalives_idle": 30,
         "keepalives_interval": 10,
         "keepalives_count": 3,
+        **DATABASES["default"].get("OPTIONS", {}),
     }
+    if VALUES["DATABASE_PGBOUNCER"]:
+        # In transaction mode, each statement may reach another connection of the server, and
+        # PgBouncer refuses start-up options.
+        DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = True
+    else:
+        _limits = [
+            f"-c statement_timeout={VALUES['DATABASE_STATEMENT_TIMEOUT_S']}s",
+            f"-c lock_timeout={VALUES['DATABASE_LOCK_TIMEOUT_S']}s",
+        ]
+        _options["options"] = " ".join([*_limits, _options.get("options", "")]).strip()
+    DATABASES["default"]["OPTIONS"] = _options
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "repairs:home"
 LOGOUT_REDIRECT_URL = "login"
+# The first one refuses too many attempts before the second looks at the password.
+AUTHENTICATION_BACKENDS = [
+    "apps.site.throttle.ThrottleBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+# How many proxies in front of the site append to X-Forwarded-For.
+TRUSTED_PROXIES = VALUES["TRUSTED_PROXIES"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -201,8 +227,14 @@ SMS_DELIVERY_LOG_GROUP = VALUES["SMS_DELIVERY_LOG_GROUP"]
 # US dollars: all text messages of a month, one part by country, and the most that a part may cost,
 # which is also the price of a country that is not listed.
 SMS_MONTHLY_SPEND_LIMIT_USD = VALUES["SMS_MONTHLY_SPEND_LIMIT_USD"]
+# The share of that limit that is kept for urgent messages. The warning at 80 % comes first.
+SMS_URGENT_RESERVE = VALUES["SMS_URGENT_RESERVE"]
 SMS_PRICES_USD: dict[str, Decimal] = VALUES["SMS_PRICES_USD"]
 SMS_MAX_PRICE_USD = VALUES["SMS_MAX_PRICE_USD"]
+# Text messages that the actions of one person, or about one company's repairs, may cause in an
+# hour. Above it people are told by e-mail and in the app.
+SMS_LIMIT_PER_PERSON_H = VALUES["SMS_LIMIT_PER_PERSON_H"]
+SMS_LIMIT_PER_COMPANY_H = VALUES["SMS_LIMIT_PER_COMPANY_H"]
 # Parts of text messages per second, for the whole account.
 SMS_RATE_LIMIT = VALUES["SMS_RATE_LIMIT"]
 # While Redis is away, each process uses this fraction of the account's rate.

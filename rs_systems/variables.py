@@ -141,6 +141,19 @@ def number(high: int) -> Kind:
     return Kind(f"number above 0, up to {high:,}", parse)
 
 
+def share(high: str) -> Kind:
+    def parse(value: str) -> Decimal:
+        try:
+            found = Decimal(value)
+        except InvalidOperation:
+            found = Decimal(-1)
+        if not found.is_finite() or not 0 <= found < Decimal(high):
+            raise ValueError(f"Write a number of at least 0 and below {high}.")
+        return found
+
+    return Kind(f"at least 0 and below {high}", parse)
+
+
 def dollars(high: int) -> Kind:
     def parse(value: str) -> Decimal:
         try:
@@ -375,10 +388,14 @@ VARIABLES = (
         is_secret=True,
     ),
     Variable("DATABASE_CONN_MAX_AGE", whole(0, 86_400), "600"),
+    Variable("DATABASE_PGBOUNCER", FLAG, "false"),
+    Variable("DATABASE_STATEMENT_TIMEOUT_S", whole(0, 3_600), "60"),
+    Variable("DATABASE_LOCK_TIMEOUT_S", whole(0, 3_600), "10"),
     Variable("TIME_ZONE", ZONE, "America/New_York"),
     Variable("ADMIN_EMAIL", ADDRESS, "admin@rssystems.com"),
     Variable("BRAND_NAME", TEXT, "RS Systems"),
     Variable("BRAND_ACCENT", COLOUR, "#0b5cad"),
+    Variable("TRUSTED_PROXIES", whole(0, 9), "0", "1"),
     Variable("LOG_DIR", FOLDER),
     # The secret
     Variable("AWS_SECRETS_NAME", TEXT),
@@ -425,8 +442,12 @@ VARIABLES = (
     Variable("RATE_LIMIT_SHARES", whole(1, 10_000), "16"),
     # The month's column holds amounts below 10,000,000.
     Variable("SMS_MONTHLY_SPEND_LIMIT_USD", dollars(10_000_000), "50"),
+    # The administrator is warned at 80 %, which must come before only the reserve is left.
+    Variable("SMS_URGENT_RESERVE", share("0.2"), "0.1"),
     Variable("SMS_PRICES_USD", PRICES, "US=0.00645"),
     Variable("SMS_MAX_PRICE_USD", dollars(100), "0.50"),
+    Variable("SMS_LIMIT_PER_PERSON_H", whole(1, 1_000_000), "60"),
+    Variable("SMS_LIMIT_PER_COMPANY_H", whole(1, 1_000_000), "150"),
     # Deliveries. A send task must reach its hard limit, 45 s, before its lease ends.
     Variable("DELIVERY_LEASE_S", whole(46, 3_600), "60"),
     Variable("RETRY_HORIZON_URGENT_H", whole(1, 720), "4"),

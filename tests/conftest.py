@@ -22,7 +22,7 @@ SERVICES_TIMEOUT_S = 300
 #: The marker of every test below a folder.
 FOLDERS = {Path(__file__).parent / name: name for name in ("aws", "sandbox")}
 #: The fixtures that start a process. A test that uses one is marked `services`.
-PROCESSES = {"redis_server", "running", "stack", "worker"}
+PROCESSES = {"manager", "redis_server", "running", "stack", "worker"}
 
 
 def _new_folder() -> Path:
@@ -143,10 +143,10 @@ def worker(
     numbers = count(1)
     with ExitStack() as running:
 
-        def start(concurrency: int = 1, **variables: str) -> services.Worker:
+        def start(concurrency: int = 1, queues: str = "", **variables: str) -> services.Worker:
             name = f"worker{next(numbers)}@tests"
             return running.enter_context(
-                services.running_worker(tmp_path, name, concurrency, **variables)
+                services.running_worker(tmp_path, name, concurrency, queues, **variables)
             )
 
         yield start

@@ -7,7 +7,16 @@ from contextlib import closing
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, ConsoleMessage, Page, ViewportSize, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    FloatRect,
+    Locator,
+    Page,
+    ViewportSize,
+    expect,
+    sync_playwright,
+)
 
 from tools import chromium
 from tools.processes import wait_until
@@ -16,6 +25,8 @@ from tools.stack import Stack, running_stack
 pytestmark = [pytest.mark.browser, pytest.mark.services]
 
 PHONE: ViewportSize = {"width": 390, "height": 844}
+LAPTOP: ViewportSize = {"width": 1280, "height": 800}
+LONG_NAME = "Wolfeschlegelsteinhause"
 POLICY = "content-security-policy"
 SignIn = Callable[[str], Page]
 #: Read from the file itself: a manage.py command would take a second each time.
@@ -52,19 +63,23 @@ def sign_in(stack: Stack, browser: Browser) -> Iterator[SignIn]:
     contexts = []
 
     def enter(username: str) -> Page:
-        context = browser.new_context(viewport=PHONE, base_url=stack.url)
+        context = browser.new_context(viewport=PHONE, has_touch=True, base_url=stack.url)
         contexts.append(context)
         page = context.new_page()
         page.goto("/")
-        page.get_by_label("Username").fill(username)
-        page.get_by_label("Password").fill("demo")
-        page.get_by_test_id("sign-in").click()
+        give_password(page, username)
         page.wait_for_url(f"{stack.url}/")
         return page
 
     yield enter
     for context in contexts:
         context.close()
+
+
+def give_password(page: Page, username: str) -> None:
+    page.get_by_label("Username").fill(username)
+    page.get_by_label("Password").fill("demo")
+    page.get_by_test_id("sign-in").click()
 
 
 def approve_one_of(technician: str, manager: Page) -> str:
@@ -181,13 +196,14 @@ def test_no_page_has_a_serious_accessibility_violation(
     page = sign_in(username) if username else browser.new_page(base_url=stack.url)
     page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
     page.goto(path)
-    found = Axe().run(page).response["violations"]
-    serious = [each["id"] for each in found if each["impact"] in ("serious", "critical")]
-    assert serious == []
-    wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-    assert wide <= 0, "a page must not scroll sideways on a phone"
+    assert serious_violations(page) == []
     if not username:
         page.close()
+
+
+def serious_violations(page: Page) -> list[str]:
+    found = Axe().run(page).response["violations"]
+    return [each["id"] for each in found if each["impact"] in ("serious", "critical")]
 
 
 @pytest.mark.parametrize(
@@ -258,3 +274,250 @@ def deliveries_about(stack: Stack, number: str) -> list[str]:
     for state, events in rows.values():
         assert state in {"due", "sending"} or {state, "calling"} <= events, events
     return [f"{channel} {state}" for channel, (state, _) in rows.items()]
+
+
+# --- On a phone ---------------------------------------------------------------------------------
+@pytest.fixture
+def luis(stack: Stack, sign_in: SignIn) -> Page:
+    """The phone of a manager with a first name of 23 letters and more than 99 messages."""
+    stack.manage("shell", "--no-imports", "--command", LONG_NAME_AND_MESSAGES)
+    return sign_in("luis")
+
+
+LONG_NAME_AND_MESSAGES = f"""
+from django.contrib.auth.models import User
+from apps.core.models import Notification
+User.objects.filter(username="luis").update(first_name="{LONG_NAME}")
+luis = User.objects.get(username="luis")
+if luis.notifications.count() < 100:
+    Notification.objects.bulk_create(
+        Notification(recipient=luis, kind="x", priority=9, context={{}}, title=f"Message {{n}}")
+        for n in range(120)
+    )
+"""
+
+
+def test_no_page_scrolls_sideways_with_a_long_first_name(luis: Page) -> None:
+    expect(luis.get_by_test_id("user-menu")).to_have_accessible_name(f"Your account: {LONG_NAME}")
+    for path in ("/", "/repairs/1/", "/batches/1/", "/repairs/new/", "/notifications/"):
+        luis.goto(path)
+        for width in (390, 320):
+            luis.set_viewport_size({"width": width, "height": 844})
+            wide = luis.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+            assert wide <= 0, f"{path} at {width} px"
+
+
+def test_the_count_of_the_bell_does_not_cover_the_menu(luis: Page) -> None:
+    expect(luis.get_by_test_id("bell-count")).to_have_text("99+")
+    count, menu = box(luis.get_by_test_id("bell-count")), box(luis.get_by_test_id("user-menu"))
+    assert count["x"] + count["width"] <= menu["x"]
+
+
+def test_the_link_to_a_batch_is_large_enough_to_tap(sign_in: SignIn) -> None:
+    page = sign_in("tom")
+    links = page.locator(".ids a")
+    expect(links.first).to_be_visible()
+    for link in links.all():
+        assert box(link)["height"] >= 44
+
+
+def box(locator: Locator) -> FloatRect:
+    found = locator.bounding_box()
+    assert found
+    return found
+
+
+def test_an_incomplete_request_shows_its_errors_and_leads_to_them(sign_in: SignIn) -> None:
+    page = sign_in("jane")
+    page.goto("/repairs/new/")
+    page.get_by_test_id("send-request").tap()
+    summary = page.get_by_test_id("error-summary")
+    expect(summary).to_be_focused()
+    expect(summary).to_be_in_viewport()
+    expect(summary).to_contain_text("3 things are missing or wrong")
+    assert serious_violations(page) == []
+    place = page.get_by_role("radiogroup", name="Where is it?")
+    expect(place).to_have_accessible_description(
+        "As you stand in front of the vehicle Choose the place."
+    )
+    summary.get_by_role("link", name="Where is it?").tap()
+    expect(page.locator("#id_break-0-position_0")).to_be_in_viewport()
+    # Smooth scrolling would dismiss what the browser shows beside a field.
+    assert page.evaluate("getComputedStyle(document.documentElement).scrollBehavior") == "auto"
+
+
+def test_a_denial_without_a_reason_shows_its_error(sign_in: SignIn) -> None:
+    page = sign_in("maria")
+    page.get_by_test_id("deny").first.tap()
+    page.get_by_test_id("deny").tap()
+    expect(page.get_by_test_id("error-summary")).to_be_focused()
+    assert serious_violations(page) == []
+
+
+def test_back_after_an_approval_shows_the_repair_as_approved(sign_in: SignIn) -> None:
+    page = sign_in("helen")
+    card = page.get_by_test_id("repair-card").filter(has=page.get_by_test_id("approve")).last
+    card.locator("h3 a").tap()
+    page.wait_for_url(re.compile(r"/repairs/\d+/$"))
+    number = re.search(r"\d+", page.url.rpartition("/repairs/")[2])
+    assert number
+    page.get_by_test_id("approve").tap()
+    expect(page.get_by_test_id("state").first).to_contain_text("Approved")
+    page.go_back()
+    expect(page.locator("h1")).to_contain_text("Lakeshore Dairy")
+    expect(page.locator(f"#repair-{number[0]}")).to_have_count(0)
+    page.go_forward()
+    expect(page.get_by_test_id("state").first).to_contain_text("Approved")
+    expect(page.get_by_test_id("approve")).to_have_count(0)
+
+
+def fill_in_request(page: Page, vehicle: str) -> None:
+    page.goto("/repairs/new/")
+    choose_vehicle(page, vehicle)
+    page.get_by_label("Center").check()
+    page.get_by_label("Crack").check()
+    page.get_by_label("Anything to know").fill("Behind the mirror")
+
+
+def choose_vehicle(page: Page, vehicle: str) -> None:
+    option = page.locator("#id_unit option").filter(has_text=vehicle)
+    page.get_by_label("Vehicle").select_option(value=option.get_attribute("value"))
+
+
+def test_back_and_sending_a_request_again_makes_one_repair(stack: Stack, sign_in: SignIn) -> None:
+    page = sign_in("maria")
+    fill_in_request(page, "Unit 318")
+    page.get_by_test_id("send-request").tap()
+    page.wait_for_url(re.compile(r"/repairs/\d+/$"))
+    made = page.url
+    page.go_back()
+    page.wait_for_url("**/repairs/new/")
+    choose_vehicle(page, "Unit 318")
+    page.get_by_label("Center").check()
+    page.get_by_label("Crack").check()
+    page.get_by_test_id("send-request").tap()
+    expect(page.get_by_test_id("same-break").or_(page.locator(".flash"))).to_be_visible()
+    if page.get_by_test_id("same-break").is_visible():
+        expect(page.get_by_test_id("same-break")).to_be_focused()
+        assert serious_violations(page) == []
+    assert made.endswith(f"/repairs/{newest_repair(stack)}/")
+
+
+def newest_repair(stack: Stack) -> int:
+    code = "from apps.repairs.models import Repair; print(Repair.objects.latest('pk').pk)"
+    return int(stack.manage("shell", "--no-imports", "--command", code))
+
+
+def test_an_expired_session_keeps_the_typed_reason(stack: Stack, sign_in: SignIn) -> None:
+    page = sign_in("maria")
+    page.get_by_test_id("deny").first.tap()
+    page.wait_for_url("**/deny/")
+    form = page.url
+    page.get_by_label("Why not?").fill("We sell it on Friday.")
+    page.context.clear_cookies(name="sessionid")
+    page.get_by_test_id("deny").tap()
+    expect(page.locator("#flashes")).to_contain_text("You were signed out, so nothing was changed.")
+    give_password(page, "maria")
+    page.wait_for_url(form)
+    expect(page.get_by_label("Why not?")).to_have_value("We sell it on Friday.")
+
+
+def test_an_expired_session_keeps_a_request_with_two_breaks(sign_in: SignIn) -> None:
+    page = sign_in("jane")
+    fill_in_request(page, "Unit 436")
+    page.get_by_test_id("add-break").tap()
+    second = page.get_by_test_id("break").nth(1)
+    second.get_by_label("Chip").check()
+    second.get_by_label("Estimate").fill("65.50")
+    page.context.clear_cookies(name="sessionid")
+    page.get_by_test_id("send-request").tap()
+    give_password(page, "jane")
+    page.wait_for_url("**/repairs/new/")
+    expect(page.get_by_label("Vehicle").locator("option:checked")).to_contain_text("Unit 436")
+    first, second = page.get_by_test_id("break").nth(0), page.get_by_test_id("break").nth(1)
+    expect(first.get_by_label("Crack")).to_be_checked()
+    expect(first.get_by_label("Anything to know")).to_have_value("Behind the mirror")
+    expect(second.get_by_label("Chip")).to_be_checked()
+    expect(second.get_by_label("Estimate")).to_have_value("65.50")
+
+
+def test_a_draft_is_not_shown_to_another_user(sign_in: SignIn) -> None:
+    page = sign_in("maria")
+    page.get_by_test_id("deny").first.tap()
+    page.wait_for_url("**/deny/")
+    form = page.url
+    page.get_by_label("Why not?").fill("We sell it on Friday.")
+    page.context.clear_cookies(name="sessionid")
+    page.get_by_test_id("deny").tap()
+    give_password(page, "luis")
+    page.wait_for_url(form)
+    expect(page.get_by_label("Why not?")).to_have_value("")
+
+
+def test_an_expired_session_of_a_tap_leads_back_to_its_page(stack: Stack, sign_in: SignIn) -> None:
+    page = sign_in("maria")
+    page.context.clear_cookies(name="sessionid")
+    page.get_by_test_id("approve").first.tap()
+    expect(page.locator("#flashes")).to_contain_text("You were signed out")
+    give_password(page, "maria")
+    page.wait_for_url(f"{stack.url}/")
+
+
+def test_an_added_and_a_removed_break_are_focused_and_announced(sign_in: SignIn) -> None:
+    page = sign_in("tom")
+    page.goto("/repairs/new/")
+    news, breaks = page.locator("#announcements"), page.get_by_test_id("break")
+    page.get_by_test_id("add-break").tap()
+    expect(breaks).to_have_count(2)
+    expect(breaks.nth(1).locator("legend").first).to_be_focused()
+    expect(breaks.nth(1).locator("legend").first).to_be_in_viewport()
+    expect(news).to_have_text("Break 2 added.")
+    assert serious_violations(page) == []
+    page.get_by_role("button", name="Remove break 1").tap()
+    expect(breaks).to_have_count(1)
+    expect(breaks.first.locator("legend").first).to_be_focused()
+    expect(news).to_have_text("Break 1 removed. 1 break left.")
+
+
+def test_filter_results_are_announced(sign_in: SignIn) -> None:
+    page = sign_in("sam")
+    page.get_by_label("Unit, plate or number").press_sequentially("R-1001")
+    expect(page.locator("#announcements")).to_have_text("1 repair")
+
+
+# --- On paper and on a laptop -------------------------------------------------------------------
+def test_a_page_is_printed_dark_on_white_without_buttons(sign_in: SignIn) -> None:
+    page = sign_in("maria")
+    page.emulate_media(media="print", color_scheme="dark")
+    for path in ("/", "/repairs/1/", "/notifications/"):
+        page.goto(path)
+        style = "(({color, backgroundColor}) => [color, backgroundColor])"
+        colours = page.evaluate(f"{style}(getComputedStyle(document.body))")
+        assert colours == ["rgb(20, 25, 29)", "rgb(255, 255, 255)"]
+        for each in page.locator(".band, .button, .filters, .skip").all():
+            expect(each).to_be_hidden()
+
+
+def test_the_lists_of_the_admin_fit_a_laptop(sign_in: SignIn) -> None:
+    page = sign_in("sam")
+    page.set_viewport_size(LAPTOP)
+    page.goto("/admin/")
+    links = page.locator("#content-main th a").evaluate_all("all => all.map(a => a.pathname)")
+    assert "/admin/core/delivery/" in links
+    for link in links:
+        page.goto(link)
+        wide = page.evaluate(
+            "Math.max(0, ...[...document.querySelectorAll('.results, html')]"
+            ".map(each => each.scrollWidth - each.clientWidth))"
+        )
+        assert wide == 0, link
+
+
+def test_the_accent_line_of_an_email_shows_in_dark_mode(sign_in: SignIn) -> None:
+    page = sign_in("maria")
+    number = approve_one_of("Dave", page)
+    page.emulate_media(color_scheme="dark")
+    inbox_of("dave", page)
+    page.get_by_test_id("sandbox-email").filter(has_text=number).click()
+    card = page.frame_locator("iframe.sandbox-frame").locator("table.card")
+    assert card.evaluate("e => getComputedStyle(e).borderTopColor") == "rgb(11, 92, 173)"

@@ -1,9 +1,11 @@
 """Installing a lock file, in virtual environments and from packages of the tests' own."""
 
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
+import time
 import zipfile
 from collections.abc import Iterator
 from itertools import count
@@ -124,3 +126,55 @@ def test_pips_settings_become_those_of_uv() -> None:
         "SSL_CERT_FILE": "/etc/ssl/own.pem",
         "UV_INDEX_STRATEGY": "unsafe-best-match",
     }
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A folder with our Makefile and lock files, and a Python that only notes its arguments."""
+    for path in (ROOT / "Makefile", *ROOT.glob("requirements*.txt")):
+        shutil.copy(path, tmp_path)
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path / "calls"}\n')
+    python.chmod(0o755)
+    return tmp_path
+
+
+def installs(project: Path, target: str) -> list[str]:
+    """Make the target, and return the lock files that were installed for it."""
+    calls = project / "calls"
+    calls.write_text("")
+    command = ["make", "--silent", f"PYTHON={project / '.venv/bin/python'}", target]
+    # Without the variables with which the make around this test passes its options on.
+    alone = {"PATH": os.environ["PATH"]}
+    subprocess.run(command, cwd=project, env=alone, check=True, timeout=60)
+    script = "tools/install.py "
+    return [line.removeprefix(script) for line in calls.read_text().splitlines() if script in line]
+
+
+def make_newer(lock: Path) -> None:
+    later = time.time() + 60
+    os.utime(lock, (later, later))
+
+
+def test_each_command_installs_what_it_needs_once(project: Path) -> None:
+    assert installs(project, "run") == ["requirements-run.txt"]
+    assert installs(project, "run") == []
+    assert installs(project, "chaos") == ["requirements-dev.txt"]
+    assert installs(project, "run") == installs(project, "chaos") == []
+
+
+def test_a_changed_lock_file_is_installed_by_the_next_command(project: Path) -> None:
+    installs(project, "chaos")
+    make_newer(project / "requirements-run.txt")
+    assert installs(project, "run") == ["requirements-run.txt"]
+    make_newer(project / "requirements-dev.txt")
+    assert installs(project, "chaos") == ["requirements-dev.txt"]
+
+
+def test_each_lock_file_has_the_versions_of_the_smaller_one() -> None:
+    production, run, development = (
+        set((ROOT / f"requirements{name}.txt").read_text().splitlines())
+        for name in ("", "-run", "-dev")
+    )
+    assert production <= run <= development, "run `make lock`"

@@ -1,4 +1,4 @@
-"""The runner behind `make run`, run for real."""
+"""The runner behind `make run`, as a real process."""
 
 import os
 import re
@@ -53,7 +53,7 @@ def run_to_the_end(var: Path, environment: dict[str, str]) -> "subprocess.Comple
 
 
 def pids(stack: Stack, words: str) -> set[int]:
-    """The processes of the run with these words in their command line."""
+    """Return the processes of the run with these words in their command line."""
     return {pid for pid, command in stack.processes().items() if words in command}
 
 
@@ -68,7 +68,7 @@ def answers(url: str) -> bool:
         return bool(response.status == 200)
 
 
-def test_a_free_port_is_given_out_once_and_is_none_that_an_outgoing_connection_may_get() -> None:
+def test_a_free_port_is_given_out_once_and_no_connection_can_take_it() -> None:
     ports = [*free_ports(3), *free_ports(3)]
     assert all(port_is_free(port) and port < 32_768 for port in ports)
     assert len(set(ports)) == 6
@@ -98,13 +98,13 @@ def test_all_taken_ports_are_named_at_once(tmp_path: Path) -> None:
     assert f"ports {web} (web) and {redis} (redis) are in use" in ended.stderr
 
 
-def test_a_port_that_is_no_number_is_refused(tmp_path: Path) -> None:
+def test_a_port_that_is_not_a_number_is_refused(tmp_path: Path) -> None:
     ended = run_to_the_end(tmp_path, stack_environment(PORT_WEB="http"))
     assert ended.returncode == 1
     assert "PORT_WEB is 'http'" in ended.stderr
 
 
-def test_two_ports_of_one_number_are_refused(tmp_path: Path) -> None:
+def test_one_port_for_two_processes_is_refused(tmp_path: Path) -> None:
     ended = run_to_the_end(tmp_path, stack_environment(PORT_WEB="18123", PORT_FLOWER="18123"))
     assert ended.returncode == 1
     assert "PORT_FLOWER is 18123, which another port has already" in ended.stderr
@@ -159,7 +159,7 @@ def test_a_second_interrupt_kills_what_does_not_end(
         stack.process.send_signal(signal.SIGINT)
         wait_until(lambda: "Stopping" in stack.output, "the run is stopping")
         stack.process.send_signal(signal.SIGINT)
-        # Before it would have been killed without that.
+        # Sooner than without the second signal.
         assert stack.process.wait(supervisor.STOP_S - 5) == 0
         assert stack.processes() == {}
 
@@ -184,7 +184,7 @@ def test_a_killed_process_is_started_again(tmp_path: Path, procfile: Callable[[s
         assert "ended by SIGKILL; starting it again" in stack.output
 
 
-def test_a_process_that_cannot_live_ends_the_run_and_shows_why(
+def test_a_process_that_cannot_start_ends_the_run_and_shows_why(
     tmp_path: Path, procfile: Callable[[str], Path]
 ) -> None:
     path = procfile("broken: sh -c 'echo no such table; exit 3'\n")
@@ -233,7 +233,7 @@ def test_the_whole_stack_answers_and_outlives_its_worker(tmp_path: Path) -> None
         assert worker not in pids(stack, "rs_systems worker")
 
 
-def test_a_run_writes_down_what_a_command_beside_it_needs(
+def test_a_run_writes_the_variables_that_a_command_beside_it_needs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shell = {"PORT_WEB": "8300", "EMAIL_TRANSPORT": "ses-api"}

@@ -1,4 +1,4 @@
-"""The Chromium of the browser tests; as a command, installs one where there is none."""
+"""Finds the Chromium of the browser tests; as a command, installs one if there is none."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 
 
 def find() -> str | None:
-    """The path of $CHROMIUM or of a Chromium on the PATH; None where Playwright's own is meant."""
+    """Return the path of $CHROMIUM or of a Chromium on the PATH; None means Playwright's own."""
     if named := os.environ.get("CHROMIUM"):
         return named
     return next(filter(None, map(shutil.which, NAMES)), None)
@@ -49,8 +49,8 @@ def main() -> int:
     if _is_there():
         return 0
     print(
-        "There is no Chromium, and none could be installed: install chromium or google-chrome,"
-        " or set CHROMIUM to the path of one.",
+        "There is no Chromium, and installing one failed. Install chromium or google-chrome, or set"
+        " CHROMIUM to its path.",
         file=sys.stderr,
     )
     return 1

@@ -1,4 +1,4 @@
-"""Where boto3 finds the services of AWS that the sandbox stands in for."""
+"""Points boto3 to the sandbox, for the AWS services that it stands in for."""
 
 SERVICES = (
     "SNS",
@@ -12,5 +12,5 @@ SERVICES = (
 
 
 def endpoints(url: str) -> dict[str, str]:
-    """The variables that point boto3's clients to it."""
+    """Return the variables that point boto3's clients to this URL."""
     return {f"AWS_ENDPOINT_URL_{service}": url for service in SERVICES}

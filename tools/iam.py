@@ -1,6 +1,6 @@
-"""Writes deploy/iam/ from the CloudFormation template, for those who make policies by hand.
+"""Writes deploy/iam/ from the CloudFormation template, for people who make policies by hand.
 
-`python -m tools.iam` writes; with --check it only says whether the files are as the template.
+`python -m tools.iam` writes; with --check it only says which files differ from it.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from tools.supervisor import ROOT
 
 FOLDER = ROOT / "deploy" / "iam"
 
-#: What stands in the files where the template has a parameter; docs/deploy.md lists them.
+#: What the files have in place of the template's parameters; docs/deploy.md lists them.
 PLACEHOLDERS = {
     "AWS::AccountId": "ACCOUNT_ID",
     "AWS::Partition": "aws",
@@ -24,11 +24,11 @@ PLACEHOLDERS = {
     "Environment": "ENVIRONMENT",
     "FromAddress": "FROM_ADDRESS",
 }
-#: The ARN of what a policy names, by its type, around the property that has its name.
+#: For each resource type: the property with its name, and its ARN.
 ARNS = {
     "AWS::IAM::User": ("UserName", "iam::ACCOUNT_ID:user/{}"),
     "AWS::Logs::LogGroup": ("LogGroupName", "logs:REGION:ACCOUNT_ID:log-group:{}:*"),
-    # Secrets Manager ends each ARN with six characters of its own.
+    # Secrets Manager adds six random characters to each ARN.
     "AWS::SecretsManager::Secret": ("Name", "secretsmanager:REGION:ACCOUNT_ID:secret:{}-??????"),
     "AWS::SNS::Topic": ("TopicName", "sns:REGION:ACCOUNT_ID:{}"),
     "AWS::SQS::Queue": ("QueueName", "sqs:REGION:ACCOUNT_ID:{}"),
@@ -36,7 +36,7 @@ ARNS = {
 
 
 def files() -> dict[str, str]:
-    """The content of each file that belongs into deploy/iam/, by its name."""
+    """Return the content of each file of deploy/iam/, by its name."""
     resources = template.load()["Resources"]
     found: dict[str, Any] = {}
     for name, resource in resources.items():
@@ -58,7 +58,7 @@ def _file_name(logical_id: str) -> str:
 
 
 def _resolve(value: Any, resources: dict[str, Any]) -> Any:
-    """The value with text in place of the template's functions."""
+    """Return the value with text in place of the template's functions."""
     match value:
         case {"Ref": name} if name in PLACEHOLDERS:
             return PLACEHOLDERS[name]
@@ -87,7 +87,7 @@ def write() -> None:
 
 
 def differences() -> list[str]:
-    """The names of the files that are missing, too many, or not as the template has them."""
+    """Return the names of the files that are missing, not in the template, or different."""
     expected = files()
     present = {path.name: path.read_text() for path in FOLDER.iterdir()}
     return sorted(name for name in expected | present if expected.get(name) != present.get(name))
@@ -101,7 +101,8 @@ def main() -> int:
         return 0
     for name in differences():
         print(
-            f"deploy/iam/{name} is not as the template; run: python -m tools.iam", file=sys.stderr
+            f"deploy/iam/{name} is out of date; run: python -m tools.iam",
+            file=sys.stderr,
         )
     return 1 if differences() else 0
 

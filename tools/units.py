@@ -1,4 +1,4 @@
-"""Checks deploy/systemd/ with systemd's own eyes: no complaint, and little exposed."""
+"""Checks deploy/systemd/ with systemd-analyze: no complaint, and little exposure."""
 
 import os
 import shutil
@@ -12,25 +12,25 @@ from tools.supervisor import ROOT
 
 FOLDER = ROOT / "deploy" / "systemd"
 BIN = Path(sys.executable).parent
-#: What the units name and this machine does not have, and what stands in for it.
+#: What to check in place of the paths and users that this machine does not have.
 STAND_INS = {
     "/var/www/rs_systems/venv/bin": str(BIN),
     "WorkingDirectory=/var/www/rs_systems": f"WorkingDirectory={ROOT}",
     "User=django": "User=root",
     "Group=django": "Group=root",
 }
-#: What `systemd-analyze security` may find, from 0 to 100; a service without any care has 96.
+#: The most that `systemd-analyze security` may find, of 100. An unprotected service has 96.
 EXPOSURE_LIMIT = 25
 NEEDED = (
-    "The units in deploy/systemd/ cannot be checked: there is no systemd-analyze. Install it, on"
-    " Debian and Ubuntu: apt install systemd"
+    "The units in deploy/systemd/ cannot be checked without systemd-analyze. On Debian and Ubuntu:"
+    " apt install systemd"
 )
 
 
 def complaints(folder: Path = FOLDER) -> str:
-    """What systemd-analyze says against the units of a folder; empty where it is content.
+    """Return what systemd-analyze says against the units of a folder, or an empty text.
 
-    Whatever `verify` prints counts: it ends with 0 after a key that it does not know.
+    All output of `verify` counts, since it ends with 0 even after an unknown key.
     """
     with tempfile.TemporaryDirectory() as copies:
         units = _copies(folder, Path(copies))
@@ -39,7 +39,7 @@ def complaints(folder: Path = FOLDER) -> str:
 
 
 def _copies(folder: Path, target: Path) -> list[Path]:
-    """Copies everything with the stand-ins in place; returns the units among it."""
+    """Copy everything, put the stand-ins in, and return the units."""
     shutil.copytree(folder, target, dirs_exist_ok=True)
     for path in (*target.glob("*.service"), *target.glob("*.service.d/*.conf")):
         text = path.read_text()
@@ -78,7 +78,7 @@ def _install() -> None:
 
 def main() -> int:
     if sys.platform != "linux":
-        print("The units in deploy/systemd/ were not checked: that takes Linux, with systemd.")
+        print("The units in deploy/systemd/ were not checked: that needs Linux with systemd.")
         return 0
     if not shutil.which("systemd-analyze"):
         with suppress(OSError, subprocess.CalledProcessError):

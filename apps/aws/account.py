@@ -53,19 +53,28 @@ class Account:
         self._retry = retry
         self._answers: dict[str, dict[str, Any] | Unseen] = {}
         self._session = session.new()
-        self._clients: dict[tuple[str, str], Any] = {}
+        self._clients: dict[tuple[str, str, str | None], Any] = {}
         #: What was found of each service that could not be reached: it is not waited for again.
         self._unreached: dict[str, Unseen] = {}
 
-    def ask(self, service: str, action: str, region: str, **parameters: Any) -> dict[str, Any]:
+    def ask(
+        self,
+        service: str,
+        action: str,
+        region: str,
+        *,
+        endpoint: str | None = None,
+        **parameters: Any,
+    ) -> dict[str, Any]:
         """Return the answer to one call, the action spelled as IAM spells it.
 
-        Raises NotThere, or Unseen with the finding for everything else that stands in the way.
+        `endpoint`: in place of the Region's public one. Raises NotThere, or Unseen with the finding
+        for everything else that stands in the way.
         """
         question = f"{service} {action} {region} {sorted(parameters.items())}"
         if question not in self._answers:
             try:
-                self._answers[question] = self._call(service, action, region, parameters)
+                self._answers[question] = self._call(service, action, region, parameters, endpoint)
             except Unseen as unseen:
                 self._answers[question] = unseen
         answer = self._answers[question]
@@ -74,12 +83,17 @@ class Account:
         return answer
 
     def _call(
-        self, service: str, action: str, region: str, parameters: dict[str, Any]
+        self,
+        service: str,
+        action: str,
+        region: str,
+        parameters: dict[str, Any],
+        endpoint: str | None = None,
     ) -> dict[str, Any]:
         if service in self._unreached:
             raise self._unreached[service]
         try:
-            return read.call(self._client(service, region), action, **parameters)
+            return read.call(self._client(service, region, endpoint), action, **parameters)
         except CallFailed as failed:
             self._raise_finding(service, action, failed)
 
@@ -89,12 +103,18 @@ class Account:
             self._unreached[service] = found
         raise found from failed
 
-    def _client(self, service: str, region: str) -> Any:
-        if (service, region) not in self._clients:
-            self._clients[service, region] = client.create(
-                service, region, self._timeouts, retry=self._may_retry(service), of=self._session
+    def _client(self, service: str, region: str, endpoint: str | None) -> Any:
+        key = (service, region, endpoint)
+        if key not in self._clients:
+            self._clients[key] = client.create(
+                service,
+                region,
+                self._timeouts,
+                retry=self._may_retry(service),
+                endpoint=endpoint,
+                of=self._session,
             )
-        return self._clients[service, region]
+        return self._clients[key]
 
     def _may_retry(self, service: str) -> bool:
         return self._retry

@@ -11,6 +11,8 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.utils.module_loading import import_string
 
+from .exceptions import ChannelUnavailableError
+from .providers import mail_format
 from .states import Channel, Priority
 
 _RULES = {c.value for c in Channel} | {f"{c}:{p.name.lower()}" for c in Channel for p in Priority}
@@ -33,6 +35,12 @@ def _error(number: int, problem: str, hint: str) -> Error:
 
 
 def _email() -> Iterator[CheckMessage]:
+    try:
+        mail_format.our_sender()
+    except ChannelUnavailableError as error:
+        yield _error(
+            20, f"{error.detail}.", "Write an address, or a name and <address>, on one line."
+        )
     backend, ours = settings.EMAIL_BACKEND, settings.SES_BACKEND
     named = settings.EMAIL_TRANSPORT != "smtp" or backend in settings.EMAIL_TRANSPORTS.values()
     if named and backend != ours:

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +10,7 @@ from django.conf import settings
 
 from . import conf
 from .audit import alerts, heartbeat, metrics
-from .delivery import attempt, sweeps, waiting_slots, wakeups
+from .delivery import handler, sweeps, wakeups
 from .exceptions import DeliveryError
 from .feedback import event_queue, provider_events, sms_receipts, suppression_sync
 from .guards import reputation
@@ -30,12 +29,12 @@ NIGHTLY_LIMITS: Any = {"soft_time_limit": 240, "time_limit": 300}
 
 @shared_task(bind=True, name="apps.core.tasks.send_notification_email", **LIMITS)
 def send_notification_email(self: Any, delivery_id: str) -> None:
-    _attempt(delivery_id, Channel.EMAIL, _priority(self))
+    handler.handle(UUID(delivery_id), Channel.EMAIL, _priority(self))
 
 
 @shared_task(bind=True, name="apps.core.tasks.send_notification_sms", **LIMITS)
 def send_notification_sms(self: Any, delivery_id: str) -> None:
-    _attempt(delivery_id, Channel.SMS, _priority(self))
+    handler.handle(UUID(delivery_id), Channel.SMS, _priority(self))
 
 
 @shared_task(name="apps.core.tasks.dispatch_due_notifications")
@@ -120,17 +119,3 @@ def _priority(task: Any) -> Priority:
     """Return the task's priority, normally the delivery's; a person may call a task without one."""
     woken_with = (task.request.delivery_info or {}).get("priority")
     return Priority(woken_with) if woken_with in Priority.values else Priority.MEDIUM
-
-
-def _attempt(delivery_id: str, channel: Channel, priority: Priority) -> None:
-    pk = UUID(delivery_id)
-    slot = waiting_slots.acquire(waiting_slots.pool_of(channel, priority), pk)
-    if slot is None:
-        logger.debug("no waiting slot is free, the delivery stays due id=%s", delivery_id)
-        return
-    try:
-        stand_in = attempt.attempt(pk, before_call=partial(wakeups.release, slot))
-    finally:
-        wakeups.release(slot)
-    if stand_in:
-        wakeups.wake([stand_in])

@@ -3,7 +3,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import admin, messages
 from django.db import models, transaction
-from django.db.models import F, QuerySet
+from django.db.models import Exists, F, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.utils.formats import date_format
 from django.utils.text import Truncator
@@ -26,15 +26,37 @@ from apps.core.models import (
 from apps.core.models.channel_stop import StopCause
 from apps.core.models.contact import is_unassigned
 from apps.core.models.suppression import SuppressionReason
-from apps.core.states import Channel
+from apps.core.states import Channel, DeliveryState
 from apps.site.read_only_admin import ReadOnlyMixin
 
+from .search import SearchMixin, person_fields
+
+WAITING = (DeliveryState.DUE, DeliveryState.RETRYING)
+
+# The lists need the width of a laptop's screen.
+admin.site.enable_nav_sidebar = False
 admin.site.site_header = admin.site.site_title = settings.BRAND_NAME
 
 
-class DeliveryInline(ReadOnlyMixin, admin.TabularInline):
+class WhyMixin:
+    """Shows why a delivery was not sent, or why it waits."""
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
+        itself = Delivery.objects.filter(pk=OuterRef("pk"))
+        rows = super().get_queryset(request)  # type: ignore[misc]
+        return rows.annotate(is_running=Exists(circuit_breaker.running(itself)))
+
+    @admin.display(description="reason")
+    def why(self, row: Any) -> str:
+        if not row.reason and row.state in WAITING and not row.is_running:
+            return f"Waits: {row.get_channel_display().lower()} is stopped"
+        return row.reason
+
+
+class DeliveryInline(ReadOnlyMixin, WhyMixin, admin.TabularInline):
     model = Delivery
-    fields = ["channel", "state", "reason", "attempts", "next_attempt_at", "finished_at"]
+    fields = ["channel", "state", "why", "attempts", "next_attempt_at", "finished_at"]
+    readonly_fields = ["why"]
     show_change_link = True
 
 
@@ -50,37 +72,34 @@ class LogInline(ReadOnlyMixin, admin.TabularInline):
 
 
 @admin.register(Notification)
-class NotificationAdmin(ReadOnlyMixin, admin.ModelAdmin):
+class NotificationAdmin(SearchMixin, ReadOnlyMixin, admin.ModelAdmin):
+    notification = ""
     list_display = ["created_at", "kind", "recipient", "priority", "title", "read_at"]
     list_filter = ["kind", "priority", "created_at"]
     ordering = ["-created_at"]
     list_select_related = ["recipient"]
-    search_fields = ["recipient__username", "recipient__email", "title"]
+    search_fields = ["title", *person_fields("recipient")]
+    search_help_text = "A name, an address, a phone number, R-1042 or B-1007"
     date_hierarchy = "created_at"
     inlines = [DeliveryInline]
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(ReadOnlyMixin, admin.ModelAdmin):
-    list_display = [
-        "created_at",
-        "title",
-        "recipient",
-        "channel",
-        "state",
-        "reason",
-        "attempts",
-        "next_attempt_at",
-    ]
+class DeliveryAdmin(SearchMixin, ReadOnlyMixin, WhyMixin, admin.ModelAdmin):
+    notification = "notification__"
+    list_display = ["created_at", "title", "recipient", "channel", "state", "why", "attempts"]
     list_filter = ["state", "channel", "priority", "created_at"]
     ordering = ["-created_at"]
     list_select_related = ["notification__recipient"]
     search_fields = [
         "=id",
         "=provider_message_id",
-        "notification__recipient__username",
         "notification__title",
+        *person_fields("notification__recipient"),
     ]
+    search_help_text = "A name, an address, a phone number, R-1042, B-1007 or an id"
+    exclude = ["reason"]
+    readonly_fields = ["why"]
     inlines = [LogInline]
     actions = ["send_again", "mark_as_arrived"]
 
@@ -115,11 +134,17 @@ class DeliveryAdmin(ReadOnlyMixin, admin.ModelAdmin):
 
 
 @admin.register(ProviderEvent)
-class ProviderEventAdmin(ReadOnlyMixin, admin.ModelAdmin):
+class ProviderEventAdmin(SearchMixin, ReadOnlyMixin, admin.ModelAdmin):
+    notification = "delivery__notification__"
     list_display = ["received_at", "kind", "provider", "recipient", "code", "via", "is_matched"]
     list_filter = ["kind", "cause", "received_at"]
     ordering = ["-received_at"]
-    search_fields = ["=provider_message_id", "=recipient"]
+    search_fields = [
+        "=provider_message_id",
+        "recipient",
+        *person_fields("delivery__notification__recipient"),
+    ]
+    search_help_text = "A name, an address, a phone number, R-1042, B-1007 or a message id"
     raw_id_fields = ["delivery"]
 
     @admin.display(boolean=True, description="matched a delivery")
@@ -139,7 +164,7 @@ class SetAsideAdmin(ReadOnlyMixin, admin.ModelAdmin):
 
 
 @admin.register(Suppression)
-class SuppressionAdmin(ReadOnlyMixin, admin.ModelAdmin):
+class SuppressionAdmin(SearchMixin, ReadOnlyMixin, admin.ModelAdmin):
     list_display = [
         "address",
         "channel",
@@ -235,8 +260,19 @@ _LIFTED = {
 }
 
 
+_MESSAGES = {Channel.EMAIL: "e-mail", Channel.SMS: "text messages"}
+_CONFIRM = (
+    " If the owner has confirmed the new address or number, choose the contact in this list and "
+    "the action that confirms it."
+)
+
+
+def _reachable(contact: Contact | None) -> set[Channel]:
+    return {channel for channel in Channel if contact and not contact.why_not(channel)}
+
+
 @admin.register(Contact)
-class ContactAdmin(admin.ModelAdmin):
+class ContactAdmin(SearchMixin, admin.ModelAdmin):
     list_display = [
         "user",
         "email",
@@ -247,7 +283,8 @@ class ContactAdmin(admin.ModelAdmin):
         "sms_opt_in",
     ]
     list_select_related = ["user"]
-    search_fields = ["user__username", "email", "phone"]
+    search_fields = person_fields("user")
+    search_help_text = "A name, an address or a phone number"
     autocomplete_fields = ["user"]
     actions = ["confirm_email", "confirm_phone"]
     # Compare a tick with what the page showed: the row may have changed since.
@@ -265,12 +302,19 @@ class ContactAdmin(admin.ModelAdmin):
                 # The owner may have withdrawn it since the page was opened: keep that.
                 still = Contact.objects.filter(pk=obj.pk, **{consent: True}).exists()
                 setattr(obj, consent, still)
+        reachable = _reachable(Contact.objects.filter(pk=obj.pk).select_related("user").first())
         super().save_model(request, obj, form, change)
         if is_unassigned(obj.phone):
             messages.warning(
                 request,
                 f"No known phone network has the number {obj.phone}. It may be new; check its "
                 "digits.",
+            )
+        for channel in reachable - _reachable(obj):
+            messages.warning(
+                request,
+                f"{obj.user} gets no {_MESSAGES[channel]} from now on: {obj.why_not(channel)}."
+                f"{_CONFIRM if obj.address(channel) else ''}",
             )
         by = request.user.get_username()
         for channel in agreed:
@@ -286,12 +330,16 @@ class ContactAdmin(admin.ModelAdmin):
     def phone_verified(self, row: Contact) -> bool:
         return bool(row.phone) and row.phone == row.verified_phone
 
-    @admin.action(description="Confirm the e-mail address (checked with the person)")
+    @admin.action(
+        description="Confirm the e-mail address (checked with the person)", permissions=["change"]
+    )
     def confirm_email(self, request: HttpRequest, chosen: QuerySet[Contact]) -> None:
         confirmed = chosen.exclude(email="").update(verified_email=F("email"))
         messages.success(request, f"{confirmed} e-mail addresses confirmed.")
 
-    @admin.action(description="Confirm the mobile number (checked with the person)")
+    @admin.action(
+        description="Confirm the mobile number (checked with the person)", permissions=["change"]
+    )
     def confirm_phone(self, request: HttpRequest, chosen: QuerySet[Contact]) -> None:
         confirmed = chosen.exclude(phone="").update(verified_phone=F("phone"))
         messages.success(request, f"{confirmed} mobile numbers confirmed.")

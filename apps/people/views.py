@@ -4,11 +4,8 @@ import uuid
 from urllib.parse import urlsplit, urlunsplit
 
 from django.conf import settings
-from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.db.models import F
 from django.db.models.functions import Now
-from django.db.models.lookups import IsNull
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -16,19 +13,18 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from apps.core.models import Notification
+from apps.site.sign_in import sign_in_required
 
 from .bell import unread_count
 
 PER_PAGE = 20
 
 
-@login_required
+@sign_in_required
 @require_safe
 def inbox(request: HttpRequest) -> HttpResponse:
-    """Show the user's messages, unread first."""
-    messages = Notification.objects.visible_to(request.user).order_by(
-        IsNull(F("read_at"), False), "-visible_from"
-    )
+    """Show the user's messages, newest first."""
+    messages = Notification.objects.visible_to(request.user).order_by("-visible_from", "-pk")
     page = Paginator(messages, PER_PAGE).get_page(request.GET.get("page"))
     return render(request, "people/inbox.html", {"page": page})
 
@@ -45,7 +41,7 @@ def bell(request: HttpRequest) -> HttpResponse:
     return render(request, "people/_bell.html", {"unread": unread, "announce": True})
 
 
-@login_required
+@sign_in_required
 @require_POST
 def open_notification(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Mark one message as read and redirect to its link."""
@@ -55,7 +51,7 @@ def open_notification(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     return redirect(local_path(notification.action_url) or "notifications:inbox")
 
 
-@login_required
+@sign_in_required
 @require_POST
 def read_all(request: HttpRequest) -> HttpResponse:
     Notification.objects.visible_to(request.user).unread().update(read_at=Now())

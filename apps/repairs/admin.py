@@ -4,8 +4,8 @@ from django.http import HttpRequest
 
 from apps.site.read_only_admin import ReadOnlyMixin
 
+from . import numbers
 from .models import Company, FleetUnit, Profile, Repair, RepairBatch, RepairEvent
-from .models.numbering import primary_key
 
 
 @admin.register(Company)
@@ -19,7 +19,7 @@ class FleetUnitAdmin(admin.ModelAdmin):
     list_display_links = ["number"]
     list_filter = ["company"]
     list_select_related = ["company"]
-    search_fields = ["number", "plate", "description"]
+    search_fields = ["number", "plate", "description", "company__name"]
     autocomplete_fields = ["company"]
 
 
@@ -28,7 +28,7 @@ class ProfileAdmin(admin.ModelAdmin):
     list_display = ["name", "user", "role", "company"]
     list_filter = ["role", "company"]
     list_select_related = ["user", "company"]
-    search_fields = ["user__username", "user__first_name", "user__last_name"]
+    search_fields = ["user__username", "user__first_name", "user__last_name", "company__name"]
     autocomplete_fields = ["user", "company"]
 
 
@@ -38,31 +38,41 @@ class RepairEventInline(ReadOnlyMixin, admin.TabularInline):
     readonly_fields = ("at",)
 
 
+UNIT_FIELDS = ["unit__number", "unit__plate", "unit__company__name"]
+
+
 class NumberedAdmin(ReadOnlyMixin, admin.ModelAdmin):
     """Read-only: a change here would write no history and send no messages."""
 
-    search_fields = ["unit__number", "unit__plate"]
-    search_help_text = "A number (R-1042), a unit or a plate"
+    search_help_text = "R-1042, B-1007, a unit, a plate or a name"
     date_hierarchy = "created_at"
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet, search_term: str
     ) -> tuple[QuerySet, bool]:
         found, may_repeat = super().get_search_results(request, queryset, search_term)
-        key = primary_key(search_term)
-        return (found if key is None else found | queryset.filter(pk=key)), may_repeat
+        keys = [row.pk for row in numbers.find(search_term) if isinstance(row, self.model)]
+        return (found | queryset.filter(pk__in=keys) if keys else found), may_repeat
 
 
 @admin.register(Repair)
 class RepairAdmin(NumberedAdmin):
-    list_display = ["number", "unit", "summary", "status", "technician", "estimate", "created_at"]
+    list_display = ["number", "batch", "unit", "summary", "status", "technician", "created_at"]
     list_filter = ["status", "unit__company", "damage", "created_at"]
-    list_select_related = ["unit", "technician__user"]
+    list_select_related = ["unit", "batch", "technician__user"]
+    search_fields = [
+        *UNIT_FIELDS,
+        "technician__user__first_name",
+        "technician__user__last_name",
+        "requested_by__user__first_name",
+        "requested_by__user__last_name",
+    ]
     inlines = [RepairEventInline]
 
 
 @admin.register(RepairBatch)
 class RepairBatchAdmin(NumberedAdmin):
     list_display = ["number", "unit", "created_at"]
+    search_fields = UNIT_FIELDS
     list_filter = ["unit__company", "created_at"]
     list_select_related = ["unit"]

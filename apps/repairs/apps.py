@@ -5,4 +5,8 @@ class RepairsConfig(AppConfig):
     name = "apps.repairs"
 
     def ready(self) -> None:
-        from . import notifications  # noqa: F401  registers the kinds
+        from apps.site import numbers as site_numbers
+
+        from . import notifications, numbers  # noqa: F401  registers the kinds
+
+        site_numbers.register(numbers.find)

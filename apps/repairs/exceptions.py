@@ -3,7 +3,7 @@
 from django.utils import timezone
 from django.utils.formats import date_format
 
-from .models import RepairEvent
+from .models import Repair, RepairBatch, RepairEvent
 
 
 class RepairError(Exception):
@@ -22,3 +22,11 @@ class AlreadyDone(RepairError):
         done = event.get_action_display().lower()
         at = date_format(timezone.localtime(event.at), "M j, g:i A")
         super().__init__(f"{number} was already {done} by {event.actor.name} on {at}.")
+
+
+class AlreadyRequested(RepairError):
+    """The same form was sent before. `made` is the repair or batch that it made."""
+
+    def __init__(self, made: Repair | RepairBatch) -> None:
+        self.made = made
+        super().__init__(f"{made.number} was already requested.")

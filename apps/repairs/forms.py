@@ -66,13 +66,20 @@ class AmountField(forms.DecimalField):
 class RequestForm(forms.Form):
     """The vehicle of a request; the office also chooses the technician."""
 
+    #: Makes a form that is sent twice one request.
+    token = forms.UUIDField(required=False, widget=forms.HiddenInput)
+
     def __init__(self, *args: Any, profile: Profile, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["unit"] = UnitField(
-            profile=profile, label="Vehicle", empty_label="Choose the vehicle"
-        )
+        unit = UnitField(profile=profile, label="Vehicle", empty_label="Choose the vehicle")
+        self.fields["unit"] = unit
+        self._vehicles = FleetUnit.objects.visible_to(profile)
         if profile.role == Role.OFFICE:
             self.fields["technician"] = TechnicianField(required=False, empty_label="Decide later")
+
+    @property
+    def has_vehicles(self) -> bool:
+        return self._vehicles.exists()
 
 
 class BreakForm(forms.Form):

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import cast
 
+from django.conf import settings
 from django.urls import reverse
 
 from apps.core.message import user_text
@@ -20,9 +21,12 @@ from apps.core.message.kinds import (
 from apps.core.services.notification import NotificationService
 from apps.core.states import Priority
 
+from . import texting
 from .models import Profile, Repair, RepairBatch, RepairEvent, Status
 from .models.batch import breaks
 
+#: Priorities that send text messages. Above the limits of `texting`, MEDIUM replaces them.
+TEXTING = (Priority.URGENT, Priority.HIGH)
 #: Characters of a user's text in a message.
 LONGEST_QUOTE = 500
 
@@ -279,10 +283,16 @@ def _notify(
     *,
     url: str = "",
 ) -> None:
+    users = [person.user for person in people if person.user.is_active]
+    priority = kind.priority
+    causes_texts = users and priority in TEXTING and settings.SMS_ENABLED
+    if causes_texts and not texting.reserve(event, about.unit.company, len(users)):
+        priority = Priority.MEDIUM
     NotificationService().notify(
         kind.name,
-        [person.user for person in people if person.user.is_active],
+        users,
         context.model_dump(mode="json"),
+        priority=priority,
         about=about,
         action_url=url or about.get_absolute_url(),
         dedup_key=f"{kind.name}:{event.pk}",
@@ -301,9 +311,9 @@ def _job(about: Repair | RepairBatch, damage: str = "") -> Job:
     unit = about.unit
     return Job(
         number=about.number,
-        company=unit.company.name,
-        unit=unit.number,
-        vehicle=unit.description,
+        company=user_text.clean_line(unit.company.name),
+        unit=user_text.clean_line(unit.number),
+        vehicle=user_text.clean_line(unit.description),
         damage=damage or about.summary,
     )
 

@@ -6,8 +6,10 @@ one transaction. If another person was first it raises AlreadyDone; otherwise No
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
@@ -17,7 +19,7 @@ from apps.core.message import user_text
 from apps.core.message.kinds import format_money
 
 from . import notifications
-from .exceptions import AlreadyDone, NotAllowed, RepairError
+from .exceptions import AlreadyDone, AlreadyRequested, NotAllowed, RepairError
 from .models import (
     Damage,
     EventAction,
@@ -34,6 +36,8 @@ from .permissions import RULES, Action, refusal, request_refusal, technician_pro
 
 MAX_AMOUNT = Decimal("99999.99")
 MAX_REASON = 500
+#: How long a second request for the same break is taken for a mistake.
+SAME_BREAK = timedelta(hours=1)
 ANY = Q()
 
 
@@ -57,10 +61,15 @@ def request_repair(
     description: str = "",
     technician: Profile | None = None,
     estimate: Decimal | None = None,
+    token: UUID | None = None,
 ) -> Repair:
-    """Create a repair. If it has an estimate, ask the managers for approval."""
+    """Create a repair. If it has an estimate, ask the managers for approval.
+
+    Raises AlreadyRequested if this person has sent the same token before.
+    """
+    _check_token(by, token)
     breaks = [Break(damage, position, description, estimate)]
-    events = _open(by, unit, breaks, technician, batch=None)
+    events = _open(by, unit, breaks, technician, None, token)
     _announce(events[0].repair, events)
     return events[0].repair
 
@@ -72,13 +81,31 @@ def request_batch(
     unit: FleetUnit,
     breaks: Sequence[Break],
     technician: Profile | None = None,
+    token: UUID | None = None,
 ) -> RepairBatch:
-    """Create a repair for each break. Ask the managers once, when all are priced."""
+    """Create a repair for each break. Ask the managers once, when all are priced.
+
+    Raises AlreadyRequested if this person has sent the same token before.
+    """
     if not breaks:
         raise NotAllowed("A batch needs at least one break.")
+    _check_token(by, token)
     batch = RepairBatch.objects.create(unit=unit)
-    _announce(batch, _open(by, unit, breaks, technician, batch))
+    _announce(batch, _open(by, unit, breaks, technician, batch, token))
     return batch
+
+
+def same_breaks(unit: FleetUnit, breaks: Sequence[Break]) -> list[Repair]:
+    """Return the open repairs of the last hour that report one of these breaks of the unit."""
+    same = Q()
+    for item in breaks:
+        same |= Q(damage=item.damage, position=item.position)
+    recent = Repair.objects.filter(same, unit=unit, created_at__gt=timezone.now() - SAME_BREAK)
+    return list(
+        recent.exclude(status__in=[Status.DENIED, Status.COMPLETED])
+        .select_related("requested_by__user", "batch")
+        .order_by("pk")
+    )
 
 
 @transaction.atomic
@@ -194,6 +221,7 @@ def _open(
     breaks: Sequence[Break],
     technician: Profile | None,
     batch: RepairBatch | None,
+    token: UUID | None,
 ) -> list[RepairEvent]:
     priced = any(item.estimate is not None for item in breaks)
     if problem := request_refusal(by, unit, technician, priced=priced):
@@ -201,7 +229,7 @@ def _open(
     if by.role == Role.TECHNICIAN:
         technician = by
     events: list[RepairEvent] = []
-    for item in breaks:
+    for n, item in enumerate(breaks):
         estimate = None if item.estimate is None else _amount(item.estimate)
         repair = Repair.objects.create(
             unit=unit,
@@ -212,10 +240,22 @@ def _open(
             status=Status.REQUESTED if estimate is None else Status.AWAITING_APPROVAL,
             technician=technician,
             requested_by=by,
+            request_token=None if n else token,
             estimate=estimate,
         )
         events += _opening_events(repair, by)
     return RepairEvent.objects.bulk_create(events)
+
+
+def _check_token(by: Profile, token: UUID | None) -> None:
+    """Raise AlreadyRequested if a request of this person has this token."""
+    if token is None:
+        return
+    # A form sent twice at once: the second waits here until the first is committed.
+    Profile.objects.lock(by)
+    made = Repair.objects.filter(request_token=token, requested_by=by).select_related("batch")
+    if repair := made.first():
+        raise AlreadyRequested(repair.batch or repair)
 
 
 def _opening_events(repair: Repair, by: Profile) -> Iterator[RepairEvent]:

@@ -26,7 +26,7 @@ def brand_css(request: HttpRequest) -> HttpResponse:
     dark = readable_on(DARK_GROUND, accent, toward=WHITE)
     css = (
         f":root{{{_properties(light)}}}\n"
-        f"@media (prefers-color-scheme:dark){{:root{{{_properties(dark)}}}}}\n"
+        f"@media screen and (prefers-color-scheme:dark){{:root{{{_properties(dark)}}}}}\n"
     )
     return HttpResponse(css, content_type="text/css")
 

@@ -46,6 +46,22 @@ class ContentSecurityPolicyMiddleware:
         return response
 
 
+class PrivatePageMiddleware:
+    """Forbid browsers to keep a page, unless its view says how long.
+
+    Otherwise the back button shows a page as it was before an action, or after signing out.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if response.headers.get("Content-Type", "").startswith("text/html"):
+            response.setdefault("Cache-Control", "no-store, private")
+        return response
+
+
 class UnreadableRequestMiddleware:
     """Answer 400 if Django cannot read the query string or the encoding.
 

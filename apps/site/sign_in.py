@@ -1,26 +1,50 @@
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.contrib import messages
 from django.contrib.auth.views import LoginView, redirect_to_login
-from django.http import HttpRequest
-from django.http.response import HttpResponseBase
+from django.http import HttpRequest, HttpResponse
+from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.http import HttpResponseClientRedirect
+
+View = Callable[..., HttpResponse]
+SIGNED_OUT = (
+    "You were signed out, so nothing was changed. Sign in to continue; what you typed is kept."
+)
 
 
 class SignInView(LoginView):
     redirect_authenticated_user = True
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        # When a session has expired, htmx follows the redirect and would swap this page into a
-        # fragment's place.
+
+def sign_in_required(view: View) -> View:
+    """Redirect an anonymous user to the sign-in page, and back to the page they came from.
+
+    Nothing is done with what they sent: the session has expired, and a message says so.
+    """
+
+    @wraps(view)
+    def with_user(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if request.user.is_authenticated:
+            return view(request, *args, **kwargs)
+        if request.method in ("GET", "HEAD") and "HX-Request" not in request.headers:
+            return redirect_to_login(request.get_full_path())
+        messages.info(request, SIGNED_OUT)
+        answer = redirect_to_login(_page(request))
         if "HX-Request" in request.headers:
-            return HttpResponseClientRedirect(redirect_to_login(_current_path(request)).url)
-        return super().dispatch(request, *args, **kwargs)
+            # htmx would follow a redirect and swap the sign-in page into a fragment's place.
+            return HttpResponseClientRedirect(answer.url)
+        return answer
+
+    return with_user
 
 
-def _current_path(request: HttpRequest) -> str:
-    """Return the path of the page that sent the htmx request."""
-    try:
-        return urlsplit(request.headers.get("HX-Current-URL", "")).path or "/"
-    except ValueError:
+def _page(request: HttpRequest) -> str:
+    """Return the path of the page that sent the request, without its host."""
+    url = request.headers.get("HX-Current-URL") or request.headers.get("Referer", "")
+    if not url_has_allowed_host_and_scheme(url, {request.get_host()}):
         return "/"
+    parts = urlsplit(url)
+    return f"{parts.path}?{parts.query}" if parts.query else parts.path or "/"

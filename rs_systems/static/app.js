@@ -44,3 +44,52 @@ if (menu) {
     menu.querySelector("summary").focus();
   });
 }
+
+// Show a page from the back-forward cache as it is now, not as it was before an action.
+window.addEventListener("pageshow", (event) => {
+  if (event.persisted) location.reload();
+});
+
+// Keep what was typed into a form with data-draft until it has arrived: the session may have
+// expired. The draft stays in this tab, and is for the same user on the same page alone.
+const { user, failed } = document.body.dataset;
+
+function saveDraft(form) {
+  if (!user) return;
+  const values = [...new FormData(form)].filter(([name]) => name !== "csrfmiddlewaretoken");
+  sessionStorage.setItem("draft", JSON.stringify({ user, path: location.pathname, values }));
+}
+
+function fillIn(form, values) {
+  for (const [name, value] of values) {
+    for (const field of form.querySelectorAll(`[name="${CSS.escape(name)}"]`)) {
+      if (field.type === "radio") field.checked = field.value === value;
+      // The token too, so that a request which had arrived is not made twice.
+      else if (field.type !== "hidden" || name === "token") field.value = value;
+    }
+  }
+}
+
+async function restoreDraft() {
+  const draft = JSON.parse(sessionStorage.getItem("draft") || "null");
+  // On the sign-in page and on an error page it is not known yet whether it has arrived.
+  if (!draft || !user || failed !== undefined) return;
+  sessionStorage.removeItem("draft");
+  const form = document.querySelector("form[data-draft]");
+  // A form with errors already shows what was typed.
+  if (!form || form.querySelector(".summary")) return;
+  if (draft.user !== user || draft.path !== location.pathname) return;
+  const breaks = document.getElementById("breaks");
+  if (breaks) {
+    const values = { ...Object.fromEntries(draft.values), restore: "1" };
+    values.csrfmiddlewaretoken = form.elements.csrfmiddlewaretoken.value;
+    await htmx.ajax("POST", location.pathname, { target: breaks, swap: "outerHTML", values });
+  }
+  fillIn(form, draft.values);
+}
+
+document.addEventListener("submit", (event) => {
+  if (event.target.matches("[data-draft]")) saveDraft(event.target);
+  if (event.submitter?.matches("[data-sign-out]")) sessionStorage.clear();
+});
+restoreDraft();

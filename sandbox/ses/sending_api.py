@@ -25,7 +25,9 @@ REFUSALS: Mapping[Answer, tuple[str, str, int]] = {
     # A refused e-mail channel is an answer here: SNS shares this port, so it stays open.
     "refuse": ("ServiceUnavailable", "Service is unavailable.", 503),
     "throttle": ("TooManyRequestsException", "Maximum sending rate exceeded.", 429),
-    "transient": ("ServiceUnavailable", "Service is unavailable.", 503),
+    # After acceptance: the answer that leaves the outcome open.
+    "accept_then_transient": ("ServiceUnavailable", "Service is unavailable.", 503),
+    "transient": ("RequestTimeout", "The request was not read in time.", 408),
     "permanent": ("MessageRejected", "Address is on a blocked list", 400),
     "quota": ("LimitExceededException", "Daily message quota exceeded.", 400),
     "credentials": (
@@ -64,7 +66,7 @@ class SendingApi:
             return refusal(problem.code, str(problem), 400)
         answer = await self._acceptor.accept(email, request.transport)
         if answer and answer_only(answer) in REFUSALS:
-            return refusal(*REFUSALS[answer_only(answer)])
+            return refusal(*(REFUSALS.get(answer) or REFUSALS[answer_only(answer)]))
         good = json_protocol.answer({"MessageId": email.id})
         return await broken_answer(good, answer, request) if answer else good
 

@@ -24,7 +24,9 @@ OPT_IN_INTERVAL_S = 30 * 24 * 3600
 #: An error code, a message and an HTTP status for each refusal.
 REFUSALS: Mapping[Answer, tuple[str, str, int]] = {
     "throttle": ("Throttling", "Rate exceeded", 400),
-    "transient": ("InternalError", "Internal error", 500),
+    # After acceptance: the answer that leaves the outcome open.
+    "accept_then_transient": ("InternalError", "Internal error", 500),
+    "transient": ("RequestTimeout", "The request was not read in time.", 408),
     "permanent": (
         "InvalidParameter",
         "Invalid parameter: PhoneNumber Reason: the number is on a blocked list",
@@ -93,7 +95,7 @@ class SmsApi:
         text = sms.read(call.parameters)
         answer = await self._acceptor.accept(text, call.request.transport)
         if answer and answer_only(answer) in REFUSALS:
-            raise Refused(*REFUSALS[answer_only(answer)])
+            raise Refused(*(REFUSALS.get(answer) or REFUSALS[answer_only(answer)]))
         good = query_protocol.success("sns", "Publish", f"<MessageId>{text.id}</MessageId>")
         return await broken_answer(good, answer, call.request) if answer else good
 

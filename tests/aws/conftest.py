@@ -77,10 +77,15 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     called = Account._call
 
     def note(
-        self: Account, service: str, action: str, region: str, parameters: dict[str, Any]
+        self: Account,
+        service: str,
+        action: str,
+        region: str,
+        parameters: dict[str, Any],
+        endpoint: str | None = None,
     ) -> Any:
         made.append(f"{service}:{action}")
-        return called(self, service, action, region, parameters)
+        return called(self, service, action, region, parameters, endpoint)
 
     monkeypatch.setattr(Account, "_call", note)
     return made
@@ -94,8 +99,8 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[CloudFormation]:
     monkeypatch.setattr(
         Account,
         "_client",
-        lambda self, service, region: (
-            made.client if service == "cloudformation" else client(self, service, region)
+        lambda self, service, *where: (
+            made.client if service == "cloudformation" else client(self, service, *where)
         ),
     )
     monkeypatch.setattr(change_set, "POLL_S", 0)

@@ -1,12 +1,16 @@
 import socket
+import socketserver
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from celery import current_app
+from django.db import transaction
 
 from apps.core import tasks
 from apps.core.delivery import wakeups
+from apps.core.guards import rate_limit
 from apps.core.models import Delivery
 from apps.core.states import Channel, DeliveryState, Priority
 
@@ -57,6 +61,60 @@ def test_a_broker_that_just_failed_is_not_tried_again_at_once(
     wakeups.wake([delivery(), delivery()])
     wakeups.wake([delivery()])
     assert [record.message[:18] for record in caplog.records] == ["broker unreachable"]
+
+
+class Chatter(socketserver.ThreadingTCPServer):
+    """Accepts connections and says something that is no Redis protocol."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), ChatterHandler)
+
+
+class ChatterHandler(socketserver.StreamRequestHandler):
+    def handle(self) -> None:
+        self.wfile.write(b"HTTP/1.1 400 Bad Request\r\n\r\n" * 3)
+        self.rfile.readline()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    "url", ["foo://127.0.0.1/0", "redis://127.0.0.1:notaport/0", "redis://[::1/0", "{chatter}"]
+)
+def test_notify_raises_for_no_broker_and_no_url(
+    notify: Callable[..., Any],
+    person: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    settings: Any,
+    url: str,
+) -> None:
+    with Chatter() as chatter:
+        threading.Thread(target=chatter.serve_forever, args=(0.02,), daemon=True).start()
+        url = url.format(chatter=f"redis://127.0.0.1:{chatter.server_address[1]}/0")
+        monkeypatch.setattr(current_app.conf, "broker_write_url", url)
+        monkeypatch.setattr(current_app.amqp, "_producer_pool", None)
+        monkeypatch.setattr(current_app, "_pool", None)
+        monkeypatch.setattr(wakeups, "_broker_rests_until", 0.0)
+        settings.CELERY_BROKER_URL = url
+        rate_limit.client.cache_clear()
+        notify(person())
+        rate_limit.client.cache_clear()
+        chatter.shutdown()
+    assert set(Delivery.objects.values_list("state", "enqueued_at")) == {("due", None)}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_error_of_the_wake_up_does_not_reach_the_caller(
+    notify: Callable[..., Any], person: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(wakeups, "wake", broken)
+    with transaction.atomic():
+        notify(person())
+    assert Delivery.objects.count() == 2
 
 
 @pytest.mark.django_db

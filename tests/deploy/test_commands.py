@@ -94,19 +94,32 @@ def test_the_site_reports_ready_and_answers(start: Start, tmp_path: Path) -> Non
     wait_until(lambda: get(port, "/healthz") == 200, "the site answers")
 
 
-def test_a_site_with_wrong_settings_says_why_and_ends(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ({"ENVIRONMENT": "nowhere"}, "ENVIRONMENT is 'nowhere'. Write one of"),
+        (
+            {"ENVIRONMENT": "production", "DJANGO_SETTINGS_MODULE": "rs_systems.settings"},
+            "ENVIRONMENT is production, and DJANGO_SETTINGS_MODULE is rs_systems.settings.",
+        ),
+        ({"AWS_SES_PORT": "70000"}, "AWS_SES_PORT is '70000'. Write a whole number"),
+    ],
+)
+def test_a_site_with_wrong_settings_says_why_and_ends(
+    tmp_path: Path, wrong: dict[str, str], why: str
+) -> None:
     variables = {"WEB_BIND": f"{LOOPBACK}:0", "RUNTIME_DIRECTORY": str(tmp_path)}
     run = subprocess.run(
         command("web", variables),
         cwd=ROOT,
-        env=os.environ | variables | {"ENVIRONMENT": "nowhere"},
+        env=os.environ | variables | wrong,
         capture_output=True,
         text=True,
         timeout=STOP_S,
         check=False,
     )
     assert run.returncode == CANNOT_START
-    assert "ENVIRONMENT is 'nowhere'. Write one of" in run.stderr
+    assert why in run.stderr
 
 
 def test_a_worker_answers_by_its_host_s_name(start: Start) -> None:

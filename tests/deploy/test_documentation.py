@@ -28,3 +28,20 @@ def test_every_aws_command_that_it_names_is_there() -> None:
 def test_every_file_that_it_names_is_there() -> None:
     for path in re.findall(r"deploy/[a-z]+/[\w.-]+\.\w+", TEXT):
         assert (ROOT / path).is_file(), path
+
+
+def test_no_command_shows_a_password_in_the_process_list() -> None:
+    """Every user of a host can read the arguments of all its processes."""
+    files = [
+        ROOT / "README.md",
+        ROOT / "Procfile",
+        *(ROOT / "docs").glob("*.md"),
+        *(path for path in (ROOT / "deploy" / "systemd").rglob("*") if path.is_file()),
+    ]
+    shown = re.compile(r"--(basic[-_]auth|password|broker)[= ]\S+|redis-cli\b.* -a ")
+    assert [
+        f"{path.name}: {line}"
+        for path in files
+        for line in path.read_text().splitlines()
+        if shown.search(line)
+    ] == []

@@ -362,7 +362,28 @@ def test_redis_is_full_rather_than_forgetful_and_encrypted() -> None:
     assert cache["AutomaticFailoverEnabled"] is True
     assert default(cache["NumCacheClusters"]) == 2
     assert default(cache["CacheNodeType"]) == "cache.t3.micro"
-    assert TEMPLATE["Outputs"]["BrokerUrl"]["Value"]["Fn::Sub"].startswith("rediss://")
+
+
+def test_redis_has_a_password_that_only_secrets_show() -> None:
+    token = "{{resolve:secretsmanager:${CacheToken}:SecretString:token}}"
+    assert properties("Cache")["AuthToken"] == {"Fn::Sub": token}
+    made = properties("CacheToken")["GenerateSecretString"]
+    assert made["PasswordLength"] >= 16
+    # ElastiCache refuses `@`, `"` and `/` in it.
+    assert made["ExcludePunctuation"] is True
+    url = properties("CacheUrl")["SecretString"]["Fn::Sub"]
+    assert url.startswith(f"rediss://:{token}@${{Cache.PrimaryEndPoint.Address}}:")
+    assert "CacheToken" not in str(TEMPLATE["Outputs"])
+
+
+def test_the_logs_with_phone_numbers_are_kept_shortly_and_may_have_a_key() -> None:
+    for name in ("SmsLogGroup", "SmsFailureLogGroup"):
+        group = properties(name)
+        assert group["RetentionInDays"] == {"Ref": "SmsLogRetentionDays"}
+        assert 5 <= default(group["RetentionInDays"]) <= 14
+    for name, group in of_type("Logs::LogGroup").items():
+        key = {"Fn::If": ["WithLogKey", {"Ref": "LogKmsKeyArn"}, {"Ref": "AWS::NoValue"}]}
+        assert group["KmsKeyId"] == key, name
 
 
 def test_redis_is_reached_from_the_application_alone() -> None:
@@ -421,7 +442,7 @@ def test_an_output_names_the_variable_that_takes_it() -> None:
         for output in TEMPLATE["Outputs"].values()
         if (found := re.match(r"([A-Z_]+): ", output["Description"]))
     }
-    assert len(variables) == 13
+    assert len(variables) == 12
     assert {name for name in variables if f"`{name}`" not in documented} == set()
 
 

@@ -62,6 +62,18 @@ def test_on_macos_the_check_says_that_nothing_was_checked(
     assert "were not checked" in capsys.readouterr().out
 
 
+def test_every_queue_has_a_service_that_reads_it() -> None:
+    read = {
+        word.partition("=")[2]
+        for service in ("worker", "housekeeping")
+        for word in effective(service)["ExecStart"][0].split()
+        if word.startswith("--queues=")
+    }
+    assert read == {queue.name for queue in settings.CELERY_TASK_QUEUES}
+    # It starts with the worker, so an upgraded host cannot be without it.
+    assert effective("worker")["Wants"][0] == "rs-systems-housekeeping.service"
+
+
 @pytest.mark.parametrize("service", SERVICES)
 def test_no_service_waits_for_a_fork(service: str) -> None:
     assert effective(service)["Type"] == ["notify" if service == "web" else "exec"]
@@ -78,8 +90,9 @@ def test_a_stop_reaches_only_the_main_process(service: str) -> None:
     assert effective(service)["KillMode"] == ["mixed"]
 
 
-def test_a_worker_has_time_to_finish_the_longest_task() -> None:
-    stop = seconds("worker", "TimeoutStopSec")
+@pytest.mark.parametrize("service", ["worker", "housekeeping"])
+def test_a_worker_has_time_to_finish_the_longest_task(service: str) -> None:
+    stop = seconds(service, "TimeoutStopSec")
     assert stop > settings.CELERY_TASK_TIME_LIMIT
     assert stop > tasks.HARD_LIMIT_S
 

@@ -1,12 +1,20 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from decimal import Decimal
 
 import pytest
+from django.apps import apps
+from django.contrib import admin
 from django.contrib.auth.models import Permission, User
+from django.db.models import Model
 from django.test import Client
 from django.utils import timezone
 
 from apps.core.delivery.attempt import attempt
-from apps.core.models import Contact, Delivery
+from apps.core.models import ChannelStop, Contact, Delivery, SetAside, SMSSpend, Suppression
+from apps.core.states import Channel
+from apps.repairs import services
+from apps.repairs.models import Company, Damage, FleetUnit, Position, Profile, Repair, Role
+from apps.repairs.services import Break
 
 
 @pytest.fixture
@@ -109,3 +117,202 @@ def test_view_only_staff_cannot_settle_a_delivery(
 
 def test_the_admin_has_the_sites_icon(office: Client) -> None:
     assert '<link rel="icon" href="/static/favicon.svg"' in office.get("/admin/").content.decode()
+
+
+# --- Search -------------------------------------------------------------------------------------
+@pytest.mark.parametrize("model", ["notification", "delivery", "contact"])
+@pytest.mark.parametrize(
+    "words",
+    ["Jane", "Ortiz", "jane ortiz", "jane@fleet.example", "+12025550123", "(202) 555-0123"],
+)
+def test_a_person_is_found_by_name_address_and_number(
+    office: Client,
+    delivery: Callable[..., Delivery],
+    person: Callable[..., User],
+    model: str,
+    words: str,
+) -> None:
+    jane = person(email="jane@fleet.example", phone="+12025550123")
+    User.objects.filter(pk=jane.pk).update(first_name="Jane", last_name="Ortiz")
+    delivery(recipient=jane)
+    delivery()
+    assert len(found(office, model, words)) == 1
+
+
+@pytest.fixture
+def batched(db: None) -> Repair:
+    """A repair of a batch, whose manager was notified about the batch."""
+    company = Company.objects.create(name="Redwood Freight")
+    unit = FleetUnit.objects.create(
+        company=company, number="417", description="2021 Volvo", plate="P 6"
+    )
+    jane, maria = User.objects.create_user("jane"), User.objects.create_user("maria")
+    technician = Profile.objects.create(user=jane, role=Role.TECHNICIAN)
+    Profile.objects.create(user=maria, role=Role.MANAGER, company=company)
+    broken = Break(Damage.CHIP, Position.CENTER, estimate=Decimal(100))
+    services.request_batch(by=technician, unit=unit, breaks=[broken, broken])
+    return Repair.objects.order_by("pk")[1]
+
+
+@pytest.mark.parametrize("model", ["notification", "delivery"])
+def test_the_messages_about_a_batch_are_found_by_each_of_its_repairs(
+    office: Client, delivery: Callable[..., Delivery], batched: Repair, model: str
+) -> None:
+    assert batched.batch
+    delivery()
+    everything = found(office, model, "")
+    for words in (batched.number, batched.number.lower(), batched.batch.number):
+        rows = found(office, model, words)
+        assert 0 < len(rows) < len(everything)
+
+
+def found(office: Client, model: str, words: str) -> list[Model]:
+    answer = office.get(f"/admin/core/{model}/", {"q": words})
+    return list(answer.context["cl"].result_list)
+
+
+# --- What the lists say -------------------------------------------------------------------------
+@pytest.mark.parametrize("page", ["/admin/core/delivery/", "delivery", "notification"])
+def test_a_delivery_of_a_stopped_channel_says_that_it_waits(
+    office: Client, delivery: Callable[..., Delivery], page: str
+) -> None:
+    row = delivery()
+    if page == "delivery":
+        page = f"/admin/core/delivery/{row.pk}/change/"
+    elif page == "notification":
+        page = f"/admin/core/notification/{row.notification_id}/change/"
+    assert "is stopped" not in office.get(page).content.decode()
+    ChannelStop.objects.create(channel=Channel.EMAIL, reason="denied")
+    assert "Waits: e-mail is stopped" in office.get(page).content.decode()
+    Delivery.objects.update(state="accepted")
+    assert "Waits" not in office.get(page).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("changes", "warning"),
+    [
+        ({"email": "new@fleet.example"}, "gets no e-mail from now on: e-mail address is not"),
+        ({"phone": "+12025550199"}, "gets no text messages from now on: mobile number is not"),
+        ({"phone": ""}, "gets no text messages from now on: has no mobile number"),
+        ({"wants_email": ""}, "gets no e-mail from now on: wants no e-mail"),
+        ({"time_zone": "America/Denver"}, ""),
+    ],
+)
+def test_a_change_that_ends_a_persons_messages_is_said(
+    office: Client, person: Callable[..., User], changes: dict[str, str], warning: str
+) -> None:
+    contact = person().contact
+    form = {
+        "user": contact.user_id,
+        "email": contact.email,
+        "initial-wants_email": "True",
+        "wants_email": "on",
+        "phone": contact.phone,
+        "initial-sms_opt_in": "True",
+        "sms_opt_in": "on",
+        "time_zone": contact.time_zone,
+        **changes,
+    }
+    url = f"/admin/core/contact/{contact.pk}/change/"
+    shown = office.post(url, {k: v for k, v in form.items() if v}, follow=True).content.decode()
+    assert "was changed successfully" in shown
+    assert (warning or "from now on") in shown if warning else "from now on" not in shown
+
+
+# --- Who may do what ----------------------------------------------------------------------------
+def models() -> list[tuple[str, str]]:
+    return sorted(
+        (each._meta.app_label, str(each._meta.model_name)) for each in admin.site._registry
+    )
+
+
+def actions() -> Iterator[tuple[str, str, str]]:
+    for app, model in models():
+        page = admin.site._registry[admin_model(app, model)]
+        for action in [*(page.actions or []), "delete_selected"]:
+            yield app, model, str(action)
+
+
+def admin_model(app: str, model: str) -> type[Model]:
+    return apps.get_model(app, model)
+
+
+@pytest.fixture
+def rows(delivery: Callable[..., Delivery], batched: Repair) -> None:
+    """At least one row of every model with actions."""
+    delivery(state="unknown", next_attempt_at=None)
+    Contact.objects.update(verified_email="", verified_phone="")
+    Suppression.objects.create(channel=Channel.EMAIL, address="a@b.example", reason="bounce")
+    ChannelStop.objects.create(channel=Channel.EMAIL, reason="denied")
+    SMSSpend.objects.get_or_create(month="2026-01-01")
+    SetAside.objects.create(via="queue", text="{", problem="no JSON")
+
+
+def everything() -> dict[str, list[object]]:
+    return {
+        model._meta.label: list(model._default_manager.order_by("pk").values())
+        for model in admin.site._registry
+    }
+
+
+@pytest.mark.parametrize(("app", "model", "action"), list(actions()))
+@pytest.mark.parametrize("role", ["viewer", "staff", "manager"])
+def test_an_action_of_the_admin_needs_more_than_the_right_to_view(
+    client: Client, rows: None, app: str, model: str, action: str, role: str
+) -> None:
+    sign_in(client, role)
+    before = everything()
+    keys = [row.pk for row in admin_model(app, model)._default_manager.all()]
+    assert keys or model in ("group", "providerevent")
+    chosen = {"action": action, "_selected_action": keys, "post": "yes"}
+    client.post(f"/admin/{app}/{model}/", chosen, follow=True)
+    assert everything() == before
+
+
+@pytest.mark.parametrize(("app", "model", "action"), list(actions()))
+def test_view_only_staff_are_offered_no_action(
+    client: Client, rows: None, app: str, model: str, action: str
+) -> None:
+    sign_in(client, "viewer")
+    answer = client.get(f"/admin/{app}/{model}/")
+    assert answer.status_code == 200
+    assert f'value="{action}"' not in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("app", "model"),
+    sorted({(m._meta.app_label, m._meta.model_name) for m in admin.site._registry}),
+)
+@pytest.mark.parametrize("role", ["viewer", "staff", "manager", "anonymous"])
+def test_no_page_of_the_admin_changes_a_row_without_permission(
+    client: Client, rows: None, app: str, model: str, role: str
+) -> None:
+    sign_in(client, role)
+    before = everything()
+    row = admin_model(app, model)._default_manager.first()
+    may_view = role == "viewer"
+    base = f"/admin/{app}/{model}/"
+    assert (client.get(base).status_code == 200) is may_view
+    pages = ["add/"] + ([f"{row.pk}/change/", f"{row.pk}/delete/"] if row else [])
+    for page in pages:
+        answer = client.post(base + page, {"post": "yes"})
+        assert answer.status_code in (302, 403)
+        assert answer.status_code == 403 or "/login/" in answer.headers["Location"]
+    if row:
+        answer = client.get(f"{base}{row.pk}/change/")
+        assert (answer.status_code == 200) is may_view
+    assert everything() == before
+
+
+def sign_in(client: Client, role: str) -> None:
+    """Sign in as staff who may view everything, as staff without rights, or as a manager."""
+    if role == "anonymous":
+        return
+    if role == "manager":
+        client.force_login(User.objects.get(username="maria"))
+        return
+    user = User.objects.create_user(role, is_staff=True)
+    if role == "viewer":
+        user.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
+    # last_login would otherwise differ before and after.
+    client.force_login(user)

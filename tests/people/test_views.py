@@ -50,13 +50,13 @@ def bell(client: Client, shown: str = "") -> Any:
     return client.get(INBOX + "bell/", {"shown": shown}, headers={"HX-Request": "true"})
 
 
-def test_the_inbox_shows_the_unread_first_then_the_newest(signed_in, message):
+def test_the_inbox_shows_the_newest_first_read_or_not(signed_in, message):
     now = timezone.now()
-    message(title="seen today", read_at=now, visible_from=now)
-    message(title="unseen, two days old", visible_from=now - timedelta(days=2))
-    message(title="unseen, one day old", visible_from=now - timedelta(days=1))
+    message(title="two days old", visible_from=now - timedelta(days=2))
+    message(title="of today", read_at=now, visible_from=now)
+    message(title="one day old", visible_from=now - timedelta(days=1))
     page = signed_in.get(INBOX).content.decode()
-    titles = ["unseen, one day old", "unseen, two days old", "seen today"]
+    titles = ["of today", "one day old", "two days old"]
     assert sorted(titles, key=page.index) == titles
 
 

@@ -3,13 +3,15 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier, Event
+from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.db import connection, transaction
 
 from apps.repairs import services
-from apps.repairs.exceptions import AlreadyDone
-from apps.repairs.models import Repair, RepairBatch, Status
+from apps.repairs.exceptions import AlreadyDone, AlreadyRequested
+from apps.repairs.models import Damage, Position, Repair, RepairBatch, RepairEvent, Status
 from tests.support.repairs import ESTIMATE, REASON, Cast, told
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
@@ -116,3 +118,38 @@ def test_a_batch_approved_during_a_reassignment_notifies_the_new_technician(
         lambda: services.approve_batch(batch, by=cast.maria),
     )
     assert told("batch_approved") == [("tom", "batch_approved")]
+
+
+def test_a_request_sent_twice_at_once_is_made_once(cast: Cast) -> None:
+    token = uuid4()
+
+    def request() -> object:
+        try:
+            return services.request_repair(
+                by=cast.jane,
+                unit=cast.unit,
+                damage=Damage.CHIP,
+                position=Position.CENTER,
+                token=token,
+            )
+        except AlreadyRequested as notice:
+            return notice.made
+
+    first, second = at_once(request, request)
+    assert first == second == Repair.objects.get()
+
+
+def test_requests_at_once_stay_within_the_limit_of_texts(cast: Cast, settings: Any) -> None:
+    settings.SMS_LIMIT_PER_PERSON_H = 4
+
+    def request() -> object:
+        return services.request_repair(
+            by=cast.jane,
+            unit=cast.unit,
+            damage=Damage.CHIP,
+            position=Position.CENTER,
+            estimate=ESTIMATE,
+        )
+
+    at_once(*[request] * 4)
+    assert sum(RepairEvent.objects.values_list("texts", flat=True)) == 4

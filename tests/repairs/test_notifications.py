@@ -204,6 +204,20 @@ def test_a_denial_quotes_its_author_on_one_line_without_links(cast: Cast, repair
         assert "evil" not in shown
 
 
+def test_names_of_people_and_vehicles_forge_no_line_of_an_email(
+    cast: Cast, request_repair: Make
+) -> None:
+    cast.jane.user.first_name = "Jane\u202e\nFinal cost: $1.00\n"
+    cast.jane.user.save()
+    cast.unit.description = "2021 Volvo\r\nEstimate: $1.00"
+    cast.unit.save()
+    request_repair(estimate=ESTIMATE)
+    email = rendering.email(Notification.objects.filter(kind="repair_pending_approval")[0])
+    assert "Jane Final cost: $1.00 Ortiz submitted" in email.text
+    assert "\nFinal cost" not in email.text
+    assert "\nEstimate: $1.00" not in email.text
+
+
 def test_the_text_message_of_a_denial_names_the_author_of_the_reason(
     cast: Cast, repair: Make
 ) -> None:

@@ -1,13 +1,17 @@
+import re
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from apps.repairs import services
-from apps.repairs.models import Profile, Repair, RepairBatch, Status
+from apps.repairs.models import FleetUnit, Profile, Repair, RepairBatch, Status
 from apps.repairs.views import lists
 from tests.support.repairs import ESTIMATE, REASON
 
@@ -352,9 +356,16 @@ def test_a_break_is_removed_and_the_others_move_up(cast):
 def test_each_missing_field_of_each_break_shows_its_error(cast):
     given = {"break-TOTAL_FORMS": "2", "break-INITIAL_FORMS": "1", "break-0-damage": "chip"}
     shown = as_(cast.maria).post(reverse("repairs:request"), given).content.decode()
-    assert shown.count("Choose the place.") == 2
-    assert shown.count("Choose what comes nearest.") == 1
-    assert "Choose the vehicle." in shown
+    summary, _, fields = shown.partition("</section>")
+    for part in (summary, fields):
+        assert part.count("Choose the place.") == 2
+        assert part.count("Choose what comes nearest.") == 1
+        assert part.count("Choose the vehicle.") == 1
+    assert "4 things are missing or wrong" in summary
+    assert '<a href="#id_break-1-position_0">Break 2, Where is it? Choose the place.</a>' in summary
+    assert 'id="id_break-1-position_0"' in fields
+    assert 'aria-describedby="id_break-1-position_help id_break-1-position_error"' in fields
+    assert 'id="id_break-1-position_error"' in fields
 
 
 @pytest.mark.parametrize("breaks", ["0", "-1", "x", "999", "9" * 5000, ""])
@@ -411,12 +422,30 @@ def test_the_office_narrows_by_company_state_and_technician(cast, repair, reques
     assert rows(page(client, "/", technician="nobody")) == 1
 
 
-def test_the_office_sees_unassigned_repairs_first(cast, request_repair):
-    unassigned = request_repair(by=cast.sam)
-    newer = request_repair(by=cast.jane)
+def numbers(shown: str) -> list[str]:
+    return re.findall(r"<p class=\"soft\">([RB]-\d+)", shown)
+
+
+def test_the_office_sees_the_longest_unassigned_first_then_the_last_changed(
+    cast, request_repair, repair
+):
+    changed, untouched = request_repair(estimate=ESTIMATE), repair(Status.REQUESTED)
+    oldest, newer = request_repair(by=cast.sam), request_repair(by=cast.maria)
+    services.approve(changed, by=cast.maria)
     shown = page(as_(cast.sam), "/")
-    assert shown.index(unassigned.number) < shown.index(newer.number)
-    assert "1 without a technician" in shown
+    assert numbers(shown) == [each.number for each in (oldest, newer, changed, untouched)]
+    assert "2 without a technician" in shown
+
+
+@pytest.mark.parametrize("name", ["maria", "jane", "sam"])
+def test_a_list_is_sorted_by_the_time_that_it_shows(cast, repair, request_repair, name):
+    old, new = repair(Status.COMPLETED), repair(Status.COMPLETED)
+    Repair.objects.filter(pk=old.pk).update(updated_at=timezone.now())
+    Repair.objects.filter(pk=new.pk).update(updated_at=timezone.now() - timedelta(days=1))
+    shown = page(as_(getattr(cast, name)), "/", status="completed").partition('id="list"')[2]
+    assert numbers(shown) == [old.number, new.number]
+    times = re.findall(r'datetime="([^"]+)"', shown)
+    assert times == sorted(times, reverse=True)
 
 
 def test_htmx_gets_the_list_alone(cast, repair):
@@ -426,6 +455,16 @@ def test_htmx_gets_the_list_alone(cast, repair):
     assert made.number in answer.content.decode()
     assert "<html" not in answer.content.decode()
     assert "HX-Request" in answer.headers["Vary"]
+
+
+@pytest.mark.parametrize("name", ["maria", "jane", "sam"])
+def test_the_number_of_filtered_repairs_is_announced(cast, repair, name):
+    repair(Status.COMPLETED)
+    headers = {**HTMX, "HX-Target": "list"}
+    client = as_(getattr(cast, name))
+    shown = client.get("/", {"status": "completed"}, headers=headers).content.decode()
+    assert 'id="announcements" hx-swap-oob="innerHTML">1 repair<' in shown
+    assert "hx-swap-oob" not in page(client, "/")
 
 
 def test_a_managers_page_shows_approvals_apart_from_the_rest(cast, repair):
@@ -442,8 +481,8 @@ def test_a_technicians_page_groups_by_what_to_do_next(cast, repair):
     for status in Status:
         repair(status)
     shown = page(as_(cast.jane), "/")
-    groups = ["Finish", "Start", "Look and price", "Wait", "Closed"]
-    headings = [f"<h2>{group}</h2>" for group in groups]
+    groups = ["Finish", "Start", "Look and price", "Wait"]
+    headings = [*(f"<h2>{group}</h2>" for group in groups), '<h2 id="others">Closed</h2>']
     assert sorted(headings, key=shown.index) == headings
 
 
@@ -473,7 +512,7 @@ def test_a_list_needs_the_same_queries_for_few_repairs_and_many(
 
     fill()
     client = as_(getattr(cast, name))
-    with django_assert_num_queries({"maria": 8, "jane": 8, "sam": 10}[name]) as few:
+    with django_assert_num_queries({"maria": 9, "jane": 11, "sam": 10}[name]) as few:
         client.get("/")
     fill()
     fill()
@@ -503,3 +542,154 @@ def test_more_approvals_are_a_click_away_and_no_batch_is_cut(
     assert "Approve all $150.00" in shown
     assert 'data-testid="repair-card"' not in shown
     assert 'href="/?status=awaiting_approval"' in shown
+
+
+def test_a_technician_with_many_repairs_gets_the_first_of_each_group(cast, repair, monkeypatch):
+    monkeypatch.setattr(lists, "MOST_OF_A_GROUP", 2)
+    first, second, third = (repair(Status.APPROVED) for _ in range(3))
+    shown = page(as_(cast.jane), "/")
+    assert shown.count('data-testid="repair-card"') == 2
+    assert third.number not in shown
+    assert "All 3 of these" in shown
+    rest = page(as_(cast.jane), "/", status="approved").partition('id="list"')[2]
+    assert all(each.number in rest for each in (first, second, third))
+
+
+def test_the_first_page_of_a_technician_stays_small(cast, repair):
+    for status in (Status.APPROVED, Status.AWAITING_APPROVAL, Status.COMPLETED):
+        made = repair(status)
+        Repair.objects.bulk_create(
+            Repair(
+                unit=made.unit,
+                damage=made.damage,
+                position=made.position,
+                status=status,
+                technician=cast.jane,
+                requested_by=cast.jane,
+                estimate=made.estimate,
+                final_cost=made.final_cost,
+            )
+            for _ in range(500)
+        )
+    assert len(page(as_(cast.jane), "/")) < 150_000
+
+
+@pytest.mark.parametrize("name", ["maria", "sam"])
+def test_a_batchs_card_keeps_the_order_of_its_breaks(cast, request_batch, name):
+    batch = request_batch("100.00", "50.00", "75.00")
+    keys = list(batch.repairs.order_by("pk").values_list("pk", flat=True))
+    headers = {**HTMX, "HX-Target": f"batch-{batch.pk}"}
+    before = page(as_(getattr(cast, name)), batch.get_absolute_url())
+    after = as_(cast.maria).post(url("approve-batch", batch), headers=headers).content.decode()
+    for shown in (before, after):
+        assert list(map(int, re.findall(r'<a[^>]* href="/repairs/(\d+)/"', shown))) == keys
+
+
+def test_a_request_sent_twice_with_its_token_is_made_once(cast):
+    given, client = one_break(cast.unit, token=str(uuid4())), as_(cast.maria)
+    first, second = (client.post(reverse("repairs:request"), given | {"again": "1"}) for _ in "ab")
+    made = Repair.objects.get()
+    assert first.headers["Location"] == second.headers["Location"] == made.get_absolute_url()
+    assert f"{made.number} was already requested." in page(client, made.get_absolute_url())
+
+
+def test_a_batch_sent_twice_with_its_token_is_made_once(cast):
+    given = one_break(cast.unit, token=str(uuid4()), again="1", **SECOND)
+    for _ in range(2):
+        as_(cast.maria).post(reverse("repairs:request"), given)
+    assert RepairBatch.objects.get().repairs.count() == Repair.objects.count() == 2
+
+
+def test_each_request_page_has_its_own_token_and_keeps_it(cast):
+    client = as_(cast.maria)
+
+    def token(shown: str) -> str:
+        found = re.search(r'name="token" value="([^"]+)"', shown)
+        assert found
+        return found[1]
+
+    first, second = (token(page(client, reverse("repairs:request"))) for _ in "ab")
+    assert first != second
+    for change in ({"add": "1"}, {}):
+        answer = client.post(reverse("repairs:request"), {"token": first, **change})
+        assert token(answer.content.decode()) == first
+
+
+def test_the_same_break_within_an_hour_is_requested_only_after_a_warning(cast, request_repair):
+    made = request_repair(by=cast.jane, position="center")
+    client, given = as_(cast.maria), one_break(cast.unit)
+    shown = client.post(reverse("repairs:request"), given).content.decode()
+    assert 'data-testid="same-break"' in shown
+    assert f'<a href="{made.get_absolute_url()}">{made.number}</a>' in shown
+    assert "by Jane Ortiz" in shown
+    assert "bay 4" in shown
+    assert Repair.objects.count() == 1
+    client.post(reverse("repairs:request"), {**given, "again": "1"})
+    assert Repair.objects.count() == 2
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"created_at": timezone.now() - timedelta(minutes=61)},
+        {"position": "top_edge"},
+        {"damage": "chip"},
+        {"status": Status.DENIED, "denial_reason": "no", "estimate": 1},
+    ],
+)
+def test_another_break_is_requested_without_a_warning(cast, request_repair, changes):
+    made = request_repair(position="center")
+    Repair.objects.filter(pk=made.pk).update(**changes)
+    as_(cast.maria).post(reverse("repairs:request"), one_break(cast.unit))
+    assert Repair.objects.count() == 2
+
+
+def test_the_warning_links_only_repairs_that_the_reader_may_open(cast, request_repair):
+    made = request_repair(by=cast.jane, position="center")
+    answer = as_(cast.tom).post(reverse("repairs:request"), one_break(cast.unit))
+    shown = answer.content.decode()
+    assert made.number in shown
+    assert made.get_absolute_url() not in shown
+
+
+@pytest.mark.parametrize(
+    ("given", "focused", "said"),
+    [
+        ({"add": "1"}, 2, "Break 2 added."),
+        ({**SECOND, "remove": "0"}, 1, "Break 1 removed. 1 break left."),
+        ({**SECOND, "restore": "1"}, None, ""),
+    ],
+)
+def test_a_changed_number_of_breaks_is_focused_and_announced(cast, given, focused, said):
+    headers = {**HTMX, "HX-Target": "breaks"}
+    answer = as_(cast.maria).post(
+        reverse("repairs:request"), one_break(cast.unit, **given), headers=headers
+    )
+    shown = answer.content.decode()
+    breaks = shown.split('data-testid="break"')[1:]
+    autofocus = [n for n, each in enumerate(breaks, start=1) if "autofocus" in each]
+    assert autofocus == ([focused] if focused else [])
+    assert (f'hx-swap-oob="innerHTML">{said}<' in shown) is bool(said)
+
+
+@pytest.mark.parametrize("name", ["maria", "jane", "sam"])
+def test_without_vehicles_the_request_page_says_what_to_do(cast, name):
+    FleetUnit.objects.all().delete()
+    shown = page(as_(getattr(cast, name)), reverse("repairs:request"))
+    assert 'data-testid="no-vehicles"' in shown
+    assert "<select" not in shown
+
+
+def test_a_page_shows_who_wrote_a_reason_and_a_description(cast, request_repair):
+    made = request_repair(estimate=ESTIMATE, description="https://evil.example/x")
+    services.deny(made, "Too dear, see www.evil.example", by=cast.maria)
+    shown = page(as_(cast.jane), made.get_absolute_url())
+    assert re.search(r"www.evil.example</dd><dd class=\"by\">Maria Alvarez wrote this", shown)
+    assert re.search(r"evil.example/x</dd><dd class=\"by\">Jane Ortiz wrote this", shown)
+    assert not re.search(r'href="[^"]*evil', shown)
+
+
+def test_browsers_are_told_not_to_keep_a_page(cast, repair):
+    made = repair(Status.AWAITING_APPROVAL)
+    for path in ("/", made.get_absolute_url(), url("deny", made), reverse("repairs:request")):
+        assert as_(cast.maria).get(path).headers["Cache-Control"] == "no-store, private"

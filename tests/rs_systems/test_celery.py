@@ -17,7 +17,7 @@ from apps.core.delivery import broker, wakeups
 from apps.core.models import Delivery
 from apps.core.states import DeliveryState, Priority
 from rs_systems.celery import app
-from tests.support.services import Worker, wait_until
+from tests.support.services import Worker, wait_until, wait_with_beat
 
 QUEUES = (broker.QUEUE, broker.HOUSEKEEPING)
 
@@ -185,3 +185,21 @@ def _publish_for_an_hour(entry: dict[str, Any], now: datetime) -> None:
         expires = now + timedelta(seconds=entry["options"]["expires"] - age)
         priority = entry["options"]["priority"]
         app.tasks[entry["task"]].apply_async(priority=priority, expires=expires)
+
+
+@pytest.mark.services
+@pytest.mark.django_db(transaction=True)
+def test_each_worker_reads_its_queue_and_one_of_them_sends(
+    worker: Callable[..., Worker], delivery: Callable[..., Delivery]
+) -> None:
+    console = {"EMAIL_BACKEND": "django.core.mail.backends.console.EmailBackend"}
+    sends = worker(queues=broker.QUEUE, **console)
+    keeps_house = worker(queues=broker.HOUSEKEEPING, **console)
+    assert broker.workers_online() == 1
+    # No wake-up: the sweep must find it.
+    row = delivery()
+    wakeups.wake_dispatch()
+    sent = Delivery.objects.filter(pk=row.pk, state=DeliveryState.ACCEPTED)
+    wait_with_beat(sent.exists, "it is accepted")
+    assert "dispatch_due_notifications" in keeps_house.output
+    assert "dispatch_due_notifications[" not in sends.output

@@ -21,6 +21,8 @@ from tests.support.settings import PRODUCTION, run
 from tools.processes import LOOPBACK, wait_until
 from tools.supervisor import ROOT
 
+pytestmark = pytest.mark.services
+
 HIDDEN = "a-value-that-must-stay-secret-0123456789-abcdefghijklmnop"
 
 

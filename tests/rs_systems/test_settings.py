@@ -18,7 +18,11 @@ VARIABLES: dict[str, tuple[str, dict[str, object]]] = {
     "ALLOWED_HOSTS": ("a.example, b.example", {"ALLOWED_HOSTS": ["a.example", "b.example"]}),
     "SECRET_KEY": ("s3", {"SECRET_KEY": "s3"}),
     "DATABASE_CONN_MAX_AGE": ("0", {}),
+    "DATABASE_PGBOUNCER": ("true", {}),
+    "DATABASE_STATEMENT_TIMEOUT_S": ("5", {}),
+    "DATABASE_LOCK_TIMEOUT_S": ("5", {}),
     "TIME_ZONE": ("America/Chicago", {"TIME_ZONE": "America/Chicago"}),
+    "TRUSTED_PROXIES": ("2", {"TRUSTED_PROXIES": 2}),
     "BRAND_NAME": ("Glass Co", {"BRAND_NAME": "Glass Co"}),
     "BRAND_ACCENT": ("#ff0000", {"BRAND_ACCENT": "#ff0000"}),
     "ADMIN_EMAIL": ("a@x.example", {"ADMINS": [["Administrator", "a@x.example"]]}),
@@ -85,11 +89,14 @@ VARIABLES: dict[str, tuple[str, dict[str, object]]] = {
     "SMS_RATE_LIMIT": ("3", {"SMS_RATE_LIMIT": 3.0}),
     "RATE_LIMIT_SHARES": ("4", {"RATE_LIMIT_SHARES": 4}),
     "SMS_MONTHLY_SPEND_LIMIT_USD": ("120.50", {"SMS_MONTHLY_SPEND_LIMIT_USD": "120.50"}),
+    "SMS_URGENT_RESERVE": ("0.15", {"SMS_URGENT_RESERVE": "0.15"}),
     "SMS_PRICES_USD": (
         "US=0.0105, GB=0.04",
         {"SMS_PRICES_USD": {"US": "0.0105", "GB": "0.04"}},
     ),
     "SMS_MAX_PRICE_USD": ("0.10", {"SMS_MAX_PRICE_USD": "0.10"}),
+    "SMS_LIMIT_PER_PERSON_H": ("9", {"SMS_LIMIT_PER_PERSON_H": 9}),
+    "SMS_LIMIT_PER_COMPANY_H": ("9", {"SMS_LIMIT_PER_COMPANY_H": 9}),
     "CLOUDWATCH_METRICS": ("false", {"CLOUDWATCH_METRICS": False}),
     "CELERY_BROKER_URL": ("redis://r.example/1", {"CELERY_BROKER_URL": "redis://r.example/1"}),
     "CELERY_RESULT_BACKEND": (
@@ -376,8 +383,9 @@ def test_the_health_check_accepts_any_host_over_plain_http(host: str, tmp_path: 
         "from django.test import Client\n"
         f"print(Client().get('/healthz', headers={{'host': '{host}'}}).status_code)"
     )
+    # Its database has no tables. A redirect would be 301, a refused host 400.
     database = {"DATABASE_URL": f"sqlite:///{tmp_path / 'db.sqlite3'}"}
-    assert run(code, **{**PRODUCTION, **database}).stdout.strip() == "200"
+    assert run(code, **{**PRODUCTION, **database}).stdout.strip() == "503"
 
 
 STRANGERS = """

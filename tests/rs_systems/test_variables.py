@@ -11,6 +11,8 @@ from rs_systems.refusal import CANNOT_START
 from rs_systems.variables import BASE_DIR, PUBLISHED_KEY, REQUIRED, VARIABLES, Variable
 from tests.support.settings import PRODUCTION
 
+pytestmark = pytest.mark.services
+
 DEPLOYED = ("staging", "production")
 
 
@@ -228,6 +230,6 @@ def _shown(default: str) -> str:
 
 def test_every_variable_of_the_settings_is_in_the_table() -> None:
     sources: Any = (BASE_DIR / "rs_systems" / name for name in ("settings.py", "settings_aws.py"))
-    used = set(re.findall(r'VALUES\["([A-Z0-9_]+)"\]', "".join(s.read_text() for s in sources)))
+    used = set(re.findall(r"""VALUES\[["'](\w+)["']\]""", "".join(s.read_text() for s in sources)))
     read_elsewhere = {"AWS_SECRETS_REGION"}
     assert used | read_elsewhere == {variable.name for variable in VARIABLES}

@@ -16,6 +16,8 @@ import pytest
 from sandbox.testing import HOST, SMTP_PASSWORD, SMTP_USER, RunningSandbox, running_sandbox
 from tools.processes import port_is_free, wait_until
 
+pytestmark = pytest.mark.services
+
 PROJECT = Path(__file__).resolve().parents[2]
 PATIENCE = 60
 ANY_PORTS = ("--smtp-port=0", "--aws-port=0", "--http-port=0")

@@ -1,3 +1,8 @@
+import pytest
+
+from apps.site.sign_in import SIGNED_OUT
+
+
 def test_signing_out_needs_a_post(signed_in):
     assert signed_in.get("/logout/").status_code == 405
     assert signed_in.post("/logout/").headers["Location"] == "/login/"
@@ -8,10 +13,35 @@ def test_a_wrong_password_shows_an_alert(client, db):
     assert 'role="alert"' in answer.content.decode()
 
 
-def test_htmx_is_redirected_to_the_sign_in_page(client, db):
-    headers = {"HX-Request": "true", "HX-Current-URL": "http://testserver/batches/1/"}
-    answer = client.get("/login/?next=/batches/1/approve/", headers=headers)
-    assert answer.headers["HX-Redirect"] == "/login/?next=/batches/1/"
+def test_htmx_of_an_expired_session_goes_to_sign_in_and_back_to_its_page(client, db):
+    headers = {"HX-Request": "true", "HX-Current-URL": "http://testserver/batches/1/?a=b"}
+    answer = client.post("/batches/1/approve/", headers=headers)
+    assert answer.headers["HX-Redirect"] == "/login/?next=/batches/1/%3Fa%3Db"
+    assert SIGNED_OUT in client.get("/login/").content.decode()
+
+
+@pytest.mark.parametrize(
+    "path", ["/repairs/1/approve/", "/repairs/1/deny/", "/notifications/read-all/"]
+)
+def test_a_post_of_an_expired_session_goes_to_sign_in_and_back_to_its_page(client, db, path):
+    headers = {"Referer": "http://testserver/repairs/1/"}
+    answer = client.post(path, {"reason": "sold"}, headers=headers)
+    assert answer.headers["Location"] == "/login/?next=/repairs/1/"
+    assert SIGNED_OUT in client.get("/login/").content.decode()
+
+
+@pytest.mark.parametrize(
+    "page", ["", "https://evil.example/x", "//evil.example", "http://[", "javascript:x"]
+)
+def test_sign_in_leads_to_no_page_of_another_site(client, db, page):
+    for name in ("Referer", "HX-Current-URL"):
+        answer = client.post("/repairs/1/approve/", headers={name: page})
+        assert answer.headers["Location"] == "/login/?next=/"
+
+
+def test_a_page_of_an_expired_session_asks_to_sign_in_without_a_warning(client, db):
+    assert client.get("/repairs/1/").headers["Location"] == "/login/?next=/repairs/1/"
+    assert SIGNED_OUT not in client.get("/login/").content.decode()
 
 
 def test_the_sign_in_page_needs_no_query(client, db, django_assert_num_queries):

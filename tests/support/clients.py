@@ -1,4 +1,4 @@
-"""The clients of the providers, as the application uses them."""
+"""Clients of the sandbox: its SMTP, its AWS services and its own API."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ SendText = Callable[..., str]
 DELIVERY = "3f1c9a52-0d6e-4f0e-9c39-5a9be5b0a6aa"
 ADDRESS = "owner@customer.example"
 PHONE = "+15551234567"
-#: Longer than anything here takes, for what is answered; and short, for what is not to be.
+#: Seconds: more than an answer takes, and a few for what is not answered.
 PATIENCE_S = 60.0
 IMPATIENCE_S = 1.0
 
 
 def smtp(sandbox: RunningSandbox, timeout: float = PATIENCE_S) -> smtplib.SMTP:
-    """A connection that has logged in."""
+    """Return a connection that has logged in."""
     client = smtplib.SMTP(HOST, sandbox.smtp_port, timeout=timeout)
     client.login(SMTP_USER, SMTP_PASSWORD)
     return client
@@ -35,7 +35,7 @@ def smtp(sandbox: RunningSandbox, timeout: float = PATIENCE_S) -> smtplib.SMTP:
 def send_email(
     sandbox: RunningSandbox, *to: str, patience_s: float = PATIENCE_S, **headers: str
 ) -> tuple[int, str]:
-    """The reply to an e-mail sent over a connection of its own; `headers` with _ for each -."""
+    """Send one e-mail over a new connection and return the reply. Write headers with _ for -."""
     with smtp(sandbox, patience_s) as client:
         return send_over(client, *to, **headers)
 
@@ -55,7 +55,7 @@ def send_over(client: smtplib.SMTP, *to: str, **headers: str) -> tuple[int, str]
 def aws(
     sandbox: RunningSandbox, service: Any = "sns", timeout: float = PATIENCE_S, **config: Any
 ) -> Any:
-    """A boto3 client that tries once."""
+    """Return a boto3 client that tries once."""
     return boto3.client(
         service,
         endpoint_url=sandbox.aws_url,
@@ -73,7 +73,7 @@ def aws(
 
 
 def send_text(sandbox: RunningSandbox, phone: str = PHONE, timeout: float = PATIENCE_S) -> str:
-    """The id of a text message that SNS took."""
+    """Send one text message and return its ID."""
     answer = aws(sandbox, timeout=timeout).publish(PhoneNumber=phone, Message="Ready.")
     return str(answer["MessageId"])
 

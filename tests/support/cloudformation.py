@@ -1,4 +1,4 @@
-"""CloudFormation as botocore's model has it: which calls are to come, in order, and the answers."""
+"""A stand-in for CloudFormation: the calls that it expects, in order, and its answers."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +12,7 @@ CHANGE_SET_ID = f"arn:aws:cloudformation:{REGION}:000000000000:changeSet/rs-syst
 EMPTY = "The submitted information didn't contain changes. Submit different information."
 NOW = datetime(2026, 11, 26, 10, tzinfo=UTC)
 ROLE = "arn:aws:iam::000000000000:role/rs-systems-development-us-east-1-sms-status"
+BROKER_SECRET = "arn:aws:secretsmanager:us-east-1:000000000000:secret:rs-systems/development/broker"
 
 OUTPUTS = {
     "SesRegion": ("AWS_SES_REGION: the Region of SES", REGION),
@@ -22,11 +23,12 @@ OUTPUTS = {
     "SecretArn": ("The secret", "arn:aws:secretsmanager:us-east-1:000000000000:secret:rs"),
     "SmtpUserName": ("The user", "rs-systems-development-us-east-1-ses-smtp"),
     "SmsDeliveryStatusRoleArn": ("The role", ROLE),
+    "BrokerSecretArn": ("The URL of Redis", BROKER_SECRET),
 }
 
 
 class CloudFormation:
-    """A client whose calls are each held against what is expected, and against AWS's model."""
+    """A client that compares each call with the expected one, and with AWS's model."""
 
     def __init__(self) -> None:
         self.client: Any = boto3.client("cloudformation", region_name=REGION)
@@ -108,7 +110,7 @@ class CloudFormation:
         self.expect("delete_change_set", {}, ChangeSetName=CHANGE_SET_ID)
 
     def deletes_the_empty_stack(self) -> None:
-        """As after a change set of a stack that was never made."""
+        """Expect the deletion of a stack that has only an empty change set."""
         self.has_stack("REVIEW_IN_PROGRESS", STACK_ID)
         self.expect("list_stack_resources", {"StackResourceSummaries": []}, StackName=STACK_ID)
         self.expect("list_change_sets", {"Summaries": []}, StackName=STACK_ID)
@@ -126,14 +128,14 @@ class CloudFormation:
         )
 
     def tells(self, *events: dict[str, Any], token: str = "", next_token: str = "") -> None:
-        """Of what happened, the newest first."""
+        """Answer with these stack events, the newest first."""
         answer: dict[str, Any] = {"StackEvents": list(events)}
         answer |= {"NextToken": next_token} if next_token else {}
         asked = {"NextToken": token} if token else {}
         self.expect("describe_stack_events", answer, StackName=STACK_ID, **asked)
 
     def makes_the_stack(self, *ends: str) -> None:
-        """Executes the change set; the stack goes through these statuses."""
+        """Expect the change set's execution; the stack then goes through these statuses."""
         before = event(0, "REVIEW_IN_PROGRESS")
         self.tells(before)
         self.executes()
@@ -141,13 +143,13 @@ class CloudFormation:
         self.tells(*reversed(events), before)
 
     def updates_nothing(self, **parameters: str) -> None:
-        """A run over a stack that is as it should be, up to the change set's end."""
+        """Expect a run that finds nothing to change, up to the change set's end."""
         self.has_stack(**parameters)
         self.makes_change_set("UPDATE")
         self.describes_change_set("FAILED", reason=EMPTY)
 
     def takes_it_back(self) -> None:
-        """Of a stack that is there."""
+        """Expect the deletion of the change set of an existing stack."""
         self.deletes_change_set()
         self.has_stack(name=STACK_ID)
 
@@ -155,7 +157,7 @@ class CloudFormation:
 def event(
     number: int, status: str, resource: str = "", type: str = "", reason: str = ""
 ) -> dict[str, Any]:
-    """Of a resource; of the stack itself where none is named."""
+    """Return one stack event, about the stack itself unless a resource is named."""
     return {
         "StackId": STACK_ID,
         "EventId": f"event-{number}",

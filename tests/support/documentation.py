@@ -6,7 +6,7 @@ DOCS = (ROOT / "docs" / "aws.md").read_text()
 
 
 def table(heading: str) -> list[list[str]]:
-    """The cells of the table under a heading of docs/aws.md, without its own."""
+    """Return the rows of the table below a heading of docs/aws.md, without the table's heading."""
     section = DOCS.partition(f"## {heading}\n")[2].partition("\n## ")[0]
     rows = [line.strip()[1:-1].split("|") for line in section.splitlines() if line[:1] == "|"]
     return [[cell.strip() for cell in row] for row in rows[2:]]

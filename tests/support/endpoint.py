@@ -1,4 +1,4 @@
-"""An endpoint of AWS on loopback that answers exactly what each test says."""
+"""An AWS endpoint on loopback that answers what the test tells it to."""
 
 import socket
 import threading
@@ -24,9 +24,9 @@ class Endpoint(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         #: An answer, SILENCE or HANG_UP.
         self.answer: Answer | str = answer
-        #: What was sent, in the order in which it came.
+        #: The requests' bodies, in order.
         self.bodies: list[bytes] = []
-        #: Whether each was signed.
+        #: Whether each request was signed.
         self.signed: list[bool] = []
         self.released = threading.Event()
 
@@ -48,11 +48,13 @@ class Handler(BaseHTTPRequestHandler):
             return
         status, body, headers = self.server.answer
         self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
+        if "Content-Length" not in headers:
+            self.send_header("Content-Length", str(len(body)))
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body.encode())
+        self.close_connection = headers.get("Connection") == "close"
 
     def log_message(self, format: str, *args: Any) -> None:
         pass

@@ -1,4 +1,4 @@
-"""The fixtures of every test of an app, registered in tests/conftest.py."""
+"""The fixtures that the tests of all apps share; tests/conftest.py registers them."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -61,7 +61,7 @@ def memory_providers(settings: Any) -> Iterator[None]:
 
 @pytest.fixture
 def person(db: None) -> Callable[..., User]:
-    """Makes users who can be reached everywhere; keywords change their contact, None removes it."""
+    """Makes users with a verified address and number; keywords change their contact."""
     made = 0
 
     def make(contact: bool = True, **changes: Any) -> User:
@@ -81,10 +81,7 @@ def sample(kind: str) -> dict[str, Any]:
 
 @pytest.fixture
 def delivery(person: Callable[..., User]) -> Callable[..., Delivery]:
-    """Makes one due delivery that no worker was woken for.
-
-    An e-mail is by default all that its notification asks for.
-    """
+    """Makes one due delivery, by default an e-mail, and wakes no worker for it."""
 
     def make(
         channel: Channel = Channel.EMAIL,
@@ -118,7 +115,7 @@ def delivery(person: Callable[..., User]) -> Callable[..., Delivery]:
 
 @pytest.fixture
 def story() -> Callable[[Delivery], list[str]]:
-    """The events of a delivery's log, in order."""
+    """Returns the events of a delivery's log, in order."""
     return lambda row: list(row.log.values_list("event", flat=True))
 
 
@@ -134,7 +131,7 @@ def notify() -> Callable[..., list[Notification]]:
 
 @pytest.fixture
 def woken(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
-    """What the broker was asked for, instead of the broker."""
+    """The wake-ups that would have gone to the broker: task name and options."""
     calls: list[tuple[str, dict[str, Any]]] = []
 
     def publish(task: Task[..., Any], **options: Any) -> None:
@@ -146,13 +143,13 @@ def woken(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
 
 @pytest.fixture(scope="session")
 def signer() -> Signer:
-    """Signs as SNS does; its certificate is at an address of SNS."""
+    """Signs as SNS does, with a certificate at an address of SNS."""
     return Signer()
 
 
 @pytest.fixture
 def fetched(signer: Signer, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """The addresses from which a certificate was asked for; nothing is asked for in truth."""
+    """The addresses from which the code fetched a certificate. Nothing leaves this process."""
     settings.AWS_EVENT_TOPIC_ARNS = [signing.TOPIC]
     addresses: list[str] = []
 

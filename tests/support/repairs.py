@@ -1,4 +1,4 @@
-"""Who and what the tests of the repairs are about."""
+"""The people and values that the tests of the repairs share."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -13,7 +13,7 @@ REASON = "We sell this unit at the end of the month."
 
 @dataclass(frozen=True)
 class Cast:
-    """Two fleets with a unit each, and the people of this package's tests."""
+    """Two fleets with one unit each, and their people."""
 
     redwood: Company
     unit: FleetUnit
@@ -27,7 +27,7 @@ class Cast:
 
 
 def told(kind: str = "") -> list[tuple[str, str]]:
-    """Who was told what, in order: (username, kind), or of one kind only."""
+    """Return (username, kind) of each notification in order, or of one kind only."""
     rows = Notification.objects.order_by("created_at", "kind", "recipient__username")
     if kind:
         rows = rows.filter(kind=kind)
@@ -35,5 +35,5 @@ def told(kind: str = "") -> list[tuple[str, str]]:
 
 
 def history(repair: Repair) -> list[tuple[str, str, str]]:
-    """The lines of the history: (action, username, note)."""
+    """Return (action, username, note) of each entry of the repair's history."""
     return list(repair.events.values_list("action", "actor__user__username", "note"))

@@ -1,4 +1,4 @@
-"""moto's Secrets Manager behind a port of the loopback, so that other processes can ask it too."""
+"""moto's Secrets Manager on a loopback port, so that other processes can ask it too."""
 
 import json
 import threading
@@ -20,23 +20,23 @@ REGION = "us-east-1"
 
 
 class SecretsManager(ThreadingHTTPServer):
-    """Answers GetSecretValue as moto does, or as `planted` says, once each."""
+    """Answers GetSecretValue as moto does, or once with each entry of `planted`."""
 
     daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__((LOOPBACK, 0), _Handler)
         self.client: Any = boto3.client("secretsmanager", region_name=REGION)
-        #: What was asked for, and in which Region.
+        #: The name of each secret that was asked for, and the Region.
         self.asked: list[tuple[str, str]] = []
         #: Status and body.
         self.planted: deque[tuple[int, dict[str, str]]] = deque()
-        #: While it is not set, everybody waits.
+        #: Every call waits until this is set.
         self.open = threading.Event()
         self.begin_anew()
 
     def begin_anew(self) -> None:
-        """Nothing is asked yet, and the secret is empty."""
+        """Forget all calls, and empty the secret."""
         for each in self.client.list_secrets(IncludePlannedDeletion=True)["SecretList"]:
             self.client.delete_secret(SecretId=each["ARN"], ForceDeleteWithoutRecovery=True)
         self.client.create_secret(Name=NAME)
@@ -46,7 +46,7 @@ class SecretsManager(ThreadingHTTPServer):
 
     @property
     def variables(self) -> dict[str, str]:
-        """What points a process here."""
+        """The variables that point a process here."""
         return {
             "AWS_SECRETS_NAME": NAME,
             "AWS_ENDPOINT_URL_SECRETS_MANAGER": f"http://{LOOPBACK}:{self.server_port}",
@@ -57,7 +57,7 @@ class SecretsManager(ThreadingHTTPServer):
         }
 
     def put(self, **values: Any) -> None:
-        """Another version of the secret."""
+        """Store another version of the secret."""
         self.put_text(json.dumps(values))
 
     def put_text(self, text: str) -> None:
@@ -68,7 +68,7 @@ class SecretsManager(ThreadingHTTPServer):
         self.planted.append((400, {"__type": code, "message": message}))
 
     def answer(self, question: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        # Taken first: whoever waits until the test is over must not take what the next one plants.
+        # Before the wait: a call that outlives its test must not take the next test's answer.
         planted = self.planted.popleft() if self.planted else None
         self.open.wait(60)
         if planted:
@@ -95,18 +95,18 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", "application/x-amz-json-1.1")
         self.send_header("Content-Length", str(len(body)))
-        # Whoever waited too long is gone.
+        # A client that waited too long has hung up.
         with suppress(BrokenPipeError):
             self.end_headers()
             self.wfile.write(body)
 
     def log_message(self, *_: Any) -> None:
-        """Not to the test's output."""
+        """Write nothing to the test's output."""
 
 
 @contextmanager
 def running_secrets_manager() -> Iterator[SecretsManager]:
-    """One with an empty secret, for as long as it takes."""
+    """Run one with an empty secret."""
     with mock_aws(), SecretsManager() as server:
         serving = threading.Thread(target=server.serve_forever)
         serving.start()

@@ -34,16 +34,16 @@ from tools.supervisor import ROOT
 
 BIN = Path(sys.executable).parent
 STOP_S = 40.0
-# Nothing listens here: what a test did not ask for must fail, and reach nobody.
+# Nothing listens here, so a call that a test did not prepare fails and reaches nothing.
 CLOSED_PORT = 9
-#: What a Redis that answers too late for our time-outs makes of a question.
+#: The errors of a Redis that answers later than our time-outs.
 REDIS_IS_SLOW = (OperationalError, RedisError)
-#: Seconds between the turns of `wait_with_beat`.
+#: Seconds between the sweeps of `wait_with_beat`.
 TURN_S = 5.0
 
 
 def wait_until(condition: Callable[[], Any], what: str, seconds: float = 60) -> None:
-    """As tools.processes has it, but that a Redis which answers too late has not answered yet."""
+    """Wait as tools.processes does; an error of a slow Redis counts as "not yet"."""
 
     def holds() -> Any:
         try:
@@ -57,9 +57,9 @@ def wait_until(condition: Callable[[], Any], what: str, seconds: float = 60) -> 
 def wait_with_beat(
     condition: Callable[[], Any], what: str, turn: Callable[[], Any] | None = None
 ) -> None:
-    """Wait until it holds, and every now and then have done what beat does, `turn` or the sweep.
+    """Wait until the condition holds, and call `turn`, or else the sweep, every few seconds.
 
-    For whatever was lost because Redis did not answer in time: no beat runs beside a test.
+    No beat runs beside a test, and a slow Redis may lose a wake-up.
     """
 
     from apps.core.delivery import wakeups
@@ -80,7 +80,7 @@ def wait_with_beat(
 
 
 def environment(folder: Path, broker_url: str, database_url: str) -> dict[str, str]:
-    """What the settings are to read: the committed development values, pointed to our services.
+    """Return the variables of the settings: the development values, with our own services.
 
     Variables win over files, so a developer's own `.env` changes none of these.
     """
@@ -93,7 +93,7 @@ def environment(folder: Path, broker_url: str, database_url: str) -> dict[str, s
         "ENV_FILE": os.devnull,
         "AWS_SECRETS_NAME": "",
         "LOG_DIR": "",
-        # What a test does not measure must not wait for the account's pace.
+        # No test waits for the account's rate limit, unless it measures that.
         "EMAIL_RATE_LIMIT": "1000",
         "SMS_RATE_LIMIT": "1000",
         "AWS_SES_PORT": str(CLOSED_PORT),
@@ -109,7 +109,7 @@ def environment(folder: Path, broker_url: str, database_url: str) -> dict[str, s
 
 
 class Redis:
-    """A private Redis that keeps its port while it is stopped and started."""
+    """A private Redis that keeps its port when it is stopped and started."""
 
     def __init__(self, folder: Path) -> None:
         [self.port] = free_ports(1)
@@ -132,7 +132,7 @@ class Redis:
 
 
 def database_url() -> str:
-    """The URL of the test database, for another process."""
+    """Return the URL of the test database, for another process."""
     from django.db import connection
 
     url = os.environ["DATABASE_URL"]
@@ -143,7 +143,7 @@ def database_url() -> str:
 
 @dataclass
 class Worker:
-    """A Celery worker in a process of its own; `name` is what it answers to."""
+    """A Celery worker in its own process; it answers to `name`."""
 
     name: str
     process: "subprocess.Popen[bytes]"
@@ -158,13 +158,13 @@ class Worker:
 
         if self.process.poll() is not None:
             raise AssertionError(f"the worker ended; it wrote:\n{self.output}")
-        # Not one of the pool's: those may be from before a test restarted Redis.
+        # A new connection: those of the pool may be from before a test restarted Redis.
         with app.connection_for_read() as connection:
             asked = app.control.inspect([self.name], 0.5, connection=connection, limit=1)
             return bool(asked.ping())
 
     def is_idle(self) -> bool:
-        """Whether it works on no task, and none waits."""
+        """Return whether it runs no task, and none waits."""
         from apps.core.delivery import broker
         from rs_systems.celery import app
 
@@ -175,16 +175,16 @@ class Worker:
             return (asked.active(), asked.reserved()) == ({self.name: []}, {self.name: []})
 
     def kill(self) -> None:
-        """End it, and every process of its pool, as a power cut would."""
+        """Kill it and every process of its pool, as a power cut would."""
         kill_group(self.process.pid)
         self.process.wait()
 
 
 @contextmanager
 def running_worker(
-    folder: Path, name: str, concurrency: int = 1, **variables: str
+    folder: Path, name: str, concurrency: int = 1, queues: str = "", **variables: str
 ) -> Iterator[Worker]:
-    """A worker on the test database and the private Redis, ready for tasks; killed at the end."""
+    """Run a worker on the test database and the private Redis; kill it at the end."""
     log = folder / f"{name}.log"
     worker = Worker(
         name,
@@ -197,6 +197,7 @@ def running_worker(
             "--loglevel=info",
             f"--hostname={name}",
             f"--concurrency={concurrency}",
+            *([f"--queues={queues}"] if queues else []),
         ),
         log,
     )
@@ -208,7 +209,7 @@ def running_worker(
 
 
 class Site:
-    """The site on the test database, in processes of its own, on a port that it keeps."""
+    """The site on the test database, in its own processes, on a port that it keeps."""
 
     def __init__(self, folder: Path) -> None:
         [self.port] = free_ports(1)
@@ -240,7 +241,7 @@ class Site:
 
 
 def shared_environment(variables: dict[str, str]) -> dict[str, str]:
-    """The environment of another process that works on the test database."""
+    """Return the environment of another process that works on the test database."""
     return os.environ | {"DATABASE_URL": database_url()} | variables
 
 

@@ -1,7 +1,7 @@
-"""Messages as SNS signs them, with a key of the tests' own.
+"""Messages signed as SNS does, with the tests' own key.
 
-Written from the documentation and not from the code under test: the order of the signed fields
-stands here as the documentation lists it.
+Written from the documentation and not from the code under test: the signed fields are in
+the order in which the documentation lists them.
 """
 
 import base64
@@ -39,7 +39,7 @@ class Signer:
         return certificate.public_bytes(serialization.Encoding.PEM)
 
     def sign(self, fields: dict[str, Any], text: str) -> str:
-        """The envelope with its signature over `text`, as JSON."""
+        """Return the envelope with its signature over `text`, as JSON."""
         algorithm = hashes.SHA1() if fields["SignatureVersion"] == "1" else hashes.SHA256()  # noqa: S303
         signature = self._key.sign(text.encode(), padding.PKCS1v15(), algorithm)
         return json.dumps({**fields, "Signature": base64.b64encode(signature).decode()})

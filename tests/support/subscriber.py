@@ -1,4 +1,4 @@
-"""An application that SNS posts to: it checks each signature, and answers as it is told."""
+"""A subscriber of an SNS topic that checks each signature and answers as the test says."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Delivery:
 class Subscriber:
     def __init__(self) -> None:
         self.deliveries: list[Delivery] = []
-        #: Called with each delivery; the status to answer with, once it returns.
+        #: Called with each delivery; returns the status to answer with.
         self.answer: Callable[[Delivery], int] = lambda delivery: 200
         self.url = ""
 
@@ -61,12 +61,12 @@ class Subscriber:
 
 
 def check_signature(envelope: dict[str, str]) -> None:
-    """As the documentation of SNS says; raises InvalidSignature."""
+    """Check the signature as the documentation of SNS says; raise InvalidSignature."""
     with build_opener(ProxyHandler({})).open(envelope["SigningCertURL"], timeout=60) as answer:
         certificate = x509.load_pem_x509_certificate(answer.read())
     names = NOTIFICATION if envelope["Type"] == "Notification" else CONFIRMATION
     signed = "".join(f"{name}\n{envelope[name]}\n" for name in names)
-    # SHA-1 is what version 1 of the signature is.
+    # Version 1 of the signature is SHA-1.
     algorithm: hashes.HashAlgorithm = (
         hashes.SHA1() if envelope["SignatureVersion"] == "1" else hashes.SHA256()  # noqa: S303
     )

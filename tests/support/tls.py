@@ -1,4 +1,4 @@
-"""TLS for the tests: a certificate authority of one's own, and a front for servers without TLS."""
+"""TLS for the tests: a certificate authority, and a TLS port for servers without TLS."""
 
 import asyncio
 import ssl
@@ -20,7 +20,7 @@ LIFE = timedelta(days=1)
 
 
 class Authority:
-    """Signs certificates; `certificate` is the file with its own, which clients are to trust."""
+    """Signs certificates; clients must trust the one in the file `certificate`."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self.certificate = folder / f"{name}.pem"
@@ -35,7 +35,7 @@ class Authority:
         self.certificate.write_bytes(_pem(own))
 
     def issue(self, address: str) -> Path:
-        """A file with a certificate for the server at this IP address, and its key."""
+        """Return a file with a certificate for the server at this IP address, and its key."""
         key = ec.generate_private_key(ec.SECP256R1())
         names = x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))])
         signed = self._sign(_builder(_name(address), key).add_extension(names, critical=False))
@@ -74,7 +74,7 @@ def _pem(certificate: x509.Certificate) -> bytes:
 
 @contextmanager
 def tls_front(port: int, certificate: Path) -> Iterator[int]:
-    """A port that speaks TLS, and passes on to `port` of the loopback what it is told."""
+    """Yield a port that speaks TLS and passes everything on to `port` of the loopback."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate)
     front = _Front(port, context)
@@ -108,7 +108,7 @@ class _Front:
         server.close()
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # At the end the loop cancels what is still open, which is no failure.
+        # At the end the loop cancels open connections, which is no failure.
         with suppress(asyncio.CancelledError):
             behind_reader, behind_writer = await asyncio.open_connection(LOOPBACK, self._port)
             await asyncio.gather(_pump(reader, behind_writer), _pump(behind_reader, writer))

@@ -1,17 +1,17 @@
-"""The systemd units, read."""
+"""Reads the systemd units."""
 
 import re
 from collections import defaultdict
 
 from tools.units import BIN, FOLDER
 
-SERVICES = ("web", "worker", "beat", "flower")
+SERVICES = ("web", "worker", "housekeeping", "beat", "flower")
 
 Settings = dict[str, list[str]]
 
 
 def effective(service: str) -> Settings:
-    """Every value of each setting of a service, in order, with what all have in common."""
+    """Return every value of each setting of a service, in order, the common ones included."""
     settings: Settings = defaultdict(list)
     unit = FOLDER / f"rs-systems-{service}.service"
     for path in (unit, *sorted((FOLDER / "rs-systems-.service.d").glob("*.conf"))):
@@ -23,7 +23,7 @@ def effective(service: str) -> Settings:
 
 
 def command(service: str, variables: dict[str, str], setting: str = "ExecStart") -> list[str]:
-    """ExecStart with this machine's programs, and the variables in their places."""
+    """Return ExecStart with this machine's programs and with the variables put in."""
     [line] = effective(service)[setting]
     line = line.replace("/var/www/rs_systems/venv/bin", str(BIN)).replace("%%", "%")
     return [re.sub(r"\$\{(\w+)\}", lambda name: variables[name[1]], word) for word in line.split()]

@@ -57,6 +57,7 @@ CHECKS = [
     Check("redis.eviction", "Redis", redis_server.eviction),
     Check("redis.memory", "Redis", redis_server.memory),
     Check("redis.persistence", "Redis", redis_server.persistence),
+    Check("redis.password", "Redis", redis_server.password),
     Check("redis.tls", "Redis", redis_server.tls),
     Check("database.reachable", "Database", database.reachable),
     Check("database.writable", "Database", database.writable),

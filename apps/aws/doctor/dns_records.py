@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/ses/latest/dg/mail-from.html. The DMARC record (RFC 
 that changes nothing yet: receivers want one, and what it says is the domain owner's to choose.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -24,6 +25,7 @@ LOOKUP_S = 3.0
 TTL_S = 3600
 #: The zone of SES's keys, if SES does not name it.
 _DKIM_ZONE = "dkim.amazonses.com"
+_OWN_KEY = "v=DKIM1; k=rsa; p= and the public key of your own DKIM key"
 _SPF = "v=spf1 include:amazonses.com ~all"
 
 
@@ -43,10 +45,16 @@ class Record:
     type: str
     value: str
     is_met: Callable[[set[str]], bool]
+    #: Other names at which the record counts as well.
+    also_at: tuple[str, ...] = ()
+    #: Only the owner of the key knows what `value` stands for.
+    is_placeholder: bool = False
 
     @property
     def zone_line(self) -> str:
         """Return the record as a line of a zone file."""
+        if self.is_placeholder:
+            return f"; {self.name}. {self.type}: {self.value}"
         value = f'"{self.value}"' if self.type == "TXT" else f"{self.value}."
         return f"{self.name}. {TTL_S} IN {self.type} {value}"
 
@@ -70,21 +78,27 @@ class Looked:
 
 def records(account: Account) -> list[Record]:
     """Return the records of the sender's domain; raises Unseen if SES does not name them."""
-    domain, region = email.domain(), settings.AWS_SES_REGION_NAME
-    identity = account.ask("sesv2", "GetEmailIdentity", region, EmailIdentity=domain)
-    mail_from = identity.get("MailFromAttributes", {}).get("MailFromDomain") or f"mail.{domain}"
-    dkim = identity.get("DkimAttributes", {})
-    zone = dkim.get("SigningHostedZone") or _DKIM_ZONE
+    region, identity = settings.AWS_SES_REGION_NAME, email.identity_of_sender(account)
+    domain = identity.name.rpartition("@")[2].lower()
+    mail_from = identity.mail_from.get("MailFromDomain") or f"mail.{domain}"
     return [
-        *(
-            _exactly(f"{token}._domainkey.{domain}", "CNAME", f"{token}.{zone}")
-            for token in dkim.get("Tokens", [])
-        ),
-        # SES wants no other MX beside it.
+        *_dkim(identity, domain),
+        # SES accepts no other MX beside it.
         _exactly(mail_from, "MX", f"10 feedback-smtp.{region}.amazonses.com"),
         Record(mail_from, "TXT", _SPF, _has_spf),
-        Record(f"_dmarc.{domain}", "TXT", _dmarc(domain), _has_dmarc),
+        Record(f"_dmarc.{domain}", "TXT", _dmarc(domain), _has_dmarc, _dmarc_also_at(domain)),
     ]
+
+
+def _dkim(identity: email.Identity, domain: str) -> Iterator[Record]:
+    zone = identity.dkim.get("SigningHostedZone") or _DKIM_ZONE
+    for token in identity.dkim.get("Tokens", []):
+        name = f"{token}._domainkey.{domain}"
+        if identity.has_own_key:
+            # Then the token is the selector, and SES does not give the key away.
+            yield Record(name, "TXT", _OWN_KEY, _has_key, is_placeholder=True)
+        else:
+            yield _exactly(name, "CNAME", f"{token}.{zone}")
 
 
 def _exactly(name: str, kind: str, value: str) -> Record:
@@ -94,6 +108,17 @@ def _exactly(name: str, kind: str, value: str) -> Record:
 def _has_spf(found: set[str]) -> bool:
     policies = [text for text in found if text.startswith("v=spf1")]
     return len(policies) == 1 and "include:amazonses.com" in policies[0]
+
+
+def _has_key(found: set[str]) -> bool:
+    # An empty key is a revoked one (RFC 6376, section 3.6.1).
+    return len(found) == 1 and bool(re.search(r"(^|;)\s*p=\s*[a-z0-9+/]", next(iter(found))))
+
+
+def _dmarc_also_at(domain: str) -> tuple[str, ...]:
+    # A subdomain without a record has that of the organisation (RFC 7489, section 6.6.3).
+    domains = dict.fromkeys([email.domain(), *email.domains_above(email.domain())])
+    return tuple(f"_dmarc.{each}" for each in domains if each != domain)
 
 
 def _has_dmarc(found: set[str]) -> bool:
@@ -133,8 +158,16 @@ def _resolver(nameserver: tuple[str, int] | None) -> dns.resolver.Resolver | Non
 
 
 def _state(resolver: dns.resolver.Resolver, record: Record) -> RecordState:
+    state = _state_at(record.name, resolver, record)
+    if state in (RecordState.THERE, RecordState.UNKNOWN):
+        return state
+    elsewhere = (_state_at(name, resolver, record) for name in record.also_at)
+    return RecordState.THERE if RecordState.THERE in elsewhere else state
+
+
+def _state_at(name: str, resolver: dns.resolver.Resolver, record: Record) -> RecordState:
     try:
-        answer = resolver.resolve(record.name, record.type, lifetime=LOOKUP_S, search=False)
+        answer = resolver.resolve(name, record.type, lifetime=LOOKUP_S, search=False)
     except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
         return RecordState.MISSING
     except (dns.exception.DNSException, OSError):

@@ -1,13 +1,13 @@
 """Checks of SES: the account, the sender's identity, and whether it lets us in."""
 
 from email.utils import parseaddr
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.core.mail import get_connection
 from django.core.mail.backends.smtp import EmailBackend as SMTPBackend
 
-from apps.aws.account import Account, NotThere
+from apps.aws.account import Account, Denied, NotThere
 from apps.core import conf
 from apps.core.audit.findings import Finding, fail, ok, warn
 from apps.core.guards import reputation as reputations
@@ -19,6 +19,7 @@ from apps.core.states import Channel
 QUOTA_WARNING = 0.8
 #: Seconds for each answer of the SMTP endpoint.
 SMTP_S = 5
+_SIGNED = "messages are signed"
 
 
 def sender() -> str:
@@ -31,13 +32,60 @@ def domain() -> str:
     return sender().rpartition("@")[2].lower()
 
 
-def identity_of_sender(account: Account) -> dict[str, Any]:
-    """Return the identity of SES that covers the sender: its domain, or else its address."""
-    region = settings.AWS_SES_REGION_NAME
-    try:
-        return account.ask("sesv2", "GetEmailIdentity", region, EmailIdentity=domain())
-    except NotThere:
-        return account.ask("sesv2", "GetEmailIdentity", region, EmailIdentity=sender())
+class Identity(NamedTuple):
+    """An identity of SES, and what GetEmailIdentity says of it."""
+
+    name: str
+    said: dict[str, Any]
+
+    @property
+    def is_verified(self) -> bool:
+        return bool(self.said.get("VerifiedForSendingStatus"))
+
+    @property
+    def dkim(self) -> dict[str, Any]:
+        return dict(self.said.get("DkimAttributes", {}))
+
+    @property
+    def has_own_key(self) -> bool:
+        """Return whether DKIM uses the owner's key (BYODKIM) rather than one of SES's."""
+        return self.dkim.get("SigningAttributesOrigin") == "EXTERNAL"
+
+    @property
+    def mail_from(self) -> dict[str, Any]:
+        return dict(self.said.get("MailFromAttributes", {}))
+
+
+def identity_of_sender(account: Account) -> Identity:
+    """Return the identity of SES by which the sender sends; raises NotThere or Unseen.
+
+    That is its domain, a domain above, or the address itself: a verified domain covers its
+    subdomains (https://docs.aws.amazon.com/ses/latest/dg/creating-identities.html). A verified
+    identity goes before one that is not.
+    """
+    found: list[Identity] = []
+    missing: list[Denied | NotThere] = []
+    for name in [domain(), *domains_above(domain()), sender()]:
+        try:
+            said = account.ask(
+                "sesv2", "GetEmailIdentity", settings.AWS_SES_REGION_NAME, EmailIdentity=name
+            )
+        except (Denied, NotThere) as error:
+            missing.append(error)
+            continue
+        found.append(Identity(name, said))
+        if found[-1].is_verified:
+            return found[-1]
+    if found:
+        return found[0]
+    # A denied question may hide the identity.
+    raise next((each for each in missing if isinstance(each, Denied)), missing[0])
+
+
+def domains_above(name: str) -> list[str]:
+    """Return the domains above this one, without the top-level domain."""
+    labels = name.split(".")
+    return [".".join(labels[number:]) for number in range(1, len(labels) - 1)]
 
 
 def _account(account: Account) -> dict[str, Any]:
@@ -99,40 +147,45 @@ def identity(account: Account) -> Finding:
     except NotThere:
         return fail(
             f"neither {domain()} nor the sender's address is an identity of SES in "
-            f"{settings.AWS_SES_REGION_NAME}",
+            f"{settings.AWS_SES_REGION_NAME}, and no domain above is",
             "Create an identity of the domain there.",
         )
-    if not found.get("VerifiedForSendingStatus"):
+    if not found.is_verified:
+        status = found.said.get("VerificationStatus", "PENDING")
         return fail(
-            f"{domain()} is not verified yet: {found.get('VerificationStatus', 'PENDING')}",
-            "Add the CNAMEs that `manage.py aws dns` lists; SES may take 72 hours to see them.",
+            f"{domain()} is not verified yet: {status}",
+            "Add the records of DKIM that `manage.py aws dns` lists; SES may take 72 hours to see "
+            "them.",
         )
-    if found.get("IdentityType") == "EMAIL_ADDRESS":
+    if found.said.get("IdentityType") == "EMAIL_ADDRESS":
         return warn(
             "the sender's address is verified, and its domain is not",
             "Verify the domain, for DKIM and DMARC.",
         )
+    if found.name != domain():
+        return ok(f"{domain()} sends by the identity of {found.name}, which is verified")
     return ok(f"{domain()} is verified")
 
 
 def dkim(account: Account) -> Finding:
     """Check that messages are signed."""
-    found = identity_of_sender(account).get("DkimAttributes", {})
-    status = found.get("Status", "NOT_STARTED")
-    if status == "SUCCESS" and found.get("SigningEnabled"):
-        return ok("messages are signed")
+    identity = identity_of_sender(account)
+    status = identity.dkim.get("Status", "NOT_STARTED")
+    if status == "SUCCESS" and identity.dkim.get("SigningEnabled"):
+        return ok("messages are signed with our own key" if identity.has_own_key else _SIGNED)
     if status == "SUCCESS":
         return fail("DKIM is set up and switched off", "Switch signing on for the identity.")
     missing = warn if status == "TEMPORARY_FAILURE" else fail
     return missing(
         f"messages are not signed: {status}",
-        "Add the three CNAMEs that `manage.py aws dns` lists to the DNS of the domain.",
+        f"Add {'the TXT record' if identity.has_own_key else 'the three CNAMEs'} of DKIM that "
+        "`manage.py aws dns` lists to the DNS of the domain.",
     )
 
 
 def mail_from(account: Account) -> Finding:
     """Check that bounces return to a subdomain of ours, which SPF's alignment needs."""
-    found = identity_of_sender(account).get("MailFromAttributes", {})
+    found = identity_of_sender(account).mail_from
     name, status = found.get("MailFromDomain", ""), found.get("MailFromDomainStatus", "")
     records = "Add its MX and TXT record, which `manage.py aws dns` lists."
     if not name:

@@ -12,6 +12,7 @@ from django.utils import timezone
 from apps.aws.account import Account, NotThere
 from apps.core.audit.findings import Finding, Unseen, fail, ok, warn
 from apps.core.models import NotificationDeliveryLog, ProviderEvent
+from apps.core.providers import sqs
 from apps.core.states import Channel, LogEvent
 
 #: The types that apps.core.feedback.ses_events understands, as SES's API spells them.
@@ -232,9 +233,15 @@ def _queue_url() -> str:
 
 
 def _queue(account: Account, url: str) -> dict[str, Any]:
-    host = urlsplit(url).hostname or ""
-    region = host.split(".")[1] if host.startswith("sqs.") else settings.AWS_SES_REGION_NAME
-    answer = account.ask("sqs", "GetQueueAttributes", region, QueueUrl=url, AttributeNames=["All"])
+    queue = sqs.locate(url)
+    answer = account.ask(
+        "sqs",
+        "GetQueueAttributes",
+        queue.region,
+        endpoint=queue.endpoint,
+        QueueUrl=url,
+        AttributeNames=["All"],
+    )
     return dict(answer["Attributes"])
 
 

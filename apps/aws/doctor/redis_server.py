@@ -6,10 +6,9 @@ from uuid import uuid4
 
 import redis
 from django.conf import settings
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from apps.aws.account import Account
+from apps.core import redis_client
 from apps.core.audit.findings import Finding, fail, ok, warn
 from apps.core.redaction import redact
 
@@ -22,12 +21,7 @@ _PROBE_MS = 10_000
 
 
 def client() -> Any:
-    return redis.Redis.from_url(
-        settings.CELERY_BROKER_URL,
-        socket_timeout=_TIMEOUT_S,
-        socket_connect_timeout=_TIMEOUT_S,
-        retry=Retry(NoBackoff(), 0),
-    )
+    return redis_client.client(_TIMEOUT_S)
 
 
 def reachable(account: Account) -> Finding:
@@ -116,6 +110,18 @@ def persistence(account: Account) -> Finding:
         )
     how = "append-only file" if info.get("aof_enabled") else "no append-only file"
     return ok(f"{how}; nothing depends on it, the database is the queue of record")
+
+
+def password(account: Account) -> Finding:
+    """Check that Redis is reached with a password, except in development."""
+    if urlsplit(settings.CELERY_BROKER_URL).password:
+        return ok("CELERY_BROKER_URL has a password")
+    if settings.ENVIRONMENT == "development":
+        return ok("no password (development)")
+    return warn(
+        "CELERY_BROKER_URL has no password: any host of the network may read and empty the queues",
+        "Copy CELERY_BROKER_URL from the stack's secret, or set a password in Redis.",
+    )
 
 
 def tls(account: Account) -> Finding:

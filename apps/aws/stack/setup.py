@@ -20,6 +20,7 @@ from .stack import DeployedStack, Stack
 T = TypeVar("T")
 
 _ROLE_OUTPUT = "SmsDeliveryStatusRoleArn"
+_BROKER_URL_OUTPUT = "BrokerSecretArn"
 _ROLE_TO_COME = "the stack's SmsDeliveryStatusRole"
 
 
@@ -267,10 +268,18 @@ class Setup:
             "`manage.py aws smtp-credentials`.",
             "Put the secret variables into the secret "
             f"rs-systems/{values['Environment'].text}/environment.",
+            *self._to_copy(),
             "Get a number to send texts from, and leave the SMS sandbox, in AWS's console.",
             *(f"{step.name}: {step.said}" for step in self.steps if step.state == StepState.WAITS),
             "See what is left: `manage.py aws status`.",
         ]
+
+    def _to_copy(self) -> Iterator[str]:
+        if secret := self.deployed.outputs.get(_BROKER_URL_OUTPUT):
+            yield (
+                "Copy CELERY_BROKER_URL into the same secret: `aws secretsmanager get-secret-value "
+                f"--query SecretString --output text --secret-id {secret}` shows it."
+            )
 
 
 def _left_alone(why: str, stack: Stack) -> Stopped:

@@ -9,7 +9,8 @@ from functools import cache
 from typing import Any
 
 import redis
-from django.conf import settings
+
+from apps.core import redis_client
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +34,4 @@ def age() -> timedelta | None:
 
 @cache
 def _client() -> Any:
-    return redis.Redis.from_url(
-        settings.CELERY_BROKER_URL, socket_timeout=0.5, socket_connect_timeout=0.5
-    )
+    return redis_client.client(timeout_s=0.5)

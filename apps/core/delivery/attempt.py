@@ -24,6 +24,7 @@ from apps.core.exceptions import (
     ChannelUnavailableError,
     DeliveryError,
     NotCalled,
+    NotSendable,
     PermanentError,
     ThrottledError,
 )
@@ -33,7 +34,7 @@ from apps.core.models.suppression import SuppressionReason
 from apps.core.providers.base import Acceptance
 from apps.core.states import Channel, DeliveryState, Priority
 
-from . import transitions
+from . import transitions, wakeups
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +55,11 @@ def attempt(delivery_id: UUID, *, before_call: Callable[[], None] = _do_nothing)
         return None
     outcome = _outcome(this, before_call)
     _inform_guards(this, outcome)
-    return transitions.record_outcome(this.delivery, outcome)
+    stand_in = transitions.record_outcome(this.delivery, outcome)
+    if this.is_probe and isinstance(outcome, NotSendable):
+        # Another delivery can probe the channel at once.
+        wakeups.wake_dispatch()
+    return stand_in
 
 
 @dataclass
@@ -143,8 +148,9 @@ def _outcome(this: Attempt, before_call: Callable[[], None]) -> transitions.Outc
 def _send(
     this: Attempt, service: ChannelService[Any], before_call: Callable[[], None]
 ) -> Acceptance:
-    """Compose, reserve, wait, announce and call. Raise DeliveryError or NotCalled."""
+    """Compose, reserve, wait for a slot, announce and call. Raise DeliveryError or NotCalled."""
     message = service.compose(this.delivery, this.suppression)
+    service.provider.check(message)
     service.provider.prepare()
     _reserve(this, service, message)
     weight = service.weight(message)
@@ -152,6 +158,8 @@ def _send(
     before_call()
     this.check_lease()
     _check_not_settled(this)
+    if slot.has_passed:
+        slot = _wait_for_slot(this, weight)
     transitions.record_calling(this.delivery, service.provider.name)
     this.is_announced = True
     while not slot.wait():
@@ -192,6 +200,8 @@ def _inform_guards(this: Attempt, outcome: transitions.Outcome) -> None:
         circuit_breaker.stop(this.channel, outcome)
     elif isinstance(outcome, ThrottledError):
         rate_limit.slow_down(this.channel)
+    elif this.is_probe and isinstance(outcome, NotSendable | NotCalled):
+        circuit_breaker.return_probe(this.channel)
     elif this.is_probe and isinstance(outcome, Acceptance | PermanentError):
         # The provider spoke of the message, so what stopped the channel is over.
         circuit_breaker.resume(this.channel, "a delivery was let through")

@@ -27,10 +27,11 @@ def waiting(queue: str = QUEUE) -> dict[Priority, int]:
 
 
 def workers_online() -> int:
-    """Return how many workers answer within PING_S, including the one that asks.
+    """Return how many workers that send answer within PING_S, including one that asks.
 
     A worker's main process answers, even if its pool is busy.
     """
     with current_app.connection_for_read() as connection:
         inspect = current_app.control.inspect(timeout=PING_S, connection=connection)
-        return len(inspect.ping() or {})
+        answers = inspect.active_queues() or {}
+    return sum(any(queue["name"] == QUEUE for queue in queues) for queues in answers.values())

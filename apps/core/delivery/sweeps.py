@@ -17,7 +17,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
 from apps.core import conf
-from apps.core.guards import circuit_breaker
+from apps.core.guards import circuit_breaker, suppressions
 from apps.core.message import routing
 from apps.core.models import (
     ChannelStop,
@@ -97,8 +97,10 @@ def cleanup_logs() -> int:
         delivery__state__in=FINISHED,
         delivery__finished_at__lt=Now() - conf.log_retention(),
     )
-    for model in (ProviderEvent, SetAside):
-        _delete(model._default_manager.filter(received_at__lt=Now() - conf.log_retention()))
+    # The rule of three soft bounces counts events.
+    kept = max(conf.log_retention(), suppressions.SOFT_WINDOW)
+    _delete(ProviderEvent.objects.filter(received_at__lt=Now() - kept))
+    _delete(SetAside.objects.filter(received_at__lt=Now() - conf.log_retention()))
     return _delete(old)
 
 

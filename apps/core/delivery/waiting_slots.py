@@ -26,8 +26,9 @@ logger = logging.getLogger(__name__)
 #: One slot for each so many messages a second. A worker needs less than 100 ms to start, claim and
 #: compose, and the limiter gives its rate slots that much ahead.
 RATE_PER_SLOT = 10.0
-#: Milliseconds after which the slot of a lost worker is free again.
-SLOT_MS = 3_000
+#: Milliseconds after which the slot of a lost worker is free again: longer than a worker that lives
+#: can hold it, so that a slow channel does not fill every process.
+SLOT_MS = 25_000
 #: Milliseconds for which a slot is reserved for a worker that was woken.
 RESERVED_MS = 5_000
 #: Milliseconds for which a pool counts as having a backlog after the last sign of one: longer than

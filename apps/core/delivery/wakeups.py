@@ -9,8 +9,11 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 from celery import current_app
+from celery.exceptions import SoftTimeLimitExceeded
+from django.db import DatabaseError
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
@@ -37,7 +40,7 @@ _broker_rests_until = 0.0
 
 
 def wake(deliveries: Sequence[Delivery]) -> None:
-    """Wake workers for these deliveries, most urgent first. Never raises for a broker.
+    """Wake workers for these deliveries, most urgent first. Never raises.
 
     If the broker fails, the rows stay due and the sweep finds them. The process then leaves the
     broker alone for BROKER_REST_S, so that a request waits for it once at most.
@@ -48,12 +51,20 @@ def wake(deliveries: Sequence[Delivery]) -> None:
         by_pool.setdefault(pool, []).append(row)
     lost = [row.pk for pool, rows in by_pool.items() if not _wake(pool, rows) for row in rows]
     if lost:
-        Delivery.objects.filter(pk__in=lost, state=DeliveryState.DUE).update(enqueued_at=None)
+        _mark_not_enqueued(lost)
 
 
 def release(slot: WaitingSlot) -> None:
-    """Release a waiting slot, and wake workers for the next deliveries of its backlog."""
-    if rows := sweeps.next_in(slot.pool, slot.release()):
+    """Release a waiting slot, and wake workers for the next deliveries of its backlog.
+
+    Never raises: a failure must not end the attempt that holds the slot. The sweep finds the rows.
+    """
+    try:
+        rows = sweeps.next_in(slot.pool, slot.release())
+    except DatabaseError:
+        logger.exception("backlog not looked at, the sweep will")
+        return
+    if rows:
         _reach_broker(partial(_wake_backlog, slot.pool, rows))
 
 
@@ -97,12 +108,19 @@ def _send_wake_ups(rows: Sequence[Delivery]) -> None:
         _publish(SEND_TASKS[Channel(row.channel)], str(row.pk), priority=row.priority)
 
 
+def _mark_not_enqueued(ids: Sequence[UUID]) -> None:
+    try:
+        Delivery.objects.filter(pk__in=ids, state=DeliveryState.DUE).update(enqueued_at=None)
+    except DatabaseError:
+        logger.exception("lost wake-ups not marked, the sweep finds the rows later")
+
+
 def _publish(task: str, *arguments: str, **options: Any) -> None:
     current_app.tasks[task].apply_async(args=arguments, **options)
 
 
 def _reach_broker(publish: Callable[[], object]) -> bool:
-    """Return whether the broker took what `publish` gave it."""
+    """Return whether the broker has what `publish` gave it. Never raises."""
     global _broker_rests_until
     if time.monotonic() < _broker_rests_until:
         return False
@@ -110,6 +128,12 @@ def _reach_broker(publish: Callable[[], object]) -> bool:
         publish()
     except (OperationalError, RedisError) as error:
         logger.warning("broker unreachable, the sweep will find the row: %s", error)
-        _broker_rests_until = time.monotonic() + BROKER_REST_S
-        return False
-    return True
+    except SoftTimeLimitExceeded:
+        raise
+    except Exception:
+        # A broker or its URL can fail in any way, and the caller has committed already.
+        logger.exception("wake-up failed, the sweep will find the row")
+    else:
+        return True
+    _broker_rests_until = time.monotonic() + BROKER_REST_S
+    return False

@@ -82,6 +82,12 @@ def take_probe(delivery_id: UUID) -> bool:
     return bool(this_one.update(probes=F("probes") + 1, probe_at=Now() + wait))
 
 
+def return_probe(channel: Channel) -> None:
+    """Make the probe due again: the delivery that took it could not ask the provider."""
+    stopped = ChannelStop.objects.filter(channel=channel, cause=StopCause.PROVIDER, probes__gt=0)
+    stopped.update(probes=F("probes") - 1, probe_at=Now())
+
+
 def resume(channel: Channel, why: str, *, cause: StopCause = StopCause.PROVIDER) -> bool:
     """Let the channel run again. Return False if it was not stopped for that cause."""
     resumed, _ = ChannelStop.objects.filter(channel=channel, cause=cause).delete()

@@ -14,10 +14,12 @@ import math
 import time
 from functools import cache
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 import redis
 from django.conf import settings
 
+from apps.core import redis_client
 from apps.core.states import Channel, Priority
 
 logger = logging.getLogger(__name__)
@@ -33,8 +35,9 @@ LEAD_S = 0.1
 LATE_S = 0.02
 #: Seconds at most between two questions, so that a waiting message notices a faster pace.
 LONGEST_NAP_S = 0.25
-#: Milliseconds that a waiting urgent message keeps the others back after it last asked.
-URGENT_HOLDS_MS = 250
+#: Milliseconds for which a waiting urgent message keeps the others back after its last question:
+#: several naps, or the hold would lapse in between.
+URGENT_HOLDS_MS = 1000
 #: After a throttle answer the pace is halved, down to an eighth, and restored after so long.
 SLOW_FOR_S = 60
 SLOWEST = 8
@@ -62,9 +65,13 @@ if hold > 0 and redis.call('SET', KEYS[4], '1', 'PX', 5000, 'NX') then
 end
 -- A clock that was set back must not stop the channel for as long.
 if arrival - now > interval * 200 then arrival = now end
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
 local early = math.ceil(arrival - tonumber(ARGV[5]) - now)
 if early > 0 then
-  if urgent then redis.call('SET', KEYS[2], '1', 'PX', ARGV[4]) end
+  if urgent then
+    redis.call('ZADD', KEYS[2], now + ARGV[4] * 1000, ARGV[7])
+    redis.call('PEXPIRE', KEYS[2], ARGV[4])
+  end
   return -early
 end
 if not urgent and redis.call('EXISTS', KEYS[2]) == 1 then return -interval end
@@ -72,7 +79,7 @@ local slot = math.max(arrival, now)
 arrival = slot + interval * weight
 local life = math.ceil((arrival - now) / 1000) + 1000
 redis.call('SET', KEYS[1], string.format('%.0f', arrival), 'PX', life)
-if urgent then redis.call('DEL', KEYS[2]) end
+if urgent then redis.call('ZREM', KEYS[2], ARGV[7]) end
 return slot - now
 """
 
@@ -91,13 +98,17 @@ class Slot(NamedTuple):
 
     at: float
 
+    @property
+    def has_passed(self) -> bool:
+        return time.monotonic() > self.at + LATE_S
+
     def wait(self) -> bool:
         """Sleep until the slot's time. Return False if the process is too late for it.
 
         A late call would use another message's slot, so the caller must request a new one.
         """
         time.sleep(max(0.0, self.at - time.monotonic()))
-        return time.monotonic() <= self.at + LATE_S
+        return not self.has_passed
 
 
 def wait_for_slot(channel: Channel, priority: Priority, *, weight: int = 1) -> Slot | None:
@@ -107,8 +118,9 @@ def wait_for_slot(channel: Channel, priority: Priority, *, weight: int = 1) -> S
     Urgent and high priorities overtake the others.
     """
     deadline = time.monotonic() + PATIENCE_S
+    waiter = uuid4().hex
     while True:
-        answer = _ask(channel, goes_first(priority), weight)
+        answer = _ask(channel, goes_first(priority), weight, waiter)
         if answer.given:
             return Slot(time.monotonic() + answer.seconds)
         if time.monotonic() + answer.seconds > deadline:
@@ -145,7 +157,7 @@ class _Answer(NamedTuple):
     seconds: float
 
 
-def _ask(channel: Channel, urgent: bool, weight: int) -> _Answer:
+def _ask(channel: Channel, urgent: bool, weight: int, waiter: str) -> _Answer:
     if not _own.asks_redis():
         return _own.ask(channel, weight)
     interval, lead = 1_000_000 / (rate(channel) * USED), LEAD_S * 1_000_000
@@ -153,7 +165,16 @@ def _ask(channel: Channel, urgent: bool, weight: int) -> _Answer:
     keys = _keys(channel)
     try:
         microseconds = client().eval(
-            _TAKE, len(keys), *keys, interval, weight, int(urgent), URGENT_HOLDS_MS, lead, hold
+            _TAKE,
+            len(keys),
+            *keys,
+            interval,
+            weight,
+            int(urgent),
+            URGENT_HOLDS_MS,
+            lead,
+            hold,
+            waiter,
         )
     except redis.RedisError as error:
         return _own.after_failure(channel, weight, error)
@@ -163,16 +184,15 @@ def _ask(channel: Channel, urgent: bool, weight: int) -> _Answer:
 
 def _keys(channel: Channel) -> tuple[str, ...]:
     return tuple(
-        f"rs:pace:{channel}:{name}" for name in ("arrival", "urgent", "slow", "back", "throttled")
+        f"rs:pace:{channel}:{name}"
+        for name in ("arrival", "urgent-waiting", "slow", "back", "throttled")
     )
 
 
 @cache
 def client() -> Any:
     """Return the Redis that keeps the pace. It answers soon or raises RedisError."""
-    return redis.Redis.from_url(
-        settings.CELERY_BROKER_URL, socket_timeout=0.5, socket_connect_timeout=0.5
-    )
+    return redis_client.client(timeout_s=0.5)
 
 
 class _OwnLimiter:

@@ -11,13 +11,13 @@ from decimal import ROUND_UP, Decimal
 import phonenumbers
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.db.models.functions import Now, Round
 from django.utils import timezone
 
 from apps.core.exceptions import BudgetExhausted
 from apps.core.models import Delivery, SMSSpend
-from apps.core.states import DeliveryState
+from apps.core.states import DeliveryState, Priority
 
 #: The decimal places of an amount in the database.
 PLACES = 5
@@ -38,6 +38,7 @@ def reserve(delivery: Delivery, cost: Decimal) -> bool:
     """Reserve so many US dollars of this month for the delivery's present attempt.
 
     Return False if this worker has lost the delivery; raise BudgetExhausted if there is no room.
+    SMS_URGENT_RESERVE, a share of the limit, is kept for urgent deliveries.
     """
     month = this_month()
     holder = Delivery.objects.filter(
@@ -46,14 +47,16 @@ def reserve(delivery: Delivery, cost: Decimal) -> bool:
         state=DeliveryState.SENDING,
         lease_until__gt=Now(),
     )
+    is_urgent = delivery.priority == Priority.URGENT
+    reserve_usd = Decimal(0) if is_urgent else _reserve_usd()
     try:
         with transaction.atomic():
             if not holder.update(cost_usd=cost, cost_month=month):
                 return False
-            if not _commit(month, cost):
-                raise BudgetExhausted("the month's text message budget is spent")
+            if not _commit(month, cost, reserve_usd):
+                raise BudgetExhausted(_refusal(month, cost))
     except BudgetExhausted:
-        SMSSpend.objects.filter(month=month, refused_at=None).update(refused_at=Now())
+        _note_refusal(month, cost)
         raise
     delivery.cost_usd, delivery.cost_month = cost, month
     return True
@@ -89,10 +92,29 @@ def settle(delivery: Delivery, price: Decimal) -> None:
     )
 
 
-def _commit(month: date, cost: Decimal) -> bool:
-    room = SMSSpend.objects.filter(
-        month=month, committed_usd__lte=settings.SMS_MONTHLY_SPEND_LIMIT_USD - cost
-    )
+def _reserve_usd() -> Decimal:
+    return settings.SMS_MONTHLY_SPEND_LIMIT_USD * settings.SMS_URGENT_RESERVE
+
+
+def _room(month: date, cost: Decimal, reserve_usd: Decimal = Decimal(0)) -> QuerySet[SMSSpend]:
+    limit = settings.SMS_MONTHLY_SPEND_LIMIT_USD - reserve_usd
+    return SMSSpend.objects.filter(month=month, committed_usd__lte=limit - cost)
+
+
+def _refusal(month: date, cost: Decimal) -> str:
+    if _room(month, cost).exists():
+        return "the rest of the month's text message budget is for urgent messages"
+    return "the month's text message budget is spent"
+
+
+def _note_refusal(month: date, cost: Decimal) -> None:
+    """Note the first message without room. The reserve is no end of the budget."""
+    if not _room(month, cost).exists():
+        SMSSpend.objects.filter(month=month, refused_at=None).update(refused_at=Now())
+
+
+def _commit(month: date, cost: Decimal, reserve_usd: Decimal) -> bool:
+    room = _room(month, cost, reserve_usd)
     if room.update(committed_usd=_sum(cost)):
         return True
     # No room, or the first message of its month.

@@ -46,6 +46,12 @@ class Provider(Protocol[Message_contra]):
         Implementations must raise TransientError if it cannot be opened.
         """
 
+    def check(self, message: Message_contra) -> None:
+        """Raise NotSendable if the message cannot be encoded. Send nothing.
+
+        Implementations must raise ChannelUnavailableError if the settings are at fault.
+        """
+
     def send(self, message: Message_contra) -> Acceptance:
         """Hand the message over, once, with no retry of its own.
 

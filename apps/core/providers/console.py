@@ -11,6 +11,9 @@ class SMSConsole:
     def prepare(self) -> None:
         """There is nothing to open."""
 
+    def check(self, message: SMSMessage) -> None:
+        """Every message can be sent."""
+
     def send(self, message: SMSMessage) -> Acceptance:
         sys.stdout.write(f"SMS to {message.to}: {message.text}\n")
         sys.stdout.flush()

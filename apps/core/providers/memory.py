@@ -37,6 +37,9 @@ class SMS:
     def prepare(self) -> None:
         """There is nothing to open."""
 
+    def check(self, message: SMSMessage) -> None:
+        """Every message can be sent."""
+
     def send(self, message: SMSMessage) -> Acceptance:
         if failures:
             raise failures.popleft()

@@ -1,12 +1,13 @@
 """Send by SES's API, version 2, with the credentials that boto3 finds."""
 
+from email.message import Message
 from typing import Any
 
 from django.conf import settings
-from django.core.mail import EmailMessage
 
 from ..exceptions import ChannelUnavailableError, PermanentError, ThrottledError, TransientError
 from . import ses_headers, ses_refusals
+from .aws.answers import message_id
 from .aws.client import AwsClient
 from .aws.errors import Vocabulary
 from .ses_backend import SESBackend
@@ -45,8 +46,7 @@ class EmailBackend(SESBackend):
         """Open the client; raise ChannelUnavailableError."""
         self._client.open()
 
-    def hand_over(self, message: EmailMessage, sender: str, recipients: list[str]) -> str:
-        mime = message.message()
+    def hand_over(self, mime: Message, sender: str, recipients: list[str]) -> str:
         parameters = ses_headers.take_out(mime)
         answer = self._client.call(
             "send_email",
@@ -56,4 +56,4 @@ class EmailBackend(SESBackend):
             Content={"Raw": {"Data": mime.as_bytes(linesep="\r\n")}},  # type: ignore[call-arg]
             **parameters,
         )
-        return str(answer["MessageId"])
+        return message_id(answer)

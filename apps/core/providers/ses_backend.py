@@ -4,14 +4,14 @@ Django's own backends discard the message ID, by which SES's events name a messa
 """
 
 from collections.abc import Sequence
+from email.message import Message
 
 from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
-from django.core.mail.message import sanitize_address
 
 from .. import conf
 from ..exceptions import ChannelUnavailableError, DeliveryError, NotSendable, PermanentError
-from . import ses_refusals
+from . import mail_format, ses_refusals
 
 
 class SESBackend(BaseEmailBackend):
@@ -37,7 +37,7 @@ class SESBackend(BaseEmailBackend):
                 sent += 1
         return sent
 
-    def hand_over(self, message: EmailMessage, sender: str, recipients: list[str]) -> str:
+    def hand_over(self, mime: Message, sender: str, recipients: list[str]) -> str:
         """Hand the message to SES and return its ID there; raise DeliveryError."""
         raise NotImplementedError
 
@@ -46,12 +46,19 @@ class SESBackend(BaseEmailBackend):
         for address in message.recipients():
             if not conf.may_reach(address):
                 raise NotSendable("not among the recipients that staging may reach")
-        sender = sanitize_address(message.from_email, "utf-8")
-        recipients = [sanitize_address(to, "utf-8") for to in message.recipients()]
+        sender = mail_format.sender(message.from_email)
+        message.from_email = sender
+        recipients = [mail_format.recipient(to) for to in message.recipients()]
+        mime = mail_format.encode(message)
         try:
-            return self.hand_over(message, sender, recipients)
+            return self.hand_over(mime, sender, recipients)
         except ChannelUnavailableError as error:
             if ses_refusals.names_recipient(error, sender, recipients):
                 # An account in SES's sandbox reaches verified recipients only, and this one is not.
                 raise PermanentError(error.detail, code=error.code) from error
+            raise
+        except PermanentError as error:
+            if ses_refusals.names_sender(error, sender):
+                # The settings are wrong, not the message: every message would end like this.
+                raise ChannelUnavailableError(error.detail, code=error.code) from error
             raise

@@ -28,9 +28,16 @@ def names_recipient(error: DeliveryError, sender: str, recipients: Iterable[str]
     SES names every identity that failed. If the sender is one of them, as in a Region without
     set-up, SES would refuse every message.
     """
-    words = error.detail.lower()
-    named = {word.strip("<>,;:.") for word in words.split()}
-    ours = parseaddr(sender)[1].lower()
-    if named & {ours, ours.rpartition("@")[2]}:
+    if names_sender(error, sender) or "not verified" not in error.detail.lower():
         return False
-    return "not verified" in words and any(address.lower() in named for address in recipients)
+    return any(address.lower() in _words(error) for address in recipients)
+
+
+def names_sender(error: DeliveryError, sender: str) -> bool:
+    """Return whether the refusal names the sender's address or its domain."""
+    ours = parseaddr(sender)[1].lower()
+    return bool(_words(error) & {ours, ours.rpartition("@")[2]})
+
+
+def _words(error: DeliveryError) -> set[str]:
+    return {word.strip("<>\"',;:.") for word in error.detail.lower().split()}

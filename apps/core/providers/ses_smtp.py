@@ -3,13 +3,16 @@
 import smtplib
 import time
 from collections.abc import Sequence
+from contextlib import suppress
+from email.message import Message
+from email.utils import parseaddr
 from typing import Any
 
 from django.core.mail import EmailMessage
 from django.core.mail.backends.smtp import EmailBackend as SMTPBackend
 
 from ..exceptions import ChannelUnavailableError, TransientError
-from . import smtp_errors
+from . import smtp_errors, timed_smtp
 from .ses_backend import SESBackend
 
 #: Seconds of idleness after which a connection is tested by NOOP, because SES closes idle ones.
@@ -17,8 +20,12 @@ IDLE_S = 5.0
 #: Seconds and messages after which a connection is replaced in any case.
 LIFETIME_S = 300.0
 LIFETIME_MESSAGES = 500
-#: Seconds for one message from the connection to its acceptance, below the soft limit of a task.
+#: Seconds for one message from MAIL to its acceptance, below the soft limit of a task.
 DIALOGUE_S = 15.0
+#: Seconds for the answer to NOOP.
+NOOP_S = 5.0
+#: The reply of a server that closes the connection (RFC 5321, 3.8).
+CLOSING = 421
 
 
 class EmailBackend(SESBackend, SMTPBackend):
@@ -30,8 +37,12 @@ class EmailBackend(SESBackend, SMTPBackend):
         self._sent = 0
 
     @property
-    def _smtp(self) -> smtplib.SMTP:
-        assert self.connection, "open() comes first"
+    def connection_class(self) -> type[timed_smtp.SMTP | timed_smtp.SMTP_SSL]:
+        return timed_smtp.SMTP_SSL if self.use_ssl else timed_smtp.SMTP
+
+    @property
+    def _smtp(self) -> timed_smtp.SMTP | timed_smtp.SMTP_SSL:
+        assert isinstance(self.connection, timed_smtp.SMTP | timed_smtp.SMTP_SSL), "open() first"
         return self.connection
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
@@ -43,6 +54,8 @@ class EmailBackend(SESBackend, SMTPBackend):
             self._drop()
         opened = super().open()
         if opened:
+            # Without TLS and a login nothing else has said EHLO.
+            self._smtp.ehlo_or_helo_if_needed()
             self._opened_at = self._used_at = time.monotonic()
             self._sent = 0
         return opened
@@ -54,6 +67,7 @@ class EmailBackend(SESBackend, SMTPBackend):
         if now - self._used_at <= IDLE_S:
             return False
         try:
+            self._smtp.deadline = now + NOOP_S
             return self._smtp.noop()[0] != 250
         except (OSError, smtplib.SMTPException):
             return True
@@ -64,10 +78,10 @@ class EmailBackend(SESBackend, SMTPBackend):
             self.connection.close()
         self.connection = None
 
-    def hand_over(self, message: EmailMessage, sender: str, recipients: list[str]) -> str:
-        payload = message.message().as_bytes(linesep="\r\n")  # type: ignore[call-arg]
+    def hand_over(self, mime: Message, sender: str, recipients: list[str]) -> str:
+        payload = mime.as_bytes(linesep="\r\n")  # type: ignore[call-arg]
         try:
-            reply = self._converse(sender, recipients, payload)
+            reply = self._converse(parseaddr(sender)[1], recipients, payload)
         except BaseException:
             # Also for a time limit of the task: the next message must not read this one's answers.
             self._drop()
@@ -78,13 +92,10 @@ class EmailBackend(SESBackend, SMTPBackend):
 
     def _converse(self, sender: str, recipients: list[str], payload: bytes) -> bytes:
         """Send one message over the connection; return the reply that accepts it."""
-        deadline = time.monotonic() + DIALOGUE_S
-        self.connect()
         try:
-            self._envelope(sender, recipients, deadline)
+            self._envelope(sender, recipients)
         except (OSError, smtplib.SMTPException) as error:
             raise smtp_errors.from_exception(error, data_sent=False) from error
-        self._hurry(deadline)
         try:
             code, reply = self._smtp.data(payload)
         except smtplib.SMTPDataError as error:
@@ -114,22 +125,30 @@ class EmailBackend(SESBackend, SMTPBackend):
         if not self.connection:
             raise TransientError("no connection")
 
-    def _envelope(self, sender: str, recipients: list[str], deadline: float) -> None:
-        self._hurry(deadline)
-        code, reply = self._smtp.mail(sender)
+    def _envelope(self, sender: str, recipients: list[str]) -> None:
+        code, reply = self._begin(sender)
         if code != 250:
             raise smtplib.SMTPSenderRefused(code, reply, sender)
         for recipient in recipients:
-            self._hurry(deadline)
             code, reply = self._smtp.rcpt(recipient)
             if code not in (250, 251, 252):
                 raise smtplib.SMTPRecipientsRefused({recipient: (code, reply)})
 
-    def _hurry(self, deadline: float) -> None:
-        """Limit the wait for the next answer to what is left of the dialogue's time."""
-        assert self._smtp.sock
-        left = max(0.1, deadline - time.monotonic())
-        self._smtp.sock.settimeout(min(left, self.timeout or left))
+    def _begin(self, sender: str) -> tuple[int, bytes]:
+        """Open a connection if needed and say MAIL; return the reply."""
+        deadline = time.monotonic() + DIALOGUE_S
+        self.connect()
+        self._smtp.deadline = deadline
+        if self._sent:
+            # A server may close after each message, which shows at the next one only.
+            with suppress(OSError, smtplib.SMTPServerDisconnected):
+                code, reply = self._smtp.mail(sender)
+                if code != CLOSING:
+                    return code, reply
+            self._drop()
+            self.connect()
+            self._smtp.deadline = deadline
+        return self._smtp.mail(sender)
 
 
 def _message_id(reply: bytes) -> str:

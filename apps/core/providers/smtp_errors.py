@@ -45,7 +45,7 @@ def from_exception(error: Exception, *, data_sent: bool) -> DeliveryError:
     """
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         return from_reply(*next(iter(error.recipients.values())))
-    if isinstance(error, smtplib.SMTPResponseException):
+    if isinstance(error, smtplib.SMTPResponseException) and not _is_unreadable(error):
         known = from_reply(error.smtp_code, error.smtp_error)
         if isinstance(known, PermanentError) and isinstance(error, smtplib.SMTPSenderRefused):
             # The sender is the same for every message.
@@ -57,3 +57,8 @@ def from_exception(error: Exception, *, data_sent: bool) -> DeliveryError:
         return ChannelUnavailableError(str(error), code="unsupported")
     kind = AmbiguousError if data_sent else TransientError
     return kind(str(error) or type(error).__name__, code=type(error).__name__)
+
+
+def _is_unreadable(error: smtplib.SMTPResponseException) -> bool:
+    """Return whether smtplib itself gave up on a reply that is too long; a server's is bytes."""
+    return isinstance(error.smtp_error, str)

@@ -5,7 +5,8 @@ from django.conf import settings
 
 from apps.core.message import segments
 
-from ..exceptions import ChannelUnavailableError, PermanentError, TransientError
+from ..exceptions import ChannelUnavailableError, NotSendable, PermanentError
+from .aws.answers import message_id
 from .aws.client import AwsClient
 from .aws.errors import Vocabulary
 from .base import Acceptance, SMSMessage
@@ -16,11 +17,11 @@ VOCABULARY = Vocabulary(
         "InvalidParameterValue": PermanentError,
         "ParameterValueInvalid": PermanentError,
         "OptedOut": PermanentError,
-        "InternalError": TransientError,
-        "InternalFailure": TransientError,
         "AuthorizationError": ChannelUnavailableError,
         "InvalidSecurity": ChannelUnavailableError,
-    }
+    },
+    # The message attributes come from our settings, so a refusal of one is not about the message.
+    of_account=("senderid", "sender id", "maxprice", "smstype", "originationnumber"),
 )
 
 #: Seconds that an answer may take.
@@ -41,6 +42,12 @@ class SNS:
         """Open the client; boto3 opens and keeps the connections itself."""
         self._client.open()
 
+    def check(self, message: SMSMessage) -> None:
+        try:
+            f"{message.to} {message.text}".encode()
+        except UnicodeEncodeError as error:
+            raise NotSendable(f"it cannot be encoded: {error}", code="encoding") from error
+
     def send(self, message: SMSMessage) -> Acceptance:
         answer = self._client.call(
             "publish",
@@ -48,7 +55,7 @@ class SNS:
             Message=message.text,
             MessageAttributes=_attributes(message.text),
         )
-        return Acceptance(self.name, answer["MessageId"])
+        return Acceptance(self.name, message_id(answer))
 
 
 def confirm_subscription(topic_arn: str, token: str) -> None:

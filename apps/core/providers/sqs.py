@@ -1,8 +1,13 @@
 """Reads the SQS queue in which a topic's messages wait."""
 
+import os
+import re
 from collections.abc import Iterator
 from functools import cache
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from django.conf import settings
 
 from ..exceptions import ChannelUnavailableError
 from .aws.client import READING
@@ -20,6 +25,19 @@ _RECEIVE = {
     "WaitTimeSeconds": WAIT_S,
     "VisibilityTimeout": HIDDEN_S,
 }
+
+
+_REGION = r"([a-z]{2}(?:-[a-z]+)+-[0-9])"
+_PUBLIC_HOST = re.compile(rf"sqs\.{_REGION}\.amazonaws\.com(?:\.cn)?")
+_OLDER_HOST = re.compile(rf"{_REGION}\.queue\.amazonaws\.com")
+_REGION_IN_HOST = re.compile(rf"(?:^|\.)sqs(?:-fips)?\.{_REGION}\.")
+
+
+class Location(NamedTuple):
+    """Where a queue is; `endpoint` is None for the Region's public one."""
+
+    region: str
+    endpoint: str | None = None
 
 
 class QueuedMessage(NamedTuple):
@@ -56,6 +74,30 @@ def _ask(permission: str, queue_url: str, **parameters: Any) -> dict[str, Any]:
 
 @cache
 def _reader(queue_url: str) -> Reader:
-    # https://sqs.us-east-1.amazonaws.com/123456789012/name
-    region = queue_url.split(".")[1] if queue_url.startswith("https://sqs.") else None
-    return Reader("sqs", region, READING, retry=True)
+    queue = locate(queue_url)
+    return Reader("sqs", queue.region, READING, retry=True, endpoint=queue.endpoint)
+
+
+def locate(queue_url: str) -> Location:
+    """Return the Region of a queue and the endpoint at which to ask for it.
+
+    AWS gives URLs of several forms
+    (https://docs.aws.amazon.com/general/latest/gr/sqs-service.html): the present and two older
+    ones of the public endpoint, and those of FIPS, IPv6 and VPC endpoints. Only the latter must be
+    asked at their own host, which botocore does not do by itself.
+    """
+    url = urlsplit(queue_url)
+    host = (url.hostname or "").lower()
+    if host.startswith("queue.amazonaws."):
+        return Location("us-east-1")
+    if older := _OLDER_HOST.match(host):
+        return Location(older[1])
+    if present := _PUBLIC_HOST.fullmatch(host):
+        return Location(present[1])
+    named = _REGION_IN_HOST.search(host)
+    region = named[1] if named else settings.AWS_SES_REGION_NAME
+    return Location(region, None if _has_override() else f"{url.scheme}://{url.netloc}")
+
+
+def _has_override() -> bool:
+    return any(os.environ.get(name) for name in ("AWS_ENDPOINT_URL_SQS", "AWS_ENDPOINT_URL"))

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -134,7 +133,12 @@ def _open_deliveries(
         batch_size=BATCH,
     )
     if wake_each and to_send:
-        transaction.on_commit(partial(wakeups.wake, to_send), robust=True)
+
+        def wake_after_commit() -> None:
+            # A named function: Django's handler of robust callbacks fails for a partial.
+            wakeups.wake(to_send)
+
+        transaction.on_commit(wake_after_commit, robust=True)
     elif to_send and not scheduled_for:
         transaction.on_commit(wakeups.wake_dispatch, robust=True)
 

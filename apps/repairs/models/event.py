@@ -28,9 +28,14 @@ class RepairEvent(models.Model):
     action = models.CharField(max_length=16, choices=EventAction.choices)
     #: The estimate, the reason, the technician or the cost, in words.
     note = models.CharField(max_length=500, blank=True)
+    #: People who were told of it with a priority that sends text messages.
+    texts = models.PositiveIntegerField(default=0, db_default=0)
 
     class Meta:
         ordering = ["at", "pk"]
+        indexes = [
+            models.Index(fields=["at"], condition=Q(texts__gt=0), name="repair_event_with_texts")
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=Q(action__in=EventAction.values),

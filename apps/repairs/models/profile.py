@@ -2,6 +2,8 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from apps.core.message import user_text
+
 from .company import Company
 
 
@@ -16,6 +18,11 @@ class ProfileQuerySet(models.QuerySet["Profile"]):
         """Return the technicians by name, those who have left included."""
         people = self.filter(role=Role.TECHNICIAN).select_related("user")
         return people.order_by("user__first_name", "user__last_name", "pk")
+
+    def lock(self, profile: "Profile") -> None:
+        """Let this person's transactions follow each other, until the end of this one."""
+        # Without the key: rows that refer to the profile can still be inserted.
+        self.select_for_update(no_key=True).only("pk").get(pk=profile.pk)
 
 
 class Profile(models.Model):
@@ -46,4 +53,4 @@ class Profile(models.Model):
 
     @property
     def name(self) -> str:
-        return self.user.get_full_name() or self.user.get_username()
+        return user_text.clean_line(self.user.get_full_name()) or self.user.get_username()

@@ -1,7 +1,8 @@
+from datetime import datetime
 from decimal import Decimal
 
 from django.db import models
-from django.db.models import Q, Sum
+from django.db.models import Case, F, Q, Sum, When
 from django.urls import reverse
 from django.utils import timezone
 
@@ -20,6 +21,9 @@ class Status(models.TextChoices):
     DENIED = "denied", "Denied"
     IN_PROGRESS = "in_progress", "In progress"
     COMPLETED = "completed", "Completed"
+
+
+CLOSED = (Status.DENIED, Status.COMPLETED)
 
 
 class Damage(models.TextChoices):
@@ -52,7 +56,20 @@ class RepairQuerySet(models.QuerySet["Repair"]):
 
     def with_details(self) -> "RepairQuerySet":
         """Load the related rows that a list entry shows."""
-        return self.select_related("unit__company", "batch", "technician__user")
+        return self.select_related(
+            "unit__company", "batch", "technician__user", "requested_by__user"
+        )
+
+    def unassigned(self) -> "RepairQuerySet":
+        """Return the open repairs without a technician."""
+        return self.filter(technician=None).exclude(status__in=CLOSED)
+
+    def in_list_order(self) -> "RepairQuerySet":
+        """Sort by the last change, newest first, after the unassigned, longest waiting first."""
+        is_unassigned = Q(technician=None) & ~Q(status__in=CLOSED)
+        waiting = Case(When(is_unassigned, then="created_at"))
+        order = F("waiting").asc(nulls_last=True), "-updated_at", "-pk"
+        return self.alias(waiting=waiting).order_by(*order)
 
     def total_estimate(self) -> Decimal:
         """Return the sum of the estimates in US dollars."""
@@ -82,6 +99,9 @@ class Repair(models.Model):
     estimate = models.DecimalField(max_digits=7, decimal_places=2, null=True, blank=True)
     final_cost = models.DecimalField(max_digits=7, decimal_places=2, null=True, blank=True)
     denial_reason = models.CharField(max_length=500, blank=True)
+    #: Sent by the request's page, so that a form sent twice makes one repair or batch. Of a batch,
+    #: its first repair has it.
+    request_token = models.UUIDField(null=True, unique=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(default=timezone.now, editable=False)
 
@@ -126,6 +146,15 @@ class Repair(models.Model):
     @property
     def number(self) -> str:
         return number("R", self.pk)
+
+    @property
+    def is_unassigned(self) -> bool:
+        return self.technician_id is None and self.status not in CLOSED
+
+    @property
+    def listed_at(self) -> datetime:
+        """Return the time that lists show and sort by."""
+        return self.created_at if self.is_unassigned else self.updated_at
 
     @property
     def summary(self) -> str:

@@ -14,12 +14,12 @@ from apps.site.htmx import HtmxRequest
 from .. import services
 from ..exceptions import AlreadyDone, NotAllowed
 from ..forms import AssignForm, CompleteForm, DenyForm, EstimateForm
-from ..models import Profile, Repair, Status
+from ..models import Profile, Repair, RepairBatch, Status
 from ..models.batch import breaks
 from ..permissions import Action, actions_for
 from .cards import BatchCard, RepairCard, batch_card, repair_card
 from .pages import batch_context, detail_context
-from .person import batch_of, for_person, repair_of
+from .person import batch_of, for_person, repair_of, warn_of_limit
 
 Done = TypeVar("Done")
 
@@ -30,6 +30,8 @@ def approve(request: HtmxRequest, profile: Profile, pk: int) -> HttpResponse:
     repair = repair_of(profile, pk)
     _carry_out(
         request,
+        profile,
+        repair,
         lambda: services.approve(repair, by=profile),
         f"{repair.number} is approved.",
     )
@@ -41,7 +43,11 @@ def approve(request: HtmxRequest, profile: Profile, pk: int) -> HttpResponse:
 def start(request: HtmxRequest, profile: Profile, pk: int) -> HttpResponse:
     repair = repair_of(profile, pk)
     _carry_out(
-        request, lambda: services.start(repair, by=profile), f"{repair.number} is in progress."
+        request,
+        profile,
+        repair,
+        lambda: services.start(repair, by=profile),
+        f"{repair.number} is in progress.",
     )
     return _answer(request, profile, pk)
 
@@ -52,6 +58,8 @@ def approve_batch(request: HtmxRequest, profile: Profile, pk: int) -> HttpRespon
     batch = batch_of(profile, pk)
     _carry_out(
         request,
+        profile,
+        batch,
         lambda: services.approve_batch(batch, by=profile),
         lambda count: f"{breaks(count)} of {batch.number} approved.",
     )
@@ -138,7 +146,7 @@ def _fill_in(
 ) -> HttpResponse:
     """Show the action's form until it is valid, then act and redirect to the repair."""
     if request.method == "POST" and form.is_valid():
-        _carry_out(request, lambda: do(form.cleaned_data), said)
+        _carry_out(request, profile, repair, lambda: do(form.cleaned_data), said)
         return redirect(repair)
     if action not in actions_for(repair, profile):
         return redirect(repair)
@@ -147,8 +155,13 @@ def _fill_in(
 
 
 def _carry_out(
-    request: HtmxRequest, do: Callable[[], Done], said: str | Callable[[Done], str]
+    request: HtmxRequest,
+    profile: Profile,
+    about: Repair | RepairBatch,
+    do: Callable[[], Done],
+    said: str | Callable[[Done], str],
 ) -> None:
+    """Act, and tell the user in a message what came of it."""
     try:
         done = do()
     except AlreadyDone as notice:
@@ -157,6 +170,7 @@ def _carry_out(
         messages.error(request, str(refusal))
     else:
         messages.success(request, said if isinstance(said, str) else said(done))
+        warn_of_limit(request, profile, about)
 
 
 def _answer(request: HtmxRequest, profile: Profile, pk: int) -> HttpResponse:

@@ -58,7 +58,7 @@ def repair_card(repair: Repair, profile: Profile) -> RepairCard:
 
 
 def batch_card(batch: RepairBatch, repairs: Iterable[Repair], profile: Profile) -> BatchCard:
-    shown = list(repairs)
+    shown = sorted(repairs, key=lambda repair: repair.pk)
     may_approve = any(Action.APPROVE_BATCH in actions_for(repair, profile) for repair in shown)
     return BatchCard(batch, shown, may_approve)
 

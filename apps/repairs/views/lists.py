@@ -1,9 +1,9 @@
 """The first page of each role."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from django.core.paginator import Page, Paginator
-from django.db.models import Case, Q, When
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
@@ -13,26 +13,34 @@ from apps.site.htmx import HtmxRequest
 
 from ..forms import FilterForm, OfficeFilterForm
 from ..models import Profile, Repair, Role, Status
-from ..models.repair import RepairQuerySet
+from ..models.repair import CLOSED, RepairQuerySet
 from .cards import RepairCard, repair_card, together
 from .person import for_person
 
 PER_PAGE = 25
 #: Approvals on the first page of a manager; the list has the others.
 MOST_APPROVALS = 30
+#: Repairs of each group on the first page of a technician; the list has the others.
+MOST_OF_A_GROUP = 20
 
 
 @dataclass(frozen=True)
 class Group:
-    """The repairs that need the same next step."""
+    """The repairs that need the same next step, or the first of them."""
 
+    status: Status
     title: str
     hint: str
     cards: list[RepairCard]
+    count: int
 
     @property
     def has_actions(self) -> bool:
         return any(card.actions for card in self.cards)
+
+    @property
+    def more(self) -> bool:
+        return self.count > len(self.cards)
 
 
 #: A technician's next steps, in the order in which they are best done.
@@ -42,7 +50,6 @@ NEXT = [
     (Status.REQUESTED, "Look and price", "These have no estimate yet."),
     (Status.AWAITING_APPROVAL, "Wait", "A manager of the fleet decides."),
 ]
-CLOSED = [Status.COMPLETED, Status.DENIED]
 
 
 @require_safe
@@ -61,24 +68,23 @@ def home(request: HtmxRequest, profile: Profile) -> HttpResponse:
 
 def _technician(request: HtmxRequest, profile: Profile) -> HttpResponse:
     mine = Repair.objects.visible_to(profile).with_details()
-    cards = [
-        repair_card(repair, profile)
-        for repair in mine.exclude(status__in=CLOSED).order_by("created_at", "pk")
-    ]
-    groups = [
-        Group(title, hint, [card for card in cards if card.repair.status == status])
-        for status, title, hint in NEXT
-    ]
-    closed = mine.filter(status__in=CLOSED).order_by("-updated_at", "-pk")
-    return render(
-        request,
-        "repairs/home_technician.html",
-        {
-            "profile": profile,
-            "groups": [group for group in groups if group.cards],
-            "page": _page(request, closed),
-        },
-    )
+    form = FilterForm(request.GET)
+    rest = form.narrow(mine) if form.is_active else mine.filter(status__in=CLOSED)
+    context = {"profile": profile, "form": form, "page": _page(request, rest)}
+    if request.htmx.target == "list":
+        return _list(request, context)
+    groups = [_group(mine, profile, *step) for step in NEXT]
+    context["groups"] = [group for group in groups if group.cards]
+    return render(request, "repairs/home_technician.html", context)
+
+
+def _group(mine: RepairQuerySet, profile: Profile, status: Status, title: str, hint: str) -> Group:
+    """Return the repairs of a status that have waited longest, up to MOST_OF_A_GROUP."""
+    repairs = mine.filter(status=status)
+    first = list(repairs.order_by("updated_at", "pk")[: MOST_OF_A_GROUP + 1])
+    count = len(first) if len(first) <= MOST_OF_A_GROUP else repairs.count()
+    cards = [repair_card(repair, profile) for repair in first[:MOST_OF_A_GROUP]]
+    return Group(status, title, hint, cards, count)
 
 
 def _manager(request: HtmxRequest, profile: Profile) -> HttpResponse:
@@ -89,41 +95,39 @@ def _manager(request: HtmxRequest, profile: Profile) -> HttpResponse:
         rest = rest.exclude(status=Status.AWAITING_APPROVAL)
     context = {"profile": profile, "form": form, "page": _page(request, rest)}
     if request.htmx.target == "list":
-        return render(request, "repairs/_list.html", context)
-    awaiting = company.filter(status=Status.AWAITING_APPROVAL).select_related("batch__unit")
-    waiting = list(awaiting.order_by("created_at", "pk"))
-    # Group before the cut, so that a batch is always shown whole.
-    cards = together(waiting, profile)
-    context |= {
-        "waiting": len(waiting),
-        "cards": cards[:MOST_APPROVALS],
-        "more": len(cards) > MOST_APPROVALS,
-    }
+        return _list(request, context)
+    awaiting = company.filter(status=Status.AWAITING_APPROVAL).order_by("created_at", "pk")
+    first, context["waiting"], context["more"] = _first_approvals(awaiting)
+    context["cards"] = together(first, profile)
     return render(request, "repairs/home_manager.html", context)
+
+
+def _first_approvals(awaiting: RepairQuerySet) -> tuple[RepairQuerySet, int, bool]:
+    """Return the repairs of the first MOST_APPROVALS cards, and the number of all repairs.
+
+    The third value is whether there are more cards. A batch is one card, so it is never cut.
+    """
+    rows = list(awaiting.values_list("pk", "batch_id"))
+    cards = list(dict.fromkeys(("batch", batch) if batch else ("repair", pk) for pk, batch in rows))
+    shown = set(cards[:MOST_APPROVALS])
+    chosen = [pk for pk, batch in rows if {("batch", batch), ("repair", pk)} & shown]
+    first = awaiting.filter(pk__in=chosen).select_related("batch__unit")
+    return first, len(rows), len(cards) > len(shown)
 
 
 def _office(request: HtmxRequest, profile: Profile) -> HttpResponse:
     form = OfficeFilterForm(request.GET)
     repairs = form.narrow(Repair.objects.visible_to(profile).with_details())
-    context = {
-        "profile": profile,
-        "form": form,
-        "page": _page(request, _unassigned_first(repairs)),
-    }
+    context = {"profile": profile, "form": form, "page": _page(request, repairs)}
     if request.htmx.target == "list":
-        return render(request, "repairs/_list.html", context)
-    unassigned = Repair.objects.visible_to(profile).filter(_unassigned())
-    context["unassigned"] = unassigned.count()
+        return _list(request, context)
+    context["unassigned"] = Repair.objects.visible_to(profile).unassigned().count()
     return render(request, "repairs/home_office.html", context)
 
 
-def _unassigned() -> Q:
-    return Q(technician=None) & ~Q(status__in=CLOSED)
-
-
-def _unassigned_first(repairs: RepairQuerySet) -> RepairQuerySet:
-    return repairs.order_by(Case(When(_unassigned(), then=0), default=1), "-created_at", "-pk")
+def _list(request: HtmxRequest, context: dict[str, Any]) -> HttpResponse:
+    return render(request, "repairs/_list.html", context | {"fragment": True})
 
 
 def _page(request: HtmxRequest, repairs: RepairQuerySet) -> Page[Repair]:
-    return Paginator(repairs, PER_PAGE).get_page(request.GET.get("page"))
+    return Paginator(repairs.in_list_order(), PER_PAGE).get_page(request.GET.get("page"))

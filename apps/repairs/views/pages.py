@@ -8,7 +8,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from ..forms import AssignForm, CompleteForm, EstimateForm
-from ..models import Profile, Repair, RepairBatch, Status
+from ..models import EventAction, Profile, Repair, RepairBatch, Status
 from ..permissions import Action
 from .cards import batch_card, repair_card
 from .person import batch_of, for_person, repair_of
@@ -37,13 +37,15 @@ def batch(request: HttpRequest, profile: Profile, pk: int) -> HttpResponse:
 
 def detail_context(repair: Repair, profile: Profile) -> dict[str, Any]:
     card = repair_card(repair, profile)
-    events = repair.events.select_related("actor__user").order_by("-at", "-pk")
+    events = list(repair.events.select_related("actor__user").order_by("-at", "-pk"))
+    denials = (event.actor for event in events if event.action == EventAction.DENIED)
     context: dict[str, Any] = {
         "profile": profile,
         "card": card,
         "repair": repair,
         "steps": steps(repair),
         "events": events,
+        "denied_by": next(denials, None),
     }
     if repair.batch and Action.APPROVE_BATCH in card.actions:
         siblings = repair.batch.repairs.visible_to(profile).with_details()

@@ -4,10 +4,13 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from django.contrib.auth.decorators import login_required
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 
+from apps.site.sign_in import sign_in_required
+
+from .. import texting
 from ..models import Profile, Repair, RepairBatch
 
 View = Callable[..., HttpResponse]
@@ -16,7 +19,7 @@ View = Callable[..., HttpResponse]
 def for_person(view: View) -> View:
     """Pass the signed-in user's profile to the view, or explain that they have none."""
 
-    @login_required
+    @sign_in_required
     @wraps(view)
     def with_profile(request: HttpRequest, **kwargs: Any) -> HttpResponse:
         assert request.user.is_authenticated
@@ -36,3 +39,9 @@ def repair_of(profile: Profile, pk: int) -> Repair:
 def batch_of(profile: Profile, pk: int) -> RepairBatch:
     batches = RepairBatch.objects.visible_to(profile).select_related("unit__company")
     return get_object_or_404(batches, pk=pk)
+
+
+def warn_of_limit(request: HttpRequest, profile: Profile, about: Repair | RepairBatch) -> None:
+    """Tell the user if their actions cause no more text messages for now."""
+    if sentence := texting.notice(profile, about.unit.company):
+        messages.warning(request, sentence)

@@ -1,6 +1,8 @@
 """The page that requests a repair, or several breaks as a batch."""
 
+from collections.abc import Sequence
 from typing import Any
+from uuid import uuid4
 
 from django import forms
 from django.contrib import messages
@@ -11,35 +13,45 @@ from django.views.decorators.http import require_http_methods
 from apps.site.htmx import HtmxRequest
 
 from .. import services
-from ..exceptions import NotAllowed
+from ..exceptions import AlreadyRequested, NotAllowed
 from ..forms import MOST_BREAKS, BreakFormSet, RequestForm
 from ..models import Profile, Repair, RepairBatch
+from ..models.batch import breaks as count_breaks
 from ..services import Break
-from .person import for_person
+from .person import for_person, warn_of_limit
+
+#: The buttons that change the number of breaks, and the name that app.js sends to restore a draft.
+CHANGES = {"add", "remove", "restore"}
 
 
 @require_http_methods(["GET", "POST"])
 @for_person
 def request_work(request: HtmxRequest, profile: Profile) -> HttpResponse:
-    """Show the form; create a repair, or a batch if there are several breaks.
-
-    The buttons "add" and "remove" only change the number of breaks in the form.
-    """
+    """Show the form; create a repair, or a batch if there are several breaks."""
     if request.method == "GET":
-        return _show(request, RequestForm(profile=profile), _breaks(profile, initial=[{}]))
+        form = RequestForm(profile=profile, initial={"token": uuid4()})
+        return _show(request, form, _breaks(profile, initial=[{}]))
     form, breaks = RequestForm(request.POST, profile=profile), _breaks(profile, data=request.POST)
-    if "add" in request.POST or "remove" in request.POST:
+    if CHANGES & request.POST.keys():
         return _change_breaks(request, profile, breaks)
     # Validate both, so that all errors show at once.
-    if all([form.is_valid(), breaks.is_valid()]):
-        try:
-            made = _request(profile, form.cleaned_data, [each.as_break() for each in breaks])
-        except NotAllowed as refusal:
-            form.add_error(None, str(refusal))
-        else:
-            messages.success(request, f"{made.number} is requested.")
-            return redirect(made)
-    return _show(request, form, breaks)
+    if not all([form.is_valid(), breaks.is_valid()]):
+        return _show(request, form, breaks)
+    items = [each.as_break() for each in breaks]
+    same = services.same_breaks(form.cleaned_data["unit"], items)
+    if same and "again" not in request.POST:
+        return _show(request, form, breaks, same=_linked(same, profile))
+    try:
+        made = _request(profile, form.cleaned_data, items)
+    except AlreadyRequested as notice:
+        messages.info(request, str(notice))
+        return redirect(notice.made)
+    except NotAllowed as refusal:
+        form.add_error(None, str(refusal))
+        return _show(request, form, breaks)
+    messages.success(request, f"{made.number} is requested.")
+    warn_of_limit(request, profile, made)
+    return redirect(made)
 
 
 def _breaks(profile: Profile, **options: Any) -> Any:
@@ -47,19 +59,24 @@ def _breaks(profile: Profile, **options: Any) -> Any:
     return BreakFormSet(prefix="break", form_kwargs=form_kwargs, **options)
 
 
-def _request(profile: Profile, given: dict[str, Any], breaks: list[Break]) -> Repair | RepairBatch:
-    unit, technician = given["unit"], given.get("technician")
+def _request(
+    profile: Profile, given: dict[str, Any], breaks: Sequence[Break]
+) -> Repair | RepairBatch:
+    shared = {
+        "by": profile,
+        "unit": given["unit"],
+        "technician": given.get("technician"),
+        "token": given["token"],
+    }
     if len(breaks) > 1:
-        return services.request_batch(by=profile, unit=unit, breaks=breaks, technician=technician)
+        return services.request_batch(breaks=breaks, **shared)
     [only] = breaks
     return services.request_repair(
-        by=profile,
-        unit=unit,
         damage=only.damage,
         position=only.position,
         description=only.description,
         estimate=only.estimate,
-        technician=technician,
+        **shared,
     )
 
 
@@ -69,18 +86,40 @@ def _change_breaks(request: HtmxRequest, profile: Profile, breaks: Any) -> HttpR
     rows = [_typed(each) for n, each in enumerate(breaks) if str(n) != removed]
     if "add" in request.POST or not rows:
         rows.append({})
-    return _show(
-        request,
-        RequestForm(initial=request.POST.dict(), profile=profile),
-        _breaks(profile, initial=rows[:MOST_BREAKS]),
-    )
+    rows = rows[:MOST_BREAKS]
+    if "add" in request.POST:
+        changed = {"focus": len(rows) - 1, "change": f"Break {len(rows)} added."}
+    elif len(rows) < len(breaks):
+        number = int(removed or 0)
+        changed = {
+            "focus": min(number, len(rows) - 1),
+            "change": f"Break {number + 1} removed. {count_breaks(len(rows))} left.",
+        }
+    else:
+        changed = {}
+    form = RequestForm(initial=request.POST.dict(), profile=profile)
+    return _show(request, form, _breaks(profile, initial=rows), **changed)
 
 
 def _typed(form: forms.Form) -> dict[str, Any]:
     return {name: form[name].data for name in form.fields}
 
 
-def _show(request: HtmxRequest, form: RequestForm, breaks: Any) -> HttpResponse:
-    template = "_breaks" if request.htmx.target == "breaks" else "request"
-    context = {"form": form, "breaks": breaks, "full": len(breaks) >= MOST_BREAKS}
-    return render(request, f"repairs/{template}.html", context)
+def _linked(repairs: Sequence[Repair], profile: Profile) -> list[tuple[Repair, bool]]:
+    """Return each repair, and whether this person may open its page."""
+    keys = [repair.pk for repair in repairs]
+    visible = Repair.objects.visible_to(profile).filter(pk__in=keys)
+    seen = set(visible.values_list("pk", flat=True))
+    return [(repair, repair.pk in seen) for repair in repairs]
+
+
+def _show(request: HtmxRequest, form: RequestForm, breaks: Any, **more: Any) -> HttpResponse:
+    fragment = request.htmx.target == "breaks"
+    context = {
+        "form": form,
+        "breaks": breaks,
+        "full": len(breaks) >= MOST_BREAKS,
+        "fragment": fragment,
+        **more,
+    }
+    return render(request, f"repairs/{'_breaks' if fragment else 'request'}.html", context)

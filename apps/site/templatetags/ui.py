@@ -1,8 +1,12 @@
 """Template tags and filters of every page."""
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import Any
 
 from django import template
+from django.core.exceptions import NON_FIELD_ERRORS
+from django.forms import BaseFormSet, Form
 from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -45,6 +49,12 @@ def icon(name: str) -> SafeString:
     )
 
 
+@register.inclusion_tag("_error_summary.html")
+def error_summary(*forms: Form | BaseFormSet) -> dict[str, Any]:
+    """List all errors of the forms and formsets above them, each with a link to its field."""
+    return {"problems": [problem for each in forms for problem in _problems(each)]}
+
+
 @register.filter
 def kind_label(name: str) -> str:
     """Return the label of a kind, or its name in words if it is no longer registered."""
@@ -52,6 +62,30 @@ def kind_label(name: str) -> str:
         return kinds.get(name).label
     except UnknownKind:
         return name.replace("_", " ").capitalize()
+
+
+def _problems(forms: Form | BaseFormSet) -> Iterator[dict[str, str]]:
+    if isinstance(forms, BaseFormSet):
+        for message in forms.non_form_errors():
+            yield {"message": str(message)}
+        several = len(forms) > 1
+        for n, form in enumerate(forms, start=1):
+            yield from _form_problems(form, f"Break {n}, " if several else "")
+    else:
+        yield from _form_problems(forms)
+
+
+def _form_problems(form: Form, prefix: str = "") -> Iterator[dict[str, str]]:
+    for name, messages in form.errors.items():
+        for message in messages:
+            if name == NON_FIELD_ERRORS:
+                yield {"message": str(message)}
+                continue
+            field = form[name]
+            # A group of radio buttons has no id of its own: link to its first button.
+            target = field.id_for_label or f"{field.auto_id}_0"
+            label = f"{prefix}{field.label}{'' if str(field.label).endswith('?') else ':'}"
+            yield {"message": f"{label} {message}", "target": target}
 
 
 def _distance(moment: datetime, now: datetime) -> str:

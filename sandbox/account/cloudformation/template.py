@@ -10,7 +10,12 @@ import yaml
 
 from sandbox.arns import ACCOUNT_ID, REGION
 
-_PSEUDO = {"AWS::Region": REGION, "AWS::AccountId": ACCOUNT_ID, "AWS::Partition": "aws"}
+_PSEUDO = {
+    "AWS::Region": REGION,
+    "AWS::AccountId": ACCOUNT_ID,
+    "AWS::Partition": "aws",
+    "AWS::NoValue": "",
+}
 _PLACEHOLDER = re.compile(r"\$\{([^}]+)\}")
 
 #: By logical ID: a resource's type, and its properties as JSON with the parameters filled in.
@@ -77,6 +82,9 @@ class Filled:
                 return self._value(one) == self._value(other)
             case [("Fn::Not", [one])]:
                 return not self._value(one)
+            case [("Fn::If", [condition, one, other])]:
+                is_met = self._value(self.template["Conditions"][condition])
+                return self._value(one if is_met else other)
         return {key: self._value(each) for key, each in node.items()}
 
     def _named(self, name: str) -> str:

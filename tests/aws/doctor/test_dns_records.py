@@ -15,6 +15,7 @@ import dns.zone
 import pytest
 from django.core.management import CommandError, call_command
 
+from apps.aws.account import Account
 from apps.aws.doctor import dns_records
 from sandbox.ses.account_api import DKIM_TOKENS
 from sandbox.testing import HOST, RunningSandbox
@@ -158,6 +159,65 @@ def test_without_a_mail_from_domain_one_is_proposed(sandbox: RunningSandbox, cap
     sandbox.account(mail_from_domain="")
     call_command("aws", "dns", "--zone")
     assert "mail.rssystems.com. 3600 IN MX 10 feedback-smtp" in capsys.readouterr().out
+
+
+def test_a_subdomain_that_sends_by_its_parent_s_identity_needs_the_parent_s_records(
+    sandbox: RunningSandbox, server: NameServer, settings: Any, capsys: Any
+) -> None:
+    settings.DEFAULT_FROM_EMAIL = "RS Systems <notes@fleet.rssystems.com>"
+    call_command("aws", "dns", "--json", f"--nameserver={server.address}")
+    found = json.loads(capsys.readouterr().out)["records"]
+    assert [(each["name"], each["type"]) for each in found] == list(server.zone)
+    assert {each["state"] for each in found} == {"there"}
+
+
+def test_a_subdomain_has_the_dmarc_record_of_its_organisation(
+    sandbox: RunningSandbox, server: NameServer, settings: Any, capsys: Any
+) -> None:
+    sandbox.account(identity="fleet.rssystems.com")
+    settings.DEFAULT_FROM_EMAIL = "notes@fleet.rssystems.com"
+    call_command("aws", "dns", "--json", f"--nameserver={server.address}")
+    *_, dmarc = json.loads(capsys.readouterr().out)["records"]
+    assert (dmarc["name"], dmarc["state"]) == ("_dmarc.fleet.rssystems.com", "there")
+
+
+OWN_KEY = {
+    "VerifiedForSendingStatus": True,
+    "DkimAttributes": {
+        "SigningEnabled": True,
+        "Status": "SUCCESS",
+        "Tokens": ["ours2026"],
+        "SigningAttributesOrigin": "EXTERNAL",
+    },
+    "MailFromAttributes": {"MailFromDomain": MAIL_FROM},
+}
+SELECTOR = f"ours2026._domainkey.{DOMAIN}"
+
+
+@pytest.mark.parametrize(
+    ("published", "state"),
+    [
+        ('"v=DKIM1; k=rsa; p=MIGfMA0GCSqGSIb3"', "there"),
+        ('"p=MIGfMA0GCSqGSIb3"', "there"),
+        ('"v=DKIM1; p="', "different"),
+        (None, "missing"),
+    ],
+)
+def test_a_dkim_key_of_our_own_is_a_text_record_at_its_selector(
+    server: NameServer,
+    capsys: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    published: str | None,
+    state: str,
+) -> None:
+    monkeypatch.setattr(Account, "ask", lambda *_, **__: OWN_KEY)
+    if published:
+        server.zone[SELECTOR, "TXT"] = [published]
+    found = states(capsys, server)
+    assert found.pop((SELECTOR, "TXT")) == state
+    assert {kind for _, kind in found} == {"MX", "TXT"}
+    call_command("aws", "dns", "--zone")
+    assert f"; {SELECTOR}. TXT: v=DKIM1" in capsys.readouterr().out
 
 
 def test_a_domain_that_ses_does_not_know_is_a_sentence(

@@ -23,6 +23,8 @@ from tests.support.clients import send_over, send_text, smtp
 from tests.support.documentation import table
 from tools.processes import wait_until
 
+pytestmark = pytest.mark.services
+
 #: Of the account that the application and the sandbox share.
 SET, GROUP = "rs-systems-notifications", "sns/us-east-1/000000000000/DirectPublishToPhoneNumber"
 #: When all that the tests send is old enough to be compared, and to be missed.

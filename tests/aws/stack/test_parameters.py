@@ -75,6 +75,7 @@ def test_an_unknown_parameter_is_refused_with_the_names_that_exist() -> None:
         ("CacheNodes=7", "CacheNodes must be at most 6"),
         ("BounceRate=much", "BounceRate must be a number"),
         ("BounceRate=NaN", "BounceRate must be a number"),
+        ("LogKmsKeyArn=alias/logs", "LogKmsKeyArn must be the ARN of a KMS key, or empty"),
         ("LogRetentionDays=91", "LogRetentionDays must be one of 7,"),
     ],
 )

@@ -14,7 +14,14 @@ from apps.aws.management.commands import _setup
 from apps.aws.stack import change_set, template
 from apps.core.audit.findings import Status
 from sandbox.testing import RunningSandbox
-from tests.support.cloudformation import NAME, ROLE, CloudFormation, change, event
+from tests.support.cloudformation import (
+    BROKER_SECRET,
+    NAME,
+    ROLE,
+    CloudFormation,
+    change,
+    event,
+)
 
 WITHOUT_CACHE = ("--parameter", "CreateCache=false")
 REQUEST = ("--request-production-access", "--website", "https://rssystems.example")
@@ -188,7 +195,9 @@ def test_set_up_twice_does_everything_once_and_the_doctor_is_content(
     assert healthy.account()["review_status"] == "PENDING"
     assert "[1/4] The stack: done; 2 changed resources" in printed
     assert "\nAWS_SES_REGION=us-east-1\n" in printed
-    assert "arn:aws:secretsmanager" not in printed
+    assert "SecretArn=" not in printed
+    assert "Copy CELERY_BROKER_URL into the same secret" in printed
+    assert f"--secret-id {BROKER_SECRET}` shows it." in printed
     assert "create-access-key --user-name rs-systems-development-us-east-1-ses-smtp" in printed
 
     calls.clear()

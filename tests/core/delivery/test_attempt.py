@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from apps.core.delivery import attempt as attempt_module
 from apps.core.delivery import transitions
 from apps.core.delivery.attempt import attempt, claim
 from apps.core.exceptions import (
@@ -23,7 +24,7 @@ from apps.core.exceptions import (
     TransientError,
 )
 from apps.core.guards import rate_limit
-from apps.core.models import Contact, Delivery
+from apps.core.models import ChannelStop, Contact, Delivery
 from apps.core.providers import memory
 from apps.core.providers.base import Acceptance
 from apps.core.states import Channel, DeliveryState, LogEvent, Priority
@@ -405,3 +406,58 @@ def test_a_host_suspended_for_longer_than_the_lease_does_not_call(
     attempt(row.pk)
     assert memory.emails == []
     assert story(row) == []
+
+
+def test_a_lease_that_ends_in_the_last_wait_prevents_the_call(
+    delivery: Make, story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped_s = 0.0
+    uptime = attempt_module._uptime
+
+    def stopped_while_waiting(_: rate_limit.Slot) -> bool:
+        nonlocal stopped_s
+        stopped_s = 3600.0
+        return True
+
+    monkeypatch.setattr(attempt_module, "_uptime", lambda: uptime() + stopped_s)
+    monkeypatch.setattr(rate_limit.Slot, "wait", stopped_while_waiting)
+    row = delivery()
+    attempt(row.pk)
+    assert memory.emails == []
+    assert story(row) == [LogEvent.CALLING, LogEvent.NOT_CALLED]
+    assert (fresh(row).state, fresh(row).failures) == (DeliveryState.DUE, 0)
+
+
+def test_a_slot_that_passed_before_the_announcement_is_replaced(
+    delivery: Make, story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slots = [rate_limit.Slot(time.monotonic() - 1)]
+    monkeypatch.setattr(
+        rate_limit, "wait_for_slot", lambda *_, **__: slots.pop() if slots else None
+    )
+    row = delivery()
+    attempt(row.pk)
+    assert story(row) == [], "no call was announced"
+    assert fresh(row).state == DeliveryState.DUE
+
+
+def test_a_sender_that_cannot_be_used_stops_the_channel_and_ends_nothing(
+    delivery: Make, story: Story, settings: Any
+) -> None:
+    settings.DEFAULT_FROM_NAME = "RS\r\nSystems"
+    row = delivery()
+    attempt(row.pk)
+    assert (fresh(row).state, fresh(row).failures) == (DeliveryState.DUE, 0)
+    assert ChannelStop.objects.get().code == "sender"
+    assert LogEvent.CALLING not in story(row)
+
+
+def test_an_address_that_cannot_be_encoded_is_skipped_without_a_call(
+    delivery: Make, story: Story, person: Callable[..., User]
+) -> None:
+    address = "jane@" + "ä" * 70 + ".example"
+    row = delivery(recipient=person(email=address, verified_email=address))
+    attempt(row.pk)
+    assert fresh(row).state == DeliveryState.SKIPPED
+    assert "cannot be encoded" in fresh(row).reason
+    assert story(row) == [LogEvent.SKIPPED]

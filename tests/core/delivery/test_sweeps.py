@@ -10,7 +10,7 @@ from apps.core import tasks
 from apps.core.delivery import broker, sweeps, transitions
 from apps.core.delivery.attempt import claim
 from apps.core.delivery.transitions import record
-from apps.core.models import Delivery, NotificationDeliveryLog
+from apps.core.models import Delivery, NotificationDeliveryLog, ProviderEvent
 from apps.core.states import FINISHED, Channel, DeliveryState, LogEvent, LogSource, Priority
 from tests.support.attempts import claimed
 
@@ -46,9 +46,7 @@ def test_a_scheduled_delivery_is_found_when_its_time_has_come(delivery: Make, wa
     assert sweeps.due() == [come]
 
 
-def test_a_wake_up_without_effect_counts_as_lost_after_a_while(
-    delivery: Make, waiting: Any
-) -> None:
+def test_a_wake_up_without_effect_counts_as_lost(delivery: Make, waiting: Any) -> None:
     lost = delivery(enqueued_at=ago(seconds=11))
     delivery(enqueued_at=ago(seconds=5))
     assert sweeps.due() == [lost]
@@ -205,6 +203,19 @@ def test_clean_up_takes_the_old_logs_of_finished_deliveries_only(
     left = set(NotificationDeliveryLog.objects.values_list("delivery_id", flat=True))
     assert left == {row.pk for row in [*open_rows, young]}
     assert Delivery.objects.count() == len(old) + len(open_rows) + 1
+
+
+def test_events_outlive_a_short_retention_for_the_rule_of_soft_bounces(
+    db: None, settings: Any
+) -> None:
+    settings.DELIVERY_LOG_RETENTION_DAYS = 7
+    for days in (8, 31):
+        event = ProviderEvent.objects.create(
+            fingerprint=str(days), kind="bounced", provider="ses", occurred_at=ago(days=days)
+        )
+        ProviderEvent.objects.filter(pk=event.pk).update(received_at=ago(days=days))
+    sweeps.cleanup_logs()
+    assert ProviderEvent.objects.get().fingerprint == "8"
 
 
 def test_the_sweep_wakes_a_worker_for_each_row_it_finds(

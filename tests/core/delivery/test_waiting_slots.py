@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 import redis
+from django.db import DatabaseError
 from django.utils import timezone
 
 from apps.core import tasks
@@ -15,8 +16,9 @@ from apps.core.delivery import broker, sweeps, waiting_slots, wakeups
 from apps.core.delivery.attempt import attempt
 from apps.core.delivery.waiting_slots import Pool
 from apps.core.exceptions import AmbiguousError
+from apps.core.guards import rate_limit
 from apps.core.models import Delivery
-from apps.core.providers import memory
+from apps.core.providers import memory, ses_smtp, timed_smtp
 from apps.core.states import Channel, DeliveryState, Priority
 from tests.support.services import Worker, wait_until
 
@@ -132,6 +134,37 @@ def test_the_slot_of_a_lost_worker_becomes_free(
     monkeypatch.setattr(waiting_slots, "SLOT_MS", 1)
     acquired(TEXTS)
     wait_until(lambda: acquire(TEXTS), "the slot is free")
+
+
+def test_a_slot_lasts_longer_than_a_living_worker_holds_it() -> None:
+    held_s = ses_smtp.NOOP_S + timed_smtp.OPENING_S + rate_limit.PATIENCE_S
+    assert held_s * 1000 <= waiting_slots.SLOT_MS
+
+
+def test_a_failing_look_at_the_backlog_does_not_end_the_attempt(
+    delivery: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> None:
+        raise DatabaseError("gone")
+
+    monkeypatch.setattr(sweeps, "next_in", broken)
+    row = delivery(Channel.EMAIL, Priority.MEDIUM)
+    tasks.send_notification_email.apply(args=(str(row.pk),), throw=True)
+    assert Delivery.objects.get(pk=row.pk).state == DeliveryState.ACCEPTED
+
+
+def test_a_failing_broker_does_not_end_the_attempt(
+    delivery: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> None:
+        raise OSError("no route to the broker")
+
+    monkeypatch.setattr(wakeups, "_send_wake_ups", broken)
+    monkeypatch.setattr(wakeups, "_broker_rests_until", 0.0)
+    first, _ = delivery(Channel.EMAIL, Priority.MEDIUM), delivery(Channel.EMAIL, Priority.LOW)
+    EMAILS.reserve([])
+    tasks.send_notification_email.apply(args=(str(first.pk),), throw=True)
+    assert Delivery.objects.get(pk=first.pk).state == DeliveryState.ACCEPTED
 
 
 def test_concurrent_workers_get_no_more_slots_than_the_pool_has(settings: Any) -> None:

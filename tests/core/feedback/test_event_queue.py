@@ -273,8 +273,12 @@ def test_without_a_queue_none_is_read(settings: Any, monkeypatch: pytest.MonkeyP
     tasks.read_event_queue()
 
 
-def test_the_region_is_that_of_the_queue(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
-    sqs._reader.cache_clear()
-    reader = sqs._reader("https://sqs.eu-west-1.amazonaws.com/123456789012/events")
-    assert reader.client.meta.region_name == "eu-west-1"
+@pytest.mark.parametrize("host", ["queue.amazonaws.com", "us-east-1.queue.amazonaws.com"])
+def test_a_queue_url_of_an_older_form_is_read(
+    signer: Signer, queued: Queue, settings: Any, db: None, monkeypatch: Any, host: str
+) -> None:
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    settings.AWS_SES_EVENT_QUEUE_URL = f"https://{host}/123456789012/events"
+    queued.put(signer.notification("no event"))
+    tasks.read_event_queue()
+    assert queued.left() == 0

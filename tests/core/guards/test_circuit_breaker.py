@@ -19,8 +19,10 @@ from apps.core.exceptions import (
     ThrottledError,
     TransientError,
 )
-from apps.core.guards import circuit_breaker
+from apps.core.guards import circuit_breaker, rate_limit
+from apps.core.guards.suppressions import suppress
 from apps.core.models import ChannelStop, Delivery
+from apps.core.models.suppression import SuppressionReason
 from apps.core.providers import memory
 from apps.core.states import Channel, DeliveryState, LogEvent, Priority
 
@@ -40,6 +42,10 @@ def fresh(row: Delivery) -> Delivery:
 def stop(channel: Channel = Channel.EMAIL, **values: Any) -> None:
     circuit_breaker.stop(channel, REFUSED)
     ChannelStop.objects.filter(channel=channel).update(**values)
+
+
+def reached(row: Delivery) -> str:
+    return str(row.notification.recipient.contact.email)
 
 
 def probe_is_due() -> None:
@@ -145,6 +151,34 @@ def test_a_stopped_channel_costs_its_backlog_no_attempts(
     assert {fresh(row).failures for row in rows} == {0}
     assert sum(fresh(row).attempts for row in rows) == 30 + 6
     assert len(memory.emails) == 30
+
+
+def test_a_delivery_that_cannot_ask_the_provider_returns_the_probe(
+    delivery: Make, woken: list[Any]
+) -> None:
+    stop()
+    for _ in range(5):
+        suppress(Channel.EMAIL, reached(delivery()), SuppressionReason.BOUNCE)
+    healthy = delivery()
+    probe_is_due()
+    for _ in range(6):
+        [row] = sweeps.due()
+        attempt(row.pk)
+    assert fresh(healthy).state == DeliveryState.ACCEPTED
+    assert not ChannelStop.objects.exists()
+    assert [name for name, _ in woken] == ["apps.core.tasks.dispatch_due_notifications"] * 5
+
+
+def test_a_probe_without_a_rate_slot_is_returned(
+    delivery: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rate_limit, "wait_for_slot", lambda *_, **__: None)
+    stop()
+    row = delivery()
+    probe_is_due()
+    attempt(row.pk)
+    assert ChannelStop.objects.get().probes == 0
+    assert sweeps.due() == [row]
 
 
 def test_a_text_held_by_a_long_stop_goes_by_email(delivery: Make, notify: Any, person: Any) -> None:

@@ -30,9 +30,11 @@ def pace(redis_url: str, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iter
     client.flushall()
 
 
-def ask(channel: Channel = EMAIL, *, urgent: bool = False, weight: int = 1) -> float:
+def ask(
+    channel: Channel = EMAIL, *, urgent: bool = False, weight: int = 1, waiter: str = "one"
+) -> float:
     """Return 0 if a slot was given for now, else the seconds until asking again."""
-    answer = _ask(channel, urgent, weight)
+    answer = _ask(channel, urgent, weight, waiter)
     assert answer.given is (answer.seconds == 0)
     return answer.seconds
 
@@ -47,7 +49,7 @@ def test_a_slot_is_given_a_moment_ahead_and_kept_for_its_own_time(
 ) -> None:
     settings.EMAIL_RATE_LIMIT = 0.001
     monkeypatch.setattr(rate_limit, "LEAD_S", 1500)
-    given = [_ask(EMAIL, urgent=False, weight=1) for _ in range(4)]
+    given = [_ask(EMAIL, urgent=False, weight=1, waiter="one") for _ in range(4)]
     assert [answer.given for answer in given] == [True, True, False, False]
     assert given[0].seconds == 0
     assert 900 < given[1].seconds <= 1000
@@ -135,6 +137,25 @@ def test_a_waiting_urgent_message_keeps_the_others_back(
     assert ask() > 0
     assert ask(urgent=True) == 0
     assert ask() == 0
+
+
+def test_every_waiting_urgent_message_keeps_the_others_back(
+    settings: Any, pace: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rate_limit, "URGENT_HOLDS_MS", 60_000)
+    assert ask() == 0
+    assert ask(urgent=True, waiter="first") > 0
+    assert ask(urgent=True, waiter="second") > 0
+    settings.EMAIL_RATE_LIMIT = 1_000_000
+    pace.delete("rs:pace:email:arrival")
+    assert ask(urgent=True, waiter="first") == 0
+    assert ask() > 0, "the second still waits"
+    assert ask(urgent=True, waiter="second") == 0
+    assert ask() == 0
+
+
+def test_a_hold_lasts_longer_than_the_nap_between_two_questions() -> None:
+    assert rate_limit.URGENT_HOLDS_MS >= 2 * rate_limit.LONGEST_NAP_S * 1000
 
 
 def test_a_message_without_a_slot_gives_up_waiting() -> None:

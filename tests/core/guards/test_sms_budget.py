@@ -44,6 +44,7 @@ NOVEMBER = date(2026, 11, 1)
 def november(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.SMS_PRICES_USD = {"US": ONE, "GB": Decimal("0.04")}
     settings.SMS_MAX_PRICE_USD = Decimal("0.50")
+    settings.SMS_URGENT_RESERVE = Decimal(0)
     monkeypatch.setattr(sms_budget, "this_month", lambda: NOVEMBER)
     # One part each, whatever the templates say.
     monkeypatch.setattr("apps.core.channels.sms.SMSService.weight", lambda *_: 1)
@@ -67,7 +68,7 @@ def committed(month: date = NOVEMBER) -> Decimal:
 
 
 def reserved(row: Delivery) -> Delivery:
-    """The delivery in the hands of a worker that has reserved its money and called nobody yet."""
+    """Return the delivery as a worker has it that has reserved its money and not called yet."""
     mine = claimed(row.pk)
     assert mine is not None
     assert sms_budget.reserve(mine, ONE)
@@ -336,6 +337,21 @@ def test_without_budget_a_text_is_skipped_and_a_high_one_goes_by_email(
         attempt(stand_in.pk)
         assert fresh(stand_in).state == DeliveryState.ACCEPTED
     assert ledger().discrepancies == []
+
+
+def test_the_last_share_of_the_budget_is_for_urgent_texts(delivery: Make, settings: Any) -> None:
+    settings.SMS_MONTHLY_SPEND_LIMIT_USD = 20 * ONE
+    settings.SMS_URGENT_RESERVE = Decimal("0.1")
+    for _ in range(19):
+        attempt(text(delivery, Priority.HIGH).pk)
+    assert len(memory.texts) == 18
+    refused = Delivery.objects.get(state=DeliveryState.SKIPPED)
+    assert refused.reason == "the rest of the month's text message budget is for urgent messages"
+    assert SMSSpend.objects.get().refused_at is None, "the budget has not ended"
+    for _ in range(3):
+        attempt(text(delivery, Priority.URGENT).pk)
+    assert len(memory.texts) == 20
+    assert SMSSpend.objects.get().refused_at
 
 
 def spend(dollars: str, **values: Any) -> None:

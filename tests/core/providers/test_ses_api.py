@@ -27,6 +27,8 @@ from tests.support.endpoint import HANG_UP, SILENCE, Answer, Endpoint, running_e
 BACKEND = "apps.core.providers.ses_api.EmailBackend"
 ACCEPTED = Answer(200, '{"MessageId": "id-1"}')
 
+CUT = Answer(200, ACCEPTED.body[:-8], {"Content-Length": "9999", "Connection": "close"})
+
 
 def refusal(status: int, code: str, message: str = "no") -> Answer:
     return Answer(status, json.dumps({"message": message}), {"x-amzn-ErrorType": code})
@@ -115,7 +117,18 @@ def test_tags_and_configuration_set_become_parameters_of_the_call(
         ),
         (refusal(403, "UnrecognizedClientException"), ChannelUnavailableError),
         (refusal(400, "SomethingNew"), TransientError),
-        (refusal(503, "ServiceUnavailable"), TransientError),
+        (
+            refusal(400, "BadRequestException", "Invalid address <notifications@rssystems.com>"),
+            ChannelUnavailableError,
+        ),
+        (refusal(503, "ServiceUnavailable"), AmbiguousError),
+        (Answer(200, "garbage"), AmbiguousError),
+        (Answer(200, ""), AmbiguousError),
+        (Answer(200, "{}"), AmbiguousError),
+        (Answer(200, "<html>Sign in</html>"), AmbiguousError),
+        (Answer(200, '{"MessageId": "id'), AmbiguousError),
+        (CUT, AmbiguousError),
+        (Answer(302, "", {"Location": "http://127.0.0.1:9/"}), TransientError),
         (refusal(500, "InternalServiceErrorException"), AmbiguousError),
         (Answer(502, "<html>Bad gateway</html>"), AmbiguousError),
         (HANG_UP, AmbiguousError),
@@ -163,9 +176,7 @@ def test_what_is_to_be_silent_is_silent(endpoint: Endpoint) -> None:
     assert connection.send_messages([DjangoMessage("x", "x", to=["admin@rssystems.com"])]) == 0
 
 
-def test_staging_reaches_no_stranger_by_django_s_own_mail(
-    endpoint: Endpoint, settings: Any
-) -> None:
+def test_staging_reaches_no_stranger_by_mail_admins(endpoint: Endpoint, settings: Any) -> None:
     settings.ENVIRONMENT = "staging"
     settings.STAGING_ALLOWED_RECIPIENTS = ["@us.example"]
     with pytest.raises(NotSendable):

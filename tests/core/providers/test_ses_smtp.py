@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 
 import pytest
+from aiosmtpd.controller import Controller
 from billiard.exceptions import SoftTimeLimitExceeded
 from django.core.mail import EmailMessage as DjangoMessage
 from django.core.mail import get_connection
@@ -21,18 +22,22 @@ from apps.core.exceptions import (
     ThrottledError,
     TransientError,
 )
-from apps.core.providers import ses_smtp
+from apps.core.providers import ses_smtp, timed_smtp
 from apps.core.providers.base import Acceptance
 from apps.core.providers.django_mail import DjangoMail
 from tests.support.emails import MESSAGE, NOT_VERIFIED
+from tools.processes import free_ports
 
 HANG_UP = "hang up"
 SILENCE = "silence"
+DRIP = "drip"
+#: A reply of more than smtplib reads.
+ENDLESS = "250 Ok " + "x" * 9000
 
 
 class Server(socketserver.ThreadingTCPServer):
     """Speaks enough SMTP. `replies` overrides the answer to a command, or to the message ("."),
-    by a reply line, HANG_UP or SILENCE."""
+    by a reply line, HANG_UP, SILENCE or DRIP."""
 
     allow_reuse_address = True
     daemon_threads = True
@@ -44,6 +49,7 @@ class Server(socketserver.ThreadingTCPServer):
         self.accepted: list[bytes] = []
         self.commands: list[str] = []
         self.released = threading.Event()
+        self.closes_after_each = False
 
 
 class Handler(socketserver.StreamRequestHandler):
@@ -67,6 +73,8 @@ class Handler(socketserver.StreamRequestHandler):
                     self.server.accepted.append(body)
                 if not self.say(answer):
                     return
+                if self.server.closes_after_each:
+                    return
 
     def say(self, reply: str) -> bool:
         if reply == SILENCE:
@@ -74,6 +82,10 @@ class Handler(socketserver.StreamRequestHandler):
             return False
         if reply == HANG_UP:
             self.connection.shutdown(socket.SHUT_RDWR)
+            return False
+        if reply == DRIP:
+            while not self.server.released.wait(0.05):
+                self.wfile.write(b"2")
             return False
         self.wfile.write(reply.encode() + b"\r\n")
         return True
@@ -195,6 +207,7 @@ def test_a_connection_is_replaced_after_its_lifetime(
         ("EHLO", "554 no service here", ChannelUnavailableError),
         ("AUTH", "554 not now", ChannelUnavailableError),
         ("MAIL", "501 Invalid MAIL FROM address provided", ChannelUnavailableError),
+        ("MAIL", ENDLESS, TransientError),
         (".", HANG_UP, AmbiguousError),
         (".", SILENCE, AmbiguousError),
     ],
@@ -239,6 +252,74 @@ def test_a_time_limit_leaves_no_answer_for_the_next_message(
             send()
     assert send().message_id == "id-0"
     assert len(server.connections) == 2
+
+
+def test_an_acceptance_too_long_to_be_read_is_unknown(
+    send: Callable[[], Acceptance], server: Server
+) -> None:
+    server.replies["."] = ENDLESS
+    with pytest.raises(AmbiguousError):
+        send()
+    assert len(server.accepted) == 1
+
+
+def test_a_server_that_closes_after_each_message_costs_no_failure(
+    send: Callable[[], Acceptance], server: Server
+) -> None:
+    server.closes_after_each = True
+    assert [send().message_id for _ in range(3)] == ["id-0", "id-1", "id-2"]
+    assert len(server.connections) == 3
+
+
+def test_a_server_that_announces_its_end_costs_no_failure(
+    send: Callable[[], Acceptance], server: Server
+) -> None:
+    send()
+    server.replies["MAIL"] = "421 too many messages on this connection"
+    with pytest.raises(ThrottledError):
+        send()
+    assert len(server.connections) == 2, "it was asked again, over a new connection"
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [("EHLO", TransientError), ("MAIL", TransientError), (".", AmbiguousError)],
+)
+def test_an_answer_that_drips_ends_with_the_dialogue_s_time(
+    send: Callable[[], Acceptance],
+    server: Server,
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+    expected: type[Exception],
+) -> None:
+    monkeypatch.setattr(ses_smtp, "DIALOGUE_S", 0.5)
+    monkeypatch.setattr(timed_smtp, "OPENING_S", 0.5)
+    server.replies[command] = DRIP
+    with pytest.raises(DeliveryError) as caught:
+        send()
+    assert type(caught.value) is expected
+
+
+def test_a_server_without_auth_and_tls_hears_ehlo(server: Server, settings: Any) -> None:
+    """As Mailpit and local relays are; aiosmtpd refuses MAIL before EHLO."""
+    settings.EMAIL_HOST_USER = settings.EMAIL_HOST_PASSWORD = ""
+    received: list[Any] = []
+
+    class Keep:
+        async def handle_DATA(self, _: Any, __: Any, envelope: Any) -> str:  # noqa: N802
+            received.append(envelope)
+            return "250 OK"
+
+    relay = Controller(Keep(), hostname="127.0.0.1", port=free_ports(1)[0])
+    relay.start()
+    try:
+        settings.EMAIL_PORT = relay.port
+        provider = DjangoMail("apps.core.providers.ses_smtp.EmailBackend")
+        for _ in range(2):
+            provider.send(MESSAGE)
+    finally:
+        relay.stop()
+    assert [each.rcpt_tos for each in received] == [[MESSAGE.to]] * 2
 
 
 def test_a_failure_that_is_to_be_silent_is_silent(server: Server, settings: Any) -> None:

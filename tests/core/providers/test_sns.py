@@ -11,6 +11,7 @@ from apps.core.exceptions import (
     AmbiguousError,
     ChannelUnavailableError,
     DeliveryError,
+    NotSendable,
     PermanentError,
     ThrottledError,
     TransientError,
@@ -28,11 +29,14 @@ ACCEPTED = Answer(
 )
 
 
-def refusal(status: int, code: str) -> Answer:
+CUT = Answer(200, ACCEPTED.body[:-8], {"Content-Length": "9999", "Connection": "close"})
+
+
+def refusal(status: int, code: str, message: str = "no") -> Answer:
     return Answer(
         status,
         f'<ErrorResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><Error>'
-        f"<Type>Sender</Type><Code>{code}</Code><Message>no</Message></Error>"
+        f"<Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>"
         f"<RequestId>r-1</RequestId></ErrorResponse>",
     )
 
@@ -94,9 +98,17 @@ def test_the_highest_price_is_that_of_all_parts(endpoint: Endpoint, text: str, p
         (refusal(403, "SomethingElse"), ChannelUnavailableError),
         (refusal(400, "SignatureDoesNotMatch"), ChannelUnavailableError),
         (refusal(400, "SomethingElse"), TransientError),
-        (refusal(500, "InternalError"), TransientError),
-        (refusal(503, "ServiceUnavailable"), TransientError),
+        (refusal(400, "InvalidParameter", "Invalid parameter: SenderID"), ChannelUnavailableError),
+        (refusal(500, "InternalError"), AmbiguousError),
+        (refusal(500, "InternalFailure"), AmbiguousError),
+        (refusal(503, "ServiceUnavailable"), AmbiguousError),
         (refusal(502, "SomethingElse"), AmbiguousError),
+        (Answer(200, "\x00\x01 garbage"), AmbiguousError),
+        (Answer(200, ""), AmbiguousError),
+        (Answer(200, "<html><body>Sign in to the network</body></html>"), AmbiguousError),
+        (Answer(200, ACCEPTED.body[:120]), AmbiguousError),
+        (CUT, AmbiguousError),
+        (Answer(302, "", {"Location": "http://127.0.0.1:9/"}), AmbiguousError),
         (HANG_UP, AmbiguousError),
         (SILENCE, AmbiguousError),
     ],
@@ -114,6 +126,15 @@ def test_an_error_answer_becomes_our_error_after_one_call(
         sns.SNS().send(MESSAGE)
     assert type(caught.value) is expected
     assert len(endpoint.bodies) == 1
+
+
+def test_a_text_that_cannot_be_encoded_is_refused_unsent(endpoint: Endpoint) -> None:
+    message = SMSMessage(MESSAGE.to, "half an emoji \ud83d")
+    with pytest.raises(NotSendable):
+        sns.SNS().check(message)
+    with pytest.raises(NotSendable):
+        sns.SNS().send(message)
+    assert endpoint.bodies == []
 
 
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:rs-systems-ses-events"

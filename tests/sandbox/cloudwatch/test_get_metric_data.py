@@ -10,6 +10,8 @@ from botocore.exceptions import ClientError
 from sandbox.testing import RunningSandbox, running_sandbox
 from tests.support.clients import aws, send_email, send_text
 
+pytestmark = pytest.mark.services
+
 PHONES = [{"Name": "PhoneNumber", "Value": "PhoneNumberDirect"}]
 
 

@@ -10,6 +10,8 @@ from botocore.exceptions import ClientError
 from sandbox.testing import RunningSandbox, running_sandbox
 from tests.support.clients import aws
 
+pytestmark = pytest.mark.services
+
 AT = datetime(2026, 11, 26, 12, 30, tzinfo=UTC)
 
 

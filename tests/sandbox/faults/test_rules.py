@@ -66,7 +66,7 @@ def test_an_email_is_refused_with_the_replies_of_ses(
     ("answer", "refusal"),
     [
         ("throttle", (400, "Throttling")),
-        ("transient", (500, "InternalError")),
+        ("transient", (408, "RequestTimeout")),
         ("permanent", (400, "InvalidParameter")),
         ("credentials", (403, "InvalidClientTokenId")),
         ("paused", (403, "AuthorizationError")),

@@ -29,6 +29,8 @@ from tests.support.clients import (
 from tests.support.subscriber import Delivery, Subscriber, check_signature, running_subscriber
 from tools.processes import wait_until
 
+pytestmark = pytest.mark.services
+
 
 @pytest.fixture(scope="module")
 def shared_subscriber() -> Iterator[Subscriber]:

@@ -170,7 +170,7 @@ def test_an_unreadable_request_is_a_serialization_error(
     ("answer", "expected"),
     [
         ("throttle", (429, "TooManyRequestsException", "Maximum sending rate exceeded.")),
-        ("transient", (503, "ServiceUnavailable", "Service is unavailable.")),
+        ("transient", (408, "RequestTimeout", "The request was not read in time.")),
         ("permanent", (400, "MessageRejected", "Address is on a blocked list")),
         ("quota", (400, "LimitExceededException", "Daily message quota exceeded.")),
         (

@@ -3,12 +3,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from sandbox.testing import RunningSandbox
+from tests.support.clients import aws
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
@@ -18,14 +17,8 @@ PHONE = "+15551234567"
 
 @pytest.fixture
 def sns(sandbox: RunningSandbox) -> SNSClient:
-    return boto3.client(
-        "sns",
-        endpoint_url=sandbox.aws_url,
-        region_name="us-east-1",
-        aws_access_key_id="sandbox",
-        aws_secret_access_key="sandbox",
-        config=Config(retries={"total_max_attempts": 1}, proxies={}),
-    )
+    client: SNSClient = aws(sandbox)
+    return client
 
 
 def refusal(error: ClientError) -> tuple[int, str, str]:

@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 from botocore import UNSIGNED
 from botocore import exceptions as aws
 from botocore.config import Config
+from botocore.parsers import ResponseParserError
 
-from apps.core.exceptions import ChannelUnavailableError
+from apps.core.exceptions import AmbiguousError, ChannelUnavailableError, NotSendable
 
 from . import errors, session
 from .errors import CallFailed, Cause, Vocabulary
@@ -32,18 +33,20 @@ TRIES = 3
 
 def create(
     service: str,
-    region: str | None,
+    region: str,
     timeouts: Timeouts,
     *,
     retry: bool = False,
     signed: bool = True,
+    endpoint: str | None = None,
     of: Any = None,
 ) -> Any:
     """Make a client of botocore's.
 
     `retry`: botocore tries again by itself. Only for calls that may be repeated: with its defaults
-    it sent one message three times after a time-out. `of`: the session, else a new one. Raises
-    CallFailed for a Region or an endpoint that cannot be.
+    it sent one message three times after a time-out. `endpoint`: in place of the Region's public
+    one. `of`: the session, else a new one. Raises CallFailed for a Region or an endpoint that
+    cannot be.
     """
     config = Config(
         connect_timeout=timeouts.connect_s,
@@ -52,7 +55,9 @@ def create(
         **({} if signed else {"signature_version": UNSIGNED}),
     )
     try:
-        return (of or session.new()).create_client(service, region_name=region, config=config)
+        return (of or session.new()).create_client(
+            service, region_name=region, endpoint_url=endpoint, config=config
+        )
     except (aws.BotoCoreError, ValueError) as error:
         raise CallFailed(Cause.MISCONFIGURED, str(error), type(error).__name__) from error
 
@@ -109,4 +114,12 @@ class AwsClient:
             if isinstance(known, ChannelUnavailableError):
                 self._client = None
             raise known from error
+        except UnicodeEncodeError as error:
+            # While the request was written, so nothing was sent.
+            raise NotSendable(str(error), code=type(error).__name__) from error
+        except (ResponseParserError, LookupError, TypeError, ValueError) as error:
+            # botocore's parsers fail in many ways for an answer that is not AWS's.
+            raise AmbiguousError(
+                f"the answer cannot be read: {error!r}", code=type(error).__name__
+            ) from error
         return answer

@@ -138,8 +138,6 @@ class Vocabulary(NamedTuple):
 
 
 _CODES_OF_SENDING: Mapping[str, type[DeliveryError]] = {
-    "ServiceUnavailable": TransientError,
-    "ServiceUnavailableException": TransientError,
     "ValidationError": PermanentError,
     "ValidationException": PermanentError,
 }

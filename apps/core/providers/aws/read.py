@@ -22,11 +22,17 @@ class Reader:
     """Reads from one service. Each call is named by its right, as in `sns:OptInPhoneNumber`."""
 
     def __init__(
-        self, service: str, region: str | None, timeouts: Timeouts = SHORT, *, retry: bool = False
+        self,
+        service: str,
+        region: str,
+        timeouts: Timeouts = SHORT,
+        *,
+        retry: bool = False,
+        endpoint: str | None = None,
     ) -> None:
         """Raises ChannelUnavailableError for a Region that cannot be."""
         try:
-            self.client = client.create(service, region, timeouts, retry=retry)
+            self.client = client.create(service, region, timeouts, retry=retry, endpoint=endpoint)
         except CallFailed as failed:
             raise errors.of_reading(failed, "") from failed
 

@@ -1,0 +1,79 @@
+"""Our Redis clients, and connections that leave a node which no longer accepts writes.
+
+After a failover, open connections may stay on the old node, now a replica, while new ones reach
+the new primary. The old node answers READONLY. redis-py and kombu take that for an error of the
+command and keep the connection. The connections here close themselves and fail as lost ones, so
+that the client, or kombu, connects again.
+"""
+
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+import redis
+from django.conf import settings
+from kombu.transport.redis import Channel
+from redis import exceptions
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+#: redis-py has classes for some of these answers. It leaves the others, and those of a script, as
+#: words.
+_WRONG_NODE = (
+    exceptions.ReadOnlyError,
+    exceptions.BusyLoadingError,
+    exceptions.ClusterDownError,
+)
+_WORDS = re.compile(r"(?:^|: -)(?:READONLY|LOADING|MASTERDOWN|CLUSTERDOWN|UNBLOCKED)\b")
+
+
+class WrongNodeError(exceptions.ConnectionError):
+    """The node that this connection reached does not serve writes. The connection is closed."""
+
+
+class _LeavesWrongNode:
+    """Connect again, once and at once, after an answer that means "wrong node"."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        # Only such an answer: a time-out or a refused connection must not be waited for twice.
+        if not kwargs.get("retry"):
+            kwargs["retry"] = Retry(NoBackoff(), 1, supported_errors=(WrongNodeError,))
+        super().__init__(*args, **kwargs)
+
+    def read_response(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().read_response(*args, **kwargs)  # type: ignore[misc]
+        except (exceptions.ResponseError, exceptions.BusyLoadingError) as error:
+            if not _is_of_wrong_node(error):
+                raise
+            self.disconnect()  # type: ignore[attr-defined]
+            raise WrongNodeError(str(error)) from error
+
+
+class Connection(_LeavesWrongNode, redis.Connection):
+    pass
+
+
+class SSLConnection(_LeavesWrongNode, redis.SSLConnection):
+    pass
+
+
+def client(timeout_s: float) -> Any:
+    """Return a client of the broker's Redis; each answer may take so many seconds."""
+    secure = urlsplit(settings.CELERY_BROKER_URL).scheme == "rediss"
+    return redis.Redis.from_url(
+        settings.CELERY_BROKER_URL,
+        connection_class=SSLConnection if secure else Connection,
+        socket_timeout=timeout_s,
+        socket_connect_timeout=timeout_s,
+    )
+
+
+def use_in_kombu() -> None:
+    """Have kombu's broker connections leave a wrong node too."""
+    Channel.connection_class = Connection
+    Channel.connection_class_ssl = SSLConnection
+
+
+def _is_of_wrong_node(error: Exception) -> bool:
+    return isinstance(error, _WRONG_NODE) or bool(_WORDS.search(str(error)))

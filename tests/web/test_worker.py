@@ -1,0 +1,224 @@
+"""The site as gunicorn runs it: slow, large and chunked requests, and the access log."""
+
+import re
+import socket
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from http.client import HTTPConnection, HTTPResponse
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from django.contrib.auth.models import User
+
+from rs_systems.wsgi import read_body
+from tests.support.services import Site
+from tools.processes import LOOPBACK, wait_until
+from web.limits import MAX_BODY_BYTES, MAX_HEAD_BYTES, REQUEST_S
+from web.worker import Incoming, TooLarge
+
+#: As `Site` starts gunicorn.
+THREADS = 4
+WAIT_S = 60.0
+FORM = "application/x-www-form-urlencoded"
+PASSWORD = "correct-horse-battery"
+
+
+@pytest.fixture
+def site(transactional_db: None, tmp_path: Path) -> Iterator[Site]:
+    site = Site(tmp_path)
+    site.start()
+    yield site
+    site.stop()
+
+
+def ask(site: Site, method: str, path: str, **more: Any) -> HTTPResponse:
+    connection = HTTPConnection(LOOPBACK, site.port, timeout=WAIT_S)
+    connection.request(method, path, **more)
+    return connection.getresponse()
+
+
+def connect(site: Site, sent: bytes) -> socket.socket:
+    connection = socket.create_connection((LOOPBACK, site.port), timeout=WAIT_S)
+    connection.sendall(sent)
+    return connection
+
+
+def chunks(body: bytes) -> Iterator[bytes]:
+    yield body[:5]
+    yield body[5:]
+
+
+@pytest.mark.services
+def test_a_chunked_form_is_read(site: Site) -> None:
+    User.objects.create_user("jane", password=PASSWORD)
+    page = ask(site, "GET", "/login/")
+    cookie = (page.getheader("Set-Cookie") or "").partition(";")[0]
+    [token] = set(re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', page.read().decode()))
+    form = {"csrfmiddlewaretoken": token, "username": "jane", "password": PASSWORD}
+    answer = ask(
+        site,
+        "POST",
+        "/login/",
+        body=chunks(urlencode(form).encode()),
+        headers={"Cookie": cookie, "Content-Type": FORM},
+        encode_chunked=True,
+    )
+    assert (answer.status, answer.getheader("Location")) == (302, "/")
+
+
+@pytest.mark.services
+def test_a_chunked_event_is_read(site: Site) -> None:
+    event = b'{"Type": "Notification", "TopicArn": "arn:aws:sns:us-east-1:000000000000:other"}'
+    path = "/webhooks/aws/sns"
+    whole = ask(site, "POST", path, body=event).read()
+    chunked = ask(site, "POST", path, body=chunks(event), encode_chunked=True).read()
+    assert chunked == whole
+    assert chunked != ask(site, "POST", path, body=b"").read()
+
+
+HALVES = {
+    "nothing": b"",
+    "half a head": b"GET / HTTP/1.1\r\nHost: localhost\r\nX-A: ",
+    "half a body": b"POST /login/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\na=",
+    "half a chunk": b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n50\r\na=",
+}
+
+
+@pytest.mark.services
+def test_half_sent_requests_hold_no_thread_and_are_closed(site: Site) -> None:
+    with ExitStack() as opened:
+        slow = [
+            opened.enter_context(closing(connect(site, half)))
+            for half in HALVES.values()
+            for _ in range(THREADS * 2)
+        ]
+        for _ in range(THREADS * 2):
+            assert ask(site, "GET", "/healthz").status == 200
+        # The site closes each of them.
+        assert [connection.recv(1) for connection in slow] == [b""] * len(slow)
+
+
+@pytest.mark.services
+def test_a_large_upload_is_refused_before_it_is_sent(site: Site) -> None:
+    head = (
+        "POST /login/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60000000\r\n"
+        "Content-Type: multipart/form-data; boundary=x\r\n\r\n"
+    )
+    with closing(connect(site, head.encode())) as connection:
+        assert connection.recv(100).startswith(b"HTTP/1.1 413 ")
+
+
+@pytest.mark.services
+def test_requests_that_come_together_are_all_answered(site: Site) -> None:
+    request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n%s\r\n"
+    last = request % b"Connection: close\r\n"
+    with closing(connect(site, request % b"" * 2 + last[:20])) as connection:
+        connection.sendall(last[20:])
+        answers = b"".join(iter(lambda: connection.recv(4096), b""))
+    assert answers.count(b"HTTP/1.1 200 ") == 3
+
+
+@pytest.mark.services
+def test_the_access_log_has_no_query_string(site: Site, tmp_path: Path) -> None:
+    site.stop()
+    site.start(GUNICORN_CMD_ARGS="--access-logfile=-")
+    ask(
+        site,
+        "GET",
+        "/login/?q=%2B12025550123&next=jane@fleet.example",
+        headers={"Referer": "http://localhost/?q=tom@fleet.example"},
+    )
+    log = tmp_path / "site.log"
+    wait_until(lambda: '"GET /login/ HTTP/1.1" 200' in log.read_text(), "the request is logged")
+    assert not re.search(r"12025550123|fleet\.example", log.read_text())
+
+
+# --- Without a server ---------------------------------------------------------------------------
+def test_a_request_is_late_however_slowly_it_drips() -> None:
+    now = 0.0
+    incoming = Incoming(clock=lambda: now)
+    ours, theirs = socket.socketpair()
+    with closing(ours), closing(theirs):
+        for byte in b"GET / HTTP/1.1\r\n":
+            theirs.send(bytes([byte]))
+            assert incoming.receive(ours)
+            now += 1.0
+    assert incoming.is_late()
+    assert not incoming.is_complete()
+    assert now > REQUEST_S
+
+
+def test_a_worker_that_stops_waits_for_the_rest_of_a_request() -> None:
+    incoming = Incoming()
+    ours, theirs = socket.socketpair()
+    with closing(ours), closing(theirs):
+        theirs.send(b"GET / HTTP/1.1\r\n")
+        with ThreadPoolExecutor(1) as worker:
+            received = worker.submit(incoming.receive_all, ours)
+            wait_until(lambda: incoming.received, "the first half has arrived")
+            theirs.send(b"Host: x\r\n\r\n")
+            assert received.result(WAIT_S)
+    assert incoming.is_complete()
+
+
+LENGTH = b"POST / HTTP/1.1\r\nHost: x\r\ncontent-length: %d\r\n\r\n"
+CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("received", "is_complete"),
+    [
+        (b"GET / HTTP/1.1\r\nHost: x\r\n", False),
+        (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", True),
+        (LENGTH % 2 + b"a", False),
+        (LENGTH % 2 + b"ab", True),
+        (LENGTH % 2 + b"abGET / HTTP", True),
+        (CHUNKED, False),
+        (CHUNKED + b"2\r\nab\r\n", False),
+        (CHUNKED + b"2\r\nab\r\n0\r\n\r\n", True),
+        (CHUNKED + b"0\r\n\r\n", True),
+        (CHUNKED + b"0\r\nX-Trailer: 1\r\n\r\n", True),
+    ],
+)
+def test_a_request_is_complete_with_its_last_byte(received: bytes, is_complete: bool) -> None:
+    assert Incoming(received).is_complete() is is_complete
+
+
+@pytest.mark.parametrize(
+    ("received", "status"),
+    [
+        (b"GET /" + b"a" * MAX_HEAD_BYTES, "431"),
+        (LENGTH % (MAX_BODY_BYTES + 1), "413"),
+        (CHUNKED + b"a" * (MAX_BODY_BYTES + 1), "413"),
+    ],
+)
+def test_a_request_above_a_limit_is_refused(received: bytes, status: str) -> None:
+    with pytest.raises(TooLarge, match=status):
+        Incoming(received).is_complete()
+
+
+def answer(body: bytes, **environ: Any) -> tuple[str, bytes]:
+    """Return the status and body of an application that answers with what it received."""
+    statuses: list[str] = []
+
+    def echo(environ: dict[str, Any], start_response: Callable[..., None]) -> list[bytes]:
+        start_response("200 OK", [])
+        return [environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))]
+
+    application = read_body(echo)
+    environ = {"wsgi.input": BytesIO(body), **environ}
+    said = application(environ, lambda status, headers: statuses.append(status))
+    return statuses[0], b"".join(said)
+
+
+def test_any_server_s_request_has_a_length_and_a_limit() -> None:
+    chunked = {"HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input_terminated": True}
+    assert answer(b"body", **chunked) == ("200 OK", b"body")
+    assert answer(b"body", CONTENT_LENGTH="4") == ("200 OK", b"body")
+    assert answer(b"a" * (MAX_BODY_BYTES + 1), **chunked)[0].startswith("413 ")
+    assert answer(b"", CONTENT_LENGTH=str(MAX_BODY_BYTES + 1))[0].startswith("413 ")
+    assert answer(b"", HTTP_TRANSFER_ENCODING="chunked")[0].startswith("411 ")
