@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from django.conf import settings
 
+from .addresses import canonical
 from .states import Channel, Priority
 
 
@@ -48,8 +49,8 @@ def may_reach(address: str) -> bool:
     """
     if settings.ENVIRONMENT != "staging":
         return True
-    allowed = {entry.strip().lower() for entry in settings.STAGING_ALLOWED_RECIPIENTS}
-    address = address.strip().lower()
+    allowed = {canonical(entry) for entry in settings.STAGING_ALLOWED_RECIPIENTS}
+    address = canonical(address)
     _, _, domain = address.partition("@")
     # Text with a second @ may be two addresses, one of them a stranger's.
     is_one = domain and "@" not in domain

@@ -24,6 +24,7 @@ from apps.core.models import (
     Suppression,
 )
 from apps.core.models.channel_stop import StopCause
+from apps.core.models.contact import is_unassigned
 from apps.core.models.suppression import SuppressionReason
 from apps.core.states import Channel, DeliveryState
 from apps.site.read_only_admin import ReadOnlyMixin
@@ -303,6 +304,12 @@ class ContactAdmin(SearchMixin, admin.ModelAdmin):
                 setattr(obj, consent, still)
         reachable = _reachable(Contact.objects.filter(pk=obj.pk).select_related("user").first())
         super().save_model(request, obj, form, change)
+        if is_unassigned(obj.phone):
+            messages.warning(
+                request,
+                f"No known phone network has the number {obj.phone}. It may be new; check its "
+                "digits.",
+            )
         for channel in reachable - _reachable(obj):
             messages.warning(
                 request,

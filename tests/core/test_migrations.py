@@ -10,7 +10,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from apps.core.audit.ledger import ledger
-from apps.core.models import NotificationDeliveryLog, ProviderEvent
+from apps.core.models import Contact, NotificationDeliveryLog, ProviderEvent, Suppression
 from apps.core.states import DeliveryState
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -126,3 +126,33 @@ def test_rows_in_each_state_are_converted_and_the_ledger_reads_them(earlier: Any
 def test_the_conversion_can_be_undone(earlier: Any) -> None:
     call_command("migrate", verbosity=0)
     MigrationExecutor(connection).migrate(BEFORE)
+
+
+def test_addresses_are_converted_and_equal_suppressions_merged(db: None) -> None:
+    executor = MigrationExecutor(connection)
+    before = [("core", "0010_set_aside_and_replies")]
+    executor.migrate(before)
+    models = executor.loader.project_state(before).apps
+    user = models.get_model("auth", "User").objects.create(username="jane")
+    address, spelling = "jane@xn--bcher-kva.example", "jane@bücher.example"
+    models.get_model("core", "Contact").objects.create(
+        user_id=user.pk, email="Jane@Bücher.example", verified_email=spelling
+    )
+    suppression = models.get_model("core", "Suppression").objects
+    suppression.create(channel="email", address=address, reason="bounce", until=AT)
+    suppression.create(channel="email", address=spelling, reason="complaint")
+    suppression.create(channel="sms", address="+12025550100", reason="opt_out")
+    models.get_model("core", "ProviderEvent").objects.create(
+        fingerprint="1", kind="bounced", provider="ses", recipient=spelling, occurred_at=AT
+    )
+
+    call_command("migrate", verbosity=0)
+
+    contact = Contact.objects.get()
+    assert contact.email == contact.verified_email == address
+    assert ProviderEvent.objects.get().recipient == address
+    standing = Suppression.objects.filter(lifted_at=None).order_by("channel")
+    assert list(standing.values_list("address", "reason")) == [
+        (address, "complaint"),
+        ("+12025550100", "opt_out"),
+    ]

@@ -1,6 +1,5 @@
 import logging
 import sys
-import timeit
 from typing import Any
 
 import pytest
@@ -108,13 +107,10 @@ def test_every_form_of_an_address_is_masked_and_ids_are_not(text: str, masked: s
 
 
 @pytest.mark.parametrize("piece", ["a", "a@", "a.", '"\\', "+1 ", "1", "a=", "a@[", "(202) "])
-def test_the_time_for_a_text_grows_with_its_length_and_no_faster(piece: str) -> None:
-    def seconds(length: int) -> float:
-        text = piece * (length // len(piece))
-        return min(timeit.repeat(lambda: redact(text), number=1, repeat=3))
-
-    # Quadratic patterns would need 64 times as long, and hours for the megabyte.
-    assert seconds(1_000_000) < 40 * seconds(125_000)
+def test_a_megabyte_of_a_stranger_s_text_is_masked_in_time(piece: str) -> None:
+    # Patterns of quadratic time need hours for it: the time limit of the test run fails them.
+    text = piece * (1_000_000 // len(piece))
+    assert "tom" not in redact(f"{text} tom.smith@fleet.example").replace("t***", "")
 
 
 def test_a_cut_does_not_leave_half_an_address() -> None:

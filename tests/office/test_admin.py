@@ -10,7 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from apps.core.delivery.attempt import attempt
-from apps.core.models import ChannelStop, Contact, Delivery, SMSSpend, Suppression
+from apps.core.models import ChannelStop, Contact, Delivery, SetAside, SMSSpend, Suppression
 from apps.core.states import Channel
 from apps.repairs import services
 from apps.repairs.models import Company, Damage, FleetUnit, Position, Profile, Repair, Role
@@ -245,6 +245,7 @@ def rows(delivery: Callable[..., Delivery], batched: Repair) -> None:
     Suppression.objects.create(channel=Channel.EMAIL, address="a@b.example", reason="bounce")
     ChannelStop.objects.create(channel=Channel.EMAIL, reason="denied")
     SMSSpend.objects.get_or_create(month="2026-01-01")
+    SetAside.objects.create(via="queue", text="{", problem="no JSON")
 
 
 def everything() -> dict[str, list[object]]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from django.conf import settings
 
+from apps.core.addresses import canonical
 from apps.core.message import rendering
 from apps.core.models import Delivery
 from apps.core.models.suppression import SuppressionReason
@@ -31,4 +32,4 @@ class EmailService(ChannelService[EmailMessage]):
         """Return a message; raise NotSendable if this environment may not reach the address."""
         permit(to)
         mark = "[staging] " if settings.ENVIRONMENT == "staging" else ""
-        return EmailMessage(to, mark + content.subject, content.text, content.html, tags)
+        return EmailMessage(canonical(to), mark + content.subject, content.text, content.html, tags)

@@ -56,7 +56,8 @@ def _receive(message: sqs.QueuedMessage, stand_ins: list[Delivery]) -> bool:
     except UnreadableCertificate as error:
         logger.warning("message of the event queue not checked: %s", error)
         return False
-    except IntegrityError:
-        logger.exception("message of the event queue cannot be stored")
+    except IntegrityError as error:
+        # Not its text: PostgreSQL's has the values of the row.
+        logger.error("message of the event queue not stored: %s", type(error).__name__)
         return False
     return True

@@ -96,8 +96,9 @@ def match_waiting() -> list[Delivery]:
                 # Another worker may have matched it meanwhile.
                 if event := _unmatched().filter(pk=pk).first():
                     stand_ins.append(_apply(event))
-        except (DatabaseError, *POISON):
-            logger.exception("event not matched id=%s", pk)
+        except (DatabaseError, *POISON) as error:
+            # Not its text: PostgreSQL's has the values of the row.
+            logger.error("event not matched id=%s: %s", pk, type(error).__name__)
     return [row for row in stand_ins if row]
 
 

@@ -16,6 +16,7 @@ from uuid import UUID
 
 from django.utils.dateparse import parse_datetime
 
+from apps.core.addresses import canonical
 from apps.core.models import ProviderEvent
 from apps.core.providers.aws.simulator import MAILBOX_DOMAIN
 from apps.core.states import EventCause, EventKind
@@ -82,7 +83,7 @@ def _event(
     envelope_id: str,
 ) -> ProviderEvent:
     tags = mail.get("tags") or {}
-    address = str(recipient["emailAddress"])
+    address = canonical(str(recipient["emailAddress"]))
     occurred_at = _moment(details.get("timestamp") or mail["timestamp"])
     identity = details.get("feedbackId") or occurred_at.isoformat()
     kind, cause = _classify(kind, details, recipient)
@@ -91,12 +92,12 @@ def _event(
         envelope_id=envelope_id,
         kind=kind,
         cause=cause,
-        is_simulated=address.lower().endswith(MAILBOX_DOMAIN),
+        is_simulated=address.endswith(MAILBOX_DOMAIN),
         provider=PROVIDER,
         provider_message_id=str(mail["messageId"])[:128],
         delivery_ref=_first(tags, "delivery", UUID),
         attempt=_first(tags, "attempt", _attempt),
-        recipient=address.lower()[:320],
+        recipient=address[:320],
         code=_code(details),
         detail=_detail(details, recipient),
         occurred_at=occurred_at,
@@ -111,13 +112,13 @@ def _recipients(details: dict[str, Any], mail: dict[str, Any]) -> list[dict[str,
     """
     lists = ("bouncedRecipients", "delayedRecipients", "complainedRecipients")
     named = [one for key in lists for one in details.get(key) or () if one is not None]
-    by_address = {str(one["emailAddress"]).casefold(): one for one in named}
+    by_address = {canonical(str(one["emailAddress"])): one for one in named}
     destination = [str(address) for address in mail["destination"]]
     if len(destination) == 1 and len(named) == 1:
         return [{**named[0], "emailAddress": destination[0]}]
-    concerned = [address for address in destination if address.casefold() in by_address]
+    concerned = [address for address in destination if canonical(address) in by_address]
     return [
-        {**by_address.get(one.casefold(), {}), "emailAddress": one}
+        {**by_address.get(canonical(one), {}), "emailAddress": one}
         for one in concerned or destination
     ]
 

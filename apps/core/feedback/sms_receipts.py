@@ -142,8 +142,8 @@ def _apply(event: ProviderEvent, text: str) -> list[Delivery]:
     except POISON as error:
         # It must not stop those after it, now and at each later turn.
         set_aside(text, Via.LOG, error)
-    except IntegrityError:
-        logger.exception("SMS receipt cannot be stored")
+    except IntegrityError as error:
+        logger.error("SMS receipt not stored: %s", type(error).__name__)
     return []
 
 

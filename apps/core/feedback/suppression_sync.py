@@ -139,11 +139,11 @@ def _remove_lifted(channel: Channel) -> None:
             _remove_from_list(row)
         except PermanentError as error:
             waiting.filter(pk=row.pk).update(unlist_problem=storable(str(error), 300))
-            logger.warning("not removed from the provider's list id=%s: %s", row.pk, error)
+            logger.warning("not removed from the provider's list id=%s code=%s", row.pk, error.code)
         except DeliveryError as error:
             # It concerns the other addresses as well.
             waiting.update(unlist_problem=storable(str(error), 300))
-            logger.warning("nothing removed from the list of %s: %s", channel, error)
+            logger.warning("nothing removed from the list of %s code=%s", channel, error.code)
             return
         else:
             done = {"unlist": False, "unlist_problem": "", "unlisted_at": timezone.now()}

@@ -129,6 +129,9 @@ def _sum(amount: Decimal) -> Round:
 
 def _country(number: str) -> str:
     try:
-        return phonenumbers.region_code_for_number(phonenumbers.parse(number)) or ""
+        parsed = phonenumbers.parse(number)
     except phonenumbers.NumberParseException:
         return ""
+    # A new area code is in no country yet: take the main country of its calling code.
+    main = phonenumbers.region_code_for_country_code(parsed.country_code or 0)
+    return phonenumbers.region_code_for_number(parsed) or main

@@ -10,10 +10,10 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Case, F, OuterRef, Subquery, When
-from django.db.models.functions import Lower, Now
+from django.db.models.functions import Now
 from django.utils import timezone
 
-from apps.core import conf
+from apps.core import addresses, conf
 from apps.core.models import Contact, Delivery, ProviderEvent, Suppression
 from apps.core.models.suppression import Listed, SuppressionReason
 from apps.core.states import LASTING_CAUSES, Channel, DeliveryState, EventCause, EventKind
@@ -42,7 +42,7 @@ def load_due(delivery_id: UUID) -> tuple[Delivery | None, SuppressionReason | No
     The second value is the reason why its address is suppressed, or None.
     """
     address = Case(
-        When(channel=Channel.EMAIL, then=Lower("notification__recipient__contact__email")),
+        When(channel=Channel.EMAIL, then=F("notification__recipient__contact__email")),
         default=F("notification__recipient__contact__phone"),
     )
     against = Suppression.objects.in_force().filter(
@@ -91,7 +91,7 @@ def suppress(
     """
     values = {"reason": reason, "detail": detail, "until": until}
     row, created = Suppression.objects.get_or_create(
-        channel=channel, address=canonical(address), lifted_at=None, defaults=values
+        channel=channel, address=address, lifted_at=None, defaults=values
     )
     if created:
         logger.warning("address suppressed id=%s channel=%s reason=%s", row.pk, channel, reason)
@@ -106,7 +106,7 @@ def import_listed(channel: Channel, entries: Sequence[Listed]) -> int:
 
     An entry older than our lift of the same address is to be removed from the provider's list.
     """
-    by_address = {canonical(entry.address): entry for entry in entries}
+    by_address = {addresses.canonical(entry.address): entry for entry in entries}
     rows = Suppression.objects.filter(channel=channel, address__in=by_address)
     standing = rows.filter(lifted_at=None)
     standing.update(listed_at=timezone.now())
@@ -163,24 +163,15 @@ def _mark_for_removal(lifted: Suppression, entry: Listed) -> None:
         rows.update(unlist=True, listed_as=entry.address, listed_at=timezone.now())
 
 
-def _withdraw_consent(channel: Channel, addresses: Collection[str]) -> None:
+def _withdraw_consent(channel: Channel, suppressed: Collection[str]) -> None:
     # The owner's decision also holds for their next address.
-    if not addresses:
+    if not suppressed:
         return
     consent = Contact.consent(channel)
-    of_contact = Lower("email") if channel == Channel.EMAIL else F("phone")
-    owners = Contact.objects.alias(reached_at=of_contact).filter(reached_at__in=addresses)
+    field = "email" if channel == Channel.EMAIL else "phone"
+    owners = Contact.objects.filter(**{f"{field}__in": suppressed})
     if count := owners.filter(**{consent: True}).update(**{consent: False}):
         logger.warning("consent withdrawn channel=%s contacts=%d", channel, count)
-
-
-def canonical(address: str) -> str:
-    """Return the address as contacts have it: in lower case, its domain not in Punycode."""
-    local, at, domain = address.lower().rpartition("@")
-    try:
-        return local + at + domain.encode("ascii").decode("idna")
-    except UnicodeError:
-        return address.lower()
 
 
 def lift(row: Suppression, by: str, *, is_listed: bool = True) -> bool:
@@ -196,7 +187,7 @@ def lift(row: Suppression, by: str, *, is_listed: bool = True) -> bool:
 
 def lift_objection(channel: Channel, address: str, by: str) -> bool:
     """Lift a complaint or opt-out because the owner agrees again; return False if there is none."""
-    standing = Suppression.objects.in_force().filter(channel=channel, address=address.lower())
+    standing = Suppression.objects.in_force().filter(channel=channel, address=address)
     row = standing.filter(reason=OBJECTION[channel]).first()
     return row is not None and lift(row, by)
 
@@ -208,7 +199,7 @@ def _provider_lists(row: Suppression) -> bool:
 
 
 def _last_lifted(event: ProviderEvent, channel: Channel) -> Suppression | None:
-    lifted = Suppression.objects.filter(channel=channel, address=canonical(event.recipient))
+    lifted = Suppression.objects.filter(channel=channel, address=event.recipient)
     return lifted.exclude(lifted_at=None).order_by("-lifted_at").first()
 
 

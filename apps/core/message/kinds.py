@@ -5,13 +5,34 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
 
 from apps.core.exceptions import InvalidContext, UnknownKind
 from apps.core.states import Priority
 
-#: A text that people read; never blank.
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+from .user_text import clean_line, has_visible
+
+
+def _visible_line(text: str) -> str:
+    line = clean_line(text)
+    if not has_visible(line):
+        raise ValueError("it has no visible characters")
+    return line
+
+
+#: A text that people read, on one line. It loses control, bidi and zero-width characters.
+Text = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=500),
+    AfterValidator(_visible_line),
+]
 Count = Annotated[int, Field(ge=1)]
 #: US dollars. JSON has no decimals, so the text "412.50" is valid too; a float is not.
 Money = Annotated[Decimal, Field(strict=False, ge=0, max_digits=9, decimal_places=2)]

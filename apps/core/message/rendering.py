@@ -13,6 +13,7 @@ from apps.core.models import Notification
 from apps.core.models.notification import LONGEST_TITLE
 
 from . import kinds, segments
+from .user_text import clean_line
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def brand() -> Brand:
 def _values_of(notification: Notification) -> dict[str, Any]:
     context = kinds.get(notification.kind).validate(notification.context)
     recipient = notification.recipient
-    name = recipient.get_full_name() or recipient.get_username()
+    name = clean_line(recipient.get_full_name()) or clean_line(recipient.get_username())
     return _values(context, notification.action_url) | {"recipient_name": name}
 
 

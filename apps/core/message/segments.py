@@ -4,6 +4,7 @@ The alphabets are those of 3GPP TS 23.038 (GSM 03.38) §6.2.1; the part sizes fo
 140 octets of one short message and the 6-octet concatenation header of 3GPP TS 23.040 §9.2.3.24.1.
 """
 
+import unicodedata
 from typing import NamedTuple
 
 GSM_BASIC = frozenset(
@@ -13,19 +14,21 @@ GSM_BASIC = frozenset(
 GSM_EXTENSION = frozenset("\f^{}\\[~]|€")
 
 #: What phones and word processors type by themselves, and the GSM equivalents.
-_TO_GSM = str.maketrans(
-    {
-        "\u2018": "'",
-        "\u2019": "'",
-        "\u201c": '"',
-        "\u201d": '"',
-        "\u2013": "-",
-        "\u2014": "-",
-        "\u2026": "...",
-        "\u00a0": " ",
-        "\u202f": " ",
-    }
-)
+_EQUIVALENTS = {
+    "'": "\u2018\u2019\u201a\u201b\u2032\u2035\u2039\u203a\u02b9\u02bc\u00b4`",
+    '"': "\u201c\u201d\u201e\u201f\u2033\u2036\u00ab\u00bb\u02ba",
+    "-": "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u2043\u2022\u00b7",
+    " ": "\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u202f\u205f\u3000",
+    "/": "\u2044\u2215",
+    "...": "\u2026",
+    # Invisible: soft hyphen, zero-width space, word joiner, byte-order mark, embedded directions.
+    "": "\u00ad\u180e\u200b\u2060\u2061\u2062\u2063\u2064\ufeff"
+    "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069",
+}
+_TO_GSM = str.maketrans({char: gsm for gsm, chars in _EQUIVALENTS.items() for char in chars})
+#: Joiners, direction marks and variants: invisible too, but other scripts and emoji need them.
+_JOINERS = str.maketrans(dict.fromkeys("\u200c\u200d\u200e\u200f\ufe0e\ufe0f"))
 
 GSM_7 = "GSM-7"
 UCS_2 = "UCS-2"
@@ -41,7 +44,7 @@ class Segments(NamedTuple):
 
 def count(text: str) -> Segments:
     """Return the size of the text as a phone network counts it."""
-    if all(char in GSM_BASIC or char in GSM_EXTENSION for char in text):
+    if is_gsm(text):
         # An extension character is two septets, which stay in one part.
         sizes = [2 if char in GSM_EXTENSION else 1 for char in text]
         return _segments(GSM_7, sizes, single=160, concatenated=153)
@@ -51,11 +54,18 @@ def count(text: str) -> Segments:
 
 
 def to_gsm(text: str) -> str:
-    """Return the text with typographic quotes, dashes and spaces as in the GSM alphabet.
+    """Return the text without invisible characters, and with typography as in the GSM alphabet.
 
-    A single one of them more than halves what fits into a part.
+    A single such character more than halves what fits into a part.
     """
-    return text.translate(_TO_GSM)
+    plain = unicodedata.normalize("NFC", text).translate(_TO_GSM)
+    bare = plain.translate(_JOINERS)
+    return bare if is_gsm(bare) else plain
+
+
+def is_gsm(text: str) -> bool:
+    """Return whether the text is sent in the GSM alphabet."""
+    return all(char in GSM_BASIC or char in GSM_EXTENSION for char in text)
 
 
 def _segments(encoding: str, sizes: list[int], single: int, concatenated: int) -> Segments:

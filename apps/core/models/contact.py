@@ -8,20 +8,37 @@ from django.core.exceptions import ValidationError
 from django.db import models
 
 from ..states import Channel
+from .fields import CanonicalEmailField
 
 
 def validate_e164(number: str) -> None:
-    """Raise ValidationError for what is not a valid phone number in the form of ITU-T E.164."""
+    """Raise ValidationError for what cannot be a phone number in the form of ITU-T E.164.
+
+    Countries open new area codes before the metadata has them: see `is_unassigned`.
+    """
     try:
         parsed = phonenumbers.parse(number)
     except phonenumbers.NumberParseException:
         raise ValidationError(
             "Write the number with its country code, as in +12025550123."
         ) from None
-    if not phonenumbers.is_valid_number(parsed):
+    if not phonenumbers.is_possible_number(parsed) or not _is_of_a_country(parsed):
         raise ValidationError("No phone can have this number; check its digits.")
     if phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164) != number:
         raise ValidationError("Write + and digits only, as in +12025550123.")
+
+
+def is_unassigned(number: str) -> bool:
+    """Return whether a possible number has no known area code: it is new, or mistyped."""
+    try:
+        return bool(number) and not phonenumbers.is_valid_number(phonenumbers.parse(number))
+    except phonenumbers.NumberParseException:
+        return False
+
+
+def _is_of_a_country(number: phonenumbers.PhoneNumber) -> bool:
+    country = phonenumbers.region_code_for_country_code(number.country_code or 0)
+    return country in phonenumbers.SUPPORTED_REGIONS
 
 
 def validate_time_zone(name: str) -> None:
@@ -42,8 +59,8 @@ class Contact(models.Model):
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="contact"
     )
-    email = models.EmailField("e-mail address", blank=True)
-    verified_email = models.EmailField(blank=True, editable=False)
+    email = CanonicalEmailField("e-mail address", blank=True)
+    verified_email = CanonicalEmailField(blank=True, editable=False)
     wants_email = models.BooleanField("wants e-mail", default=True, db_default=True)
     phone = models.CharField("mobile number", max_length=16, blank=True, validators=[validate_e164])
     verified_phone = models.CharField(max_length=16, blank=True, editable=False)

@@ -5,6 +5,7 @@ from django.db.models.functions import Now
 
 from ..states import EventCause, EventKind, Via
 from .delivery import Delivery
+from .fields import AddressField
 
 
 class ProviderEvent(models.Model):
@@ -26,7 +27,7 @@ class ProviderEvent(models.Model):
     delivery_ref = models.UUIDField(null=True)
     attempt = models.PositiveIntegerField(null=True)
     #: In lower case, as suppressions have it.
-    recipient = models.CharField(max_length=320, blank=True)
+    recipient = AddressField(max_length=320, blank=True)
     code = models.CharField(max_length=64, blank=True)
     detail = models.CharField(max_length=500, blank=True)
     #: Of a text message, if the event has them: US dollars, and the parts that were billed.

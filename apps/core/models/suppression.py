@@ -8,6 +8,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from ..states import Channel
+from .fields import AddressField
 
 
 class SuppressionReason(models.TextChoices):
@@ -38,7 +39,7 @@ class Suppression(models.Model):
 
     channel = models.CharField(max_length=8, choices=Channel.choices)
     #: In lower case: no mail provider that matters tells addresses apart by it.
-    address = models.CharField(max_length=320)
+    address = AddressField(max_length=320)
     reason = models.CharField(max_length=16, choices=SuppressionReason.choices)
     detail = models.CharField(max_length=500, blank=True)
     since = models.DateTimeField(db_default=Now(), editable=False)

@@ -84,3 +84,22 @@ def test_a_name_can_be_registered_once_only() -> None:
     )
     with pytest.raises(ValueError, match="registered twice"):
         kinds.register(other)
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("I-1\nTotal: 0", "I-1 Total: 0"),
+        ("I\u202e-1\u200b", "I-1"),
+        ("I\x00-1\x1b", "I-1"),
+        ("I-1\u2028x", "I-1 x"),
+    ],
+)
+def test_a_text_loses_control_bidi_and_zero_width_characters(typed: str, kept: str) -> None:
+    assert KIND.validate({**GOOD, "number": typed}).model_dump()["number"] == kept
+
+
+@pytest.mark.parametrize("typed", ["\u200b", "\u202e\u2060", "\u2800", " \u3164 "])
+def test_a_text_without_visible_characters_is_refused(typed: str) -> None:
+    with pytest.raises(InvalidContext, match="number"):
+        KIND.validate({**GOOD, "number": typed})

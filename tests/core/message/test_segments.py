@@ -37,3 +37,24 @@ def test_a_typed_apostrophe_does_not_double_the_price() -> None:
     typed = "It\u2019s sold \u2013 don\u2019t \u201crepair\u201d it\u2026"
     assert segments.to_gsm(typed) == "It's sold - don't \"repair\" it..."
     assert segments.count(segments.to_gsm(typed)).encoding == segments.GSM_7
+
+
+INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff\u200e\u200f\u00ad\u202e\ufe0f"
+TYPOGRAPHIC = (
+    "\u2010\u2011\u2012\u2212\u2032\u2033\u201a\u201e\u2039\u00ab\u02bc\u00b4`\u2009\u3000"
+)
+
+
+@pytest.mark.parametrize("char", [*INVISIBLE, *TYPOGRAPHIC])
+def test_a_character_that_looks_like_one_of_gsm_costs_no_more(char: str) -> None:
+    text = segments.to_gsm(f"Unit{char}7 is ready")
+    assert segments.count(text).encoding == segments.GSM_7
+    assert text.replace(" ", "").startswith("Unit")
+
+
+def test_a_composed_letter_is_sent_as_one_of_gsm() -> None:
+    assert segments.to_gsm("Jose\u0301") == "José"
+
+
+def test_joiners_stay_if_the_text_needs_the_other_alphabet() -> None:
+    assert segments.to_gsm("\U0001f468\u200d\U0001f527\u200b") == "\U0001f468\u200d\U0001f527"

@@ -6,7 +6,7 @@ from django.core.management.base import CommandParser
 
 from apps.core.channels.sms import SMSService
 from apps.core.message import rendering
-from apps.core.models.contact import validate_e164
+from apps.core.models.contact import is_unassigned, validate_e164
 from apps.core.providers.base import Acceptance
 
 from ._send_test import SendTestCommand
@@ -27,6 +27,8 @@ class Command(SendTestCommand):
                 f"{options['number']!r} is not an E.164 number. {error.messages[0]}",
                 as_json=options["json"],
             )
+        if is_unassigned(options["number"]):
+            self.stderr.write("Warning: no known phone network has this number; check its digits.")
         if not settings.SMS_ENABLED:
             self.refuse(
                 "Text messages are switched off. Set SMS_ENABLED=true.", as_json=options["json"]
