@@ -47,7 +47,7 @@ def merge_suppressions(model):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("core", "0010_set_aside_and_replies"),
+        ("core", "0009_set_aside_and_replies"),
     ]
 
     operations = [
