@@ -192,8 +192,10 @@ def _is_overtaken(delivery: Delivery, attempt: int, kind: EventKind) -> bool:
         return True
     # A later attempt that was skipped or refused has nothing to lose.
     later = delivery.log.filter(attempt__gt=attempt)
-    refused = later.filter(event__in=[LogEvent.TRANSIENT, LogEvent.PERMANENT]).values("attempt")
-    return later.filter(event=LogEvent.CALLING).exclude(attempt__in=refused).exists()
+    not_sent = later.filter(
+        event__in=[LogEvent.TRANSIENT, LogEvent.PERMANENT, LogEvent.NOT_CALLED]
+    ).values("attempt")
+    return later.filter(event=LogEvent.CALLING).exclude(attempt__in=not_sent).exists()
 
 
 def _record(

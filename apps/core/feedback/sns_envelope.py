@@ -8,10 +8,11 @@ so that a stranger cannot choose what this process fetches.
 import base64
 import binascii
 import re
+import time
 from datetime import datetime, timedelta
 from functools import lru_cache
 from http import HTTPStatus
-from http.client import HTTPException
+from http.client import HTTPException, HTTPResponse
 from threading import BoundedSemaphore
 from typing import Annotated, Any, Literal
 from urllib.error import HTTPError, URLError
@@ -211,6 +212,20 @@ def _fetch(url: str) -> bytes:
         raise TryAgainLater("too many certificates are being fetched")
     try:
         with opener.open(url, timeout=CERTIFICATE_TIMEOUT_S) as answer:
-            return bytes(answer.read(MAX_CERTIFICATE_BYTES))
+            return _read_in_time(answer)
     finally:
         _fetches.release()
+
+
+def _read_in_time(answer: HTTPResponse) -> bytes:
+    """Read the body. Raise TimeoutError if all of it takes longer than one answer may.
+
+    The socket's own time-out begins again with every byte.
+    """
+    ends = time.monotonic() + CERTIFICATE_TIMEOUT_S
+    content = b""
+    while len(content) < MAX_CERTIFICATE_BYTES and (part := answer.read1(4096)):
+        content += part
+        if time.monotonic() > ends:
+            raise TimeoutError("the answer came too slowly")
+    return content

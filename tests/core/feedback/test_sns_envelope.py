@@ -1,9 +1,11 @@
 import json
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from time import sleep
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from apps.core.feedback import provider_events, sns_envelope, sns_messages
 from apps.core.feedback.sns_envelope import TryAgainLater, UntrustedMessage, verify
 from apps.core.models import ProviderEvent
 from tests.support.signing import CERTIFICATE_URL, TOPIC, Signer
+from tools.processes import LOOPBACK
 
 pytestmark = pytest.mark.usefixtures("fetched")
 
@@ -323,3 +326,28 @@ def test_the_end_of_the_subscription_is_logged_as_an_error(
     assert post(signer.confirmation("UnsubscribeConfirmation")).status_code == 200
     assert confirmed == []
     assert "subscription ended, no more events come" in caplog.text
+
+
+def test_a_certificate_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sns_envelope, "CERTIFICATE_TIMEOUT_S", 0.5)
+
+    class Dripping(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            with suppress(OSError):
+                # Until the client hangs up.
+                while self.wfile.write(b"-"):
+                    sleep(0.05)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer((LOOPBACK, 0), Dripping)
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        with pytest.raises(TimeoutError, match="too slowly"):
+            fetch(f"http://{LOOPBACK}:{server.server_port}/certificate.pem")
+    finally:
+        server.shutdown()
+        server.server_close()
