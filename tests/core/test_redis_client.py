@@ -43,9 +43,10 @@ def address(
 ) -> Iterator[MovingAddress]:
     """Where this process, and the workers that it starts, find their Redis."""
     with moving_address(nodes[0]) as moving:
-        monkeypatch.setenv("CELERY_BROKER_URL", moving.url)
+        # Before the variable: Celery reads it for what is to be restored here at the end.
         monkeypatch.setattr(current_app.conf, "broker_read_url", moving.url)
         monkeypatch.setattr(current_app.conf, "broker_write_url", moving.url)
+        monkeypatch.setenv("CELERY_BROKER_URL", moving.url)
         monkeypatch.setattr(current_app.amqp, "_producer_pool", None)
         monkeypatch.setattr(current_app, "_pool", None)
         monkeypatch.setattr(wakeups, "_broker_rests_until", 0.0)
