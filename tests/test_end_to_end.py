@@ -513,6 +513,23 @@ def test_the_lists_of_the_admin_fit_a_laptop(sign_in: SignIn) -> None:
         assert wide == 0, link
 
 
+def test_the_state_of_a_delivery_is_not_cut_within_a_word(sign_in: SignIn) -> None:
+    approve_one_of("Dave", sign_in("maria"))
+    page = sign_in("sam")
+    page.set_viewport_size(LAPTOP)
+    page.goto("/admin/core/delivery/")
+    cut = page.locator("#result_list td[class^=field-state]").evaluate_all(
+        """cells => cells.filter(cell => {
+          const words = cell.textContent.trim().split(/\\s+/).length;
+          const range = document.createRange();
+          range.selectNodeContents(cell);
+          return new Set([...range.getClientRects()].map(each => each.top)).size > words;
+        }).length"""
+    )
+    assert page.locator("#result_list td[class^=field-state]").count() > 0
+    assert cut == 0
+
+
 def test_the_accent_line_of_an_email_shows_in_dark_mode(sign_in: SignIn) -> None:
     page = sign_in("maria")
     number = approve_one_of("Dave", page)
