@@ -92,6 +92,7 @@ class Run:
             self.say(f"the fault is over, {delivery_log.count_unfinished()} deliveries unfinished")
             drain_s = self._drain()
             self._wait_until_quiet()
+            self._wait_for_hanging_calls()
             return self._result(drain_s)
 
     def say(self, text: str) -> None:
@@ -240,6 +241,17 @@ class Run:
         if self.seconds_until(is_quiet, PATIENCE_S) is None:
             self.problems.append("wake-ups or events were still waiting at the end")
 
+    def _wait_for_hanging_calls(self) -> None:
+        """Wait until each worker whose call has no answer has said so.
+
+        The provider's event may settle a delivery while its worker still waits for the answer.
+        """
+        self.seconds_until(lambda: self._count_unknown() >= self.unanswered, PATIENCE_S)
+
+    def _count_unknown(self) -> int:
+        doubts = delivery_log.read_doubts(self.producer.committed)
+        return sum(doubt.was_unknown for doubt in doubts.values())
+
     def _result(self, drain_s: float | None) -> Result:
         committed = self.producer.committed
         counts = self._arrivals.read()
@@ -255,7 +267,7 @@ class Run:
             accepted=accepted,
             delivered=accepted - len(lost),
             duplicates=sum(duplicates.values()),
-            unknown=sum(doubt.was_unknown for doubt in doubts.values()),
+            unknown=self._count_unknown(),
             drain_s=drain_s,
             unexplained=len(unexplained),
             in_flight=self.in_flight,
