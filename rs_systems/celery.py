@@ -99,6 +99,14 @@ def use_django_logging(**_: Any) -> None:
     dictConfig(settings.LOGGING)
 
 
+@signals.worker_shutting_down.connect
+def give_back_what_is_claimed(**_: Any) -> None:
+    """Tell the worker's processes to finish their calls and give back the rest."""
+    from apps.core.delivery import shutdown
+
+    shutdown.request()
+
+
 @signals.celeryd_init.connect
 def give_workers_patience(conf: Any, **_: Any) -> None:
     """Give workers longer broker time-outs: they block for a second, and a publisher must not."""

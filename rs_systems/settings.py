@@ -173,6 +173,14 @@ UNKNOWN_RESEND = VALUES["UNKNOWN_RESEND"]
 # --- E-mail -------------------------------------------------------------------------------------
 # E-mails per second, for the whole account. Stay under what SES grants (MaxSendRate).
 EMAIL_RATE_LIMIT = VALUES["EMAIL_RATE_LIMIT"]
+
+
+def connections(configured: int | None, rate: float) -> int:
+    """Return how many calls a process makes at a time: enough for the rate if each takes 0.5 s."""
+    return configured or min(10, max(2, round(rate / 2)))
+
+
+EMAIL_CONNECTIONS = connections(VALUES["EMAIL_CONNECTIONS"], float(EMAIL_RATE_LIMIT))
 DEFAULT_FROM_EMAIL = VALUES["DEFAULT_FROM_EMAIL"]
 DEFAULT_FROM_NAME = VALUES["DEFAULT_FROM_NAME"]
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
@@ -237,6 +245,7 @@ SMS_LIMIT_PER_PERSON_H = VALUES["SMS_LIMIT_PER_PERSON_H"]
 SMS_LIMIT_PER_COMPANY_H = VALUES["SMS_LIMIT_PER_COMPANY_H"]
 # Parts of text messages per second, for the whole account.
 SMS_RATE_LIMIT = VALUES["SMS_RATE_LIMIT"]
+SMS_CONNECTIONS = connections(VALUES["SMS_CONNECTIONS"], float(SMS_RATE_LIMIT))
 # While Redis is away, each process uses this fraction of the account's rate.
 RATE_LIMIT_SHARES = VALUES["RATE_LIMIT_SHARES"]
 

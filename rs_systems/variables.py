@@ -128,6 +128,11 @@ def whole(low: int, high: int) -> Kind:
     return Kind(f"whole number, {low:,} to {high:,}", parse)
 
 
+def connections(value: str) -> int | None:
+    """Parse a number of connections; None if it is unset and depends on the rate limit."""
+    return whole(1, 100).parse(value) if value else None
+
+
 def number(high: int) -> Kind:
     def parse(value: str) -> float:
         try:
@@ -334,6 +339,7 @@ def _must_be_off(advice: str) -> Guard:
 # --- The table ----------------------------------------------------------------------------------
 TEXT = Kind("text", text)
 FLAG = Kind("`true` or `false`", flag)
+CONNECTIONS = Kind("whole number, 1 to 100", connections)
 ZONE = Kind("time zone", time_zone)
 FOLDER = Kind("folder that exists", folder)
 REDIS = Kind("`redis://` or `rediss://` address", redis_url)
@@ -424,7 +430,9 @@ VARIABLES = (
     Variable("AWS_SES_COMPLAINT_TOPIC_ARN", TOPIC),
     Variable("AWS_SES_EVENT_QUEUE_URL", url("http", "https"), guard=_needs_https),
     Variable("EMAIL_RATE_LIMIT", number(10_000), "14"),
-    Variable("EMAIL_TIMEOUT", whole(1, 60), "10"),
+    Variable("EMAIL_CONNECTIONS", CONNECTIONS),
+    # A call must end before its thread is taken to hang.
+    Variable("EMAIL_TIMEOUT", whole(1, 20), "10"),
     Variable("DEFAULT_FROM_EMAIL", TEXT, "notifications@rssystems.com"),
     Variable("DEFAULT_FROM_NAME", TEXT, "RS Systems"),
     # Text messages
@@ -439,6 +447,7 @@ VARIABLES = (
     Variable("SMS_SENDER_ID", SENDER_ID, "RSSystems"),
     Variable("SMS_DELIVERY_LOG_GROUP", TEXT),
     Variable("SMS_RATE_LIMIT", number(10_000), "10"),
+    Variable("SMS_CONNECTIONS", CONNECTIONS),
     Variable("RATE_LIMIT_SHARES", whole(1, 10_000), "16"),
     # The month's column holds amounts below 10,000,000.
     Variable("SMS_MONTHLY_SPEND_LIMIT_USD", dollars(10_000_000), "50"),
@@ -449,7 +458,7 @@ VARIABLES = (
     Variable("SMS_LIMIT_PER_PERSON_H", whole(1, 1_000_000), "60"),
     Variable("SMS_LIMIT_PER_COMPANY_H", whole(1, 1_000_000), "150"),
     # Deliveries. A send task must reach its hard limit, 45 s, before its lease ends.
-    Variable("DELIVERY_LEASE_S", whole(46, 3_600), "60"),
+    Variable("DELIVERY_LEASE_S", whole(56, 3_600), "60"),
     Variable("RETRY_HORIZON_URGENT_H", whole(1, 720), "4"),
     Variable("RETRY_HORIZON_H", whole(1, 720), "24"),
     Variable("UNKNOWN_DEADLINE_S", SECONDS, "600,email:urgent=120,sms:urgent=60"),

@@ -10,7 +10,7 @@ from django.conf import settings
 
 from . import conf
 from .audit import alerts, heartbeat, metrics
-from .delivery import handler, sweeps, wakeups
+from .delivery import sweeps, turn, wakeups
 from .exceptions import DeliveryError
 from .feedback import event_queue, provider_events, sms_receipts, suppression_sync
 from .guards import reputation
@@ -19,8 +19,8 @@ from .states import Channel, Priority
 
 logger = logging.getLogger(__name__)
 
-#: Seconds. Above the provider's time-outs, and below DELIVERY_LEASE_S.
-SOFT_LIMIT_S, HARD_LIMIT_S = 30, 45
+#: Seconds. Above a turn with its last calls, and below DELIVERY_LEASE_S.
+SOFT_LIMIT_S, HARD_LIMIT_S = 40, 55
 LIMITS: Any = {"soft_time_limit": SOFT_LIMIT_S, "time_limit": HARD_LIMIT_S}
 #: Of the tasks that read what providers report, every few seconds and once a night.
 READER_LIMITS: Any = {"soft_time_limit": 60, "time_limit": 90}
@@ -29,12 +29,12 @@ NIGHTLY_LIMITS: Any = {"soft_time_limit": 240, "time_limit": 300}
 
 @shared_task(bind=True, name="apps.core.tasks.send_notification_email", **LIMITS)
 def send_notification_email(self: Any, delivery_id: str) -> None:
-    handler.handle(UUID(delivery_id), Channel.EMAIL, _priority(self))
+    turn.handle(UUID(delivery_id), Channel.EMAIL, _priority(self))
 
 
 @shared_task(bind=True, name="apps.core.tasks.send_notification_sms", **LIMITS)
 def send_notification_sms(self: Any, delivery_id: str) -> None:
-    handler.handle(UUID(delivery_id), Channel.SMS, _priority(self))
+    turn.handle(UUID(delivery_id), Channel.SMS, _priority(self))
 
 
 @shared_task(name="apps.core.tasks.dispatch_due_notifications")

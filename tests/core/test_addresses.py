@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 
 from apps.core import conf
 from apps.core.addresses import canonical
-from apps.core.delivery.attempt import attempt
+from tests.support.attempts import attempt
 from apps.core.guards import suppressions
 from apps.core.models import Contact, Delivery, Suppression
 from apps.core.models.contact import is_unassigned, validate_e164

@@ -7,7 +7,7 @@ import pytest
 from pytest_django.live_server_helper import LiveServer
 
 from apps.core import providers
-from apps.core.delivery.attempt import attempt
+from tests.support.attempts import attempt
 from apps.core.models import Delivery, ProviderEvent, Suppression
 from apps.core.states import DeliveryState, LogEvent
 from sandbox.testing import HOST, RunningSandbox, running_sandbox

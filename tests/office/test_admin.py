@@ -9,7 +9,7 @@ from django.db.models import Model
 from django.test import Client
 from django.utils import timezone
 
-from apps.core.delivery.attempt import attempt
+from tests.support.attempts import attempt
 from apps.core.models import ChannelStop, Contact, Delivery, SetAside, SMSSpend, Suppression
 from apps.core.states import Channel
 from apps.repairs import services

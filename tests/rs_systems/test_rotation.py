@@ -21,7 +21,7 @@ from django.db import OperationalError, connections
 from django.test import Client
 
 from apps.core.delivery import wakeups
-from apps.core.delivery.attempt import attempt
+from tests.support.attempts import attempt
 from apps.core.exceptions import ChannelUnavailableError
 from apps.core.guards import circuit_breaker
 from apps.core.models import ChannelStop, Delivery

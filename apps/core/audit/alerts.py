@@ -107,7 +107,7 @@ def _send(content: EmailContent) -> bool:
     service = EmailService()
     try:
         message = service.message(settings.ADMIN_EMAIL, content, tags={})
-        _wait_for_slot(service)
+        _wait_for_slot()
         service.send(message)
     except DeliveryError as error:
         logger.warning("alert not sent, the next turn tries again: %s", error)
@@ -115,11 +115,10 @@ def _send(content: EmailContent) -> bool:
     return True
 
 
-def _wait_for_slot(service: EmailService) -> None:
+def _wait_for_slot() -> None:
     """Wait for a rate slot; raise TransientError if there is none soon enough."""
     if ChannelStop.objects.filter(channel=Channel.EMAIL, cause=StopCause.PROVIDER).exists():
         raise ChannelUnavailableError("e-mails are stopped")
-    service.provider.prepare()
     while slot := rate_limit.wait_for_slot(Channel.EMAIL, Priority.URGENT):
         if slot.wait():
             return

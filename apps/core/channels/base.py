@@ -39,7 +39,7 @@ class ChannelService(Generic[Message]):
 
     def send(self, message: Message) -> Acceptance:
         """Hand the message to the provider, once; raise DeliveryError."""
-        return self.provider.send(message)
+        return self.provider.send(self.provider.encode(message))
 
 
 def address_of(delivery: Delivery, suppression: SuppressionReason | None) -> str:

@@ -1,72 +1,41 @@
-"""One attempt to send one delivery, from the claim to the record. Read it from top to bottom.
+"""One attempt to send one delivery: the claim, and what is checked before the call.
 
-The claim is one conditional UPDATE, so only one worker makes an attempt, and its number fences off
-a worker that comes too late. The provider is called outside every database transaction. An error
-that is not handled below is a bug: it crashes loudly, and the sweep recovers the row when its lease
-has run out.
+The claim is one transaction that only one worker wins, and the attempt's number fences off a worker
+that comes too late. The provider is called outside every transaction. An error that is not handled
+here is a bug: it is logged, and the sweep recovers the row when its lease has run out.
 """
 
 import logging
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
+from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
 from apps.core import conf
 from apps.core.channels.base import ChannelService
 from apps.core.channels.email import EmailService
 from apps.core.channels.sms import SMSService
-from apps.core.exceptions import (
-    ChannelUnavailableError,
-    DeliveryError,
-    NotCalled,
-    NotSendable,
-    PermanentError,
-    ThrottledError,
-)
-from apps.core.guards import circuit_breaker, rate_limit, sms_budget, suppressions
+from apps.core.exceptions import NotCalled
+from apps.core.guards import circuit_breaker, suppressions
 from apps.core.models import Delivery
+from apps.core.models.delivery import DeliveryQuerySet
 from apps.core.models.suppression import SuppressionReason
-from apps.core.providers.base import Acceptance
 from apps.core.states import Channel, DeliveryState, Priority
 
-from . import transitions, wakeups
+from .places import Pool
 
 logger = logging.getLogger(__name__)
 
 
-def _do_nothing() -> None:
-    """Default callback: do nothing."""
-
-
-def attempt(delivery_id: UUID, *, before_call: Callable[[], None] = _do_nothing) -> Delivery | None:
-    """Send one delivery, once, if it is due and no other worker has it.
-
-    `before_call` runs when the rate slot is found, just before the call. Return the delivery that
-    stands in for this one if it ended and another channel can carry the message.
-    """
-    this = claim(delivery_id)
-    if this is None:
-        logger.info("delivery not claimed id=%s", delivery_id)
-        return None
-    outcome = _outcome(this, before_call)
-    _inform_guards(this, outcome)
-    stand_in = transitions.record_outcome(this.delivery, outcome)
-    if this.is_probe and isinstance(outcome, NotSendable):
-        # Another delivery can probe the channel at once.
-        wakeups.wake_dispatch()
-    return stand_in
-
-
 @dataclass
 class Lease:
-    """How long this process may hold its delivery, by its own clock, from before the claim.
+    """How long this process may hold its deliveries, by its own clock, from before the claim.
 
-    A process that was stopped for longer must not call: another worker may have the delivery.
+    A process that was stopped for longer must not call: another worker may have them.
     """
 
     ends: float = field(default_factory=lambda: _uptime() + conf.lease().total_seconds())
@@ -89,122 +58,86 @@ class Attempt:
     is_announced: bool = False
 
     @property
-    def number(self) -> int:
-        return self.delivery.attempts
-
-    @property
     def channel(self) -> Channel:
         return Channel(self.delivery.channel)
 
+    @property
+    def is_urgent(self) -> bool:
+        return self.delivery.priority == Priority.URGENT
+
+    @property
+    def is_first(self) -> bool:
+        return self.delivery.attempts == 1
+
     def check_lease(self) -> None:
+        """Raise NotCalled if another worker may have the delivery."""
         if self.lease.is_over:
             logger.warning("lease over before the call id=%s", self.delivery.pk)
             raise NotCalled("its lease is over", is_announced=self.is_announced)
 
 
-def claim(delivery_id: UUID) -> Attempt | None:
-    """Claim the delivery for this worker. Return None if it is not due or another worker has it.
-
-    Also return None if its channel is stopped and this delivery is not the probe.
-    """
-    lease = Lease()
-    delivery, suppression = suppressions.load_due(delivery_id)
-    if delivery is None:
-        return None
-    this = Attempt(delivery, lease, suppression)
+def ready(pool: Pool) -> DeliveryQuerySet:
+    """Return the pool's deliveries that a worker may claim now, whether its channel runs or not."""
     due = Delivery.objects.filter(
-        pk=delivery_id, attempts=delivery.attempts, next_attempt_at__lte=Now()
+        channel=pool.channel, state=DeliveryState.DUE, next_attempt_at__lte=Now()
     )
-    values = {
-        "attempts": delivery.attempts + 1,
-        "lease_until": Now() + conf.lease(),
-        "next_attempt_at": None,
-        # What an attempt of unknown outcome reserved stays committed, out of this one's reach.
-        "cost_usd": None,
-        "cost_month": None,
-    }
-    if not circuit_breaker.running(due).move(DeliveryState.SENDING, **values):
-        with transaction.atomic():
-            this.is_probe = circuit_breaker.take_probe(delivery_id) and bool(
-                circuit_breaker.spared(due).move(DeliveryState.SENDING, **values)
-            )
-            # A delivery that could not be claimed does not use the probe up.
-            transaction.set_rollback(not this.is_probe)
-        if not this.is_probe:
+    return due.filter(priority=Priority.URGENT) if pool.is_urgent else due
+
+
+def claim(pool: Pool, limit: int) -> list[Attempt]:
+    """Claim up to `limit` due deliveries for this worker, most urgent first.
+
+    Urgent ones are claimed one at a time, so that each goes to the next free worker. Return none
+    while the channel is stopped.
+    """
+    rows = circuit_breaker.running(ready(pool)).order_by("priority", "next_attempt_at")
+    lease = Lease()
+    with transaction.atomic():
+        found = list(_for_attempts(rows)[:limit])
+        if found and found[0].priority == Priority.URGENT:
+            del found[1:]
+        return _take(found, lease)
+
+
+def claim_probe(delivery_id: UUID) -> Attempt | None:
+    """Claim this delivery if it is due and its stopped channel's probe is; else return None."""
+    lease = Lease()
+    due = Delivery.objects.filter(
+        pk=delivery_id, state=DeliveryState.DUE, next_attempt_at__lte=Now()
+    )
+    with transaction.atomic():
+        found = list(_for_attempts(circuit_breaker.spared(due)))
+        if not (found and circuit_breaker.take_probe(Channel(found[0].channel))):
             return None
-    delivery.state = DeliveryState.SENDING
-    delivery.attempts += 1
-    delivery.cost_usd = delivery.cost_month = None
+        [this] = _take(found, lease)
+    this.is_probe = True
     return this
 
 
-def _outcome(this: Attempt, before_call: Callable[[], None]) -> transitions.Outcome:
-    try:
-        return _send(this, service_for(this.channel), before_call)
-    except (DeliveryError, NotCalled) as outcome:
-        return outcome
+def _for_attempts(rows: DeliveryQuerySet) -> QuerySet[Delivery, Any]:
+    """Return the rows with all that their attempts need, locked; rows of other workers are left."""
+    skips = connection.features.has_select_for_update_skip_locked
+    locked = rows.select_for_update(of=("self",), skip_locked=skips)
+    return suppressions.with_reasons(locked.select_related("notification__recipient__contact"))
 
 
-def _send(
-    this: Attempt, service: ChannelService[Any], before_call: Callable[[], None]
-) -> Acceptance:
-    """Compose, reserve, wait for a slot, announce and call. Raise DeliveryError or NotCalled."""
-    message = service.compose(this.delivery, this.suppression)
-    service.provider.check(message)
-    service.provider.prepare()
-    _reserve(this, service, message)
-    weight = service.weight(message)
-    slot = _wait_for_slot(this, weight)
-    before_call()
-    this.check_lease()
-    _check_not_settled(this)
-    if slot.has_passed:
-        slot = _wait_for_slot(this, weight)
-    transitions.record_calling(this.delivery, service.provider.name)
-    this.is_announced = True
-    while not slot.wait():
-        # This machine was too slow for the slot, and another message's is next.
-        slot = _wait_for_slot(this, weight)
-    # Last before the call: if anything above took long, another worker may have the delivery now.
-    this.check_lease()
-    return service.send(message)
-
-
-def _reserve(this: Attempt, service: ChannelService[Any], message: Any) -> None:
-    cost = service.cost(message)
-    if cost is not None and not sms_budget.reserve(this.delivery, cost):
-        raise NotCalled("another worker has it", is_announced=False)
-
-
-def _wait_for_slot(this: Attempt, weight: int) -> rate_limit.Slot:
-    priority = Priority(this.delivery.priority)
-    slot = rate_limit.wait_for_slot(this.channel, priority, weight=weight)
-    if slot is None:
-        raise NotCalled("no rate slot in time", is_announced=this.is_announced)
-    return slot
-
-
-def _check_not_settled(this: Attempt) -> None:
-    """Stop if an event of an earlier attempt has settled the delivery while this one waited."""
-    if this.number == 1:
-        return
-    mine = Delivery.objects.filter(pk=this.delivery.pk, attempts=this.number)
-    if not mine.filter(state=DeliveryState.SENDING).exists():
-        logger.warning("settled by an event before the call id=%s", this.delivery.pk)
-        raise NotCalled("an event has settled it", is_announced=False)
-
-
-def _inform_guards(this: Attempt, outcome: transitions.Outcome) -> None:
-    """Tell the channel's guards what the outcome says of the channel, not of the message."""
-    if isinstance(outcome, ChannelUnavailableError):
-        circuit_breaker.stop(this.channel, outcome)
-    elif isinstance(outcome, ThrottledError):
-        rate_limit.slow_down(this.channel)
-    elif this.is_probe and isinstance(outcome, NotSendable | NotCalled):
-        circuit_breaker.return_probe(this.channel)
-    elif this.is_probe and isinstance(outcome, Acceptance | PermanentError):
-        # The provider spoke of the message, so what stopped the channel is over.
-        circuit_breaker.resume(this.channel, "a delivery was let through")
+def _take(found: list[Delivery], lease: Lease) -> list[Attempt]:
+    if not found:
+        return []
+    Delivery.objects.filter(pk__in=[row.pk for row in found]).move(
+        DeliveryState.SENDING,
+        attempts=F("attempts") + 1,
+        lease_until=Now() + conf.lease(),
+        next_attempt_at=None,
+        # What an attempt of unknown outcome reserved stays committed, out of this one's reach.
+        cost_usd=None,
+        cost_month=None,
+    )
+    for row in found:
+        row.state = DeliveryState.SENDING
+        row.attempts += 1
+        row.cost_usd = row.cost_month = None
+    return [Attempt(row, lease, suppressions.reason_of(row)) for row in found]
 
 
 def service_for(channel: Channel) -> ChannelService[Any]:

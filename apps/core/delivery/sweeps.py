@@ -1,19 +1,17 @@
-"""Sweeps: find due deliveries that no worker has, and settle those whose worker was lost.
+"""Sweeps: find due deliveries that no worker pulls, and settle those whose worker was lost.
 
 The rows are the queue. Any number of sweeps may run at once: each move is a conditional UPDATE, and
-waking a worker twice for one delivery is harmless.
+a wake-up too many is harmless.
 """
 
 import logging
-import random
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
 from typing import Any
-from uuid import UUID
 
 from django.db import DatabaseError
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.functions import Now
 
 from apps.core import conf
@@ -30,53 +28,32 @@ from apps.core.models.channel_stop import StopCause
 from apps.core.models.delivery import DeliveryQuerySet
 from apps.core.states import FINISHED, Channel, DeliveryState, LogEvent, Priority
 
-from . import broker, transitions, waiting_slots
-from .waiting_slots import Pool
+from . import transitions
+from .attempt import ready
+from .places import POOLS, Pool
 
 logger = logging.getLogger(__name__)
 
-#: Wake-ups that may wait in the broker at one priority before the sweep adds no more.
+#: Rows that one sweep settles at most.
 WINDOW = 2000
-#: How old a wake-up may become before the sweep takes it for lost.
-PATIENCE = timedelta(seconds=10)
-#: The same while other wake-ups of its priority wait in the broker before it.
-BUSY_PATIENCE = timedelta(minutes=5)
 #: How long a delivery waits for a stopped channel before the fallback channel takes over.
 HELD = timedelta(minutes=2)
 CHUNK = 500
-#: For each free slot, how many of the first deliveries the next one is picked from.
-CANDIDATES = 8
 
 
 def due() -> list[Delivery]:
-    """Return the deliveries for which to wake a worker now, most urgent and oldest first.
+    """Return one delivery for each pool that has work, after settling what lost workers held.
 
-    First settle what a lost worker held and what is overdue as unknown. A backlog stays in the
-    database: the broker gets no more than WINDOW wake-ups at each priority.
+    A stopped channel whose probe is due has work: the delivery that probes it.
     """
-    # Chosen before the hand-over, which must leave them: they probe their channel.
+    # Chosen before the hand-over, which must leave them.
     probes = _probes()
     stand_ins = [*_expire_leases(), *_settle_unknown(), *_hand_over(probes)]
-    waiting = broker.waiting()
-    rows = [row for priority in Priority for row in _due(priority, waiting[priority])]
-    rows += probes
-    _mark_enqueued(rows)
-    return stand_ins + rows
-
-
-def next_in(pool: Pool, count: int) -> list[Delivery]:
-    """Return up to `count` deliveries of the pool's backlog, of its most urgent priority.
-
-    They are picked from the first few, so that two workers seldom wake the same one.
-    """
-    if not count:
-        return []
-    ready = circuit_breaker.running(_ready()).filter(
-        channel=pool.channel, priority__in=pool.priorities
+    first = (
+        circuit_breaker.running(ready(pool)).order_by("priority", "next_attempt_at").first()
+        for pool in POOLS
     )
-    first = list(ready.order_by("priority", "next_attempt_at")[: count * CANDIDATES])
-    alike = [row for row in first if row.priority == first[0].priority]
-    return random.sample(alike, min(count, len(alike)))
+    return [*probes, *stand_ins, *(row for row in first if row)]
 
 
 def retry() -> int:
@@ -85,7 +62,7 @@ def retry() -> int:
     Return how many rows. `due` wakes their workers, at the pace that the broker takes.
     """
     waiting = Delivery.objects.filter(state=DeliveryState.RETRYING, next_attempt_at__lte=Now())
-    return waiting.move(DeliveryState.DUE, enqueued_at=None)
+    return waiting.move(DeliveryState.DUE)
 
 
 def cleanup_logs() -> int:
@@ -139,40 +116,10 @@ def _settle(delivery: Delivery, move: Callable[[Delivery], Delivery | None]) -> 
         yield stand_in
 
 
-def _due(priority: Priority, waiting: int) -> list[Delivery]:
-    # While wake-ups wait in the broker, workers are busy: an old wake-up is not a lost one.
-    patience = BUSY_PATIENCE if waiting else PATIENCE
-    moving, stranded = _backlogs(priority)
-    lost = Q(enqueued_at=None) | Q(enqueued_at__lt=Now() - patience) | Q(channel__in=stranded)
-    return list(
-        circuit_breaker.running(_ready())
-        .filter(lost, priority=priority)
-        .exclude(channel__in=moving)
-        .order_by(F("enqueued_at").asc(nulls_first=True), "next_attempt_at")[
-            : max(0, WINDOW - waiting)
-        ]
-    )
-
-
-def _backlogs(priority: Priority) -> tuple[list[Channel], list[Channel]]:
-    """Return the channels with a backlog that workers are on, and those whose workers are gone."""
-    found = {channel: waiting_slots.pool_of(channel, priority).look() for channel in Channel}
-    moving = [channel for channel, pool in found.items() if pool.is_moving]
-    stranded = [
-        channel for channel, pool in found.items() if pool.has_backlog and not pool.is_moving
-    ]
-    return moving, stranded
-
-
-def _ready() -> DeliveryQuerySet:
-    return Delivery.objects.filter(state=DeliveryState.DUE, next_attempt_at__lte=Now())
-
-
 def _probes() -> list[Delivery]:
     """Return, for each stopped channel whose probe is due, the delivery that has waited longest."""
     channels = ChannelStop.objects.filter(probe_at__lte=Now()).values_list("channel", flat=True)
-    ready = circuit_breaker.spared(_ready()).order_by("next_attempt_at")
-    waiting = (ready.filter(channel=channel).first() for channel in channels)
+    waiting = (circuit_breaker.spared(_ready(channel)).first() for channel in channels)
     return [row for row in waiting if row]
 
 
@@ -181,16 +128,10 @@ def _hand_over(probes: list[Delivery]) -> Iterator[Delivery]:
     for stop in ChannelStop.objects.filter(cause=StopCause.PROVIDER, since__lt=Now() - HELD):
         replaceable = [p for p in Priority if routing.fallback(p) not in (None, stop.channel)]
         reason = f"{stop.get_channel_display().lower()}s are stopped: {stop.reason}"[:300]
-        held = _ready().filter(channel=stop.channel, priority__in=replaceable)
+        held = _ready(stop.channel).filter(priority__in=replaceable)
         for delivery in held.exclude(pk__in=[row.pk for row in probes])[:WINDOW]:
             yield from _settle(delivery, partial(transitions.hand_over, reason=reason))
 
 
-def _mark_enqueued(rows: list[Delivery]) -> None:
-    for chunk in _chunks([row.pk for row in rows]):
-        Delivery.objects.filter(pk__in=chunk, state=DeliveryState.DUE).update(enqueued_at=Now())
-
-
-def _chunks(items: list[UUID]) -> Iterator[list[UUID]]:
-    for start in range(0, len(items), CHUNK):
-        yield items[start : start + CHUNK]
+def _ready(channel: str) -> DeliveryQuerySet:
+    return ready(Pool(Channel(channel), is_urgent=False)).order_by("next_attempt_at")

@@ -4,13 +4,13 @@ A move names the attempt that it speaks of. A worker that comes too late, after 
 begun, leaves a log entry and moves nothing; only its acceptance counts even then.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Case, F, Value, When
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -49,6 +49,10 @@ MIN_TRIES = 3
 MAX_RESENDS = 3
 
 Outcome = Acceptance | DeliveryError | NotCalled
+Item = TypeVar("Item", bound=tuple[Any, ...])
+
+#: The columns of a delivery that a worker gives back.
+_DUE_AGAIN: dict[str, Any] = {"next_attempt_at": Now(), "lease_until": None}
 
 
 def record(
@@ -98,16 +102,76 @@ def _move(
     return bool(this.move(to, **row))
 
 
-def record_calling(delivery: Delivery, provider: str) -> None:
-    """Announce the call. Once this is committed, a lost worker leaves the outcome unknown."""
-    record(delivery, LogEvent.CALLING, entry={"provider": provider})
+def record_calls(
+    announced: Sequence[Delivery], provider: str, accepted: Sequence[tuple[Delivery, Acceptance]]
+) -> None:
+    """Announce calls, and write that others were accepted, in one transaction.
+
+    Once an announcement is committed, a lost worker leaves that outcome unknown.
+    """
+    # A reply that the columns cannot hold must not undo what the provider did.
+    ids = [(row, its.provider[:32], storable(its.message_id, 128)) for row, its in accepted]
+    entries = [_entry(row, LogEvent.ACCEPTED, *its) for row, *its in ids]
+    entries += [_entry(row, LogEvent.CALLING, provider) for row in announced]
+    with transaction.atomic():
+        NotificationDeliveryLog.objects.bulk_create(entries)
+        for number, rows in _by_attempt(ids):
+            _move_accepted(number, rows)
+
+
+def _entry(
+    delivery: Delivery, event: LogEvent, provider: str, message_id: str = ""
+) -> NotificationDeliveryLog:
+    return NotificationDeliveryLog(
+        delivery=delivery,
+        attempt=delivery.attempts,
+        event=event,
+        provider=provider,
+        provider_message_id=message_id,
+    )
+
+
+def _move_accepted(number: int, ids: list[tuple[Delivery, str, str]]) -> None:
+    """Move deliveries whose attempt of this number was accepted."""
+    values = _ended(
+        {
+            "provider": ids[0][1],
+            "provider_message_id": Case(*(When(pk=row.pk, then=Value(its)) for row, _, its in ids)),
+            "reason": "",
+        }
+    )
+    rows = Delivery.objects.filter(pk__in=[row.pk for row, *_ in ids], state__in=OPEN)
+    # An event that came first has settled the row, and says more than the answer.
+    if rows.filter(attempts=number).move(DeliveryState.ACCEPTED, **values) < len(ids):
+        # A later attempt that has not called yet need not call.
+        rows.filter(attempts__gt=number).move(DeliveryState.ACCEPTED, **values)
+
+
+def give_back(deliveries: Sequence[Delivery]) -> None:
+    """Make claimed deliveries due again, as if no worker had claimed them."""
+    reason = NotCalled("given back", is_announced=False)
+    for row in deliveries:
+        if row.cost_usd is not None:
+            _give_back(row, reason)
+    free = [(row,) for row in deliveries if row.cost_usd is None]
+    for number, rows in _by_attempt(free):
+        held = Delivery.objects.filter(pk__in=[row.pk for (row,) in rows], attempts=number)
+        held.filter(state=DeliveryState.SENDING).move(DeliveryState.DUE, **_DUE_AGAIN)
+
+
+def _by_attempt(items: Iterable[Item]) -> Iterator[tuple[int, list[Item]]]:
+    """Group tuples that begin with a delivery by the number of its present attempt."""
+    groups: dict[int, list[Item]] = {}
+    for item in items:
+        groups.setdefault(item[0].attempts, []).append(item)
+    yield from groups.items()
 
 
 def record_outcome(delivery: Delivery, outcome: Outcome) -> Delivery | None:
     """Write down how the present attempt ended; return the delivery that stands in, if one does."""
     match outcome:
         case Acceptance():
-            _record_acceptance(delivery, outcome)
+            record_calls([], "", [(delivery, outcome)])
         case NotCalled():
             _give_back(delivery, outcome)
         case AmbiguousError():
@@ -126,35 +190,8 @@ def record_outcome(delivery: Delivery, outcome: Outcome) -> Delivery | None:
     return None
 
 
-def _record_acceptance(delivery: Delivery, acceptance: Acceptance) -> None:
-    # A reply that the columns cannot hold must not undo what the provider did.
-    ids = {
-        "provider": acceptance.provider[:32],
-        "provider_message_id": storable(acceptance.message_id, 128),
-    }
-    row = _ended(ids | {"reason": ""})
-    with transaction.atomic():
-        # An event that came first has settled the row, and says more than the answer.
-        if not record(
-            delivery,
-            LogEvent.ACCEPTED,
-            to=DeliveryState.ACCEPTED,
-            only_from=OPEN,
-            row=row,
-            entry=ids,
-        ):
-            # A later attempt that has not called yet need not call.
-            later = Delivery.objects.filter(pk=delivery.pk, attempts__gt=delivery.attempts)
-            later.filter(state__in=OPEN).move(DeliveryState.ACCEPTED, **row)
-
-
 def _give_back(delivery: Delivery, reason: NotCalled) -> None:
     """Make the delivery due again, as if no worker had claimed it: its provider was not called."""
-    row = {
-        "next_attempt_at": Now(),
-        "enqueued_at": None,
-        "lease_until": None,
-    }
     # The sweep may have found the lease expired, and the outcome unknown. It is known.
     only_from = (DeliveryState.SENDING, DeliveryState.UNKNOWN)
     with transaction.atomic():
@@ -165,11 +202,11 @@ def _give_back(delivery: Delivery, reason: NotCalled) -> None:
                 LogEvent.NOT_CALLED,
                 to=DeliveryState.DUE,
                 only_from=only_from,
-                row=row,
+                row=_DUE_AGAIN,
                 entry=entry,
             )
         else:
-            _move(delivery, DeliveryState.DUE, only_from[:1], row)
+            _move(delivery, DeliveryState.DUE, only_from[:1], _DUE_AGAIN)
         sms_budget.release(delivery)
 
 
@@ -229,7 +266,7 @@ def settle_unknown(delivery: Delivery) -> Delivery | None:
                 LogEvent.RESEND,
                 to=DeliveryState.DUE,
                 source=LogSource.SWEEP,
-                row={"next_attempt_at": Now(), "enqueued_at": None},
+                row={"next_attempt_at": Now()},
             )
             return None
         record(delivery, LogEvent.LEFT, source=LogSource.SWEEP)
@@ -269,7 +306,6 @@ def resend(delivery: Delivery, by: str) -> bool:
         row={
             "due_at": Now(),
             "next_attempt_at": Now(),
-            "enqueued_at": None,
             "finished_at": None,
             "failures": 0,
             "reason": "",
@@ -301,7 +337,7 @@ def open_stand_in(delivery: Delivery, *, source: LogSource = LogSource.WORKER) -
     instead, created = Delivery.objects.get_or_create(
         notification_id=delivery.notification_id,
         channel=channel,
-        defaults={"priority": delivery.priority, "enqueued_at": Now()},
+        defaults={"priority": delivery.priority},
     )
     if not created:
         return None
@@ -377,7 +413,6 @@ def _wait(
         row={
             "failures": F("failures") + failed,
             "next_attempt_at": at,
-            "enqueued_at": None,
             "lease_until": None,
             "reason": entry.get("detail", event.label)[:300],
         },

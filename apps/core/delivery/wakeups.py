@@ -1,27 +1,25 @@
 """Wake-ups: the only module that asks Celery to run a task.
 
-A wake-up is a hint. The delivery's row is due in the database, so the sweep finds it if the broker
-loses the hint or cannot be reached.
+A wake-up says that a pool has work. It is a hint: the rows are due in the database, so the sweep
+finds them if the broker loses the hint or cannot be reached.
 """
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
-from uuid import UUID
 
 from celery import current_app
 from celery.exceptions import SoftTimeLimitExceeded
-from django.db import DatabaseError
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from apps.core.models import Delivery
-from apps.core.states import Channel, DeliveryState, Priority
+from apps.core.states import Channel, Priority
 
-from . import sweeps, waiting_slots
-from .waiting_slots import Pool, WaitingSlot
+from . import places
+from .places import Pool
 
 logger = logging.getLogger(__name__)
 
@@ -32,47 +30,34 @@ SEND_TASKS = {
 DISPATCH_TASK = "apps.core.tasks.dispatch_due_notifications"
 UNLIST_TASK = "apps.core.tasks.take_off_lists"
 
-#: Seconds after which beat has asked for the next sweep.
-DISPATCH_EXPIRES_S = 60.0
+#: Seconds after which beat has asked for the next sweep, which wakes again.
+EXPIRES_S = 60.0
 #: Seconds for which a process leaves a broker alone that just failed.
 BROKER_REST_S = 5.0
 _broker_rests_until = 0.0
 
 
-def wake(deliveries: Sequence[Delivery]) -> None:
-    """Wake workers for these deliveries, most urgent first. Never raises.
+def wake(deliveries: Iterable[Delivery]) -> None:
+    """Wake one process for each pool of these deliveries, unless one is awake. Never raises.
 
-    If the broker fails, the rows stay due and the sweep finds them. The process then leaves the
-    broker alone for BROKER_REST_S, so that a request waits for it once at most.
+    A process that finds more than it can send wakes the next. If the broker fails, this process
+    leaves it alone for BROKER_REST_S, so that a request waits for it once at most.
     """
-    by_pool: dict[Pool, list[Delivery]] = {}
+    first: dict[Pool, Delivery] = {}
     for row in deliveries:
-        pool = waiting_slots.pool_of(Channel(row.channel), Priority(row.priority))
-        by_pool.setdefault(pool, []).append(row)
-    lost = [row.pk for pool, rows in by_pool.items() if not _wake(pool, rows) for row in rows]
-    if lost:
-        _mark_not_enqueued(lost)
+        first.setdefault(places.pool_of(Channel(row.channel), Priority(row.priority)), row)
+    if first:
+        _reach_broker(partial(_wake, first, another=False))
 
 
-def release(slot: WaitingSlot) -> None:
-    """Release a waiting slot, and wake workers for the next deliveries of its backlog.
-
-    Never raises: a failure must not end the attempt that holds the slot. The sweep finds the rows.
-    """
-    try:
-        rows = sweeps.next_in(slot.pool, slot.release())
-    except DatabaseError:
-        logger.exception("backlog not looked at, the sweep will")
-        return
-    if rows:
-        _reach_broker(partial(_wake_backlog, slot.pool, rows))
+def wake_another(pool: Pool, delivery: Delivery) -> None:
+    """Wake one more process for the delivery's pool, if it has a place left. Never raises."""
+    _reach_broker(partial(_wake, {pool: delivery}, another=True))
 
 
 def wake_dispatch() -> None:
     """Look for due deliveries now instead of at the next run of the sweep."""
-    _reach_broker(
-        partial(_publish, DISPATCH_TASK, priority=Priority.URGENT, expires=DISPATCH_EXPIRES_S)
-    )
+    _reach_broker(partial(_publish, DISPATCH_TASK, priority=Priority.URGENT, expires=EXPIRES_S))
 
 
 def wake_unlisting() -> None:
@@ -80,50 +65,26 @@ def wake_unlisting() -> None:
     _reach_broker(partial(_publish, UNLIST_TASK))
 
 
-def _wake(pool: Pool, rows: Sequence[Delivery]) -> bool:
-    """Return False if the broker is down.
-
-    Wake at most as many workers as the pool has slots, because each wakes the next. Wake none if
-    a worker that holds a slot will do so anyway.
-    """
-
-    def publish() -> None:
-        if pool.look().is_moving:
-            return
-        if len(rows) > pool.size:
-            _wake_backlog(pool, rows[: pool.size])
-        else:
-            _send_wake_ups(rows)
-
-    return _reach_broker(publish)
-
-
-def _wake_backlog(pool: Pool, rows: Sequence[Delivery]) -> None:
-    pool.reserve(row.pk for row in rows)
-    _send_wake_ups(rows)
-
-
-def _send_wake_ups(rows: Sequence[Delivery]) -> None:
-    for row in rows:
-        _publish(SEND_TASKS[Channel(row.channel)], str(row.pk), priority=row.priority)
-
-
-def _mark_not_enqueued(ids: Sequence[UUID]) -> None:
-    try:
-        Delivery.objects.filter(pk__in=ids, state=DeliveryState.DUE).update(enqueued_at=None)
-    except DatabaseError:
-        logger.exception("lost wake-ups not marked, the sweep finds the rows later")
+def _wake(first: dict[Pool, Delivery], *, another: bool) -> None:
+    names = [str(row.pk) for row in first.values()]
+    for (pool, row), is_to_wake in zip(
+        first.items(), places.to_wake(list(first), names, another=another), strict=True
+    ):
+        if is_to_wake:
+            # One priority for all that is not urgent: each pool in its turn.
+            priority = Priority.URGENT if pool.is_urgent else Priority.MEDIUM
+            _publish(SEND_TASKS[pool.channel], str(row.pk), priority=priority, expires=EXPIRES_S)
 
 
 def _publish(task: str, *arguments: str, **options: Any) -> None:
     current_app.tasks[task].apply_async(args=arguments, **options)
 
 
-def _reach_broker(publish: Callable[[], object]) -> bool:
-    """Return whether the broker has what `publish` gave it. Never raises."""
+def _reach_broker(publish: Callable[[], object]) -> None:
+    """Call `publish`, unless the broker failed just now. Never raises."""
     global _broker_rests_until
     if time.monotonic() < _broker_rests_until:
-        return False
+        return
     try:
         publish()
     except (OperationalError, RedisError) as error:
@@ -134,6 +95,5 @@ def _reach_broker(publish: Callable[[], object]) -> bool:
         # A broker or its URL can fail in any way, and the caller has committed already.
         logger.exception("wake-up failed, the sweep will find the row")
     else:
-        return True
+        return
     _broker_rests_until = time.monotonic() + BROKER_REST_S
-    return False

@@ -8,13 +8,12 @@ again and the sweep finds the other deliveries.
 
 import logging
 from datetime import timedelta
-from uuid import UUID
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
 from apps.core.exceptions import ChannelUnavailableError
-from apps.core.models import ChannelStop, Delivery
+from apps.core.models import ChannelStop
 from apps.core.models.channel_stop import StopCause
 from apps.core.models.delivery import DeliveryQuerySet
 from apps.core.redaction import storable
@@ -71,10 +70,9 @@ def hold_back(channel: Channel, reason: str) -> None:
         logger.error("channel held back channel=%s: %s", channel, reason)
 
 
-def take_probe(delivery_id: UUID) -> bool:
-    """Take the channel's probe for this delivery. Return False if no probe is due."""
-    channel = Delivery.objects.filter(pk=delivery_id).values("channel")
-    due = ChannelStop.objects.filter(channel__in=channel, probe_at__lte=Now()).first()
+def take_probe(channel: Channel) -> bool:
+    """Take the channel's probe. Return False if no probe is due."""
+    due = ChannelStop.objects.filter(channel=channel, probe_at__lte=Now()).first()
     if due is None:
         return False
     wait = min(LONGEST_PROBE, FIRST_PROBE * 2 ** min(due.probes + 1, 10))

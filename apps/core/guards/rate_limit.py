@@ -4,14 +4,16 @@ It is the generic cell rate algorithm (ITU-T I.371, annex A). Redis keeps one nu
 theoretical arrival time of the next message, and one script moves it, on Redis's own clock. Idle
 time gives no credit.
 
-A worker is given its rate slot a moment ahead. It writes what must be written before the call, and
-calls at the slot's time. So neither a worker that wakes late nor a slow database bunches the calls.
-A worker that is given no slot asks again, and a waiting urgent message keeps the others back.
+A worker is given its rate slots a moment ahead, several in one trip. It writes what must be written
+before the calls, and makes each call at its slot's time. So neither a worker that wakes late nor a
+slow database bunches the calls. A worker that is given no slot asks again, and a waiting urgent
+message keeps the others back.
 """
 
 import logging
 import math
 import time
+from collections.abc import Sequence
 from functools import cache
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -24,7 +26,7 @@ from apps.core.states import Channel, Priority
 
 logger = logging.getLogger(__name__)
 
-#: Seconds for which a worker waits for a rate slot before it gives the delivery back.
+#: Seconds for which `wait_for_slot` waits.
 PATIENCE_S = 8.0
 #: The share of the limit that is used. Messages take different times from their slots to the
 #: provider: without some room, a second would sometimes hold one call too many.
@@ -56,9 +58,8 @@ _TAKE = """
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
 local interval = tonumber(ARGV[1]) * (tonumber(redis.call('GET', KEYS[3])) or 1)
-local weight, urgent = tonumber(ARGV[2]), ARGV[3] == '1'
+local urgent, lead, hold = ARGV[2] == '1', tonumber(ARGV[4]), tonumber(ARGV[5])
 local arrival = tonumber(redis.call('GET', KEYS[1])) or 0
-local hold = tonumber(ARGV[6])
 if hold > 0 and redis.call('SET', KEYS[4], '1', 'PX', 5000, 'NX') then
   arrival = math.max(arrival, now + hold)
   redis.call('SET', KEYS[1], string.format('%.0f', arrival), 'PX', math.ceil(hold / 1000) + 1000)
@@ -66,21 +67,25 @@ end
 -- A clock that was set back must not stop the channel for as long.
 if arrival - now > interval * 200 then arrival = now end
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
-local early = math.ceil(arrival - tonumber(ARGV[5]) - now)
-if early > 0 then
+if arrival - now > lead then
   if urgent then
-    redis.call('ZADD', KEYS[2], now + ARGV[4] * 1000, ARGV[7])
-    redis.call('PEXPIRE', KEYS[2], ARGV[4])
+    redis.call('ZADD', KEYS[2], now + ARGV[3] * 1000, ARGV[6])
+    redis.call('PEXPIRE', KEYS[2], ARGV[3])
   end
-  return -early
+  return {-math.ceil(arrival - lead - now)}
 end
-if not urgent and redis.call('EXISTS', KEYS[2]) == 1 then return -interval end
-local slot = math.max(arrival, now)
-arrival = slot + interval * weight
+if not urgent and redis.call('EXISTS', KEYS[2]) == 1 then return {-interval} end
+local slots = {}
+for i = 7, #ARGV do
+  local slot = math.max(arrival, now)
+  if slot - now > lead then break end
+  slots[#slots + 1] = slot - now
+  arrival = slot + interval * ARGV[i]
+end
 local life = math.ceil((arrival - now) / 1000) + 1000
 redis.call('SET', KEYS[1], string.format('%.0f', arrival), 'PX', life)
-if urgent then redis.call('ZREM', KEYS[2], ARGV[7]) end
-return slot - now
+if urgent then redis.call('ZREM', KEYS[2], ARGV[6]) end
+return slots
 """
 
 _SLOW_DOWN = """
@@ -111,26 +116,58 @@ class Slot(NamedTuple):
         return not self.has_passed
 
 
-def wait_for_slot(channel: Channel, priority: Priority, *, weight: int = 1) -> Slot | None:
-    """Wait for a rate slot and return it, at most LEAD_S ahead; return None after PATIENCE_S.
+class Answer(NamedTuple):
+    """The slots that were given, in order, and the seconds after which to ask for more."""
 
-    `weight` is what the channel's limit counts: 1 for an e-mail, the parts of a text message.
-    Urgent and high priorities overtake the others.
+    slots: list[Slot]
+    seconds: float
+
+
+def take(
+    channel: Channel, weights: Sequence[int], *, is_urgent: bool = False, waiter: str = ""
+) -> Answer:
+    """Return rate slots for the first of these messages, each at most LEAD_S ahead.
+
+    A weight is what the channel's limit counts: 1 for an e-mail, the parts of a text message.
+    `waiter` names who asks, so that an urgent message that waits keeps the others back.
     """
+    if not _own.asks_redis():
+        return _own.ask(channel, weights[0])
+    interval, lead = 1_000_000 / (rate(channel) * USED), LEAD_S * 1_000_000
+    hold = RETURN_S * 1_000_000 if channel in _own.has_sent else 0
+    keys = _keys(channel)
+    arguments = (interval, int(is_urgent), URGENT_HOLDS_MS, lead, hold, waiter, *weights)
+    try:
+        microseconds = client().eval(_TAKE, len(keys), *keys, *arguments)
+    except redis.RedisError as error:
+        return _own.after_failure(channel, weights[0], error)
+    _own.end(channel)
+    if microseconds[0] < 0:
+        return Answer([], min(-microseconds[0] / 1_000_000, LONGEST_NAP_S))
+    now = time.monotonic()
+    slots = [Slot(now + each / 1_000_000) for each in microseconds]
+    if len(slots) == len(weights):
+        return Answer(slots, 0.0)
+    # The next one is more than LEAD_S ahead.
+    return Answer(slots, (microseconds[-1] + interval * weights[len(slots) - 1] - lead) / 1_000_000)
+
+
+def wait_for_slot(channel: Channel, priority: Priority) -> Slot | None:
+    """Wait for a rate slot of weight 1 and return it; return None after PATIENCE_S."""
     deadline = time.monotonic() + PATIENCE_S
     waiter = uuid4().hex
     while True:
-        answer = _ask(channel, goes_first(priority), weight, waiter)
-        if answer.given:
-            return Slot(time.monotonic() + answer.seconds)
+        answer = take(channel, [1], is_urgent=goes_first(priority), waiter=waiter)
+        if answer.slots:
+            return answer.slots[0]
         if time.monotonic() + answer.seconds > deadline:
             return None
-        time.sleep(min(answer.seconds, LONGEST_NAP_S))
+        time.sleep(answer.seconds)
 
 
 def goes_first(priority: Priority) -> bool:
-    """Return whether messages of this priority overtake the others."""
-    return priority < Priority.MEDIUM
+    """Return whether messages of this priority overtake the others, from claim to rate slot."""
+    return priority == Priority.URGENT
 
 
 def slow_down(channel: Channel) -> None:
@@ -148,38 +185,6 @@ def rate(channel: Channel) -> float:
     """Return the account's limit: e-mails, or parts of text messages, per second."""
     limits = {Channel.EMAIL: settings.EMAIL_RATE_LIMIT, Channel.SMS: settings.SMS_RATE_LIMIT}
     return float(limits[channel])
-
-
-class _Answer(NamedTuple):
-    """Whether a slot was given, and the seconds until it, or until asking again is worthwhile."""
-
-    given: bool
-    seconds: float
-
-
-def _ask(channel: Channel, urgent: bool, weight: int, waiter: str) -> _Answer:
-    if not _own.asks_redis():
-        return _own.ask(channel, weight)
-    interval, lead = 1_000_000 / (rate(channel) * USED), LEAD_S * 1_000_000
-    hold = RETURN_S * 1_000_000 if channel in _own.has_sent else 0
-    keys = _keys(channel)
-    try:
-        microseconds = client().eval(
-            _TAKE,
-            len(keys),
-            *keys,
-            interval,
-            weight,
-            int(urgent),
-            URGENT_HOLDS_MS,
-            lead,
-            hold,
-            waiter,
-        )
-    except redis.RedisError as error:
-        return _own.after_failure(channel, weight, error)
-    _own.end(channel)
-    return _Answer(given=microseconds >= 0, seconds=abs(microseconds) / 1_000_000)
 
 
 def _keys(channel: Channel) -> tuple[str, ...]:
@@ -208,26 +213,26 @@ class _OwnLimiter:
     def asks_redis(self) -> bool:
         return time.monotonic() >= self._redis_rests_until
 
-    def after_failure(self, channel: Channel, weight: int, error: redis.RedisError) -> _Answer:
+    def after_failure(self, channel: Channel, weight: int, error: redis.RedisError) -> Answer:
         now = time.monotonic()
         if now - self._failed_at > REST_S + GRACE_S:
             logger.warning("no rate slot asked for, Redis failed: %s", error)
             self._failing_since = now
         self._failed_at = now
         if now - self._failing_since < GRACE_S:
-            return _Answer(given=False, seconds=LONGEST_NAP_S)
+            return Answer([], LONGEST_NAP_S)
         logger.warning("this process limits itself, Redis fails: %s", error)
         self._redis_rests_until = now + REST_S
         return self.ask(channel, weight)
 
-    def ask(self, channel: Channel, weight: int) -> _Answer:
+    def ask(self, channel: Channel, weight: int) -> Answer:
         now = time.monotonic()
         wait = self._next_at.get(channel, 0.0) - now
-        if wait <= 0:
-            interval = settings.RATE_LIMIT_SHARES / rate(channel)
-            self._next_at[channel] = now + interval * weight
-            self.has_sent.add(channel)
-        return _Answer(given=wait <= 0, seconds=max(0.0, wait))
+        if wait > 0:
+            return Answer([], min(wait, LONGEST_NAP_S))
+        self._next_at[channel] = now + settings.RATE_LIMIT_SHARES / rate(channel) * weight
+        self.has_sent.add(channel)
+        return Answer([Slot(now)], 0.0)
 
     def end(self, channel: Channel) -> None:
         """Stop limiting the channel: Redis has answered about it."""

@@ -5,8 +5,10 @@ limit. Every transaction writes the delivery first and the month last. So two of
 deadlock, and the month's row, which all workers share, is locked for a moment only.
 """
 
+from collections.abc import Collection, Sequence
 from datetime import UTC, date
 from decimal import ROUND_UP, Decimal
+from uuid import UUID
 
 import phonenumbers
 from django.conf import settings
@@ -41,12 +43,7 @@ def reserve(delivery: Delivery, cost: Decimal) -> bool:
     SMS_URGENT_RESERVE, a share of the limit, is kept for urgent deliveries.
     """
     month = this_month()
-    holder = Delivery.objects.filter(
-        pk=delivery.pk,
-        attempts=delivery.attempts,
-        state=DeliveryState.SENDING,
-        lease_until__gt=Now(),
-    )
+    holder = _holders([delivery.pk], delivery.attempts)
     is_urgent = delivery.priority == Priority.URGENT
     reserve_usd = Decimal(0) if is_urgent else _reserve_usd()
     try:
@@ -59,6 +56,32 @@ def reserve(delivery: Delivery, cost: Decimal) -> bool:
         _note_refusal(month, cost)
         raise
     delivery.cost_usd, delivery.cost_month = cost, month
+    return True
+
+
+def reserve_all(costs: Sequence[tuple[Delivery, Decimal]]) -> bool:
+    """Reserve money for all of these deliveries. Return False, and reserve none, if one is refused.
+
+    `reserve` then tells which.
+    """
+    month = this_month()
+    reserve_usd = Decimal(0)
+    if any(row.priority != Priority.URGENT for row, _ in costs):
+        reserve_usd = _reserve_usd()
+    same: dict[tuple[Decimal, int], list[UUID]] = {}
+    for row, cost in costs:
+        same.setdefault((cost, row.attempts), []).append(row.pk)
+    with transaction.atomic():
+        held = sum(
+            _holders(ids, attempts).update(cost_usd=cost, cost_month=month)
+            for (cost, attempts), ids in same.items()
+        )
+        total = sum((cost for _, cost in costs), Decimal(0))
+        if held < len(costs) or not _commit(month, total, reserve_usd):
+            transaction.set_rollback(True)
+            return False
+    for row, cost in costs:
+        row.cost_usd, row.cost_month = cost, month
     return True
 
 
@@ -90,6 +113,12 @@ def settle(delivery: Delivery, price: Decimal) -> None:
     SMSSpend.objects.filter(month=delivery.cost_month).update(
         committed_usd=_sum(price - delivery.cost_usd)
     )
+
+
+def _holders(ids: Collection[UUID], attempts: int) -> QuerySet[Delivery]:
+    """Return the deliveries of which a worker still has the attempt of this number."""
+    rows = Delivery.objects.filter(pk__in=ids, attempts=attempts, state=DeliveryState.SENDING)
+    return rows.filter(lease_until__gt=Now())
 
 
 def _reserve_usd() -> Decimal:

@@ -7,16 +7,14 @@ import logging
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
-from django.db.models import Case, F, OuterRef, Subquery, When
-from django.db.models.functions import Now
+from django.db.models import Case, F, OuterRef, QuerySet, Subquery, When
 from django.utils import timezone
 
 from apps.core import addresses, conf
 from apps.core.models import Contact, Delivery, ProviderEvent, Suppression
 from apps.core.models.suppression import Listed, SuppressionReason
-from apps.core.states import LASTING_CAUSES, Channel, DeliveryState, EventCause, EventKind
+from apps.core.states import LASTING_CAUSES, Channel, EventCause, EventKind
 
 logger = logging.getLogger(__name__)
 
@@ -36,11 +34,8 @@ SETTLES = timedelta(hours=1)
 FROM_LIST = {Channel.EMAIL: "on SES's suppression list", Channel.SMS: "on SNS's list of opt-outs"}
 
 
-def load_due(delivery_id: UUID) -> tuple[Delivery | None, SuppressionReason | None]:
-    """Return a due delivery with all that its attempt needs, in one query, or None if not due.
-
-    The second value is the reason why its address is suppressed, or None.
-    """
+def with_reasons(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery, Any]:
+    """Add to each delivery why its address is suppressed, for `reason_of`."""
     address = Case(
         When(channel=Channel.EMAIL, then=F("notification__recipient__contact__email")),
         default=F("notification__recipient__contact__phone"),
@@ -48,15 +43,15 @@ def load_due(delivery_id: UUID) -> tuple[Delivery | None, SuppressionReason | No
     against = Suppression.objects.in_force().filter(
         channel=OuterRef("channel"), address=OuterRef("to_address")
     )
-    rows = Delivery.objects.select_related("notification__recipient__contact").filter(
-        pk=delivery_id, state=DeliveryState.DUE, next_attempt_at__lte=Now()
-    )
-    delivery = rows.annotate(
+    return deliveries.annotate(
         to_address=address, suppressed=Subquery(against.values("reason")[:1])
-    ).first()
-    if delivery is None or delivery.suppressed is None:
-        return delivery, None
-    return delivery, SuppressionReason(delivery.suppressed)
+    )
+
+
+def reason_of(delivery: Delivery) -> SuppressionReason | None:
+    """Return why the address is suppressed, or None, of a delivery read by `with_reasons`."""
+    reason = delivery.suppressed  # type: ignore[attr-defined]
+    return None if reason is None else SuppressionReason(reason)
 
 
 def suppress_after(event: ProviderEvent, channel: Channel) -> None:

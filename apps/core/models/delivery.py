@@ -41,8 +41,6 @@ class Delivery(models.Model):
     due_at = models.DateTimeField(db_default=Now())
     #: When the next step is due; empty if there is none.
     next_attempt_at = models.DateTimeField(null=True, db_default=Now())
-    #: When a worker was last woken for it; empty if none was.
-    enqueued_at = models.DateTimeField(null=True)
     lease_until = models.DateTimeField(null=True)
     #: What the present attempt has reserved or spent of that month's budget; empty if nothing.
     cost_usd = models.DecimalField(max_digits=12, decimal_places=5, null=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 
 @dataclass(frozen=True)
@@ -14,6 +14,8 @@ class EmailMessage:
     text: str
     html: str
     tags: Mapping[str, str] = field(default_factory=dict)
+    #: Further headers, in ASCII.
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -40,20 +42,15 @@ class Provider(Protocol[Message_contra]):
 
     name: str
 
-    def prepare(self) -> None:
-        """Open what the call needs, so that the call itself is short. Send nothing.
+    def encode(self, message: Message_contra) -> Any:
+        """Return the message as `send` takes it. Send nothing.
 
-        Implementations must raise TransientError if it cannot be opened.
+        Implementations must raise NotSendable if it cannot be encoded, and ChannelUnavailableError
+        if the settings are at fault.
         """
 
-    def check(self, message: Message_contra) -> None:
-        """Raise NotSendable if the message cannot be encoded. Send nothing.
-
-        Implementations must raise ChannelUnavailableError if the settings are at fault.
-        """
-
-    def send(self, message: Message_contra) -> Acceptance:
-        """Hand the message over, once, with no retry of its own.
+    def send(self, encoded: Any) -> Acceptance:
+        """Hand an encoded message over, once, with no retry of its own. Threads may share this.
 
         Implementations must raise TransientError if the provider certainly does not have the
         message, PermanentError if it never will, and AmbiguousError if that is unknown.

@@ -8,11 +8,8 @@ from .base import Acceptance, SMSMessage
 class SMSConsole:
     name = "console"
 
-    def prepare(self) -> None:
-        """There is nothing to open."""
-
-    def check(self, message: SMSMessage) -> None:
-        """Every message can be sent."""
+    def encode(self, message: SMSMessage) -> SMSMessage:
+        return message
 
     def send(self, message: SMSMessage) -> Acceptance:
         sys.stdout.write(f"SMS to {message.to}: {message.text}\n")

@@ -1,6 +1,7 @@
 """Send e-mail through any Django backend: console, SES by SMTP or by its API, or another."""
 
 import smtplib
+import threading
 from functools import cached_property
 from typing import Any
 
@@ -8,6 +9,8 @@ from django.core.mail import EmailMultiAlternatives, get_connection
 
 from . import mail_format, ses_headers, smtp_errors
 from .base import Acceptance, EmailMessage
+from .mail_format import Wire
+from .ses_backend import SESBackend
 
 
 class _Mail(EmailMultiAlternatives):
@@ -22,45 +25,43 @@ class _Mail(EmailMultiAlternatives):
 
 
 class DjangoMail:
-    """Keeps one connection of the backend for the life of the process."""
+    """Keeps one connection of the backend for each thread that sends."""
 
     def __init__(self, backend: str) -> None:
         # All backends are called EmailBackend, so the module gives the name.
         self.name = backend.split(".")[-2].replace("_", "-")[:32]
-        self._connection: Any = get_connection(backend)
-        self._checked: tuple[EmailMessage, _Mail] | None = None
+        self._backend = backend
+        self._own = threading.local()
+        self._is_ours = isinstance(self._connection, SESBackend)
 
-    def prepare(self) -> None:
-        """Open the backend's connection; raise DeliveryError."""
-        # Our backends raise DeliveryError themselves.
-        connect = getattr(self._connection, "connect", self._connection.open)
-        try:
-            connect()
-        except (OSError, smtplib.SMTPException) as error:
-            raise smtp_errors.from_exception(error, data_sent=False) from error
+    @property
+    def _connection(self) -> Any:
+        if not hasattr(self._own, "connection"):
+            self._own.connection = get_connection(self._backend)
+        return self._own.connection
 
-    def check(self, message: EmailMessage) -> None:
-        self._checked = message, self._encoded(message)
-
-    def send(self, message: EmailMessage) -> Acceptance:
-        checked, self._checked = self._checked, None
-        mail = checked[1] if checked and checked[0] is message else self._encoded(message)
-        try:
-            mail.send()
-        except (OSError, smtplib.SMTPException) as error:
-            # A foreign backend does not say how far it came: the message may have gone out.
-            raise smtp_errors.from_exception(error, data_sent=True) from error
-        return Acceptance(self.name, getattr(mail, "provider_message_id", ""))
-
-    def _encoded(self, message: EmailMessage) -> "_Mail":
+    def encode(self, message: EmailMessage) -> "Wire | _Mail":
+        sender, recipient = mail_format.our_sender(), mail_format.recipient(message.to)
+        if self._is_ours:
+            return mail_format.wire(message, sender, recipient)
         mail = _Mail(
             subject=message.subject,
             body=message.text,
-            from_email=mail_format.our_sender(),
-            to=[mail_format.recipient(message.to)],
-            headers=ses_headers.write(message.tags),
-            connection=self._connection,
+            from_email=sender,
+            to=[recipient],
+            headers={**ses_headers.write(message.tags), **message.headers},
         )
         mail.attach_alternative(message.html, "text/html")
         mail_format.encode(mail)
         return mail
+
+    def send(self, encoded: "Wire | _Mail") -> Acceptance:
+        if isinstance(encoded, Wire):
+            return Acceptance(self.name, self._connection.send_wire(encoded))
+        encoded.connection = self._connection
+        try:
+            encoded.send()
+        except (OSError, smtplib.SMTPException) as error:
+            # A foreign backend does not say how far it came: the message may have gone out.
+            raise smtp_errors.from_exception(error, data_sent=True) from error
+        return Acceptance(self.name, getattr(encoded, "provider_message_id", ""))

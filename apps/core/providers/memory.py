@@ -34,11 +34,8 @@ class EmailBackend(BaseEmailBackend):
 class SMS:
     name = "memory"
 
-    def prepare(self) -> None:
-        """There is nothing to open."""
-
-    def check(self, message: SMSMessage) -> None:
-        """Every message can be sent."""
+    def encode(self, message: SMSMessage) -> SMSMessage:
+        return message
 
     def send(self, message: SMSMessage) -> Acceptance:
         if failures:

@@ -1,6 +1,5 @@
 """Send by SES's API, version 2, with the credentials that boto3 finds."""
 
-from email.message import Message
 from typing import Any
 
 from django.conf import settings
@@ -10,6 +9,7 @@ from . import ses_headers, ses_refusals
 from .aws.answers import message_id
 from .aws.client import AwsClient
 from .aws.errors import Vocabulary
+from .mail_format import Wire
 from .ses_backend import SESBackend
 
 #: https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html. Only the words of an
@@ -46,14 +46,13 @@ class EmailBackend(SESBackend):
         """Open the client; raise ChannelUnavailableError."""
         self._client.open()
 
-    def hand_over(self, mime: Message, sender: str, recipients: list[str]) -> str:
-        parameters = ses_headers.take_out(mime)
+    def hand_over(self, wire: Wire) -> str:
         answer = self._client.call(
             "send_email",
             # SES puts it into the From header, which says the same.
-            FromEmailAddress=sender,
-            Destination={"ToAddresses": recipients},
-            Content={"Raw": {"Data": mime.as_bytes(linesep="\r\n")}},  # type: ignore[call-arg]
-            **parameters,
+            FromEmailAddress=wire.sender,
+            Destination={"ToAddresses": wire.recipients},
+            Content={"Raw": {"Data": wire.payload}},
+            **ses_headers.as_parameters(wire.ses),
         )
         return message_id(answer)

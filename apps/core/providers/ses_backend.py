@@ -4,7 +4,6 @@ Django's own backends discard the message ID, by which SES's events name a messa
 """
 
 from collections.abc import Sequence
-from email.message import Message
 
 from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
@@ -12,6 +11,7 @@ from django.core.mail.backends.base import BaseEmailBackend
 from .. import conf
 from ..exceptions import ChannelUnavailableError, DeliveryError, NotSendable, PermanentError
 from . import mail_format, ses_refusals
+from .mail_format import Wire
 
 
 class SESBackend(BaseEmailBackend):
@@ -37,28 +37,28 @@ class SESBackend(BaseEmailBackend):
                 sent += 1
         return sent
 
-    def hand_over(self, mime: Message, sender: str, recipients: list[str]) -> str:
+    def hand_over(self, wire: Wire) -> str:
         """Hand the message to SES and return its ID there; raise DeliveryError."""
         raise NotImplementedError
+
+    def send_wire(self, wire: Wire) -> str:
+        """Send one encoded message and return its ID; raise DeliveryError."""
+        try:
+            return self.hand_over(wire)
+        except ChannelUnavailableError as error:
+            if ses_refusals.names_recipient(error, wire.sender, wire.recipients):
+                # An account in SES's sandbox reaches verified recipients only, and this one is not.
+                raise PermanentError(error.detail, code=error.code) from error
+            raise
+        except PermanentError as error:
+            if ses_refusals.names_sender(error, wire.sender):
+                # The settings are wrong, not the message: every message would end like this.
+                raise ChannelUnavailableError(error.detail, code=error.code) from error
+            raise
 
     def _deliver(self, message: EmailMessage) -> str:
         # Django's own mail to the administrators passes no other check.
         for address in message.recipients():
             if not conf.may_reach(address):
                 raise NotSendable("not among the recipients that staging may reach")
-        sender = mail_format.sender(message.from_email)
-        message.from_email = sender
-        recipients = [mail_format.recipient(to) for to in message.recipients()]
-        mime = mail_format.encode(message)
-        try:
-            return self.hand_over(mime, sender, recipients)
-        except ChannelUnavailableError as error:
-            if ses_refusals.names_recipient(error, sender, recipients):
-                # An account in SES's sandbox reaches verified recipients only, and this one is not.
-                raise PermanentError(error.detail, code=error.code) from error
-            raise
-        except PermanentError as error:
-            if ses_refusals.names_sender(error, sender):
-                # The settings are wrong, not the message: every message would end like this.
-                raise ChannelUnavailableError(error.detail, code=error.code) from error
-            raise
+        return self.send_wire(mail_format.of_django(message))

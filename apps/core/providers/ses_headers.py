@@ -19,13 +19,18 @@ def write(tags: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in headers.items() if value}
 
 
-def take_out(mime: Message) -> dict[str, Any]:
-    """Remove the headers from a message; return their content as parameters of `SendEmail`."""
-    tags, configuration_set = mime.get(TAGS, ""), mime.get(CONFIGURATION_SET, "")
+def take_out(mime: Message) -> dict[str, str]:
+    """Remove the headers from a message and return them."""
+    found = {name: str(mime[name]) for name in (TAGS, CONFIGURATION_SET) if mime[name]}
     del mime[TAGS], mime[CONFIGURATION_SET]
-    pairs = [pair.split("=") for pair in tags.split(", ") if pair]
+    return found
+
+
+def as_parameters(headers: Mapping[str, str]) -> dict[str, Any]:
+    """Return their content as parameters of `SendEmail`."""
+    pairs = [pair.split("=") for pair in headers.get(TAGS, "").split(", ") if pair]
     parameters = {
         "EmailTags": [{"Name": name, "Value": value} for name, value in pairs],
-        "ConfigurationSetName": configuration_set,
+        "ConfigurationSetName": headers.get(CONFIGURATION_SET),
     }
     return {name: value for name, value in parameters.items() if value}

@@ -4,7 +4,6 @@ import smtplib
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from email.message import Message
 from email.utils import parseaddr
 from typing import Any
 
@@ -13,6 +12,7 @@ from django.core.mail.backends.smtp import EmailBackend as SMTPBackend
 
 from ..exceptions import ChannelUnavailableError, TransientError
 from . import smtp_errors, timed_smtp
+from .mail_format import Wire
 from .ses_backend import SESBackend
 
 #: Seconds of idleness after which a connection is tested by NOOP, because SES closes idle ones.
@@ -78,10 +78,11 @@ class EmailBackend(SESBackend, SMTPBackend):
             self.connection.close()
         self.connection = None
 
-    def hand_over(self, mime: Message, sender: str, recipients: list[str]) -> str:
-        payload = mime.as_bytes(linesep="\r\n")  # type: ignore[call-arg]
+    def hand_over(self, wire: Wire) -> str:
+        for_ses = "".join(f"{name}: {value}\r\n" for name, value in wire.ses.items())
+        payload = for_ses.encode("ascii") + wire.payload
         try:
-            reply = self._converse(parseaddr(sender)[1], recipients, payload)
+            reply = self._converse(parseaddr(wire.sender)[1], wire.recipients, payload)
         except BaseException:
             # Also for a time limit of the task: the next message must not read this one's answers.
             self._drop()

@@ -38,15 +38,12 @@ class SNS:
             "sns", settings.AWS_SNS_REGION_NAME, VOCABULARY, read_timeout=ANSWER_S
         )
 
-    def prepare(self) -> None:
-        """Open the client; boto3 opens and keeps the connections itself."""
-        self._client.open()
-
-    def check(self, message: SMSMessage) -> None:
+    def encode(self, message: SMSMessage) -> SMSMessage:
         try:
             f"{message.to} {message.text}".encode()
         except UnicodeEncodeError as error:
             raise NotSendable(f"it cannot be encoded: {error}", code="encoding") from error
+        return message
 
     def send(self, message: SMSMessage) -> Acceptance:
         answer = self._client.call(

@@ -13,12 +13,10 @@ from django.utils import timezone
 
 from apps.core.delivery import wakeups
 from apps.core.message import kinds, rendering, routing
-from apps.core.models import Delivery, Notification, NotificationDeliveryLog
+from apps.core.models import Contact, Delivery, Notification, NotificationDeliveryLog
 from apps.core.states import DeliveryState, LogEvent, LogSource, Priority
 
 BATCH = 1000
-#: Above so many deliveries the sweep wakes the workers, and the request calls the broker once.
-FAN_OUT = 20
 
 
 class NotificationService:
@@ -62,21 +60,33 @@ class NotificationService:
         }
         if scheduled_for:
             shared["visible_from"] = scheduled_for
-        fresh = [Notification(recipient_id=pk, **shared) for pk in _ids(recipients)]
+        people = _by_id(recipients)
+        fresh = [Notification(recipient=person, **shared) for person in people.values()]
+        contacts = _contacts(people)
         # No savepoint: a failure must undo the whole transaction of the caller.
         with transaction.atomic(savepoint=False):
-            Notification.objects.bulk_create(
-                fresh, batch_size=BATCH, ignore_conflicts=bool(dedup_key)
-            )
-            written = _written(fresh, dedup_key)
-            _open_deliveries({row.pk for row in fresh}, written, scheduled_for)
+            written, new = _write(fresh, dedup_key)
+            _open_deliveries(new, contacts, scheduled_for)
         return written
 
 
-def _ids(recipients: AbstractBaseUser | Iterable[AbstractBaseUser]) -> list[Any]:
+def _by_id(recipients: AbstractBaseUser | Iterable[AbstractBaseUser]) -> dict[Any, Any]:
     people = [recipients] if isinstance(recipients, AbstractBaseUser) else recipients
+    by_id = {person.pk: person for person in people}
     # Sorted: two callers that insert the same keys must not deadlock.
-    return sorted({person.pk for person in people})
+    return {pk: by_id[pk] for pk in sorted(by_id)}
+
+
+def _contacts(people: dict[Any, Any]) -> dict[Any, Contact]:
+    """Return the people's contacts by person, and read those that the caller has not loaded."""
+    loaded = {pk: person._state.fields_cache.get("contact") for pk, person in people.items()}
+    contacts = {pk: contact for pk, contact in loaded.items() if contact}
+    unknown = list(people.keys() - contacts.keys())
+    for start in range(0, len(unknown), BATCH):
+        for contact in Contact.objects.filter(user__in=unknown[start : start + BATCH]):
+            contact.user = people[contact.user_id]
+            contacts[contact.user_id] = contact
+    return contacts
 
 
 def _about(about: models.Model | None) -> dict[str, Any]:
@@ -85,38 +95,34 @@ def _about(about: models.Model | None) -> dict[str, Any]:
     return {"about_type": ContentType.objects.get_for_model(about), "about_id": str(about.pk)}
 
 
-def _written(fresh: list[Notification], dedup_key: str) -> list[Notification]:
-    """Return the stored rows with their recipients' contacts: ours, or those of the same key."""
-    rows: list[Notification] = []
+def _write(
+    fresh: list[Notification], dedup_key: str
+) -> tuple[list[Notification], list[Notification]]:
+    """Insert the rows. Return the stored ones, of earlier calls too, and which of them are new."""
+    Notification.objects.bulk_create(fresh, batch_size=BATCH, ignore_conflicts=bool(dedup_key))
+    if not dedup_key:
+        return fresh, fresh
+    ours = {row.pk: row for row in fresh}
+    stored: list[Notification] = []
     for start in range(0, len(fresh), BATCH):
-        batch = fresh[start : start + BATCH]
-        found = Notification.objects.select_related("recipient__contact").order_by("recipient_id")
-        if dedup_key:
-            people = [row.recipient_id for row in batch]
-            rows += found.filter(recipient_id__in=people, dedup_key=dedup_key)
-        else:
-            rows += found.filter(pk__in=[row.pk for row in batch])
-    return rows
+        people = [row.recipient_id for row in fresh[start : start + BATCH]]
+        found = Notification.objects.filter(recipient__in=people, dedup_key=dedup_key)
+        stored += [ours.get(row.pk, row) for row in found.order_by("recipient_id")]
+    return stored, [row for row in stored if row.pk in ours]
 
 
 def _open_deliveries(
-    fresh: set[Any], written: list[Notification], scheduled_for: datetime | None
+    notifications: list[Notification],
+    contacts: dict[Any, Contact],
+    scheduled_for: datetime | None,
 ) -> None:
     deliveries = [
         _delivery(row, route, scheduled_for)
-        for row in written
-        if row.pk in fresh
+        for row in notifications
         for route in routing.plan(
-            Priority(row.priority),
-            getattr(row.recipient, "contact", None),
-            sms_enabled=settings.SMS_ENABLED,
+            Priority(row.priority), contacts.get(row.recipient_id), sms_enabled=settings.SMS_ENABLED
         )
     ]
-    to_send = [row for row in deliveries if row.state == DeliveryState.DUE]
-    wake_each = not scheduled_for and len(to_send) <= FAN_OUT
-    if wake_each:
-        for row in to_send:
-            row.enqueued_at = Now()
     Delivery.objects.bulk_create(deliveries, batch_size=BATCH)
     NotificationDeliveryLog.objects.bulk_create(
         [
@@ -132,15 +138,14 @@ def _open_deliveries(
         ],
         batch_size=BATCH,
     )
-    if wake_each and to_send:
+    to_send = [row for row in deliveries if row.state == DeliveryState.DUE]
+    if to_send and not scheduled_for:
 
         def wake_after_commit() -> None:
             # A named function: Django's handler of robust callbacks fails for a partial.
             wakeups.wake(to_send)
 
         transaction.on_commit(wake_after_commit, robust=True)
-    elif to_send and not scheduled_for:
-        transaction.on_commit(wakeups.wake_dispatch, robust=True)
 
 
 def _delivery(

@@ -14,7 +14,7 @@ from django.utils import timezone
 from apps.aws.reconciliation import differences
 from apps.core import providers, tasks
 from apps.core.audit.findings import Difference, Status
-from apps.core.delivery.attempt import attempt
+from tests.support.attempts import attempt
 from apps.core.models import Delivery, ProviderEvent
 from apps.core.states import Channel, DeliveryState, Priority
 from sandbox.arns import TOPIC as ARN

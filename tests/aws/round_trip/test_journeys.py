@@ -17,7 +17,7 @@ from apps.aws.round_trip import hops, journeys, simulated_recipients
 from apps.aws.round_trip.hops import Hop
 from apps.core.audit.ledger import ledger
 from apps.core.delivery import transitions
-from apps.core.delivery.attempt import attempt
+from tests.support.attempts import attempt
 from apps.core.guards.suppressions import suppress
 from apps.core.models import Contact, Delivery, Mark, Notification, ProviderEvent, Suppression
 from apps.core.models.suppression import SuppressionReason

@@ -11,7 +11,7 @@ from django.db import connection
 from django.utils import timezone
 
 from apps.core.audit.ledger import EVIDENCE, ledger
-from apps.core.delivery.attempt import attempt, claim
+from tests.support.attempts import attempt, claimed_attempt
 from apps.core.delivery.transitions import record, record_lost_worker, settle_unknown
 from apps.core.exceptions import AmbiguousError, PermanentError, TransientError
 from apps.core.models import Delivery, Notification, SMSSpend

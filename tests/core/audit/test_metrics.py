@@ -15,7 +15,7 @@ from moto import mock_aws
 from apps.core import tasks
 from apps.core.audit import metrics
 from apps.core.delivery import broker
-from apps.core.delivery.attempt import attempt
+from tests.support.attempts import attempt
 from apps.core.exceptions import AmbiguousError, TransientError
 from apps.core.models import Delivery, Mark, NotificationDeliveryLog
 from apps.core.providers import cloudwatch

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from apps.core.delivery import attempt as attempt_module
 from apps.core.delivery import transitions
-from apps.core.delivery.attempt import attempt, claim
+from tests.support.attempts import attempt, claimed_attempt
 from apps.core.exceptions import (
     AmbiguousError,
     DeliveryError,

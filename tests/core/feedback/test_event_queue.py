@@ -10,7 +10,7 @@ import pytest
 from moto import mock_aws
 
 from apps.core import tasks
-from apps.core.delivery.attempt import attempt
+from tests.support.attempts import attempt
 from apps.core.feedback import event_queue, provider_events, sns_envelope
 from apps.core.models import Delivery, ProviderEvent, SetAside
 from apps.core.providers import sqs

@@ -14,7 +14,7 @@ from django.utils import timezone
 from apps.core import tasks
 from apps.core.audit.ledger import ledger
 from apps.core.delivery import broker, sweeps, transitions
-from apps.core.delivery.attempt import attempt
+from tests.support.attempts import attempt
 from apps.core.exceptions import AmbiguousError, PermanentError, TransientError
 from apps.core.feedback import provider_events
 from apps.core.models import Contact, Delivery, ProviderEvent

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from apps.core import providers, tasks
 from apps.core.audit.ledger import ledger
-from apps.core.delivery.attempt import attempt
+from tests.support.attempts import attempt
 from apps.core.feedback import provider_events, sms_receipts
 from apps.core.guards import sms_budget
 from apps.core.models import Delivery, Mark, ProviderEvent, SetAside, SMSSpend, Suppression

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from apps.core import tasks
 from apps.core.delivery import wakeups
-from apps.core.delivery.attempt import attempt
+from tests.support.attempts import attempt
 from apps.core.exceptions import ThrottledError
 from apps.core.feedback import provider_events, suppression_sync
 from apps.core.guards import suppressions

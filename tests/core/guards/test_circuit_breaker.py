@@ -10,7 +10,7 @@ from django.utils import timezone
 from apps.core import tasks
 from apps.core.audit.ledger import ledger
 from apps.core.delivery import broker, sweeps, transitions
-from apps.core.delivery.attempt import attempt, claim
+from tests.support.attempts import attempt, claimed_attempt
 from apps.core.exceptions import (
     AmbiguousError,
     ChannelUnavailableError,

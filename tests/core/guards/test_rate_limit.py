@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import redis
 
-from apps.core.delivery.attempt import attempt
+from tests.support.attempts import attempt
 from apps.core.exceptions import ThrottledError
 from apps.core.guards import rate_limit
 from apps.core.guards.rate_limit import _ask

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from apps.core import tasks
 from apps.core.delivery import broker, sweeps
-from apps.core.delivery.attempt import attempt
+from tests.support.attempts import attempt
 from apps.core.exceptions import TransientError
 from apps.core.guards import reputation
 from apps.core.models import ChannelStop, Delivery, ProviderEvent

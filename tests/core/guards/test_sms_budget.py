@@ -16,7 +16,7 @@ from apps.core.audit import alerts
 from apps.core.audit.ledger import ledger
 from apps.core.channels.email import EmailService
 from apps.core.delivery import sweeps, transitions
-from apps.core.delivery.attempt import attempt
+from tests.support.attempts import attempt
 from apps.core.exceptions import (
     AmbiguousError,
     BudgetExhausted,

@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.urls import reverse
 from django.utils import timezone
 
-from apps.core.delivery.attempt import attempt
+from tests.support.attempts import attempt
 from apps.core.feedback import provider_events
 from apps.core.guards import suppressions
 from apps.core.models import Contact, Delivery, ProviderEvent, Suppression

@@ -1,5 +1,6 @@
 """The clients of AWS: how each is made, and the one that sends messages."""
 
+import threading
 from typing import Any, NamedTuple
 
 from botocore import UNSIGNED
@@ -51,6 +52,8 @@ def create(
     config = Config(
         connect_timeout=timeouts.connect_s,
         read_timeout=timeouts.answer_s,
+        # Of the threads that send by one client.
+        max_pool_connections=100,
         retries={"mode": "standard", "total_max_attempts": TRIES if retry else 1},
         **({} if signed else {"signature_version": UNSIGNED}),
     )
@@ -85,15 +88,17 @@ class AwsClient:
         self._signed = signed
         self._timeouts = Timeouts(READING.connect_s, read_timeout)
         self._client: Any = None
+        self._opening = threading.Lock()
 
-    def open(self) -> None:
-        """Have a client, with credentials if it signs; raises ChannelUnavailableError."""
-        if self._client is not None:
-            return
-        try:
-            self._client = self._made()
-        except CallFailed as failed:
-            raise errors.of_sending(failed, self._vocabulary) from failed
+    def open(self) -> Any:
+        """Return a client, with credentials if it signs; raises ChannelUnavailableError."""
+        with self._opening:
+            if self._client is None:
+                try:
+                    self._client = self._made()
+                except CallFailed as failed:
+                    raise errors.of_sending(failed, self._vocabulary) from failed
+            return self._client
 
     def _made(self) -> Any:
         opened = session.new()
@@ -106,12 +111,12 @@ class AwsClient:
 
     def call(self, action: str, **parameters: Any) -> dict[str, Any]:
         """Return the answer to one call, by the name of boto3's method; raises DeliveryError."""
-        self.open()
+        client = self.open()
         try:
-            answer: dict[str, Any] = getattr(self._client, action)(**parameters)
+            answer: dict[str, Any] = getattr(client, action)(**parameters)
         except (aws.ClientError, aws.BotoCoreError) as error:
             known = errors.of_sending(errors.from_exception(error), self._vocabulary)
-            if isinstance(known, ChannelUnavailableError):
+            if isinstance(known, ChannelUnavailableError) and self._client is client:
                 self._client = None
             raise known from error
         except UnicodeEncodeError as error:
