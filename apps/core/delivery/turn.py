@@ -139,7 +139,7 @@ class Turn:
 
     def _compose(self, count: int) -> None:
         """Have up to `count` messages ready: composed, encoded, and their money reserved."""
-        composed = []
+        composed: list[tuple[Call, Decimal | None]] = []
         while self._claimed and len(self._ready) + len(composed) < count:
             this = self._claimed.popleft()
             try:
