@@ -230,7 +230,8 @@ class Turn:
     def _end(self) -> None:
         """Record what was accepted and give back what was not called."""
         try:
-            connection.close_if_unusable_or_obsolete()
+            if connection.errors_occurred:
+                connection.close_if_unusable_or_obsolete()
             self._announce([])
             for call in self._ready:
                 if call.attempt.is_announced:
