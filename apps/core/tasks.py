@@ -10,7 +10,7 @@ from django.conf import settings
 
 from . import conf
 from .audit import alerts, heartbeat, metrics
-from .delivery import handler, sweeps, wakeups
+from .delivery import cleanup, handler, sweeps, wakeups
 from .exceptions import DeliveryError
 from .feedback import event_queue, provider_events, sms_receipts, suppression_sync
 from .guards import reputation
@@ -52,7 +52,7 @@ def retry_failed_notifications() -> None:
 
 @shared_task(name="apps.core.tasks.cleanup_old_delivery_logs")
 def cleanup_old_delivery_logs() -> None:
-    logger.info("delivery log cleaned entries=%d", sweeps.cleanup_logs())
+    logger.info("delivery log cleaned entries=%d", cleanup.cleanup_logs())
 
 
 @shared_task(name="apps.core.tasks.send_alerts")
