@@ -7,7 +7,6 @@ at the largest size divided by that at the smallest.
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -16,10 +15,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tools.environment import build_environment
+from tools.environment import PORTS, build_environment
 from tools.postgres import PostgreSQL
 from tools.processes import die_with_parent, redis_answers, redis_command, wait_until
-from tools.stack import PORTS, stack_environment
+from tools.stack import stack_environment
 from tools.supervisor import ROOT
 
 #: Deliveries, smallest first.

@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-from itertools import islice
 from typing import Any
 
 import django
@@ -31,9 +30,9 @@ from apps.core.audit.ledger import ledger  # noqa: E402
 from apps.core.delivery import cleanup  # noqa: E402
 from apps.core.guards import rate_limit, reputation  # noqa: E402
 from apps.core.message import kinds  # noqa: E402
-from apps.core.models import Contact, Delivery, Mark, Notification  # noqa: E402
+from apps.core.models import Contact, Delivery, Mark  # noqa: E402
 from apps.core.services.notification import NotificationService  # noqa: E402
-from apps.core.states import FINISHED, Channel, DeliveryState  # noqa: E402
+from apps.core.states import Channel, DeliveryState  # noqa: E402
 
 PEOPLE = 1000
 #: One notification in so many seconds; four of five have an e-mail alone, the fifth a text too.
@@ -135,7 +134,7 @@ ON CONFLICT (month) DO UPDATE SET committed_usd = excluded.committed_usd
 
 
 class History:
-    """The rows so far: notification number 0 is the newest, and a larger history is an older one."""
+    """The rows so far. Notification number 0 is the newest; what is added is older."""
 
     def __init__(self) -> None:
         self.now = timezone.now() - timedelta(minutes=5)

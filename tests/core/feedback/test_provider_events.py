@@ -529,7 +529,7 @@ def test_the_clean_up_deletes_old_events_with_the_log(delivery: Make, settings: 
     old.update(
         received_at=timezone.now() - timedelta(days=settings.DELIVERY_LOG_RETENTION_DAYS + 1)
     )
-    cleanup.cleanup_logs()
+    cleanup.clean_up()
     assert [each.kind for each in ProviderEvent.objects.all()] == [DELIVERED]
 
 
