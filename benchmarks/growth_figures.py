@@ -30,7 +30,7 @@ from apps.core.audit.ledger import ledger  # noqa: E402
 from apps.core.delivery import cleanup  # noqa: E402
 from apps.core.guards import rate_limit, reputation  # noqa: E402
 from apps.core.message import kinds  # noqa: E402
-from apps.core.models import Contact, Delivery, Mark  # noqa: E402
+from apps.core.models import Contact, Delivery, Mark, NotificationDeliveryLog  # noqa: E402
 from apps.core.services.notification import NotificationService  # noqa: E402
 from apps.core.states import Channel, DeliveryState  # noqa: E402
 
@@ -208,8 +208,7 @@ class History:
         """Let the same few deliveries wait at every size: due, held by a worker, unknown."""
         finished = Delivery.objects.filter(state=DeliveryState.SKIPPED, channel=Channel.EMAIL)
         chosen = list(finished.order_by("-created_at").values_list("pk", flat=True)[:BACKLOG])
-        log = tasks.metrics.NotificationDeliveryLog.objects
-        log.filter(delivery__in=chosen).delete()
+        NotificationDeliveryLog.objects.filter(delivery__in=chosen).delete()
         waiting = {"finished_at": None, "reason": "", "attempts": 0}
         rows = Delivery.objects.filter(pk__in=chosen)
         rows.update(state=DeliveryState.DUE, next_attempt_at=F("created_at"), **waiting)
