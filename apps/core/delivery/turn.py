@@ -139,7 +139,7 @@ class Turn:
 
     def _compose(self, count: int) -> None:
         """Have up to `count` messages ready: composed, encoded, and their money reserved."""
-        composed = []
+        composed: list[tuple[Call, Decimal | None]] = []
         while self._claimed and len(self._ready) + len(composed) < count:
             this = self._claimed.popleft()
             try:
@@ -230,7 +230,8 @@ class Turn:
     def _end(self) -> None:
         """Record what was accepted and give back what was not called."""
         try:
-            connection.close_if_unusable_or_obsolete()
+            if connection.errors_occurred:
+                connection.close_if_unusable_or_obsolete()
             self._announce([])
             for call in self._ready:
                 if call.attempt.is_announced:

@@ -11,13 +11,12 @@ from django.db import connection
 from django.utils import timezone
 
 from apps.core.audit.ledger import EVIDENCE, ledger
-from tests.support.attempts import attempt, claimed_attempt
 from apps.core.delivery.transitions import record, record_lost_worker, settle_unknown
 from apps.core.exceptions import AmbiguousError, PermanentError, TransientError
 from apps.core.models import Delivery, Notification, SMSSpend
 from apps.core.providers import memory
 from apps.core.states import Channel, DeliveryState, LogEvent, LogSource, Priority
-from tests.support.attempts import claimed
+from tests.support.attempts import attempt, claimed
 
 pytestmark = pytest.mark.sqlite
 

@@ -15,13 +15,13 @@ from moto import mock_aws
 from apps.core import tasks
 from apps.core.audit import metrics
 from apps.core.delivery import broker
-from tests.support.attempts import attempt
 from apps.core.exceptions import AmbiguousError, TransientError
 from apps.core.models import Delivery, Mark, NotificationDeliveryLog
 from apps.core.providers import cloudwatch
 from apps.core.providers.cloudwatch import NAMESPACE, Metric
 from apps.core.states import ENDS_OF_ATTEMPTS, DeliveryState, LogEvent
 from sandbox.testing import RunningSandbox
+from tests.support.attempts import attempt
 from tests.support.services import Worker, wait_until
 
 Make = Callable[..., Delivery]

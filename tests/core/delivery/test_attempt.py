@@ -13,7 +13,6 @@ from django.utils import timezone
 
 from apps.core.delivery import attempt as attempt_module
 from apps.core.delivery import transitions
-from tests.support.attempts import attempt, claimed_attempt
 from apps.core.exceptions import (
     AmbiguousError,
     DeliveryError,
@@ -28,7 +27,7 @@ from apps.core.models import ChannelStop, Contact, Delivery
 from apps.core.providers import memory
 from apps.core.providers.base import Acceptance
 from apps.core.states import Channel, DeliveryState, LogEvent, Priority
-from tests.support.attempts import claimed
+from tests.support.attempts import attempt, claimed
 from tests.support.queries import statements
 
 pytestmark = pytest.mark.sqlite

@@ -14,14 +14,13 @@ from django.utils import timezone
 from apps.core import tasks
 from apps.core.audit.ledger import ledger
 from apps.core.delivery import broker, sweeps, transitions
-from tests.support.attempts import attempt
 from apps.core.exceptions import AmbiguousError, PermanentError, TransientError
 from apps.core.feedback import provider_events
 from apps.core.models import Contact, Delivery, ProviderEvent
 from apps.core.providers import memory
 from apps.core.providers.base import Acceptance
 from apps.core.states import Channel, DeliveryState, EventKind, LogEvent, Priority
-from tests.support.attempts import claimed
+from tests.support.attempts import attempt, claimed
 from tests.support.ses_events import BOUNCE, COMPLAINT, DELIVERY, mail
 from tests.support.signing import Signer
 

@@ -11,7 +11,6 @@ from django.utils import timezone
 
 from apps.core import tasks
 from apps.core.delivery import wakeups
-from tests.support.attempts import attempt
 from apps.core.exceptions import ThrottledError
 from apps.core.feedback import provider_events, suppression_sync
 from apps.core.guards import suppressions
@@ -20,6 +19,7 @@ from apps.core.models.suppression import Listed, SuppressionReason
 from apps.core.providers import suppression_lists
 from apps.core.states import Channel, DeliveryState, EventCause, EventKind, Priority
 from sandbox.testing import RunningSandbox
+from tests.support.attempts import attempt
 from tests.support.services import Worker, wait_with_beat
 
 Make = Callable[..., Delivery]

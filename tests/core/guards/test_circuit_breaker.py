@@ -10,7 +10,6 @@ from django.utils import timezone
 from apps.core import tasks
 from apps.core.audit.ledger import ledger
 from apps.core.delivery import broker, sweeps, transitions
-from tests.support.attempts import attempt, claimed_attempt
 from apps.core.exceptions import (
     AmbiguousError,
     ChannelUnavailableError,
@@ -25,6 +24,7 @@ from apps.core.models import ChannelStop, Delivery
 from apps.core.models.suppression import SuppressionReason
 from apps.core.providers import memory
 from apps.core.states import Channel, DeliveryState, LogEvent, Priority
+from tests.support.attempts import attempt
 
 Make = Callable[..., Delivery]
 REFUSED = ChannelUnavailableError("credentials invalid for j@fleet.example", code="535")

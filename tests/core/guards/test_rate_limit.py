@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 import redis
 
-from tests.support.attempts import attempt
 from apps.core.exceptions import ThrottledError
 from apps.core.guards import rate_limit
 from apps.core.guards.rate_limit import _ask
 from apps.core.models import Delivery
 from apps.core.providers import memory
 from apps.core.states import Channel, DeliveryState, Priority
+from tests.support.attempts import attempt
 
 EMAIL, SMS = Channel.EMAIL, Channel.SMS
 

@@ -16,7 +16,6 @@ from apps.core.audit import alerts
 from apps.core.audit.ledger import ledger
 from apps.core.channels.email import EmailService
 from apps.core.delivery import sweeps, transitions
-from tests.support.attempts import attempt
 from apps.core.exceptions import (
     AmbiguousError,
     BudgetExhausted,
@@ -30,7 +29,7 @@ from apps.core.guards import rate_limit, sms_budget
 from apps.core.models import Delivery, Mark, SMSSpend
 from apps.core.providers import memory
 from apps.core.states import Channel, DeliveryState, LogEvent, Priority
-from tests.support.attempts import claimed
+from tests.support.attempts import attempt, claimed
 from tests.support.queries import statements
 
 pytestmark = pytest.mark.sqlite

@@ -8,13 +8,13 @@ from django.contrib.auth.models import User
 from django.urls import reverse
 from django.utils import timezone
 
-from tests.support.attempts import attempt
 from apps.core.feedback import provider_events
 from apps.core.guards import suppressions
 from apps.core.models import Contact, Delivery, ProviderEvent, Suppression
 from apps.core.models.suppression import SuppressionReason
 from apps.core.providers import memory
 from apps.core.states import Channel, DeliveryState, EventCause, EventKind, Priority
+from tests.support.attempts import attempt
 
 Make = Callable[..., Delivery]
 _numbers = count(1)
