@@ -9,7 +9,11 @@ DUE_AGAIN_WITHIN_S, SENT_WITHIN_S = 5.0, 20.0
 
 
 def end_worker(run: Run) -> None:
-    """End a worker with SIGTERM that has just claimed several deliveries, for good."""
+    """End a worker with SIGTERM that has just claimed several deliveries, for good.
+
+    Others are due by then. What is given back goes before them, since it was due before them.
+    """
+    run.until_committed()
     worker, ids = run.claimed_batch()
     batch = Delivery.objects.filter(pk__in=ids)
     first_claim = batch.filter(state=DeliveryState.SENDING, attempts=1)

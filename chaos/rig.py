@@ -230,7 +230,7 @@ def _environment(rig: Rig, folder: Path) -> dict[str, str]:
             "EMAIL_RATE_LIMIT": "60",
             "SMS_RATE_LIMIT": "60",
             "UNKNOWN_DEADLINE_S": "20",
-            "EMAIL_TIMEOUT": "2",
+            "EMAIL_TIMEOUT": "4",
         }
     )
 

@@ -93,7 +93,12 @@ SCENARIOS: dict[str, Scenario] = {
             rig=WITH_EVENTS,
             promise=Promise(drained_within_s=120),
         ),
-        Scenario("provider-down", faults.refuse_both_channels, over_s=26),
+        Scenario(
+            "provider-down",
+            faults.refuse_both_channels,
+            over_s=26,
+            promise=Promise(may_duplicate=True),
+        ),
         Scenario(
             "account-paused",
             faults.pause_the_account,
@@ -244,5 +249,6 @@ QUICK = (
     "timeouts-with-events",
     "enqueued-twice",
     "two-beats",
-    "all-killed",
+    "places-lost",
+    "killed-in-flight",
 )

@@ -18,7 +18,7 @@ from rs_systems.celery import app as app
 
 django.setup()
 
-from apps.core.delivery import transitions, turn  # noqa: E402  they need the settings
+from apps.core.delivery import attempt, transitions, turn  # noqa: E402  they need the settings
 from apps.core.delivery.attempt import Attempt  # noqa: E402
 from apps.core.providers.base import Acceptance  # noqa: E402
 from apps.core.providers.django_mail import DjangoMail  # noqa: E402
@@ -101,7 +101,7 @@ def _record_calls_or_die(
 _check_lease = Attempt.check_lease
 
 
-def _check_lease_after_stop(attempt: Attempt) -> None:
+def _check_lease_after_stop(this: Attempt) -> None:
     """Stop this process and its worker if requested, and check the lease when it goes on."""
     try:
         (_folder / STOP).rename(_folder / f"{STOPPED} {os.getpid()} {os.getppid()}")
@@ -111,7 +111,7 @@ def _check_lease_after_stop(attempt: Attempt) -> None:
         # A worker that runs would kill this process at its task's time limit.
         os.kill(os.getppid(), signal.SIGSTOP)
         os.kill(os.getpid(), signal.SIGSTOP)
-    _check_lease(attempt)
+    _check_lease(this)
 
 
 _send = DjangoMail.send
@@ -132,8 +132,8 @@ def _break_thread(hang: ThreadFault, end: ThreadFault) -> None:
         raise SystemExit
 
 
-turn.claim = _after(turn.claim, _after_claim)
+turn.claim = _after(attempt.claim, _after_claim)  # type: ignore[attr-defined]
 transitions.record_calls = _record_calls_or_die
 transitions._move_accepted = _after(transitions._move_accepted, _after_writing_acceptances)
-Attempt.check_lease = _check_lease_after_stop  # type: ignore[method-assign]
-DjangoMail.send = _send_or_break  # type: ignore[method-assign]
+Attempt.check_lease = _check_lease_after_stop  # type: ignore[assignment, method-assign]
+DjangoMail.send = _send_or_break  # type: ignore[assignment, method-assign]
