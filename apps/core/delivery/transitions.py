@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, OuterRef, Subquery
+from django.db.models import Case, F, OuterRef, Subquery, Value, When
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -49,9 +49,6 @@ MIN_TRIES = 3
 MAX_RESENDS = 3
 
 Outcome = Acceptance | DeliveryError | NotCalled
-
-#: The columns of a delivery that a worker gives back.
-_DUE_AGAIN: dict[str, Any] = {"next_attempt_at": Now(), "lease_until": None}
 
 
 def record(
@@ -158,7 +155,19 @@ def give_back(deliveries: Sequence[Delivery]) -> None:
             _give_back(row, reason)
     for number, rows in _by_attempt(row for row in deliveries if row.cost_usd is None):
         held = Delivery.objects.filter(pk__in=[row.pk for row in rows], attempts=number)
-        held.filter(state=DeliveryState.SENDING).move(DeliveryState.DUE, **_DUE_AGAIN)
+        given = _due_again(rows)
+        held.filter(state=DeliveryState.SENDING).move(DeliveryState.DUE, **given)
+
+
+def _due_again(claimed: Iterable[Delivery]) -> dict[str, Any]:
+    """Return the columns of deliveries that a worker gives back: due since they were due before.
+
+    Due from now, they would go behind a whole backlog.
+    """
+    since = [
+        When(pk=row.pk, then=Value(row.next_attempt_at)) for row in claimed if row.next_attempt_at
+    ]
+    return {"next_attempt_at": Case(*since, default=Now()), "lease_until": None}
 
 
 def _by_attempt(deliveries: Iterable[Delivery]) -> Iterator[tuple[int, list[Delivery]]]:
@@ -204,11 +213,11 @@ def _give_back(delivery: Delivery, reason: NotCalled) -> None:
                 LogEvent.NOT_CALLED,
                 to=DeliveryState.DUE,
                 only_from=only_from,
-                row=_DUE_AGAIN,
+                row=_due_again([delivery]),
                 entry=entry,
             )
         else:
-            _move(delivery, DeliveryState.DUE, only_from[:1], _DUE_AGAIN)
+            _move(delivery, DeliveryState.DUE, only_from[:1], _due_again([delivery]))
         sms_budget.release(delivery)
 
 
