@@ -29,9 +29,10 @@ from apps.core.exceptions import (
 from apps.core.guards import circuit_breaker, rate_limit, sms_budget
 from apps.core.models import Delivery
 from apps.core.providers.base import Acceptance
+from apps.core.reasons import Verdict
 from apps.core.states import Channel, DeliveryState, Priority
 
-from . import places, senders, shutdown, transitions, wakeups
+from . import holds, places, recheck, senders, shutdown, transitions, wakeups
 from .attempt import Attempt, claim, claim_probe, service_for
 from .places import Place
 from .senders import Call, Missed, Result
@@ -128,7 +129,7 @@ class Turn:
         batch = claim(self._pool, limit)
         if not batch and (probe := claim_probe(self._hint)):
             batch = [probe]
-        self._claimed.extend(batch)
+        self._sort_out(batch)
         self._may_be_more = bool(batch) and (len(batch) == limit or batch[0].is_urgent)
         has_work = bool(batch or self._senders.open) and not self._may_be_more
         self._claim_at = now + LOOK_AGAIN_S if has_work else 0.0
@@ -137,6 +138,22 @@ class Turn:
         if self._may_be_more and now >= self._wake_at:
             self._wake_at = now + RENEW_S
             wakeups.wake_another(self._pool, batch[-1].delivery)
+
+    def _sort_out(self, batch: list[Attempt]) -> None:
+        """Ask once more whether what was claimed may leave; hold or skip the others."""
+        decisions = recheck.recheck([this.delivery for this in batch])
+        for this in batch:
+            decision = decisions[this.delivery.pk]
+            if decision.verdict == Verdict.SEND:
+                self._claimed.append(this)
+            elif decision.verdict == Verdict.SKIP:
+                reason = decision.reason
+                self._end_attempt(this, NotSendable(str(reason.label), code=reason))
+            else:
+                holds.hold(this.delivery, decision)
+                _inform_guards(this, NotCalled("held", is_announced=False))
+                if this.is_probe:
+                    wakeups.wake_dispatch()
 
     def _compose(self, count: int) -> None:
         """Have up to `count` messages ready: composed, encoded, and their money reserved."""

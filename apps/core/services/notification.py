@@ -4,17 +4,17 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.contrib.contenttypes.models import ContentType
 from django.db import models, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from apps.core.delivery import wakeups
-from apps.core.message import kinds, rendering, routing
-from apps.core.models import Contact, Delivery, Notification, NotificationDeliveryLog
-from apps.core.states import DeliveryState, LogEvent, LogSource, Priority
+from apps.core.delivery import opening, settling, wakeups
+from apps.core.message import kinds, people, rendering
+from apps.core.message.people import Person
+from apps.core.models import Delivery, Notification, NotificationDeliveryLog
+from apps.core.states import DeliveryState, Priority
 
 BATCH = 1000
 
@@ -60,33 +60,38 @@ class NotificationService:
         }
         if scheduled_for:
             shared["visible_from"] = scheduled_for
-        people = _by_id(recipients)
-        fresh = [Notification(recipient=person, **shared) for person in people.values()]
-        contacts = _contacts(people)
+        now = timezone.now()
         # No savepoint: a failure must undo the whole transaction of the caller.
         with transaction.atomic(savepoint=False):
-            written, new = _write(fresh, dedup_key)
-            _open_deliveries(new, contacts, scheduled_for)
+            everyone = people.load(_ids(recipients))
+            everyone |= people.load(opening.deputies(definition, shared["priority"], everyone, now))
+            # Sorted: two callers that insert the same keys must not deadlock.
+            fresh = [Notification(recipient_id=pk, **shared) for pk in sorted(everyone)]
+            Notification.objects.bulk_create(
+                fresh, batch_size=BATCH, ignore_conflicts=bool(dedup_key)
+            )
+            written = _written(fresh, dedup_key)
+            ours = {row.pk for row in fresh}
+            new = [row for row in written if row.pk in ours]
+            _open_deliveries(new, everyone, now, scheduled_for)
         return written
 
+    def settle(self, about: models.Model, *, kinds: Iterable[str] = (), because: str) -> int:
+        """Say that a matter is settled: what is about it and has not left yet will not leave.
 
-def _by_id(recipients: AbstractBaseUser | Iterable[AbstractBaseUser]) -> dict[Any, Any]:
-    people = [recipients] if isinstance(recipients, AbstractBaseUser) else recipients
-    by_id = {person.pk: person for person in people}
-    # Sorted: two callers that insert the same keys must not deadlock.
-    return {pk: by_id[pk] for pk in sorted(by_id)}
+        `kinds` narrows this to some kinds. `because` is for people: "approved by Luis, 9:02". Runs
+        in the caller's transaction. The in-app messages are marked as settled for every recipient.
+        A delivery that a worker has is not touched: its worker asks once more before the call.
+
+        Return how many deliveries will not leave.
+        """
+        with transaction.atomic(savepoint=False):
+            return settling.settle(about, kinds=tuple(kinds), because=because)
 
 
-def _contacts(people: dict[Any, Any]) -> dict[Any, Contact]:
-    """Return the people's contacts by person, and read those that the caller has not loaded."""
-    loaded = {pk: person._state.fields_cache.get("contact") for pk, person in people.items()}
-    contacts = {pk: contact for pk, contact in loaded.items() if contact}
-    unknown = list(people.keys() - contacts.keys())
-    for start in range(0, len(unknown), BATCH):
-        for contact in Contact.objects.filter(user__in=unknown[start : start + BATCH]):
-            contact.user = people[contact.user_id]
-            contacts[contact.user_id] = contact
-    return contacts
+def _ids(recipients: AbstractBaseUser | Iterable[AbstractBaseUser]) -> list[Any]:
+    everyone = [recipients] if isinstance(recipients, AbstractBaseUser) else recipients
+    return [person.pk for person in everyone]
 
 
 def _about(about: models.Model | None) -> dict[str, Any]:
@@ -95,49 +100,31 @@ def _about(about: models.Model | None) -> dict[str, Any]:
     return {"about_type": ContentType.objects.get_for_model(about), "about_id": str(about.pk)}
 
 
-def _write(
-    fresh: list[Notification], dedup_key: str
-) -> tuple[list[Notification], list[Notification]]:
-    """Insert the rows. Return the stored ones, of earlier calls too, and which of them are new."""
-    Notification.objects.bulk_create(fresh, batch_size=BATCH, ignore_conflicts=bool(dedup_key))
+def _written(fresh: list[Notification], dedup_key: str) -> list[Notification]:
+    """Return the stored rows: ours, or those of the same key."""
     if not dedup_key:
-        return fresh, fresh
-    ours = {row.pk: row for row in fresh}
-    stored: list[Notification] = []
+        return fresh
+    rows: list[Notification] = []
     for start in range(0, len(fresh), BATCH):
-        people = [row.recipient_id for row in fresh[start : start + BATCH]]
-        found = Notification.objects.filter(recipient__in=people, dedup_key=dedup_key)
-        stored += [ours.get(row.pk, row) for row in found.order_by("recipient_id")]
-    return stored, [row for row in stored if row.pk in ours]
+        ids = [row.recipient_id for row in fresh[start : start + BATCH]]
+        found = Notification.objects.select_related("recipient").order_by("recipient_id")
+        rows += found.filter(recipient_id__in=ids, dedup_key=dedup_key)
+    return rows
 
 
 def _open_deliveries(
-    notifications: list[Notification],
-    contacts: dict[Any, Contact],
+    written: list[Notification],
+    everyone: dict[Any, Person],
+    now: datetime,
     scheduled_for: datetime | None,
 ) -> None:
     deliveries = [
-        _delivery(row, route, scheduled_for)
-        for row in notifications
-        for route in routing.plan(
-            Priority(row.priority), contacts.get(row.recipient_id), sms_enabled=settings.SMS_ENABLED
-        )
+        delivery
+        for row in written
+        for delivery in opening.deliveries(row, everyone[row.recipient_id], now, scheduled_for)
     ]
     Delivery.objects.bulk_create(deliveries, batch_size=BATCH)
-    NotificationDeliveryLog.objects.bulk_create(
-        [
-            NotificationDeliveryLog(
-                delivery=row,
-                attempt=0,
-                event=LogEvent.SKIPPED,
-                source=LogSource.NOTIFY,
-                detail=row.reason,
-            )
-            for row in deliveries
-            if row.state == DeliveryState.SKIPPED
-        ],
-        batch_size=BATCH,
-    )
+    NotificationDeliveryLog.objects.bulk_create(opening.entries(deliveries), batch_size=BATCH)
     to_send = [row for row in deliveries if row.state == DeliveryState.DUE]
     if to_send and not scheduled_for:
 
@@ -146,17 +133,3 @@ def _open_deliveries(
             wakeups.wake(to_send)
 
         transaction.on_commit(wake_after_commit, robust=True)
-
-
-def _delivery(
-    notification: Notification, route: routing.Route, scheduled_for: datetime | None
-) -> Delivery:
-    row = Delivery(notification=notification, channel=route.channel, priority=notification.priority)
-    if route.skip:
-        row.state = DeliveryState.SKIPPED
-        row.reason = route.skip
-        row.next_attempt_at = None
-        row.finished_at = Now()
-    elif scheduled_for:
-        row.due_at = row.next_attempt_at = scheduled_for
-    return row
