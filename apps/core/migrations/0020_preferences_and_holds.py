@@ -12,7 +12,7 @@ import apps.core.models.preferences
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('core', '0010_canonical_addresses'),
+        ('core', '0012_without_enqueued_at'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -7,7 +7,6 @@ from typing import Any
 from django.contrib.auth.models import AbstractBaseUser
 from django.contrib.contenttypes.models import ContentType
 from django.db import models, transaction
-from django.db.models.functions import Now
 from django.utils import timezone
 
 from apps.core.delivery import opening, settling, wakeups
