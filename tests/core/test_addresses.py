@@ -7,13 +7,13 @@ from django.core.exceptions import ValidationError
 
 from apps.core import conf
 from apps.core.addresses import canonical
-from tests.support.attempts import attempt
 from apps.core.guards import suppressions
 from apps.core.models import Contact, Delivery, Suppression
 from apps.core.models.contact import is_unassigned, validate_e164
 from apps.core.models.suppression import SuppressionReason
 from apps.core.providers import memory
 from apps.core.states import Channel, DeliveryState
+from tests.support.attempts import attempt
 
 BUCHER = "jane@xn--bcher-kva.example"
 #: Ways to write one address.

@@ -7,10 +7,10 @@ import pytest
 from pytest_django.live_server_helper import LiveServer
 
 from apps.core import providers
-from tests.support.attempts import attempt
 from apps.core.models import Delivery, ProviderEvent, Suppression
 from apps.core.states import DeliveryState, LogEvent
 from sandbox.testing import HOST, RunningSandbox, running_sandbox
+from tests.support.attempts import attempt
 from tests.support.services import wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.services]

@@ -9,12 +9,12 @@ from django.db.models import Model
 from django.test import Client
 from django.utils import timezone
 
-from tests.support.attempts import attempt
 from apps.core.models import ChannelStop, Contact, Delivery, SetAside, SMSSpend, Suppression
 from apps.core.states import Channel
 from apps.repairs import services
 from apps.repairs.models import Company, Damage, FleetUnit, Position, Profile, Repair, Role
 from apps.repairs.services import Break
+from tests.support.attempts import attempt
 
 
 @pytest.fixture

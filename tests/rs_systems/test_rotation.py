@@ -21,7 +21,6 @@ from django.db import OperationalError, connections
 from django.test import Client
 
 from apps.core.delivery import wakeups
-from tests.support.attempts import attempt
 from apps.core.exceptions import ChannelUnavailableError
 from apps.core.guards import circuit_breaker
 from apps.core.models import ChannelStop, Delivery
@@ -30,6 +29,7 @@ from apps.core.states import Channel, DeliveryState
 from rs_systems import rotation, secret
 from rs_systems.celery import debug_task
 from sandbox.testing import SMTP_PASSWORD, running_sandbox
+from tests.support.attempts import attempt
 from tests.support.secrets_manager import SecretsManager
 from tests.support.services import PostgreSQL, Worker, wait_until, wait_with_beat
 

@@ -14,11 +14,11 @@ from django.utils import timezone
 from apps.aws.reconciliation import differences
 from apps.core import providers, tasks
 from apps.core.audit.findings import Difference, Status
-from tests.support.attempts import attempt
 from apps.core.models import Delivery, ProviderEvent
 from apps.core.states import Channel, DeliveryState, Priority
 from sandbox.arns import TOPIC as ARN
 from sandbox.testing import HOST, SMTP_PASSWORD, SMTP_USER, RunningSandbox, running_sandbox
+from tests.support.attempts import attempt
 from tests.support.clients import send_over, send_text, smtp
 from tests.support.documentation import table
 from tools.processes import wait_until

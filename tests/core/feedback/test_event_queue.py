@@ -10,11 +10,11 @@ import pytest
 from moto import mock_aws
 
 from apps.core import tasks
-from tests.support.attempts import attempt
 from apps.core.feedback import event_queue, provider_events, sns_envelope
 from apps.core.models import Delivery, ProviderEvent, SetAside
 from apps.core.providers import sqs
 from apps.core.states import Channel, DeliveryState, EventKind, Priority, Via
+from tests.support.attempts import attempt
 from tests.support.ses_events import BOUNCE, DELIVERY, mail
 from tests.support.signing import Signer
 

@@ -14,14 +14,13 @@ from django.utils import timezone
 from apps.core import tasks
 from apps.core.audit.ledger import ledger
 from apps.core.delivery import broker, sweeps, transitions
-from tests.support.attempts import attempt
 from apps.core.exceptions import AmbiguousError, PermanentError, TransientError
 from apps.core.feedback import provider_events
 from apps.core.models import Contact, Delivery, ProviderEvent
 from apps.core.providers import memory
 from apps.core.providers.base import Acceptance
 from apps.core.states import Channel, DeliveryState, EventKind, LogEvent, Priority
-from tests.support.attempts import claimed
+from tests.support.attempts import attempt, claimed
 from tests.support.ses_events import BOUNCE, COMPLAINT, DELIVERY, mail
 from tests.support.signing import Signer
 
@@ -225,11 +224,11 @@ def test_an_event_while_the_second_attempt_waits_spares_the_call(
     row = accepted(delivery)
     transitions.settle_unknown(fresh(row))
 
-    def turn(*_: Any, **__: Any) -> rate_limit.Slot:
+    def take(*_: Any, **__: Any) -> rate_limit.Answer:
         receive(row, DELIVERED)
-        return rate_limit.Slot(time.monotonic())
+        return rate_limit.Answer([rate_limit.Slot(time.monotonic())], 0)
 
-    monkeypatch.setattr(rate_limit, "wait_for_slot", turn)
+    monkeypatch.setattr(rate_limit, "take", take)
     attempt(row.pk)
     assert memory.emails == []
     assert fresh(row).state == DeliveryState.DELIVERED

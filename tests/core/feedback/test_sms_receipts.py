@@ -13,13 +13,13 @@ from django.utils import timezone
 
 from apps.core import providers, tasks
 from apps.core.audit.ledger import ledger
-from tests.support.attempts import attempt
 from apps.core.feedback import provider_events, sms_receipts
 from apps.core.guards import sms_budget
 from apps.core.models import Delivery, Mark, ProviderEvent, SetAside, SMSSpend, Suppression
 from apps.core.providers import delivery_logs
 from apps.core.states import Channel, DeliveryState, EventCause, EventKind, Priority, Via
 from sandbox.testing import RunningSandbox
+from tests.support.attempts import attempt
 from tools.processes import wait_until
 
 GROUP = "sns/us-east-1/000000000000/DirectPublishToPhoneNumber"

@@ -9,12 +9,12 @@ from django.utils import timezone
 
 from apps.core import tasks
 from apps.core.delivery import broker, sweeps
-from tests.support.attempts import attempt
 from apps.core.exceptions import TransientError
 from apps.core.guards import reputation
 from apps.core.models import ChannelStop, Delivery, ProviderEvent
 from apps.core.providers import memory
 from apps.core.states import Channel, DeliveryState, EventCause, EventKind, Priority
+from tests.support.attempts import attempt
 
 Make = Callable[..., Delivery]
 Events = Callable[..., None]
