@@ -173,7 +173,7 @@ def test_a_worker_killed_while_calling_leaves_the_delivery_unknown(
     worker: StartWorker, settings: Any
 ) -> None:
     with running_sandbox(latency=30) as slow:
-        busy = worker(AWS_SES_PORT=str(slow.smtp_port), EMAIL_TIMEOUT="40")
+        busy = worker(AWS_SES_PORT=str(slow.smtp_port), EMAIL_TIMEOUT="20")
         notify(person(1), priority=Priority.MEDIUM)
         wait_until(lambda: slow.messages(kind="email"), "the provider has the message")
         busy.kill()

@@ -7,15 +7,18 @@ from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from apps.core.delivery import attempt as attempt_module
 from apps.core.delivery import transitions
+from apps.core.delivery.attempt import claim, claim_probe
+from apps.core.delivery.places import Pool
 from apps.core.exceptions import (
     AmbiguousError,
+    ChannelUnavailableError,
     DeliveryError,
     NotCalled,
     NotSendable,
@@ -23,7 +26,7 @@ from apps.core.exceptions import (
     ThrottledError,
     TransientError,
 )
-from apps.core.guards import rate_limit
+from apps.core.guards import circuit_breaker, rate_limit
 from apps.core.models import ChannelStop, Contact, Delivery
 from apps.core.providers import memory
 from apps.core.providers.base import Acceptance
@@ -35,6 +38,7 @@ pytestmark = pytest.mark.sqlite
 
 Make = Callable[..., Delivery]
 Story = Callable[[Delivery], list[str]]
+EMAILS = Pool(Channel.EMAIL, is_urgent=False)
 
 
 def fresh(row: Delivery) -> Delivery:
@@ -441,3 +445,110 @@ def test_an_address_that_cannot_be_encoded_is_skipped_without_a_call(
     assert fresh(row).state == DeliveryState.SKIPPED
     assert "cannot be encoded" in fresh(row).reason
     assert story(row) == [LogEvent.SKIPPED]
+
+
+# --- Claims --------------------------------------------------------------------------------------
+
+
+def batch(pool: Pool, limit: int = 32) -> list[Delivery]:
+    return [this.delivery for this in claim(pool, limit)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_batches_of_workers_at_once_are_disjoint(delivery: Make) -> None:
+    rows = [delivery() for _ in range(40)]
+    barrier = threading.Barrier(4, timeout=60)
+    found: list[Delivery] = []
+
+    def work() -> None:
+        barrier.wait()
+        while claimed_now := batch(EMAILS, 4):
+            found.extend(claimed_now)
+        connection.close()
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(row.pk for row in found) == sorted(row.pk for row in rows)
+    assert set(Delivery.objects.values_list("state", "attempts")) == {(DeliveryState.SENDING, 1)}
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+def test_a_claim_leaves_what_another_transaction_holds(delivery: Make) -> None:
+    held, free = delivery(), delivery()
+    found: list[Delivery] = []
+
+    def work() -> None:
+        found.extend(batch(EMAILS))
+        connection.close()
+
+    with transaction.atomic():
+        Delivery.objects.select_for_update().get(pk=held.pk)
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join(timeout=60)
+        assert found == [free]
+    assert batch(EMAILS) == [held]
+
+
+def test_a_batch_begins_with_the_most_urgent_then_the_oldest(delivery: Make) -> None:
+    hours = [timezone.now() - timedelta(hours=n) for n in range(3)]
+    low = delivery(priority=Priority.LOW, next_attempt_at=hours[2])
+    young = delivery(priority=Priority.MEDIUM, next_attempt_at=hours[0])
+    old = delivery(priority=Priority.MEDIUM, next_attempt_at=hours[1])
+    high = delivery(priority=Priority.HIGH, next_attempt_at=hours[0])
+    assert batch(EMAILS, 2) == [high, old]
+    assert batch(EMAILS) == [young, low]
+    assert batch(EMAILS) == []
+
+
+@pytest.mark.parametrize("is_urgent", [True, False])
+def test_urgent_ones_are_claimed_one_at_a_time(delivery: Make, is_urgent: bool) -> None:
+    pool = Pool(Channel.EMAIL, is_urgent=is_urgent)
+    delivery(priority=Priority.MEDIUM)
+    urgent = [delivery(priority=Priority.URGENT) for _ in range(2)]
+    assert [*batch(pool), *batch(pool)] == urgent
+
+
+def test_the_pool_of_urgent_ones_has_no_others(delivery: Make) -> None:
+    delivery(priority=Priority.HIGH)
+    assert batch(Pool(Channel.EMAIL, is_urgent=True)) == []
+
+
+def test_a_claim_takes_what_is_due_on_its_channel_only(delivery: Make) -> None:
+    delivery(Channel.SMS, Priority.HIGH)
+    delivery(next_attempt_at=timezone.now() + timedelta(minutes=1))
+    for state in set(DeliveryState) - {DeliveryState.DUE}:
+        delivery(state=state)
+    assert batch(EMAILS) == []
+
+
+def test_a_stopped_channel_has_a_probe_and_no_batch(delivery: Make) -> None:
+    circuit_breaker.stop(Channel.EMAIL, ChannelUnavailableError("credentials", code="535"))
+    first, second = delivery(), delivery(priority=Priority.URGENT)
+    assert batch(EMAILS) == []
+    assert claim_probe(first.pk) is None, "the probe is not due"
+    circuit_breaker.probe_now(ChannelStop.objects.all())
+    this = claim_probe(first.pk)
+    assert this
+    assert this.is_probe
+    assert claim_probe(second.pk) is None
+    assert batch(EMAILS) == []
+
+
+def test_a_channel_that_runs_has_no_probe(delivery: Make) -> None:
+    assert claim_probe(delivery().pk) is None
+
+
+def test_a_claim_costs_two_statements_whatever_it_takes(delivery: Make) -> None:
+    for _ in range(8):
+        delivery()
+    with CaptureQueriesContext(connection) as captured:
+        taken = claim(EMAILS, 8)
+        for this in taken:
+            assert this.delivery.notification.recipient.contact.email
+    assert len(taken) == 8
+    assert len(statements(captured)) == 2, statements(captured)
