@@ -2,6 +2,7 @@
 
 import math
 import threading
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -9,7 +10,7 @@ from django.db import transaction
 from apps.core.delivery import attempt as attempts
 from apps.core.delivery import places
 from apps.core.delivery.attempt import Attempt, Lease
-from apps.core.delivery.places import Place
+from apps.core.delivery.places import Place, Pool
 from apps.core.delivery.senders import Senders
 from apps.core.delivery.turn import Turn
 from apps.core.models import Delivery
@@ -28,17 +29,24 @@ def attempt(delivery_id: UUID) -> None:
     row = Delivery.objects.filter(pk=delivery_id).first()
     channel = Channel(row.channel) if row else Channel.EMAIL
     priority = Priority(row.priority) if row else Priority.MEDIUM
-    place = Place(places.pool_of(channel, priority), str(delivery_id))
-    if place.hold():
-        turn = Turn(place, delivery_id)
-        turn._ends_at = turn._renew_at = math.inf
-        turn._senders = _own_senders(channel)
+    if turn := begin(places.pool_of(channel, priority), delivery_id):
         turn.run()
 
 
-def _own_senders(channel: Channel) -> Senders:
-    kept: dict[Channel, Senders] = _own.__dict__.setdefault("senders", {})
-    return kept.setdefault(channel, Senders(4))
+def begin(pool: Pool, delivery_id: UUID, size: int = 4) -> Turn | None:
+    """Return a turn, with so many sender threads, of a worker that has a place; else None."""
+    place = Place(pool, str(delivery_id))
+    if not place.hold():
+        return None
+    turn = Turn(place, delivery_id)
+    turn._ends_at = turn._renew_at = math.inf
+    turn._senders = _own_senders(pool.channel, size)
+    return turn
+
+
+def _own_senders(channel: Channel, size: int) -> Senders:
+    kept: dict[Any, Senders] = _own.__dict__.setdefault("senders", {})
+    return kept.setdefault((channel, size), Senders(size))
 
 
 def stand_in(row: Delivery) -> Delivery | None:
