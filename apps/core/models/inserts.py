@@ -1,6 +1,7 @@
 """Insert rows in one statement, for the two paths on which each tenth of a millisecond counts."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from django.db import models, router
 from django.db.models.expressions import DatabaseDefault
@@ -16,7 +17,8 @@ def insert(rows: Sequence[models.Model]) -> None:
         return
     model = type(rows[0])
     using = router.db_for_write(model)
-    named, filled = [], []
+    named: list[Any] = []
+    filled: list[Any] = []
     for column in model._meta.concrete_fields:
         is_filled = all(
             isinstance(value, DatabaseDefault) or (value is None and column.primary_key)
