@@ -480,7 +480,7 @@ VARIABLES = (
     Variable("SMS_CAP_PER_PERSON_H", whole(0, 1_000_000), "6"),
     Variable("EMAIL_CAP_PER_PERSON_H", whole(0, 1_000_000), "60"),
     Variable("DIGEST_HOUR", whole(0, 23), "9"),
-    # Deliveries. A send task must reach its hard limit, 45 s, before its lease ends.
+    # Deliveries. A send task must reach its hard limit, 55 s, before its lease ends.
     Variable("DELIVERY_LEASE_S", whole(56, 3_600), "60"),
     Variable("RETRY_HORIZON_URGENT_H", whole(1, 720), "4"),
     Variable("RETRY_HORIZON_H", whole(1, 720), "24"),

@@ -1,6 +1,6 @@
 """NotificationService: the one way in to the engine."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +12,8 @@ from django.utils import timezone
 from apps.core.delivery import opening, settling, wakeups
 from apps.core.message import kinds, people, rendering
 from apps.core.message.people import Person
-from apps.core.models import Delivery, Notification, NotificationDeliveryLog
+from apps.core.models import Notification
+from apps.core.models.inserts import insert
 from apps.core.states import DeliveryState, Priority
 
 BATCH = 1000
@@ -66,10 +67,7 @@ class NotificationService:
             everyone |= people.load(opening.deputies(definition, shared["priority"], everyone, now))
             # Sorted: two callers that insert the same keys must not deadlock.
             fresh = [Notification(recipient_id=pk, **shared) for pk in sorted(everyone)]
-            Notification.objects.bulk_create(
-                fresh, batch_size=BATCH, ignore_conflicts=bool(dedup_key)
-            )
-            written = _written(fresh, dedup_key)
+            written = _write(fresh, dedup_key)
             ours = {row.pk for row in fresh}
             new = [row for row in written if row.pk in ours]
             _open_deliveries(new, everyone, now, scheduled_for)
@@ -99,10 +97,17 @@ def _about(about: models.Model | None) -> dict[str, Any]:
     return {"about_type": ContentType.objects.get_for_model(about), "about_id": str(about.pk)}
 
 
-def _written(fresh: list[Notification], dedup_key: str) -> list[Notification]:
-    """Return the stored rows: ours, or those of the same key."""
+def _insert(rows: Sequence[models.Model]) -> None:
+    for start in range(0, len(rows), BATCH):
+        insert(rows[start : start + BATCH])
+
+
+def _write(fresh: list[Notification], dedup_key: str) -> list[Notification]:
+    """Insert the rows. Return the stored ones: ours, or those of the same key."""
     if not dedup_key:
+        _insert(fresh)
         return fresh
+    Notification.objects.bulk_create(fresh, batch_size=BATCH, ignore_conflicts=True)
     rows: list[Notification] = []
     for start in range(0, len(fresh), BATCH):
         ids = [row.recipient_id for row in fresh[start : start + BATCH]]
@@ -122,8 +127,8 @@ def _open_deliveries(
         for row in written
         for delivery in opening.deliveries(row, everyone[row.recipient_id], now, scheduled_for)
     ]
-    Delivery.objects.bulk_create(deliveries, batch_size=BATCH)
-    NotificationDeliveryLog.objects.bulk_create(opening.entries(deliveries), batch_size=BATCH)
+    _insert(deliveries)
+    _insert(opening.entries(deliveries))
     to_send = [row for row in deliveries if row.state == DeliveryState.DUE]
     if to_send and not scheduled_for:
 
