@@ -314,6 +314,10 @@ def _environment(rig: Rig, smtp_port: int, sns_port: int, database: str) -> dict
         "SMS_RATE_LIMIT": str(UNLIMITED),
         "SMS_MONTHLY_SPEND_LIMIT_USD": "9999999",
         "SMS_DELIVERY_LOG_GROUP": "",
+        # One person gets more than anybody should in an hour, at any time of the day.
+        "EMAIL_CAP_PER_PERSON_H": "0",
+        "SMS_CAP_PER_PERSON_H": "0",
+        "SMS_HOURS": "always",
         "CLOUDWATCH_METRICS": "false",
         "AWS_ENDPOINT_URL_SNS": f"http://{LOOPBACK}:{sns_port}",
         "AWS_DEFAULT_REGION": "us-east-1",

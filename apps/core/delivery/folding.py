@@ -28,7 +28,7 @@ from apps.core.states import Channel, DeliveryState, LogEvent, LogSource
 from . import holds, wakeups
 
 #: Seconds between two runs of `send_daily_digests`, by beat's table.
-DIGEST_EVERY_S = 300.0
+DIGEST_EVERY_S = 60.0
 
 
 def send_daily_digests() -> int:

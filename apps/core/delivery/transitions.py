@@ -111,7 +111,7 @@ def record_calls(
         _entry(row, LogEvent.ACCEPTED, its.provider, its.message_id) for row, its in accepted
     ]
     entries += [_entry(row, LogEvent.CALLING, provider) for row in announced]
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         insert(entries)
         for number, rows in _by_attempt(row for row, _ in accepted):
             _move_accepted(number, rows)
@@ -286,7 +286,7 @@ def settle_unknown(delivery: Delivery) -> Delivery | None:
         return open_stand_in(delivery, source=LogSource.SWEEP)
 
 
-def skip_due(delivery: Delivery, reason: str) -> bool:
+def skip_due(delivery: Delivery, reason: str, decision: Reason) -> bool:
     """Skip a due delivery. Return False if it is no longer due: a worker has it, or had."""
     return record(
         delivery,
@@ -294,7 +294,12 @@ def skip_due(delivery: Delivery, reason: str) -> bool:
         to=DeliveryState.SKIPPED,
         source=LogSource.SWEEP,
         only_from=(DeliveryState.DUE,),
-        row={"finished_at": Now(), "next_attempt_at": None, "reason": reason},
+        row={
+            "finished_at": Now(),
+            "next_attempt_at": None,
+            "reason": reason,
+            "decision": decision,
+        },
         entry={"detail": reason},
         is_logged_if_late=False,
     )
@@ -303,7 +308,7 @@ def skip_due(delivery: Delivery, reason: str) -> bool:
 def hand_over(delivery: Delivery, reason: str) -> Delivery | None:
     """Skip a due delivery of a stopped channel; return the one that stands in on another."""
     with transaction.atomic():
-        if not skip_due(delivery, reason):
+        if not skip_due(delivery, reason, Reason.CHANNEL_STOPPED):
             return None
         return open_stand_in(delivery, source=LogSource.SWEEP)
 

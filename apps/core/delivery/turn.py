@@ -15,7 +15,7 @@ from itertools import islice
 from uuid import UUID, uuid4
 
 from celery.exceptions import SoftTimeLimitExceeded
-from django.db import connection
+from django.db import connection, transaction
 
 from apps.core.exceptions import (
     BudgetExhausted,
@@ -27,6 +27,7 @@ from apps.core.exceptions import (
     ThrottledError,
 )
 from apps.core.guards import circuit_breaker, rate_limit, sms_budget
+from apps.core.message.decide import Decision
 from apps.core.models import Delivery
 from apps.core.providers.base import Acceptance
 from apps.core.reasons import Verdict
@@ -144,11 +145,11 @@ class Turn:
         decisions = recheck.recheck([this.delivery for this in batch])
         for this in batch:
             decision = decisions[this.delivery.pk]
-            if decision.verdict == Verdict.SEND:
+            # What suppresses the address says more than that its owner withdrew their consent.
+            if decision.verdict == Verdict.SEND or (this.suppression and not decision.held_for):
                 self._claimed.append(this)
             elif decision.verdict == Verdict.SKIP:
-                reason = decision.reason
-                self._end_attempt(this, NotSendable(str(reason.label), code=reason))
+                self._end_attempt(this, _not_sendable(decision))
             else:
                 holds.hold(this.delivery, decision)
                 _inform_guards(this, NotCalled("held", is_announced=False))
@@ -215,13 +216,19 @@ class Turn:
                 self._end_attempt(call.attempt, NotCalled("settled", is_announced=False))
         calls = [call for call in calls if call.attempt.delivery.pk not in settled]
         fresh = [call.attempt for call in calls if not call.attempt.is_announced]
-        transitions.record_calls(
-            [this.delivery for this in fresh], self._service.provider.name, self._accepted
-        )
+        with transaction.atomic():
+            stale = recheck.settled_meanwhile([this.delivery for this in fresh])
+            fresh = [this for this in fresh if this.delivery.pk not in stale]
+            transitions.record_calls(
+                [this.delivery for this in fresh], self._service.provider.name, self._accepted
+            )
         self._accepted = []
         for this in fresh:
             this.is_announced = True
-        return calls
+        for call in calls:
+            if not call.attempt.is_announced:
+                self._end_attempt(call.attempt, _not_sendable(stale[call.attempt.delivery.pk]))
+        return [call for call in calls if call.attempt.is_announced]
 
     def _record(self, call: Call, result: Result) -> None:
         if isinstance(result, Missed):
@@ -270,6 +277,10 @@ class Turn:
             return RENEW_S
         begin_at = self._slots_at if self._claimed or self._ready else self._claim_at
         return max(0.0, min(begin_at, self._renew_at) - time.monotonic())
+
+
+def _not_sendable(decision: Decision) -> NotSendable:
+    return NotSendable(str(decision.reason.label), code=decision.reason)
 
 
 def _settled(attempts: list[Attempt]) -> set[UUID]:

@@ -8,13 +8,13 @@ from django.utils import timezone
 
 from apps.core.audit.ledger import ledger
 from apps.core.delivery import folding, holds
-from apps.core.delivery.attempt import attempt
 from apps.core.models import Delivery, Notification, NotificationDeliveryLog
 from apps.core.models.preferences import ChoiceVia, Setting
 from apps.core.providers import memory
 from apps.core.reasons import Reason
 from apps.core.services import preferences
 from apps.core.states import Channel, DeliveryState, LogEvent, LogSource, Priority
+from tests.support.attempts import attempt
 
 pytestmark = pytest.mark.sqlite
 
