@@ -10,7 +10,7 @@ from apps.core.exceptions import InvalidContext
 from apps.core.message import kinds, rendering, segments
 from apps.core.models import Notification
 from apps.core.states import Priority
-from apps.repairs import notifications
+from apps.repairs.kinds import NEXT_STEP
 from apps.repairs.models import Status
 
 KINDS = {
@@ -121,4 +121,4 @@ def test_a_long_reason_does_not_make_the_text_message_longer() -> None:
 
 
 def test_every_open_state_has_a_next_step() -> None:
-    assert set(notifications.NEXT_STEP) == set(Status) - {Status.DENIED, Status.COMPLETED}
+    assert set(NEXT_STEP) == set(Status) - {Status.DENIED, Status.COMPLETED}
