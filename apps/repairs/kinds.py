@@ -1,5 +1,6 @@
 """The kinds of notification about repairs: their contexts, urgency and samples."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 from apps.core.message.kinds import (
@@ -11,7 +12,7 @@ from apps.core.message.kinds import (
     Text,
     register,
 )
-from apps.core.states import Priority
+from apps.core.states import Channel, Priority
 
 from .models import EventAction, Status
 
@@ -26,6 +27,9 @@ NEXT_STEP = {
     Status.IN_PROGRESS: "The work has begun; finish it.",
     Status.COST_APPROVAL: "A manager decides on the final cost.",
 }
+
+#: Requests that come within this time of the first one reach a manager together.
+BURST = timedelta(minutes=10)
 
 #: The actions that can be undone, in words.
 UNDONE = {
@@ -158,6 +162,11 @@ REPAIR_PENDING_APPROVAL = register(
         APPROVAL,
         Priority.HIGH,
         PendingApproval(job=_REPAIR, estimate=Decimal("412.50"), submitted_by="Jane Ortiz"),
+        event="requested",
+        keeps_one_outside=True,
+        is_stale_when_read=True,
+        goes_to_deputy=True,
+        bundle=BURST,
     )
 )
 REPAIR_APPROVED = register(
@@ -167,6 +176,8 @@ REPAIR_APPROVED = register(
         APPROVAL,
         Priority.URGENT,
         Approved(job=_REPAIR, estimate=Decimal("412.50"), approved_by="Maria Alvarez"),
+        event="approved",
+        keeps_one_outside=True,
     )
 )
 REPAIR_DENIED = register(
@@ -180,6 +191,8 @@ REPAIR_DENIED = register(
             reason="We sell this unit at the end of the month.",
             denied_by="Maria Alvarez",
         ),
+        event="denied",
+        keeps_one_outside=True,
     )
 )
 BATCH_APPROVED = register(
@@ -194,6 +207,8 @@ BATCH_APPROVED = register(
             total=Decimal("655.00"),
             approved_by="Maria Alvarez",
         ),
+        event="approved",
+        keeps_one_outside=True,
     )
 )
 REPAIR_ASSIGNED = register(
@@ -208,6 +223,8 @@ REPAIR_ASSIGNED = register(
             next_step=NEXT_STEP[Status.APPROVED],
             assigned_by="Sam Whitaker",
         ),
+        event="assigned",
+        is_stale_when_read=True,
     )
 )
 REPAIR_REASSIGNED_AWAY = register(
@@ -217,6 +234,7 @@ REPAIR_REASSIGNED_AWAY = register(
         ASSIGNMENT,
         Priority.MEDIUM,
         ReassignedAway(job=_REPAIR, technician="Tom Becker", reassigned_by="Sam Whitaker"),
+        event="reassigned",
     )
 )
 REPAIR_IN_PROGRESS = register(
@@ -226,6 +244,8 @@ REPAIR_IN_PROGRESS = register(
         REPAIR_STATUS,
         Priority.MEDIUM,
         InProgress(job=_REPAIR, technician="Jane Ortiz"),
+        event="started",
+        is_stale_when_read=True,
     )
 )
 REPAIR_COMPLETED = register(
@@ -241,6 +261,8 @@ REPAIR_COMPLETED = register(
             final_cost=Decimal("430.00"),
             reason="A second leg opened under the bridge.",
         ),
+        event="completed",
+        also=frozenset({Channel.EMAIL}),
     )
 )
 REPAIR_UNASSIGNED = register(
@@ -250,6 +272,9 @@ REPAIR_UNASSIGNED = register(
         ASSIGNMENT,
         Priority.MEDIUM,
         Unassigned(job=_REPAIR, status=Status.APPROVED.label, since="approved by Maria Alvarez"),
+        event="without a technician",
+        keeps_one_outside=True,
+        is_stale_when_read=True,
     )
 )
 REPAIR_APPROVAL_REMINDER = register(
@@ -259,6 +284,9 @@ REPAIR_APPROVAL_REMINDER = register(
         APPROVAL,
         Priority.MEDIUM,
         ApprovalWaits(job=_REPAIR, hours=24),
+        event="still waits",
+        is_stale_when_read=True,
+        goes_to_deputy=True,
     )
 )
 REPAIR_APPROVAL_OVERDUE = register(
@@ -268,6 +296,8 @@ REPAIR_APPROVAL_OVERDUE = register(
         APPROVAL,
         Priority.MEDIUM,
         ApprovalWaits(job=_REPAIR, hours=72),
+        event="overdue",
+        is_stale_when_read=True,
     )
 )
 REPAIR_COST_PENDING = register(
@@ -283,6 +313,10 @@ REPAIR_COST_PENDING = register(
             final_cost=Decimal("520.00"),
             reason="A second leg opened under the bridge.",
         ),
+        event="higher cost asked",
+        keeps_one_outside=True,
+        is_stale_when_read=True,
+        goes_to_deputy=True,
     )
 )
 REPAIR_COST_APPROVED = register(
@@ -297,6 +331,7 @@ REPAIR_COST_APPROVED = register(
             final_cost=Decimal("520.00"),
             approved_by="Maria Alvarez",
         ),
+        event="higher cost approved",
     )
 )
 REPAIR_COST_DENIED = register(
@@ -312,6 +347,8 @@ REPAIR_COST_DENIED = register(
             reason="We agreed on one break.",
             denied_by="Maria Alvarez",
         ),
+        event="higher cost denied",
+        keeps_one_outside=True,
     )
 )
 REPAIR_TAKEN_BACK = register(
@@ -326,5 +363,7 @@ REPAIR_TAKEN_BACK = register(
             status=Status.AWAITING_APPROVAL.label,
             undone_by="Maria Alvarez",
         ),
+        event="taken back",
+        keeps_one_outside=True,
     )
 )
