@@ -51,6 +51,12 @@ app.conf.beat_schedule = {
     "retry-failed-notifications": _every(
         300.0, "apps.core.tasks.retry_failed_notifications", Priority.URGENT
     ),
+    # Releases what quiet hours, a pause or a cap held and whose time is over.
+    "release-held": _every(30.0, "apps.core.tasks.release_held", Priority.URGENT),
+    # Makes the daily digest of each person whose hour has come: it is nine o'clock somewhere at any
+    # quarter of an hour. Each person has one digest a day, however often this runs. An interval,
+    # because a crontab of every few minutes leaves out an hour when the clock is set back.
+    "send-daily-digests": _every(60.0, "apps.core.tasks.send_daily_digests"),
     # Stops e-mail that is not urgent if too much of it bounces or is complained about. Tells the
     # administrator once about that, about a stopped channel and about the month's SMS budget.
     "send-alerts": _every(300.0, "apps.core.tasks.send_alerts"),

@@ -48,13 +48,16 @@ def address_of(delivery: Delivery, suppression: SuppressionReason | None) -> str
     reason = people.why_not(channel, contact)
     # First: STOP withdraws the consent as well, and the suppression says why.
     if suppression:
-        raise NotSendable(f"address is suppressed: {suppression.label}")
+        raise NotSendable(
+            f"address is suppressed: {suppression.label}", code=f"suppressed_{suppression}"
+        )
     if reason or contact is None:
-        raise NotSendable(str((reason or Reason.NO_CONTACT).label))
+        reason = reason or Reason.NO_CONTACT
+        raise NotSendable(str(reason.label), code=reason)
     return contact.address(channel)
 
 
 def permit(address: str) -> None:
     """Raise NotSendable if this environment may not send to the address."""
     if not conf.may_reach(address):
-        raise NotSendable("not among the recipients that staging may reach")
+        raise NotSendable(str(Reason.STAGING.label), code=Reason.STAGING)

@@ -29,12 +29,14 @@ from apps.core.exceptions import (
     ThrottledError,
 )
 from apps.core.guards import circuit_breaker, rate_limit, sms_budget, suppressions
+from apps.core.message.decide import Decision
 from apps.core.models import Delivery
 from apps.core.models.suppression import SuppressionReason
 from apps.core.providers.base import Acceptance
+from apps.core.reasons import Verdict
 from apps.core.states import Channel, DeliveryState, Priority
 
-from . import transitions, wakeups
+from . import holds, recheck, transitions, wakeups
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +55,14 @@ def attempt(delivery_id: UUID, *, before_call: Callable[[], None] = _do_nothing)
     if this is None:
         logger.info("delivery not claimed id=%s", delivery_id)
         return None
-    outcome = _outcome(this, before_call)
+    decision = recheck.recheck([this.delivery])[delivery_id]
+    if decision.verdict == Verdict.HOLD:
+        holds.hold(this.delivery, decision)
+        _inform_guards(this, NotCalled("held", is_announced=False))
+        if this.is_probe:
+            wakeups.wake_dispatch()
+        return None
+    outcome = _outcome(this, decision, before_call)
     _inform_guards(this, outcome)
     stand_in = transitions.record_outcome(this.delivery, outcome)
     if this.is_probe and isinstance(outcome, NotSendable):
@@ -138,7 +147,12 @@ def claim(delivery_id: UUID) -> Attempt | None:
     return this
 
 
-def _outcome(this: Attempt, before_call: Callable[[], None]) -> transitions.Outcome:
+def _outcome(
+    this: Attempt, decision: Decision, before_call: Callable[[], None]
+) -> transitions.Outcome:
+    # What suppresses the address says more than that its owner withdrew their consent.
+    if decision.verdict == Verdict.SKIP and not this.suppression:
+        return _not_sendable(decision)
     try:
         return _send(this, service_for(this.channel), before_call)
     except (DeliveryError, NotCalled) as outcome:
@@ -160,7 +174,10 @@ def _send(
     _check_not_settled(this)
     if slot.has_passed:
         slot = _wait_for_slot(this, weight)
-    transitions.record_calling(this.delivery, service.provider.name)
+    with transaction.atomic():
+        if settled := recheck.settled_meanwhile([this.delivery]):
+            raise _not_sendable(settled[this.delivery.pk])
+        transitions.record_calling(this.delivery, service.provider.name)
     this.is_announced = True
     while not slot.wait():
         # This machine was too slow for the slot, and another message's is next.
@@ -168,6 +185,10 @@ def _send(
     # Last before the call: if anything above took long, another worker may have the delivery now.
     this.check_lease()
     return service.send(message)
+
+
+def _not_sendable(decision: Decision) -> NotSendable:
+    return NotSendable(str(decision.reason.label), code=decision.reason)
 
 
 def _reserve(this: Attempt, service: ChannelService[Any], message: Any) -> None:

@@ -29,6 +29,7 @@ from apps.core.guards import sms_budget
 from apps.core.message import routing
 from apps.core.models import Delivery, NotificationDeliveryLog
 from apps.core.providers.base import Acceptance
+from apps.core.reasons import STALE_REASONS, Reason
 from apps.core.redaction import storable
 from apps.core.states import (
     OPEN,
@@ -236,7 +237,7 @@ def settle_unknown(delivery: Delivery) -> Delivery | None:
         return open_stand_in(delivery, source=LogSource.SWEEP)
 
 
-def skip_due(delivery: Delivery, reason: str) -> bool:
+def skip_due(delivery: Delivery, reason: str, decision: Reason) -> bool:
     """Skip a due delivery. Return False if it is no longer due: a worker has it, or had."""
     return record(
         delivery,
@@ -244,7 +245,12 @@ def skip_due(delivery: Delivery, reason: str) -> bool:
         to=DeliveryState.SKIPPED,
         source=LogSource.SWEEP,
         only_from=(DeliveryState.DUE,),
-        row={"finished_at": Now(), "next_attempt_at": None, "reason": reason},
+        row={
+            "finished_at": Now(),
+            "next_attempt_at": None,
+            "reason": reason,
+            "decision": decision,
+        },
         entry={"detail": reason},
         is_logged_if_late=False,
     )
@@ -253,7 +259,7 @@ def skip_due(delivery: Delivery, reason: str) -> bool:
 def hand_over(delivery: Delivery, reason: str) -> Delivery | None:
     """Skip a due delivery of a stopped channel; return the one that stands in on another."""
     with transaction.atomic():
-        if not skip_due(delivery, reason):
+        if not skip_due(delivery, reason, Reason.CHANNEL_STOPPED):
             return None
         return open_stand_in(delivery, source=LogSource.SWEEP)
 
@@ -301,7 +307,12 @@ def open_stand_in(delivery: Delivery, *, source: LogSource = LogSource.WORKER) -
     instead, created = Delivery.objects.get_or_create(
         notification_id=delivery.notification_id,
         channel=channel,
-        defaults={"priority": delivery.priority, "enqueued_at": Now()},
+        defaults={
+            "priority": delivery.priority,
+            "enqueued_at": Now(),
+            # What it carried goes with it.
+            "digest_id": delivery.digest_id,
+        },
     )
     if not created:
         return None
@@ -335,6 +346,7 @@ def _end(
     source: LogSource = LogSource.WORKER,
 ) -> Delivery | None:
     words = _words(error)
+    row: dict[str, Any] = {"decision": words["code"]} if words["code"] in Reason.values else {}
     with transaction.atomic():
         reason = words["detail"][:250]
         if may_have_arrived(delivery):
@@ -345,10 +357,13 @@ def _end(
             to=state,
             source=source,
             only_from=OPEN,
-            row=_ended({"reason": reason}),
+            row=_ended(row | {"reason": reason}),
             entry=words,
             is_refunded=True,
         ):
+            return None
+        if words["code"] in STALE_REASONS:
+            # Nothing stands in for what has become pointless.
             return None
         return open_stand_in(delivery, source=source)
 
