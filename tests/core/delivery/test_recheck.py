@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from apps.core.audit.ledger import ledger
 from apps.core.delivery.recheck import recheck
+from apps.core.guards import rate_limit
 from apps.core.models import Contact, Delivery, Notification
 from apps.core.models.preferences import ChoiceVia, Setting
 from apps.core.providers import memory
@@ -145,12 +146,19 @@ def test_without_choices_and_caps_two_statements_are_enough(notify: Notify, pers
 
 
 def test_what_is_settled_while_its_worker_waits_for_a_rate_slot_does_not_leave(
-    notify: Notify, person: Person, story: Any
+    notify: Notify, person: Person, story: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     matter = person()
     (row,) = notify(person(), priority=Priority.HIGH, about=matter)
     text = row.deliveries.get()
-    attempt(text.pk, before_call=lambda: _settle(matter))
+    take = rate_limit.take
+
+    def take_late(*arguments: Any, **options: Any) -> rate_limit.Answer:
+        _settle(matter)
+        return take(*arguments, **options)
+
+    monkeypatch.setattr(rate_limit, "take", take_late)
+    attempt(text.pk)
     assert memory.texts == []
     text = row.deliveries.get()
     assert (text.state, text.decision) == (DeliveryState.SKIPPED, Reason.SETTLED)
