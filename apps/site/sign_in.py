@@ -4,6 +4,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.contrib import messages
+from django.contrib.auth.models import User
 from django.contrib.auth.views import LoginView, redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -13,6 +14,12 @@ View = Callable[..., HttpResponse]
 SIGNED_OUT = (
     "You were signed out, so nothing was changed. Sign in to continue; what you typed is kept."
 )
+
+
+class SignedInRequest(HttpRequest):
+    """A request that `sign_in_required` has let through, for the type checker."""
+
+    user: User
 
 
 class SignInView(LoginView):
