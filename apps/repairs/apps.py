@@ -7,7 +7,8 @@ class RepairsConfig(AppConfig):
     def ready(self) -> None:
         from apps.site import numbers as site_numbers
 
-        from . import notifications, numbers, subjects  # noqa: F401  registers the kinds
+        from . import directory, notifications, numbers, subjects  # noqa: F401  registers the kinds
 
         site_numbers.register(numbers.find)
         subjects.register()
+        directory.register()

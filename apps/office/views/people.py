@@ -1,0 +1,87 @@
+"""The office's pages about people: whom messages reach, and what they decided."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.models import User
+from django.core.paginator import Paginator
+from django.db import transaction
+from django.db.models import Count
+from django.http import HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from apps.core.models import Notification
+from apps.site import directory
+from apps.site.office import office_only
+from apps.site.sign_in import SignedInRequest
+
+from .. import personal_data, reach
+from ..forms import ContactForm, SearchForm, UserForm
+
+PER_PAGE = 30
+#: Messages on a person's page; the others are in the admin.
+MOST_MESSAGES = 20
+
+
+@office_only("core.view_notification")
+@require_safe
+def everyone(request: SignedInRequest) -> HttpResponse:
+    """List the people by name."""
+    form = SearchForm(request.GET)
+    users = form.narrow(User.objects.order_by("first_name", "last_name", "pk"))
+    page = Paginator(users.select_related("contact"), PER_PAGE).get_page(request.GET.get("page"))
+    context = {
+        "form": form,
+        "page": page,
+        "people": _rows(list(page)),
+        "unreached": reach.unreached().count(),
+    }
+    return render(request, "office/people.html", context)
+
+
+@office_only("core.view_notification")
+@require_safe
+def unreached(request: SignedInRequest) -> HttpResponse:
+    """List whom no message reaches outside the app, with the reason and the mend."""
+    page = Paginator(reach.unreached(), PER_PAGE).get_page(request.GET.get("page"))
+    context = {"page": page, "people": reach.explain(page), "places": directory.get().places(page)}
+    return render(request, "office/unreached.html", context)
+
+
+@office_only("auth.add_user")
+@require_http_methods(["GET", "POST"])
+def new(request: SignedInRequest) -> HttpResponse:
+    """Add a colleague: the sign-in, the role and the contact details in one form."""
+    given = request.POST or None
+    forms = UserForm(given), directory.get().role_form(given), ContactForm(given)
+    if given and all([form.is_valid() for form in forms]):
+        user = _create(*forms)
+        messages.success(
+            request,
+            f"{user.get_full_name()} can sign in as {user.username} after choosing a password "
+            'by "Forgot your password?". Messages go out when the address is confirmed.',
+        )
+        return redirect("office:person", pk=user.pk)
+    return render(request, "office/new_person.html", {"forms": forms})
+
+
+@transaction.atomic
+def _create(user_form: Any, role_form: Any, contact_form: Any) -> User:
+    user = user_form.save(commit=False)
+    user.set_unusable_password()
+    user.email = contact_form.cleaned_data["email"]
+    user.save()
+    for form in (role_form, contact_form):
+        form.instance.user = user
+        form.save()
+    return user
+
+
+def _rows(users: list[User]) -> list[dict[str, Any]]:
+    places = directory.get().places(users)
+    obstacles = {each.user.pk: each.obstacles for each in reach.explain(users)}
+    return [
+        {"user": user, "place": places.get(user.pk, ""), "obstacles": obstacles[user.pk]}
+        for user in users
+    ]
