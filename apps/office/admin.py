@@ -271,6 +271,11 @@ def _reachable(contact: Contact | None) -> set[Channel]:
     return {channel for channel in Channel if contact and not contact.why_not(channel)}
 
 
+def _label(contact: Contact, channel: Channel) -> str:
+    reason = contact.why_not(channel)
+    return str(reason.label) if reason else ""
+
+
 @admin.register(Contact)
 class ContactAdmin(SearchMixin, admin.ModelAdmin):
     list_display = [
@@ -313,7 +318,7 @@ class ContactAdmin(SearchMixin, admin.ModelAdmin):
         for channel in reachable - _reachable(obj):
             messages.warning(
                 request,
-                f"{obj.user} gets no {_MESSAGES[channel]} from now on: {obj.why_not(channel)}."
+                f"{obj.user} gets no {_MESSAGES[channel]} from now on: {_label(obj, channel)}."
                 f"{_CONFIRM if obj.address(channel) else ''}",
             )
         by = request.user.get_username()

@@ -3,14 +3,13 @@
 from decimal import Decimal
 from typing import Generic, TypeVar
 
-from django.conf import settings
-
 from apps.core import conf
 from apps.core.exceptions import NotSendable
-from apps.core.message import routing
+from apps.core.message import people
 from apps.core.models import Contact, Delivery
 from apps.core.models.suppression import SuppressionReason
 from apps.core.providers.base import Acceptance, Provider
+from apps.core.reasons import Reason
 from apps.core.states import Channel
 
 Message = TypeVar("Message")
@@ -46,12 +45,12 @@ def address_of(delivery: Delivery, suppression: SuppressionReason | None) -> str
     """Return the recipient's present address; raise NotSendable if it must not be used."""
     contact: Contact | None = getattr(delivery.notification.recipient, "contact", None)
     channel = Channel(delivery.channel)
-    reason = routing.why_not(channel, contact, sms_enabled=settings.SMS_ENABLED)
+    reason = people.why_not(channel, contact)
     # First: STOP withdraws the consent as well, and the suppression says why.
     if suppression:
         raise NotSendable(f"address is suppressed: {suppression.label}")
     if reason or contact is None:
-        raise NotSendable(reason)
+        raise NotSendable(str((reason or Reason.NO_CONTACT).label))
     return contact.address(channel)
 
 
