@@ -68,7 +68,10 @@ def explain(users: Iterable[User]) -> list[Unreached]:
     rows = list(users)
     contacts = {each.user_id: each for each in Contact.objects.filter(user__in=rows)}
     return [
-        Unreached(user, [o for channel in Channel if (o := _obstacle(contacts.get(user.pk), user, channel))])
+        Unreached(
+            user,
+            [o for channel in Channel if (o := _obstacle(contacts.get(user.pk), user, channel))],
+        )
         for user in rows
     ]
 

@@ -95,7 +95,8 @@ def _wait(
     if not ways or any(way.until is None for way in ways):
         return None
     first = min(ways, key=lambda way: way.until or row.visible_from)
-    assert first.until and first.held_for
+    assert first.until
+    assert first.held_for
     if first.until - row.visible_from < SHORTEST_WAIT:
         return None
     return Wait(row, first.until, HOLD_REASONS[first.held_for], kind.goes_to_deputy)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from apps.core.models import Delivery, Notification, NotificationDeliveryLog
+from apps.core.reasons import HOLD_REASONS, Reason
 from apps.core.states import Channel, DeliveryState, LogEvent
 
 #: What a state means for the reader; `{it}` is the mailbox or the phone.
@@ -19,9 +20,14 @@ _STATES = {
     DeliveryState.REJECTED: "It could not be sent.",
     DeliveryState.EXHAUSTED: "It could not be sent although it was tried many times.",
     DeliveryState.SKIPPED: "It was not sent.",
+    DeliveryState.HELD: "It waits.",
+    DeliveryState.FOLDED: "It was sent together with others.",
 }
 _EVENTS = {
     LogEvent.SKIPPED: "Not sent",
+    LogEvent.HELD: "Held back",
+    LogEvent.RELEASED: "The wait is over",
+    LogEvent.FOLDED: "Put together with others",
     LogEvent.CALLING: "Handing it over",
     LogEvent.NOT_CALLED: "Not handed over after all",
     LogEvent.ACCEPTED: "Handed over",
@@ -40,9 +46,8 @@ _EVENTS = {
     LogEvent.FALLBACK: "Another way was taken instead",
 }
 _IT = {Channel.EMAIL: "the mailbox", Channel.SMS: "the phone"}
-#: States in which `reason` says why.
+#: States in which `reason` says why, in a provider's or our own words.
 _WITH_REASON = {
-    DeliveryState.SKIPPED,
     DeliveryState.REJECTED,
     DeliveryState.EXHAUSTED,
     DeliveryState.BOUNCED,
@@ -66,7 +71,10 @@ class Way:
     #: The state's name, for the page's colours.
     state: str
     sentence: str
+    #: Why it went this way or did not, and who decided that and when.
     reason: str
+    by: str
+    decided_at: datetime | None
     #: When something happens next; empty if nothing does.
     next_at: datetime | None
     steps: list[Step]
@@ -74,20 +82,42 @@ class Way:
 
 def of(notification: Notification) -> list[Way]:
     """Return the message's way over each channel that was considered."""
-    rows = notification.deliveries.prefetch_related("log").order_by("channel")
-    return [_way(row) for row in rows]
+    rows = notification.deliveries.select_related("decided_by").prefetch_related("log")
+    return [_way(row, notification) for row in rows.order_by("channel")]
 
 
-def _way(row: Delivery) -> Way:
+def _way(row: Delivery, notification: Notification) -> Way:
     state = DeliveryState(row.state)
+    by = row.decided_by
     return Way(
         channel=row.get_channel_display(),
         state=state.value,
         sentence=_STATES[state].format(it=_IT[Channel(row.channel)]),
-        reason=row.reason if state in _WITH_REASON else "",
-        next_at=row.next_attempt_at if state == DeliveryState.RETRYING else None,
+        reason=_reason(row, notification, state),
+        by=(by.get_full_name() or by.get_username()) if by else "",
+        decided_at=row.decided_at,
+        next_at=_next(row, state),
         steps=[_step(entry) for entry in row.log.all()],
     )
+
+
+def _reason(row: Delivery, notification: Notification, state: DeliveryState) -> str:
+    if state == DeliveryState.HELD:
+        return HOLD_REASONS[row.held_for]
+    if row.decision == Reason.SETTLED and notification.settled_because:
+        return f"{Reason.SETTLED.label}: {notification.settled_because}"
+    if state in _WITH_REASON or not row.decision:
+        return row.reason
+    return str(Reason(row.decision).label)
+
+
+def _next(row: Delivery, state: DeliveryState) -> datetime | None:
+    match state:
+        case DeliveryState.HELD:
+            return row.release_at
+        case DeliveryState.RETRYING | DeliveryState.DUE:
+            return row.next_attempt_at
+    return None
 
 
 def _step(entry: NotificationDeliveryLog) -> Step:

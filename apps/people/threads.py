@@ -6,7 +6,7 @@ is a thread of its own.
 
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -53,6 +53,17 @@ class Thread:
     unread: int
     subject: Subject | None
 
+    @property
+    def is_over(self) -> bool:
+        return self.head.settled_at is not None
+
+    @property
+    def title(self) -> str:
+        """Return the head's title, or what became of a matter that it asks about in vain."""
+        if self.is_over and self.subject:
+            return f"{self.subject.number}: {self.subject.state_label.lower()}"
+        return self.head.title
+
 
 @dataclass
 class Page:
@@ -62,7 +73,6 @@ class Page:
     older: Cursor | None
     #: The time of the newest message of the person; a later one is news.
     newest: datetime | None
-    todo: set[uuid.UUID] = field(default_factory=set)
 
 
 def heads(user: User) -> NotificationQuerySet:
@@ -77,7 +87,7 @@ def heads(user: User) -> NotificationQuerySet:
 
 def with_unread(user: User, found: NotificationQuerySet) -> NotificationQuerySet:
     """Narrow the heads to threads with an unread message."""
-    return found.filter(Q(read_at=None) | Exists(_siblings(user).unread()))
+    return found.filter(Q(read_at=None, settled_at=None) | Exists(_siblings(user).unread()))
 
 
 def to_do(user: User) -> Q:
@@ -140,7 +150,7 @@ def _threads(user: User, rows: list[Notification]) -> list[Thread]:
     shown = []
     for row in rows:
         key = (row.about_type_id, row.about_id)
-        count, unread = tallies.get(key, (1, int(row.read_at is None)))
+        count, unread = tallies.get(key, (1, int(row.read_at is None and row.settled_at is None)))
         shown.append(Thread(row, count, unread, subject_of.get(key)))
     return shown
 
@@ -173,7 +183,8 @@ def _tallies(
             about |= Q(about_type=row.about_type_id, about_id=row.about_id)
     tallies: dict[tuple[int | None, str], tuple[int, int]] = {}
     messages = Notification.objects.visible_to(user).filter(about).order_by()
-    for kind, key, read_at in messages.values_list("about_type", "about_id", "read_at"):
+    columns = "about_type", "about_id", "read_at", "settled_at"
+    for kind, key, read_at, settled_at in messages.values_list(*columns):
         count, unread = tallies.get((kind, key), (0, 0))
-        tallies[(kind, key)] = (count + 1, unread + (read_at is None))
+        tallies[(kind, key)] = (count + 1, unread + (read_at is None and settled_at is None))
     return tallies

@@ -90,7 +90,9 @@ class WishesForm(forms.Form):
     digest_hour = forms.TypedChoiceField(
         label="Daily e-mail at",
         coerce=int,
-        choices=[(hour, f"{hour % 12 or 12}:00 {'AM' if hour < 12 else 'PM'}") for hour in range(24)],
+        choices=[
+            (hour, f"{hour % 12 or 12}:00 {'AM' if hour < 12 else 'PM'}") for hour in range(24)
+        ],
         show_hidden_initial=True,
     )
 
@@ -104,7 +106,8 @@ class WishesForm(forms.Form):
                     choices=_EMAIL if channel == Channel.EMAIL else _SMS,
                     widget=forms.RadioSelect,
                     show_hidden_initial=True,
-                    disabled=all(_lock(kind, person, channel) for kind in rows),
+                    disabled=is_stopped(person, channel)
+                    or all(_lock(kind, person, channel) for kind in rows),
                 )
         for day in ("all", *range(7)):
             for end in ("from", "to"):
@@ -199,6 +202,12 @@ def cards(form: WishesForm, now: datetime) -> list[Card]:
     ]
 
 
+def is_stopped(person: Person, channel: Channel) -> bool:
+    """Return whether the person stopped a whole channel, as by STOP: no switch here undoes it."""
+    made = person.choices.get(("", channel))
+    return bool(made and made.setting == Setting.OFF and made.via in decide.LEGAL)
+
+
 def load(user: User) -> Person:
     return people.load([user.pk])[user.pk]
 
@@ -226,6 +235,8 @@ def _setting(
     person: Person, category: Category, channel: Channel, rows: list[NotificationKind]
 ) -> Setting:
     """Return what the switch shows: the choice, or what happens without one."""
+    if is_stopped(person, channel):
+        return Setting.OFF
     made = person.choices.get((category.name, channel)) or person.choices.get(("", channel))
     if made and not all(_lock(kind, person, channel) for kind in rows):
         return made.setting
@@ -245,7 +256,7 @@ def _lock(kind: NotificationKind, person: Person, channel: Channel) -> Reason | 
 
 
 def _chosen(person: Person, category: Category, channel: Channel) -> str:
-    made = person.choices.get((category.name, channel))
+    made = person.choices.get((category.name, channel)) or person.choices.get(("", channel))
     if not made or made.at is None:
         return ""
     day = localtime(made.at)

@@ -30,6 +30,18 @@ class Directory(Protocol):
         """Return each user's role, and company if there is one, in words, by the user's key."""
         ...
 
+    def peers(self, user: User) -> QuerySet[User]:
+        """Return the active people who could stand in for this one."""
+        ...
+
+    def records(self, user: User) -> dict[str, Any]:
+        """Return what the business stores about a person, as JSON values."""
+        ...
+
+    def forget(self, user: User) -> None:
+        """Remove the person's name where it stands in words. Their rows stay, for the counts."""
+        ...
+
     def role_form(self, given: Mapping[str, Any] | None) -> forms.ModelForm:
         """Return the form of a new colleague's role. Its instance still needs the user."""
         ...

@@ -79,13 +79,11 @@ def erase(user: User) -> None:
         raise ValueError("Take away this person's administration rights first.")
     messages = Notification.objects.filter(recipient=user)
     ways = Delivery.objects.filter(notification__in=messages)
-    ways.pending().move(
-        DeliveryState.SKIPPED, next_attempt_at=None, finished_at=timezone.now()
-    )
+    ways.pending().move(DeliveryState.SKIPPED, next_attempt_at=None, finished_at=timezone.now())
     addresses = _addresses(user)
-    ProviderEvent.objects.filter(
-        Q(delivery__in=ways) | Q(recipient__in=addresses)
-    ).update(recipient="", detail="")
+    ProviderEvent.objects.filter(Q(delivery__in=ways) | Q(recipient__in=addresses)).update(
+        recipient="", detail=""
+    )
     NotificationDeliveryLog.objects.filter(delivery__in=ways).update(detail="")
     ways.update(reason="")
     messages.update(title="", text="", context={}, dedup_key="", settled_because="")

@@ -45,6 +45,19 @@ if (menu) {
   });
 }
 
+// Offer the browser's time zone for confirmation, and use it until then.
+const zone = document.querySelector("form[data-zone='']");
+if (zone) {
+  const guess = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const known = [...zone.elements.zone.options].some((option) => option.value === guess);
+  if (known && guess !== zone.elements.zone.value) {
+    zone.elements.zone.value = guess;
+    const values = new FormData(zone);
+    values.set("guess", "1");
+    fetch(zone.action, { method: "POST", body: values });
+  }
+}
+
 // Show a page from the back-forward cache as it is now, not as it was before an action.
 window.addEventListener("pageshow", (event) => {
   if (event.persisted) location.reload();

@@ -7,14 +7,14 @@ import zoneinfo
 from collections.abc import Callable
 from datetime import datetime, time, timedelta
 from decimal import Decimal
-from functools import wraps
+from functools import cache, wraps
 from typing import Any
 
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.http import HttpResponse, JsonResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -26,12 +26,12 @@ from apps.core.message import rendering, segments
 from apps.core.models import Choice, Contact, Notification
 from apps.core.models.preferences import ChoiceVia
 from apps.core.services import preferences
-from apps.site import directory
+from apps.site import directory, personal_data
 from apps.site.htmx import HtmxRequest
 from apps.site.office import may
 from apps.site.sign_in import SignedInRequest, sign_in_required
 
-from .. import personal_data, wishes
+from .. import wishes
 from ..replay import Replay, replay
 from ..wishes import WishesForm
 
@@ -114,11 +114,10 @@ class PauseForm(forms.Form):
         return None
 
 
-class ZoneForm(forms.Form):
-    zone = forms.ChoiceField(
-        label="Time zone",
-        choices=[(name, name.replace("_", " ")) for name in sorted(zoneinfo.available_timezones())],
-    )
+@cache
+def _zones() -> list[str]:
+    # It reads the machine's tables each time.
+    return sorted(zoneinfo.available_timezones())
 
 
 @require_http_methods(["GET", "POST"])
@@ -167,16 +166,15 @@ def pause(request: AccountRequest) -> HttpResponse:
 def zone(request: AccountRequest) -> HttpResponse:
     """Confirm the time zone; a `guess` of the browser replaces no confirmed one."""
     is_guess = "guess" in request.POST
+    name = request.POST.get("zone", "")
     try:
-        is_set = preferences.set_time_zone(
-            request.owner, request.POST.get("zone", ""), is_confirmed=not is_guess
-        )
+        preferences.set_time_zone(request.owner, name, is_confirmed=not is_guess)
     except ValidationError as error:
         messages.error(request, error.messages[0])
         return _back(request)
     if is_guess:
-        # The page shows the guess for confirmation; nothing else of it changes.
-        return HttpResponse(status=204 if is_set else 409)
+        # The page already shows it, to be confirmed.
+        return HttpResponse(status=204)
     messages.success(request, "The time zone is saved.")
     return _back(request)
 
@@ -210,7 +208,8 @@ def _page(
         "held": holds.waiting(request.owner.pk),
         "times": preferences.of_person(request.owner),
         "pause_form": pause_form or PauseForm(request.owner),
-        "zone_form": ZoneForm(initial={"zone": _zone_of(request.owner)}),
+        "zones": _zones(),
+        "zone": _zone_of(request.owner),
         "changes": _changes(request.owner),
         "now": timezone.now(),
     }

@@ -6,7 +6,7 @@ from typing import Any
 
 from django import template
 from django.core.exceptions import NON_FIELD_ERRORS
-from django.forms import BaseFormSet, Form
+from django.forms import BaseFormSet, BoundField, Form
 from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -62,6 +62,28 @@ def kind_label(name: str) -> str:
         return kinds.get(name).label
     except UnknownKind:
         return name.replace("_", " ").capitalize()
+
+
+@register.filter
+def category_label(name: str) -> str:
+    """Return the label of a category, or its name in words if no kind has it any more."""
+    for kind in kinds.REGISTRY.values():
+        if kind.category.name == name:
+            return kind.category.label
+    return name.replace("_", " ").capitalize()
+
+
+@register.filter
+def hidden_initial(field: BoundField) -> SafeString:
+    """Return what the page showed, for a field whose tags the template writes one by one."""
+    return field.as_hidden(only_initial=True)
+
+
+@register.filter
+def duration(length: timedelta) -> str:
+    """Return a length of time in words, as in "9 hours, 20 minutes"."""
+    now = timezone.now()
+    return timesince(now - length, now)
 
 
 def _problems(forms: Form | BaseFormSet) -> Iterator[dict[str, str]]:

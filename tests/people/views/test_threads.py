@@ -1,81 +1,19 @@
 """Threads about repairs: what they show, and what their forms do."""
 
 import re
-from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.contrib.auth import get_user_model
 from django.test import Client
 
 from apps.core.models import Notification
+from apps.core.services.notification import NotificationService
 from apps.repairs import services
-from apps.repairs.models import (
-    Company,
-    Damage,
-    FleetUnit,
-    Position,
-    Profile,
-    Repair,
-    Role,
-    Status,
-)
+from apps.repairs.models import Damage, Position, Profile, Role, Status
 from apps.repairs.services import Break
-from tests.support.people import create_contact
 
 CENTRE = "/notifications/"
-
-
-@pytest.fixture
-def someone(db: None) -> Callable[..., Profile]:
-    def make(name: str, role: Role, company: Company | None = None) -> Profile:
-        first, last = name.split()
-        users = get_user_model().objects
-        user = users.create_user(first.lower(), first_name=first, last_name=last)
-        create_contact(user, f"+1202555{user.pk % 10000:04d}")
-        return Profile.objects.create(user=user, role=role, company=company)
-
-    return make
-
-
-@pytest.fixture
-def redwood(db: None) -> Company:
-    return Company.objects.create(name="Redwood Freight")
-
-
-@pytest.fixture
-def unit(redwood: Company) -> FleetUnit:
-    return FleetUnit.objects.create(
-        company=redwood, number="417", description="2021 Freightliner", plate="P 62091"
-    )
-
-
-@pytest.fixture
-def maria(someone, redwood: Company) -> Profile:
-    return someone("Maria Alvarez", Role.MANAGER, redwood)
-
-
-@pytest.fixture
-def luis(someone, redwood: Company) -> Profile:
-    return someone("Luis Romero", Role.MANAGER, redwood)
-
-
-@pytest.fixture
-def jane(someone) -> Profile:
-    return someone("Jane Ortiz", Role.TECHNICIAN)
-
-
-@pytest.fixture
-def waiting(unit: FleetUnit, jane: Profile, maria: Profile, luis: Profile) -> Repair:
-    """A repair of Jane's that both managers were asked to approve."""
-    return services.request_repair(
-        by=jane,
-        unit=unit,
-        damage=Damage.STAR_BREAK,
-        position=Position.DRIVER_SIDE,
-        estimate=Decimal("412.50"),
-    )
 
 
 def client_of(profile: Profile) -> Client:
@@ -241,3 +179,12 @@ def test_the_centre_needs_the_same_queries_for_few_threads_and_many(
     client = client_of(maria)
     with django_assert_max_num_queries(13):
         client.get(CENTRE)
+
+
+def test_a_settled_request_says_what_was_decided_instead_of_asking(waiting, maria, luis):
+    because = "approved by Luis, 9:02"
+    NotificationService().settle(waiting, because=because)
+    page = centre(maria)
+    assert "Approved by Luis, 9:02" in page
+    assert "awaits your approval" not in page
+    assert 'class="new"' not in page
