@@ -11,6 +11,7 @@ from apps.site.sign_in import SignInView
 urlpatterns = [
     path("", include("apps.repairs.urls")),
     path("notifications/", include("apps.people.urls")),
+    path("office/", include("apps.office.urls")),
     path("account/", include("apps.people.urls_account")),
     path("login/", SignInView.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),

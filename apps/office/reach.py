@@ -1,17 +1,24 @@
 """Whom no message reaches outside the app, why, and what mends it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from django.contrib.auth.models import User
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, QuerySet
 from django.urls import reverse
 
 from apps.core.message import people
-from apps.core.models import Contact, Suppression
+from apps.core.message.people import Person
+from apps.core.models import Choice, Contact, Suppression
+from apps.core.models.preferences import Setting
 from apps.core.reasons import Reason
 from apps.core.states import Channel
 
+#: The fields of a contact that hold the address and the one that was verified.
+_FIELDS = {
+    Channel.EMAIL: ("email", "verified_email"),
+    Channel.SMS: ("phone", "verified_phone"),
+}
 #: What the office does about a reason.
 _MENDS = {
     Reason.NO_CONTACT: "Add the contact details.",
@@ -43,63 +50,68 @@ class Unreached:
 
 def unreached() -> QuerySet[User]:
     """Return the active users whom neither e-mail nor a text reaches."""
-    email = Contact.objects.filter(
-        ~Q(email=""), user=OuterRef("pk"), email=F("verified_email"), wants_email=True
-    )
-    phone = Contact.objects.filter(
-        ~Q(phone=""), user=OuterRef("pk"), phone=F("verified_phone"), sms_opt_in=True
-    )
-    usable = [
-        Exists(each.exclude(Exists(_suppressions(channel, address))))
-        for each, channel, address in (
-            (email, Channel.EMAIL, "email"),
-            (phone, Channel.SMS, "phone"),
-        )
-        if channel in _channels_in_use()
-    ]
     found = User.objects.filter(is_active=True)
-    for each in usable:
-        found = found.filter(~each)
+    for channel in Channel:
+        if people.why_not(channel, None) != Reason.SMS_DISABLED:
+            found = found.exclude(Exists(_usable(channel)))
     return found.order_by("first_name", "last_name", "pk")
 
 
 def explain(users: Iterable[User]) -> list[Unreached]:
     """Return each user with the obstacles on every channel."""
     rows = list(users)
+    known = people.load([user.pk for user in rows])
     contacts = {each.user_id: each for each in Contact.objects.filter(user__in=rows)}
+    addresses = [each.address(c) for each in contacts.values() for c in Channel]
+    listed = {
+        (row.channel, row.address): row
+        for row in Suppression.objects.in_force().filter(address__in=addresses)
+    }
     return [
         Unreached(
             user,
-            [o for channel in Channel if (o := _obstacle(contacts.get(user.pk), user, channel))],
+            [
+                obstacle
+                for channel in Channel
+                if (obstacle := _obstacle(known[user.pk], contacts.get(user.pk), channel, listed))
+            ],
         )
         for user in rows
     ]
 
 
-def _obstacle(contact: Contact | None, user: User, channel: Channel) -> Obstacle | None:
-    if contact:
-        contact.user = user
-    if reason := people.why_not(channel, contact):
-        page = reverse("office:person", args=[user.pk])
-        return Obstacle(channel.label, reason.label, _MENDS.get(reason, ""), page)
-    assert contact
-    listed = Suppression.objects.in_force().filter(
-        channel=channel, address=contact.address(channel)
+def _usable(channel: Channel) -> QuerySet[Contact]:
+    """Return the contacts of the outer user that work on the channel."""
+    address, verified = _FIELDS[channel]
+    listed = Suppression.objects.in_force().filter(channel=channel, address=OuterRef(address))
+    stopped = Choice.objects.present().filter(
+        user=OuterRef("user"), category="", channel=channel, setting=Setting.OFF
     )
-    if row := listed.first():
-        return Obstacle(
-            channel.label,
-            f"the address is suppressed: {row.get_reason_display()}",
-            "Correct the address, or lift the suppression if it works again.",
-            reverse("admin:core_suppression_change", args=[row.pk]),
-        )
-    return None
+    contacts = Contact.objects.filter(
+        user=OuterRef("pk"), **{verified: F(address), Contact.consent(channel): True}
+    )
+    return contacts.exclude(**{address: ""}).exclude(Exists(listed)).exclude(Exists(stopped))
 
 
-def _suppressions(channel: Channel, address: str) -> QuerySet[Suppression]:
-    rows = Suppression.objects.in_force()
-    return rows.filter(channel=channel, address=OuterRef(address))
-
-
-def _channels_in_use() -> set[Channel]:
-    return {c for c in Channel if people.why_not(c, None) != Reason.SMS_DISABLED}
+def _obstacle(
+    person: Person,
+    contact: Contact | None,
+    channel: Channel,
+    listed: Mapping[tuple[str, str], Suppression],
+) -> Obstacle | None:
+    page = reverse("office:person", args=[person.id])
+    if reason := person.unreachable.get(channel):
+        return Obstacle(channel.label, str(reason.label), _MENDS.get(reason, ""), page)
+    made = person.choices.get(("", channel))
+    if made and made.setting == Setting.OFF:
+        mend = "Ask whether they want it again; they can say so on their account page."
+        return Obstacle(channel.label, f"switched off {made.via.label}", mend, page)
+    row = contact and listed.get((channel, contact.address(channel)))
+    if not row:
+        return None
+    return Obstacle(
+        channel.label,
+        f"the address is suppressed: {row.get_reason_display()}",
+        "Correct the address, or lift the suppression if it works again.",
+        reverse("admin:core_suppression_change", args=[row.pk]),
+    )

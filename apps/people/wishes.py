@@ -56,7 +56,8 @@ def categories() -> dict[Category, list[NotificationKind]]:
     """Return the kinds of each category in which there is something to choose."""
     found: dict[Category, list[NotificationKind]] = {}
     for kind in kinds.REGISTRY.values():
-        found.setdefault(kind.category, []).append(kind)
+        if not kind.category.is_internal:
+            found.setdefault(kind.category, []).append(kind)
     return {each: rows for each, rows in found.items() if any(_changeable(rows))}
 
 

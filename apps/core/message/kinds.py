@@ -56,6 +56,8 @@ class Category:
 
     name: str
     label: str
+    #: Of messages to addresses that belong to nobody: no person has it in their settings.
+    is_internal: bool = False
 
 
 @dataclass(frozen=True)

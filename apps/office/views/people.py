@@ -6,21 +6,20 @@ from django.contrib import messages
 from django.contrib.auth.models import User
 from django.core.paginator import Paginator
 from django.db import transaction
-from django.db.models import Count
-from django.http import HttpResponse, JsonResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
-from apps.core.models import Notification
-from apps.site import directory
-from apps.site.office import office_only
+from apps.core.models import Choice, Notification
+from apps.site import directory, personal_data
+from apps.site.office import may, office_only
 from apps.site.sign_in import SignedInRequest
 
-from .. import personal_data, reach
+from .. import reach
 from ..forms import ContactForm, SearchForm, UserForm
 
 PER_PAGE = 30
-#: Messages on a person's page; the others are in the admin.
+#: Messages and changes on a person's page; the others are in the admin.
 MOST_MESSAGES = 20
 
 
@@ -55,7 +54,8 @@ def new(request: SignedInRequest) -> HttpResponse:
     """Add a colleague: the sign-in, the role and the contact details in one form."""
     given = request.POST or None
     forms = UserForm(given), directory.get().role_form(given), ContactForm(given)
-    if given and all([form.is_valid() for form in forms]):
+    # A list: every form shows its errors at once.
+    if given and all([form.is_valid() for form in forms]):  # noqa: C419
         user = _create(*forms)
         messages.success(
             request,
@@ -64,6 +64,52 @@ def new(request: SignedInRequest) -> HttpResponse:
         )
         return redirect("office:person", pk=user.pk)
     return render(request, "office/new_person.html", {"forms": forms})
+
+
+@office_only("core.view_notification")
+@require_safe
+def person(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Show whether and how a person is reached, what was changed, and their last messages."""
+    user = get_object_or_404(User.objects.select_related("contact"), pk=pk)
+    rows = Notification.objects.filter(recipient=user).order_by("-visible_from", "-pk")
+    context = {
+        "person": user,
+        "place": directory.get().places([user]).get(user.pk, ""),
+        "obstacles": reach.explain([user])[0].obstacles,
+        "messages_": rows.prefetch_related("deliveries")[:MOST_MESSAGES],
+        "changes": Choice.objects.filter(user=user).select_related("by")[:MOST_MESSAGES],
+        "may_erase": may(request.user, "auth.delete_user") and user != request.user,
+    }
+    return render(request, "office/person.html", context)
+
+
+@office_only("auth.view_user")
+@require_safe
+def export(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Return everything that is stored about a person, as a JSON file."""
+    return personal_data.download(get_object_or_404(User, pk=pk))
+
+
+@office_only("auth.delete_user")
+@require_http_methods(["GET", "POST"])
+def erase(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Ask for the user name, then erase the person. It cannot be undone."""
+    user = get_object_or_404(User, pk=pk)
+    problem = ""
+    if request.method == "POST":
+        if request.POST.get("username", "").strip() != user.get_username():
+            problem = "Type the user name exactly as it is shown."
+        elif user == request.user:
+            problem = "Somebody else has to erase you."
+        else:
+            try:
+                personal_data.erase(user)
+            except ValueError as error:
+                problem = str(error)
+            else:
+                messages.success(request, "The person is erased; the counts stay.")
+                return redirect("office:people")
+    return render(request, "office/erase.html", {"person": user, "problem": problem})
 
 
 @transaction.atomic
