@@ -82,6 +82,8 @@ def hidden_initial(field: BoundField) -> SafeString:
 @register.filter
 def duration(length: timedelta) -> str:
     """Return a length of time in words, as in "9 hours, 20 minutes"."""
+    if length < timedelta(minutes=1):
+        return "less than a minute"
     now = timezone.now()
     return timesince(now - length, now)
 
