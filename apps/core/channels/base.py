@@ -50,7 +50,8 @@ def address_of(delivery: Delivery, suppression: SuppressionReason | None) -> str
     if suppression:
         raise NotSendable(f"address is suppressed: {suppression.label}")
     if reason or contact is None:
-        raise NotSendable(str((reason or Reason.NO_CONTACT).label))
+        reason = reason or Reason.NO_CONTACT
+        raise NotSendable(str(reason.label), code=reason)
     return contact.address(channel)
 
 

@@ -46,9 +46,9 @@ class Migration(migrations.Migration):
             name='Preferences',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('zone_confirmed_at', models.DateTimeField(null=True)),
-                ('quiet', models.JSONField(default=list, validators=[apps.core.models.preferences.validate_quiet])),
-                ('paused_until', models.DateTimeField(null=True)),
+                ('zone_confirmed_at', models.DateTimeField(blank=True, null=True)),
+                ('quiet', models.JSONField(blank=True, default=list, validators=[apps.core.models.preferences.validate_quiet])),
+                ('paused_until', models.DateTimeField(blank=True, null=True)),
                 ('digest_hour', models.PositiveSmallIntegerField(default=apps.core.models.preferences.default_digest_hour, validators=[django.core.validators.MaxValueValidator(23)])),
             ],
             options={
@@ -166,7 +166,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='preferences',
             name='deputy',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL),
+            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL),
         ),
         migrations.AddField(
             model_name='preferences',
