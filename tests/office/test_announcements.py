@@ -6,6 +6,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
+from apps.core.guards import sms_budget
 from apps.core.models import Delivery, Notification
 from apps.core.models.preferences import ChoiceVia, Setting
 from apps.core.services import preferences
@@ -86,7 +87,7 @@ def test_the_estimate_names_cost_and_time(draft, person, settings):
     draft.save()
     found = announcing.estimate(draft)
     assert found.texts == 5
-    assert found.cost == 5 * announcing.sms_budget.price("+12025550100", found.parts)
+    assert found.cost == 5 * sms_budget.price("+12025550100", found.parts)
     assert found.takes.total_seconds() == 5 * found.parts
 
 

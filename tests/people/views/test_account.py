@@ -160,6 +160,7 @@ def test_what_waits_is_shown_and_sent_now(signed_in, user, notify):
 def test_a_pause_until_the_morning_ends_at_seven_of_the_persons_clock(signed_in, user):
     signed_in.post(ACCOUNT + "pause/", {"until": "morning"})
     until = Preferences.objects.get(user=user).paused_until
+    assert until
     local = until.astimezone(ZoneInfo("America/Chicago"))
     assert local.time() == time(7)
     assert timedelta(0) < until - timezone.now() < timedelta(days=2)
