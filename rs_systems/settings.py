@@ -156,6 +156,8 @@ TIME_ZONE = VALUES["TIME_ZONE"]
 INBOX_URL = "notifications:inbox"
 BRAND_NAME = VALUES["BRAND_NAME"]
 BRAND_ACCENT = VALUES["BRAND_ACCENT"]
+# Shown on pages and in messages that tell people to call the office.
+OFFICE_PHONE = VALUES["OFFICE_PHONE"]
 # Receives server errors, the SMS budget's warnings and reconciliation's findings.
 ADMIN_EMAIL = VALUES["ADMIN_EMAIL"]
 ADMINS = [("Administrator", ADMIN_EMAIL)]
@@ -250,6 +252,13 @@ DIGEST_HOUR = VALUES["DIGEST_HOUR"]
 SMS_RATE_LIMIT = VALUES["SMS_RATE_LIMIT"]
 # While Redis is away, each process uses this fraction of the account's rate.
 RATE_LIMIT_SHARES = VALUES["RATE_LIMIT_SHARES"]
+
+# --- Repairs ------------------------------------------------------------------------------------
+# A final cost above the estimate by more than this share needs a new approval.
+COST_OVERRUN_SHARE: Decimal = VALUES["COST_OVERRUN_SHARE"]
+# Hours after which an approval that waits is brought up again: to the managers, to the office.
+APPROVAL_REMINDER_H = VALUES["APPROVAL_REMINDER_H"]
+APPROVAL_OVERDUE_H = VALUES["APPROVAL_OVERDUE_H"]
 
 # --- Metrics ------------------------------------------------------------------------------------
 # Whether to publish our metrics to CloudWatch, in the Region of SES.

@@ -363,6 +363,11 @@ REGION = matching("AWS Region", r"[a-z]{2}(-[a-z]+)+-[0-9]", "Write a Region as 
 COLOUR = matching(
     "`#rgb` or `#rrggbb`", r"#([0-9A-Fa-f]{3}|[0-9A-Fa-f]{6})", "Write a colour as in #0b5cad."
 )
+PHONE = matching(
+    "phone number",
+    r"\+(?=(?:\D*[0-9]){7,15}\D*$)[0-9][0-9 ().-]{0,22}[0-9]",
+    "Write it with its country code, as in +1 312 555 0148.",
+)
 ADDRESS = matching(
     "e-mail address", r"[^@\s,]+@[^@\s,]+", "Write one address as in admin@example.com."
 )
@@ -414,6 +419,7 @@ VARIABLES = (
     Variable("ADMIN_EMAIL", ADDRESS, "admin@rssystems.com"),
     Variable("BRAND_NAME", TEXT, "RS Systems"),
     Variable("BRAND_ACCENT", COLOUR, "#0b5cad"),
+    Variable("OFFICE_PHONE", PHONE),
     Variable("TRUSTED_PROXIES", whole(0, 9), "0", "1"),
     Variable("LOG_DIR", FOLDER),
     # The secret
@@ -471,6 +477,10 @@ VARIABLES = (
     Variable("SMS_CAP_PER_PERSON_H", whole(0, 1_000_000), "6"),
     Variable("EMAIL_CAP_PER_PERSON_H", whole(0, 1_000_000), "60"),
     Variable("DIGEST_HOUR", whole(0, 23), "9"),
+    # Repairs
+    Variable("COST_OVERRUN_SHARE", share("10"), "0.1"),
+    Variable("APPROVAL_REMINDER_H", whole(1, 720), "24"),
+    Variable("APPROVAL_OVERDUE_H", whole(1, 720), "72"),
     # Deliveries. A send task must reach its hard limit, 45 s, before its lease ends.
     Variable("DELIVERY_LEASE_S", whole(46, 3_600), "60"),
     Variable("RETRY_HORIZON_URGENT_H", whole(1, 720), "4"),

@@ -100,10 +100,14 @@ class Case:
     reason: str = ""
     before: str = ""
     batch: str = ""
+    #: The final cost, if it is not the estimate, and why.
+    cost: str = ""
+    cost_reason: str = ""
 
 
 _REQUESTED, _AWAITING, _APPROVED = Status.REQUESTED, Status.AWAITING_APPROVAL, Status.APPROVED
 _DENIED, _IN_PROGRESS, _COMPLETED = Status.DENIED, Status.IN_PROGRESS, Status.COMPLETED
+_COST_APPROVAL = Status.COST_APPROVAL
 _CHIP, _STAR, _BULLSEYE = Damage.CHIP, Damage.STAR_BREAK, Damage.BULLSEYE
 _CRACK, _COMBINATION = Damage.CRACK, Damage.COMBINATION
 _DRIVER, _CENTER, _PASSENGER = Position.DRIVER_SIDE, Position.CENTER, Position.PASSENGER_SIDE
@@ -128,7 +132,8 @@ CASES = [
     Case(_COMPLETED, 12 * _DAY, "D8", _STAR, _BOTTOM, "priya", "priya", "110.00"),
     Case(_COMPLETED, 9 * _DAY, "305", _CHIP, _DRIVER, "dave", "dave", "65.00"),
     Case(_COMPLETED, 6 * _DAY, "436", _COMBINATION, _PASSENGER, "maria", "keisha", "155.00"),
-    Case(_COMPLETED, 3 * _DAY, "213", _STAR, _DRIVER, "jane", "jane", "95.00"),
+    Case(_COMPLETED, 3 * _DAY, "213", _STAR, _DRIVER, "jane", "jane", "95.00", cost="99.50",
+         cost_reason="The pit needed a second fill."),
 
     Case(_DENIED, 31 * _DAY, "D2", _CRACK, _DRIVER, "priya", "priya", "340.00",
          reason="The truck is sold on Friday. The buyer takes it as it is."),
@@ -142,7 +147,8 @@ CASES = [
          "Six inches from the lower corner."),
     Case(_IN_PROGRESS, 2.5, "D5", _STAR, _CENTER, "helen", "priya", "95.00"),
     Case(_IN_PROGRESS, 4, "219", _CHIP, _DRIVER, "maria", "tom", "65.00"),
-    Case(_IN_PROGRESS, 5.5, "430", _BULLSEYE, _TOP, "keisha", "keisha", "80.00"),
+    Case(_COST_APPROVAL, 0.8, "430", _BULLSEYE, _TOP, "keisha", "keisha", "80.00", cost="118.00",
+         cost_reason="A leg opened while it cured; it took a second injection."),
 
     Case(_APPROVED, 2, "312", _STAR, _PASSENGER, "tom", "tom", "95.00", batch="ready"),
     Case(_APPROVED, 2, "312", _CHIP, _CENTER, "tom", "tom", "65.00", batch="ready"),
@@ -184,6 +190,7 @@ GAPS = {
     EventAction.DENIED: 4.5,
     EventAction.STARTED: 21,
     EventAction.COMPLETED: 1.2,
+    EventAction.COST_SUBMITTED: 1.2,
 }
 
 #: An event of the history: the action, the actor's username, the note.
@@ -272,12 +279,22 @@ def _steps(case: Case, manager: str) -> Iterator[Step]:
         yield EventAction.SUBMITTED, case.technician or OFFICE, format_money(Decimal(case.estimate))
     if case.status == Status.DENIED:
         yield EventAction.DENIED, manager, case.reason
-    if case.status in (Status.APPROVED, Status.IN_PROGRESS, Status.COMPLETED):
+    done = (Status.COST_APPROVAL, Status.COMPLETED)
+    if case.status in (Status.APPROVED, Status.IN_PROGRESS, *done):
         yield EventAction.APPROVED, manager, ""
-    if case.status in (Status.IN_PROGRESS, Status.COMPLETED):
+    if case.status in (Status.IN_PROGRESS, *done):
         yield EventAction.STARTED, case.technician, ""
+    if case.status == Status.COST_APPROVAL:
+        yield EventAction.COST_SUBMITTED, case.technician, _cost_note(case)
     if case.status == Status.COMPLETED:
-        yield EventAction.COMPLETED, case.technician, format_money(Decimal(case.estimate))
+        yield EventAction.COMPLETED, case.technician, _cost_note(case)
+
+
+def _cost_note(case: Case) -> str:
+    estimate = format_money(Decimal(case.estimate))
+    if not case.cost:
+        return estimate
+    return f"{format_money(Decimal(case.cost))} instead of {estimate}: {case.cost_reason}"
 
 
 def _assignments(case: Case) -> Iterator[Step]:
@@ -324,7 +341,10 @@ def _write(
             technician=people.get(case.technician),
             requested_by=people[case.by],
             estimate=estimate,
-            final_cost=estimate if case.status == Status.COMPLETED else None,
+            final_cost=Decimal(case.cost or case.estimate)
+            if case.status in (Status.COST_APPROVAL, Status.COMPLETED)
+            else None,
+            cost_reason=case.cost_reason,
             denial_reason=case.reason,
             created_at=history[0][0],
             updated_at=history[-1][0],

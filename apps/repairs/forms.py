@@ -1,16 +1,18 @@
 """The forms of the repair pages."""
 
+from decimal import Decimal
 from typing import Any
 
 from django import forms
 from django.db.models import Q
 
 from apps.core.message import user_text
+from apps.core.message.kinds import format_money
 
 from .models import Company, Damage, FleetUnit, Position, Profile, Role, Status
 from .models.numbering import primary_key
 from .models.repair import RepairQuerySet
-from .services import MAX_AMOUNT, MAX_REASON, Break
+from .services import MAX_AMOUNT, MAX_REASON, Break, cost_limit
 
 MOST_BREAKS = 10
 
@@ -146,6 +148,27 @@ class EstimateForm(forms.Form):
 
 class CompleteForm(forms.Form):
     amount = AmountField(label="Final cost, US$")
+    reason = UserTextField(
+        label="Why is it above the estimate?",
+        required=False,
+        max_length=MAX_REASON,
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
+
+    def __init__(self, *args: Any, estimate: Decimal | None, **kwargs: Any) -> None:
+        super().__init__(*args, **{"initial": {"amount": estimate}, **kwargs})
+        self.estimate = estimate
+        if estimate is not None:
+            self.fields["reason"].help_text = (
+                f"Only if it costs more than {format_money(estimate)}. The managers read it; above "
+                f"{format_money(cost_limit(estimate))} they decide first."
+            )
+
+    def clean(self) -> None:
+        amount = self.cleaned_data.get("amount")
+        is_above = amount is not None and self.estimate is not None and amount > self.estimate
+        if is_above and not self.cleaned_data.get("reason") and "reason" not in self.errors:
+            self.add_error("reason", "Give the reason: the managers read it.")
 
 
 class AssignForm(forms.Form):

@@ -18,6 +18,8 @@ class Action(models.TextChoices):
     START = "start", "Start repair"
     COMPLETE = "complete", "Complete repair"
     ASSIGN = "assign", "Assign"
+    APPROVE_COST = "approve_cost", "Approve the higher cost"
+    DENY_COST = "deny_cost", "Deny the higher cost"
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,14 @@ _DECISION = _rule(
     [EventAction.APPROVED, EventAction.DENIED],
 )
 
+_COST_DECISION = _rule(
+    [Role.MANAGER],
+    "a manager of the company",
+    "decide on the cost of",
+    [Status.COST_APPROVAL],
+    [EventAction.COST_APPROVED, EventAction.COST_DENIED],
+)
+
 RULES: dict[Action, Rule] = {
     Action.APPROVE: _DECISION,
     Action.APPROVE_BATCH: _DECISION,
@@ -76,8 +86,10 @@ RULES: dict[Action, Rule] = {
         "the assigned technician",
         "complete",
         [Status.IN_PROGRESS],
-        [EventAction.COMPLETED],
+        [EventAction.COMPLETED, EventAction.COST_SUBMITTED, EventAction.COST_APPROVED],
     ),
+    Action.APPROVE_COST: _COST_DECISION,
+    Action.DENY_COST: _COST_DECISION,
     Action.ASSIGN: _rule(
         [Role.OFFICE],
         "the office",
@@ -90,6 +102,7 @@ RULES: dict[Action, Rule] = {
             EventAction.REASSIGNED,
             EventAction.DENIED,
             EventAction.COMPLETED,
+            EventAction.COST_APPROVED,
         ],
     ),
 }

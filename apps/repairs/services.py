@@ -7,10 +7,11 @@ one transaction. If another person was first it raises AlreadyDone; otherwise No
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from decimal import Decimal
-from typing import Any
+from decimal import ROUND_DOWN, Decimal
+from typing import Any, cast
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
@@ -36,6 +37,7 @@ from .permissions import RULES, Action, refusal, request_refusal, technician_pro
 
 MAX_AMOUNT = Decimal("99999.99")
 MAX_REASON = 500
+MAX_NOTE = 600
 #: How long a second request for the same break is taken for a mistake.
 SAME_BREAK = timedelta(hours=1)
 ANY = Q()
@@ -124,41 +126,47 @@ def submit_estimate(repair: Repair, estimate: Decimal, *, by: Profile) -> None:
         status=Status.AWAITING_APPROVAL,
         estimate=amount,
     )
+    notifications.settle_priced(repair, event)
     _announce(repair.batch or repair, [event])
 
 
 @transaction.atomic
-def approve(repair: Repair, *, by: Profile) -> None:
+def approve(repair: Repair, *, by: Profile) -> RepairEvent:
     """Approve a repair that belongs to no batch."""
     event = _move(Action.APPROVE, repair, by, EventAction.APPROVED, status=Status.APPROVED)
     notifications.notify_approved(repair, event)
+    return event
 
 
 @transaction.atomic
-def approve_batch(batch: RepairBatch, *, by: Profile) -> int:
-    """Approve the repairs of the batch that await approval; return their number."""
+def approve_batch(batch: RepairBatch, *, by: Profile) -> list[RepairEvent]:
+    """Approve the repairs of the batch that await approval; return an event for each."""
     _check(Action.APPROVE_BATCH, batch, by)
     awaiting = batch.repairs.filter(status__in=RULES[Action.APPROVE_BATCH].statuses)
     # Lock first, to know which repairs the UPDATE changes. Read them after it.
     keys = list(awaiting.order_by("pk").select_for_update().values_list("pk", flat=True))
-    if not awaiting.filter(pk__in=keys).update(status=Status.APPROVED, updated_at=timezone.now()):
+    now = timezone.now()
+    if not awaiting.filter(pk__in=keys).update(status=Status.APPROVED, updated_at=now):
         raise _reason_not_approved(batch)
     repairs = Repair.objects.with_details().filter(pk__in=keys)
     events = RepairEvent.objects.bulk_create(
-        RepairEvent(repair=repair, actor=by, action=EventAction.APPROVED) for repair in repairs
+        RepairEvent(
+            repair=repair,
+            at=now,
+            actor=by,
+            action=EventAction.APPROVED,
+            before={"status": Status.AWAITING_APPROVAL},
+        )
+        for repair in repairs
     )
     notifications.notify_batch_approved(batch, events)
-    return len(keys)
+    return events
 
 
 @transaction.atomic
-def deny(repair: Repair, reason: str, *, by: Profile) -> None:
+def deny(repair: Repair, reason: str, *, by: Profile) -> RepairEvent:
     """Deny a repair, also one of a batch. The technician reads the reason."""
-    reason = user_text.clean(reason).strip()
-    if not user_text.has_visible(reason) or len(reason) > MAX_REASON:
-        raise NotAllowed(
-            f"Give a reason of at most {MAX_REASON} characters: the technician reads it."
-        )
+    reason = _reason(reason, "the technician reads it")
     event = _move(
         Action.DENY,
         repair,
@@ -169,6 +177,7 @@ def deny(repair: Repair, reason: str, *, by: Profile) -> None:
         denial_reason=reason,
     )
     notifications.notify_denied(repair, event)
+    return event
 
 
 @transaction.atomic
@@ -184,8 +193,10 @@ def assign(repair: Repair, technician: Profile, *, by: Profile) -> None:
         EventAction.REASSIGNED if previous else EventAction.ASSIGNED,
         f"from {previous.name} to {technician.name}" if previous else technician.name,
         still=Q(technician=previous) & ~Q(technician=technician),
+        former=previous,
         technician=technician,
     )
+    notifications.settle_assigned(repair, event)
     if previous:
         notifications.notify_reassigned(repair, event, previous)
     else:
@@ -193,26 +204,82 @@ def assign(repair: Repair, technician: Profile, *, by: Profile) -> None:
 
 
 @transaction.atomic
-def start(repair: Repair, *, by: Profile) -> None:
+def start(repair: Repair, *, by: Profile) -> RepairEvent:
     """Start the work on an approved repair."""
     event = _move(Action.START, repair, by, EventAction.STARTED, status=Status.IN_PROGRESS)
     notifications.notify_started(repair, event)
+    return event
 
 
 @transaction.atomic
-def complete(repair: Repair, final_cost: Decimal, *, by: Profile) -> None:
-    """Finish the work, at its final cost in US dollars."""
-    amount = _amount(final_cost)
+def complete(repair: Repair, final_cost: Decimal, *, by: Profile, reason: str = "") -> RepairEvent:
+    """Finish the work, at its final cost in US dollars.
+
+    A cost above the estimate needs a reason. Above `cost_limit` the managers decide first.
+    """
+    amount, note = _amount(final_cost), format_money(_amount(final_cost))
+    approved = repair.estimate
+    if approved is not None and amount > approved:
+        reason = _reason(reason, f"the managers approved {format_money(approved)}")
+        note = f"{note} instead of {format_money(approved)}: {reason}"
+    else:
+        reason = ""
+    asks = approved is not None and amount > cost_limit(approved)
     event = _move(
         Action.COMPLETE,
         repair,
         by,
-        EventAction.COMPLETED,
-        format_money(amount),
-        status=Status.COMPLETED,
+        EventAction.COST_SUBMITTED if asks else EventAction.COMPLETED,
+        note,
+        status=Status.COST_APPROVAL if asks else Status.COMPLETED,
         final_cost=amount,
+        cost_reason=reason,
     )
-    notifications.notify_completed(repair, event)
+    if asks:
+        notifications.notify_cost_pending(repair, event)
+    else:
+        notifications.notify_completed(repair, event)
+    return event
+
+
+def cost_limit(estimate: Decimal) -> Decimal:
+    """Return the highest final cost (US dollars) that needs no new approval."""
+    limit = estimate * (1 + settings.COST_OVERRUN_SHARE)
+    return limit.quantize(Decimal("0.01"), ROUND_DOWN)
+
+
+@transaction.atomic
+def approve_cost(repair: Repair, *, by: Profile) -> RepairEvent:
+    """Approve a final cost above the estimate, which completes the repair."""
+    event = _move(
+        Action.APPROVE_COST,
+        repair,
+        by,
+        EventAction.COST_APPROVED,
+        _both_sums(repair),
+        status=Status.COMPLETED,
+    )
+    notifications.notify_cost_approved(repair, event)
+    return event
+
+
+@transaction.atomic
+def deny_cost(repair: Repair, reason: str, *, by: Profile) -> RepairEvent:
+    """Deny the higher cost: the technician completes the repair at the approved one."""
+    reason = _reason(reason, "the technician reads it")
+    asked = cast(Decimal, repair.final_cost)
+    event = _move(
+        Action.DENY_COST,
+        repair,
+        by,
+        EventAction.COST_DENIED,
+        f"{_both_sums(repair)}: {reason}",
+        status=Status.IN_PROGRESS,
+        final_cost=None,
+        cost_reason="",
+    )
+    notifications.notify_cost_denied(repair, event, asked, reason)
+    return event
 
 
 def _open(
@@ -275,6 +342,8 @@ def _opening_events(repair: Repair, by: Profile) -> Iterator[RepairEvent]:
 
 def _announce(about: Repair | RepairBatch, events: Sequence[RepairEvent]) -> None:
     latest = {event.action: event for event in events}
+    if requested := latest.get(EventAction.REQUESTED):
+        notifications.notify_requested(about, requested)
     if assigned := latest.get(EventAction.ASSIGNED):
         notifications.notify_assigned(about, assigned)
     if (submitted := latest.get(EventAction.SUBMITTED)) and _is_priced(about):
@@ -285,6 +354,18 @@ def _is_priced(about: Repair | RepairBatch) -> bool:
     if isinstance(about, Repair):
         return about.estimate is not None
     return not about.repairs.filter(estimate=None).exists()
+
+
+def _reason(typed: str, why: str) -> str:
+    reason = user_text.clean(typed).strip()
+    if not user_text.has_visible(reason) or len(reason) > MAX_REASON:
+        raise NotAllowed(f"Give a reason of at most {MAX_REASON} characters: {why}.")
+    return reason
+
+
+def _both_sums(repair: Repair) -> str:
+    asked, approved = repair.final_cost or Decimal(0), repair.estimate or Decimal(0)
+    return f"{format_money(asked)} instead of {format_money(approved)}"
 
 
 def _amount(amount: Decimal) -> Decimal:
@@ -304,19 +385,30 @@ def _move(
     note: str = "",
     *,
     still: Q = ANY,
+    former: Profile | None = None,
     **values: Any,
 ) -> RepairEvent:
     """Change the row if its status allows the action, and write the history."""
     _check(action, repair, by)
+    now = timezone.now()
     # No joins here: after waiting for another writer, PostgreSQL checks again only the
     # row's own columns.
     rows = Repair.objects.filter(still, pk=repair.pk, status__in=RULES[action].statuses)
     if by.role == Role.TECHNICIAN:
         rows = rows.filter(technician=by)
-    if not rows.update(**values, updated_at=timezone.now()):
+    # Lock the row before its present values are read: an undo restores them.
+    before = rows.select_for_update().values(*values).first()
+    if not before or not rows.update(**values, updated_at=now):
         raise _reason_not_moved(action, repair, by)
     repair.refresh_from_db(from_queryset=Repair.objects.with_details())
-    return repair.events.create(actor=by, action=done, note=note[:MAX_REASON])
+    return repair.events.create(
+        at=now,
+        actor=by,
+        action=done,
+        note=note[:MAX_NOTE],
+        before=before,
+        former_technician=former,
+    )
 
 
 def _check(action: Action, about: Repair | RepairBatch, by: Profile) -> None:
@@ -343,5 +435,6 @@ def _reason_not_approved(batch: RepairBatch) -> RepairError:
 
 
 def _already_done(action: Action, number: str, events: QuerySet[RepairEvent]) -> AlreadyDone | None:
-    event = events.filter(action__in=RULES[action].done_by).select_related("actor__user").last()
+    done = events.filter(action__in=RULES[action].done_by, undone_by=None)
+    event = done.select_related("actor__user").last()
     return AlreadyDone(number, event) if event else None

@@ -1,8 +1,7 @@
 """Repairs and batches as the notification centre shows them."""
 
-from collections.abc import Iterable, Mapping
-from functools import partial
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db.models import Model, Q, QuerySet
@@ -12,16 +11,18 @@ from django.utils.formats import date_format
 
 from apps.core.message.kinds import format_money
 from apps.site import subjects
-from apps.site.subjects import Refused, Subject, SubjectAction
+from apps.site.subjects import Done, Refused, Subject, SubjectAction
 
 from . import services
 from .exceptions import AlreadyDone, RepairError
 from .forms import DenyForm, search
 from .models import Profile, Repair, RepairBatch, RepairEvent, Role, Status
-from .models.repair import RepairQuerySet
+from .models.repair import UNDECIDED, RepairQuerySet
 from .permissions import Action, actions_for
 from .views.cards import batch_card
 
+Result = TypeVar("Result")
+#: The actions whose forms are on pages of their own.
 _PAGES = {
     Action.SUBMIT_ESTIMATE: ("repairs:estimate", "Give the estimate"),
     Action.COMPLETE: ("repairs:complete", "Complete"),
@@ -42,8 +43,10 @@ class Repairs:
         if not profile:
             return Repair.objects.none()
         waiting = _waiting(profile)
-        # A manager approves a batch as a whole: its own thread says so.
-        return waiting.filter(batch=None) if profile.role == Role.MANAGER else waiting
+        if profile.role == Role.MANAGER:
+            # A manager approves the breaks of a batch as a whole: its own thread says so.
+            return waiting.exclude(status=Status.AWAITING_APPROVAL, batch__isnull=False)
+        return waiting
 
     def matching(self, user: AbstractBaseUser, words: str) -> QuerySet[Any]:
         return _matching(user, words)
@@ -73,7 +76,7 @@ class Repairs:
             for pk, row in rows.items()
         }
 
-    def act(self, user: AbstractBaseUser, key: str, action: str, given: Mapping[str, str]) -> str:
+    def act(self, user: AbstractBaseUser, key: str, action: str, given: Mapping[str, str]) -> Done:
         profile = _profile(user)
         seen = Repair.objects.visible_to(profile) if profile else Repair.objects.none()
         repair = seen.with_details().filter(pk=key).first()
@@ -81,18 +84,20 @@ class Repairs:
             raise Refused("You may no longer see this repair.")
         match action:
             case Action.APPROVE:
-                _carry_out(partial(services.approve, repair, by=profile))
-                return f"{repair.number} is approved."
+                done = _carry_out(services.approve, repair, by=profile)
+            case Action.APPROVE_COST:
+                done = _carry_out(services.approve_cost, repair, by=profile)
             case Action.DENY:
-                form = DenyForm({"reason": given.get("text", "")})
-                if not form.is_valid():
-                    raise Refused(str(form.errors["reason"][0]))
-                _carry_out(partial(services.deny, repair, form.cleaned_data["reason"], by=profile))
-                return f"{repair.number} is denied."
+                done = _carry_out(services.deny, repair, _reason(given), by=profile)
+            case Action.DENY_COST:
+                done = _carry_out(services.deny_cost, repair, _reason(given), by=profile)
             case Action.START:
-                _carry_out(partial(services.start, repair, by=profile))
-                return f"{repair.number} is in progress."
-        raise Refused(f"{repair.number} has no action of this name; open its page.")
+                done = _carry_out(services.start, repair, by=profile)
+            case _:
+                raise Refused(f"{repair.number} has no action of this name; open its page.")
+        repair.refresh_from_db()
+        state = repair.get_status_display().lower()
+        return Done(f"{repair.number} is {state}.", _undo_url(done))
 
 
 class Batches:
@@ -102,7 +107,9 @@ class Batches:
         profile = _profile(user)
         if not profile:
             return RepairBatch.objects.none()
-        return RepairBatch.objects.filter(pk__in=_waiting(profile).values("batch"))
+        # Each higher cost is decided at the repair itself.
+        waiting = _waiting(profile).exclude(status=Status.COST_APPROVAL)
+        return RepairBatch.objects.filter(pk__in=waiting.values("batch"))
 
     def matching(self, user: AbstractBaseUser, words: str) -> QuerySet[Any]:
         return RepairBatch.objects.filter(pk__in=_matching(user, words).values("batch"))
@@ -140,7 +147,7 @@ class Batches:
             )
         return found
 
-    def act(self, user: AbstractBaseUser, key: str, action: str, given: Mapping[str, str]) -> str:
+    def act(self, user: AbstractBaseUser, key: str, action: str, given: Mapping[str, str]) -> Done:
         profile = _profile(user)
         seen = RepairBatch.objects.visible_to(profile) if profile else RepairBatch.objects.none()
         batch = seen.filter(pk=key).select_related("unit__company").first()
@@ -148,8 +155,8 @@ class Batches:
             raise Refused("You may no longer see this batch.")
         if action != Action.APPROVE_BATCH:
             raise Refused(f"{batch.number} has no action of this name; open its page.")
-        _carry_out(partial(services.approve_batch, batch, by=profile))
-        return f"{batch.number} is approved."
+        done = _carry_out(services.approve_batch, batch, by=profile)
+        return Done(f"{batch.number} is approved.", _undo_url(done[0]))
 
 
 def _profile(user: AbstractBaseUser) -> Profile | None:
@@ -168,7 +175,7 @@ def _waiting(profile: Profile) -> RepairQuerySet:
     seen = Repair.objects.visible_to(profile)
     match profile.role:
         case Role.MANAGER:
-            return seen.filter(status=Status.AWAITING_APPROVAL)
+            return seen.filter(status__in=UNDECIDED)
         case Role.TECHNICIAN:
             return seen.filter(status__in=[Status.REQUESTED, Status.APPROVED])
         case Role.OFFICE:
@@ -200,9 +207,12 @@ def _actions(repair: Repair, profile: Profile) -> Iterable[SubjectAction]:
             case Action.APPROVE:
                 label = f"Approve {format_money(repair.estimate)}" if repair.estimate else "Approve"
                 yield SubjectAction(action, label, is_main=True)
+            case Action.APPROVE_COST:
+                label = f"Approve {format_money(repair.final_cost)}" if repair.final_cost else ""
+                yield SubjectAction(action, label or str(action.label), is_main=True)
             case Action.START:
                 yield SubjectAction(action, "Start the repair", is_main=True)
-            case Action.DENY:
+            case Action.DENY | Action.DENY_COST:
                 field = DenyForm.base_fields["reason"]
                 yield SubjectAction(
                     action, "Deny", asks=str(field.label), hint=str(field.help_text)
@@ -228,8 +238,19 @@ def _since(event: RepairEvent | None) -> str:
     return f"{event.get_action_display()} by {event.actor.name}, {at}"
 
 
-def _carry_out(do: Any) -> None:
+def _reason(given: Mapping[str, str]) -> str:
+    form = DenyForm({"reason": given.get("text", "")})
+    if not form.is_valid():
+        raise Refused(str(form.errors["reason"][0]))
+    return str(form.cleaned_data["reason"])
+
+
+def _carry_out(do: Callable[..., Result], *args: Any, by: Profile) -> Result:
     try:
-        do()
+        return do(*args, by=by)
     except RepairError as why:
         raise Refused(str(why), is_news=isinstance(why, AlreadyDone)) from why
+
+
+def _undo_url(event: RepairEvent) -> str:
+    return reverse("repairs:undo", args=[event.pk])

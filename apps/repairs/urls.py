@@ -13,6 +13,9 @@ urlpatterns = [
     path("repairs/<int:pk>/assign/", actions.assign, name="assign"),
     path("repairs/<int:pk>/start/", actions.start, name="start"),
     path("repairs/<int:pk>/complete/", actions.complete, name="complete"),
+    path("repairs/<int:pk>/approve-cost/", actions.approve_cost, name="approve-cost"),
+    path("repairs/<int:pk>/deny-cost/", actions.deny_cost, name="deny-cost"),
+    path("repairs/undo/<int:pk>/", actions.undo, name="undo"),
     path("batches/<int:pk>/", pages.batch, name="batch"),
     path("batches/<int:pk>/approve/", actions.approve_batch, name="approve-batch"),
 ]

@@ -3,10 +3,9 @@
 from django.conf import settings
 from django.http import HttpRequest
 
+from apps.core.message import rendering
+
 
 def shell(request: HttpRequest) -> dict[str, object]:
-    """Return the brand (`name`, `accent`) and the environment's name."""
-    return {
-        "brand": {"name": settings.BRAND_NAME, "accent": settings.BRAND_ACCENT},
-        "environment": settings.ENVIRONMENT,
-    }
+    """Return the brand and the environment's name."""
+    return {"brand": rendering.brand(), "environment": settings.ENVIRONMENT}

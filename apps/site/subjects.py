@@ -42,6 +42,14 @@ class Subject:
     actions: tuple[SubjectAction, ...] = ()
 
 
+@dataclass(frozen=True)
+class Done:
+    """What an action did, for the user, and the URL that takes it back, if one does."""
+
+    text: str
+    undo_url: str = ""
+
+
 class Refused(Exception):
     """The action was not carried out; the text is for the user."""
 
@@ -68,7 +76,7 @@ class Adapter(Protocol):
         """Return the subjects by primary key, as text; those that the user may not see lack."""
         ...
 
-    def act(self, user: AbstractBaseUser, key: str, action: str, given: Mapping[str, str]) -> str:
+    def act(self, user: AbstractBaseUser, key: str, action: str, given: Mapping[str, str]) -> Done:
         """Carry out the action and return what was done; raise Refused if it was not."""
         ...
 

@@ -24,6 +24,7 @@ ACTIONS = {
     EventAction.REASSIGNED: Action.ASSIGN,
     EventAction.STARTED: Action.START,
     EventAction.COMPLETED: Action.COMPLETE,
+    EventAction.COST_SUBMITTED: Action.COMPLETE,
 }
 LAST = {
     Status.REQUESTED: {EventAction.REQUESTED, EventAction.ASSIGNED},
@@ -31,6 +32,7 @@ LAST = {
     Status.APPROVED: {EventAction.APPROVED},
     Status.DENIED: {EventAction.DENIED},
     Status.IN_PROGRESS: {EventAction.STARTED},
+    Status.COST_APPROVAL: {EventAction.COST_SUBMITTED},
     Status.COMPLETED: {EventAction.COMPLETED},
 }
 

@@ -19,7 +19,9 @@ from apps.repairs.models import (
 )
 from apps.repairs.services import Break
 from tests.support.people import create_contact
-from tests.support.repairs import ESTIMATE, FINAL_COST, REASON, Cast
+from tests.support.repairs import ESTIMATE, FINAL_COST, HIGHER_COST, REASON, Cast
+
+STARTABLE = {Status.APPROVED, Status.IN_PROGRESS, Status.COST_APPROVAL, Status.COMPLETED}
 
 
 @pytest.fixture(autouse=True)
@@ -79,10 +81,12 @@ def repair(cast: Cast, request_repair: Callable[..., Repair]) -> Callable[[Statu
         made = request_repair(estimate=None if status == Status.REQUESTED else ESTIMATE)
         if status == Status.DENIED:
             services.deny(made, REASON, by=cast.maria)
-        if status in (Status.APPROVED, Status.IN_PROGRESS, Status.COMPLETED):
+        if status in STARTABLE:
             services.approve(made, by=cast.maria)
-        if status in (Status.IN_PROGRESS, Status.COMPLETED):
+        if status in (Status.IN_PROGRESS, Status.COST_APPROVAL, Status.COMPLETED):
             services.start(made, by=cast.jane)
+        if status == Status.COST_APPROVAL:
+            services.complete(made, HIGHER_COST, by=cast.jane, reason=REASON)
         if status == Status.COMPLETED:
             services.complete(made, FINAL_COST, by=cast.jane)
         return made

@@ -91,7 +91,7 @@ def test_a_batch_approved_by_two_at_once_is_notified_once(
     outcomes = at_once(
         *(lambda by=by: services.approve_batch(batch, by=by) for by in (cast.maria, cast.luis))
     )
-    assert sorted(str(type(outcome).__name__) for outcome in outcomes) == ["AlreadyDone", "int"]
+    assert sorted(str(type(outcome).__name__) for outcome in outcomes) == ["AlreadyDone", "list"]
     assert told("batch_approved") == [("jane", "batch_approved")]
 
 

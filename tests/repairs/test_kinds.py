@@ -1,6 +1,7 @@
 """The kinds about repairs: their table, and their texts for samples and awkward values."""
 
 import re
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from apps.core.exceptions import InvalidContext
 from apps.core.message import kinds, rendering, segments
 from apps.core.models import Notification
 from apps.core.states import Priority
-from apps.repairs import notifications
+from apps.repairs.kinds import NEXT_STEP
 from apps.repairs.models import Status
 
 KINDS = {
@@ -22,6 +23,13 @@ KINDS = {
     "repair_reassigned_away": ("assignment", Priority.MEDIUM),
     "repair_in_progress": ("repair_status", Priority.MEDIUM),
     "repair_completed": ("repair_status", Priority.HIGH),
+    "repair_unassigned": ("assignment", Priority.MEDIUM),
+    "repair_approval_reminder": ("approval", Priority.MEDIUM),
+    "repair_approval_overdue": ("approval", Priority.MEDIUM),
+    "repair_cost_pending": ("approval", Priority.HIGH),
+    "repair_cost_approved": ("approval", Priority.MEDIUM),
+    "repair_cost_denied": ("approval", Priority.HIGH),
+    "repair_taken_back": ("approval", Priority.URGENT),
 }
 LINK = "https://app.rssystems.com/repairs/1042/"
 every_kind = pytest.mark.parametrize("name", KINDS)
@@ -30,6 +38,7 @@ every_kind = pytest.mark.parametrize("name", KINDS)
 @pytest.fixture(autouse=True)
 def site(settings: Any) -> None:
     settings.SITE_URL = "https://app.rssystems.com"
+    settings.OFFICE_PHONE = "+1 (202) 555-0199"
 
 
 def notification(name: str, **changes: Any) -> Notification:
@@ -120,5 +129,35 @@ def test_a_long_reason_does_not_make_the_text_message_longer() -> None:
     assert "Read the reason in the app." in text
 
 
+@pytest.mark.parametrize("name", ["repair_denied", "repair_cost_denied"])
+def test_a_denial_says_how_to_call_the_office(name: str) -> None:
+    row = notification(name)
+    email = rendering.email(row)
+    assert '<a href="tel:+12025550199">+1 (202) 555-0199</a>' in email.html
+    for text in (email.text, rendering.sms(row).text, in_app(row).text):
+        assert "+1 (202) 555-0199" in text
+
+
+@pytest.mark.parametrize("name", ["repair_denied", "repair_cost_denied"])
+def test_without_a_number_a_denial_names_the_office_only(name: str, settings: Any) -> None:
+    settings.OFFICE_PHONE = ""
+    row = notification(name)
+    assert "tel:" not in rendering.email(row).html
+    assert "call the office" in in_app(row).text
+
+
+@pytest.mark.parametrize("name", ["repair_completed", "repair_cost_pending", "repair_cost_denied"])
+def test_a_message_about_the_cost_names_both_sums(name: str) -> None:
+    row = notification(name)
+    email = rendering.email(row)
+    for text in (email.text, email.html, rendering.sms(row).text, in_app(row).text):
+        assert "$412.50" in text
+        assert kinds.format_money(Decimal(row.context["final_cost"])) in text
+
+
+def test_a_cost_within_the_estimate_is_told_without_a_reason() -> None:
+    assert "wrote" not in in_app(notification("repair_completed", reason="")).text
+
+
 def test_every_open_state_has_a_next_step() -> None:
-    assert set(notifications.NEXT_STEP) == set(Status) - {Status.DENIED, Status.COMPLETED}
+    assert set(NEXT_STEP) == set(Status) - {Status.DENIED, Status.COMPLETED}

@@ -1,12 +1,15 @@
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from apps.core.message import rendering
-from apps.core.models import Notification
+from apps.core.models import Delivery, Notification
+from apps.core.states import Priority
 from apps.repairs import services
-from apps.repairs.models import Repair, RepairBatch, Status
+from apps.repairs.models import Profile, Repair, RepairBatch, Status
 from tests.support.repairs import ESTIMATE, FINAL_COST, REASON, Cast, told
 
 Make = Callable[..., Repair]
@@ -74,11 +77,6 @@ def test_a_reassignment_tells_both_technicians(cast: Cast, repair: Make) -> None
     assert only("repair_reassigned_away").context["technician"] == "Tom Becker"
 
 
-def test_the_previous_technician_is_not_linked_to_the_repair(cast: Cast, repair: Make) -> None:
-    services.assign(repair(Status.APPROVED), cast.tom, by=cast.sam)
-    assert only("repair_reassigned_away").action_url == "/"
-
-
 def test_a_repair_that_comes_back_is_told_again(cast: Cast, repair: Make) -> None:
     mine = repair(Status.APPROVED)
     for technician in (cast.tom, cast.jane, cast.tom):
@@ -119,7 +117,7 @@ def test_a_batch_is_one_approval_request_with_its_total(
         ("luis", "repair_pending_approval"),
         ("maria", "repair_pending_approval"),
     ]
-    message = Notification.objects.filter(recipient=cast.maria.user).get()
+    message = Notification.objects.get(recipient=cast.maria.user, kind="repair_pending_approval")
     assert message.context["job"]["damage"] == "3 breaks"
     assert message.context["estimate"] == "400.50"
     assert (message.about, message.action_url) == (batch, f"/batches/{batch.pk}/")
@@ -224,3 +222,206 @@ def test_the_text_message_of_a_denial_names_the_author_of_the_reason(
     services.deny(repair(Status.AWAITING_APPROVAL), "Sold. evil.com", by=cast.maria)
     text = rendering.sms(only("repair_denied")).text
     assert 'Maria Alvarez: "Sold. [link removed]"' in text
+
+
+# --- Work without a technician ------------------------------------------------------------------
+def test_a_request_without_a_technician_tells_the_office(cast: Cast, request_repair: Make) -> None:
+    asked = request_repair(by=cast.maria)
+    message = only("repair_unassigned")
+    assert (message.recipient, message.priority) == (cast.sam.user, Priority.MEDIUM)
+    assert (message.about, message.context["status"]) == (asked, "Requested")
+    assert "requested by Maria Alvarez" in message.text
+
+
+def test_who_leaves_the_technician_for_later_is_not_told(cast: Cast, request_repair: Make) -> None:
+    request_repair(by=cast.sam)
+    assert told() == []
+
+
+def test_an_approval_without_a_technician_tells_the_office(
+    cast: Cast, request_repair: Make
+) -> None:
+    asked = request_repair(by=cast.sam, estimate=ESTIMATE)
+    services.approve(asked, by=cast.maria)
+    assert told("repair_unassigned") == [("sam", "repair_unassigned")]
+    assert only("repair_unassigned").context["status"] == "Approved"
+
+
+def test_the_unassigned_share_of_an_approved_batch_is_one_message(
+    cast: Cast, request_batch: MakeBatch
+) -> None:
+    batch = request_batch("65.00", "95.00", by=cast.sam)
+    services.approve_batch(batch, by=cast.maria)
+    message = only("repair_unassigned")
+    assert (message.about, message.context["job"]["damage"]) == (batch, "2 breaks")
+
+
+def test_an_assignment_ends_the_search_for_a_technician(cast: Cast, request_repair: Make) -> None:
+    asked = request_repair(by=cast.maria)
+    services.assign(asked, cast.tom, by=cast.sam)
+    assert only("repair_unassigned").settled_because == "assigned by Sam Whitaker"
+
+
+def test_the_search_for_a_batch_ends_with_its_last_repair(
+    cast: Cast, request_batch: MakeBatch
+) -> None:
+    batch = request_batch(None, None, by=cast.maria)
+    first, second = batch.repairs.order_by("pk")
+    services.assign(first, cast.tom, by=cast.sam)
+    assert only("repair_unassigned").settled_at is None
+    services.assign(second, cast.tom, by=cast.sam)
+    assert only("repair_unassigned").settled_at is not None
+
+
+# --- What a move settles ------------------------------------------------------------------------
+def open_kinds(person: Profile) -> set[str]:
+    """Return the kinds of the person's messages that are not settled, reminders included."""
+    rows = Notification.objects.filter(recipient=person.user, settled_at=None)
+    return set(rows.values_list("kind", flat=True))
+
+
+@pytest.mark.parametrize("decide", ["approve", "deny"])
+def test_a_decision_by_one_manager_clears_the_request_of_every_other(
+    decide: str, cast: Cast, repair: Make
+) -> None:
+    asked = repair(Status.AWAITING_APPROVAL)
+    requests = {"repair_pending_approval", "repair_approval_reminder"}
+    assert open_kinds(cast.maria) == open_kinds(cast.luis) == requests
+    assert open_kinds(cast.sam) == {"repair_approval_overdue"}
+    if decide == "approve":
+        services.approve(asked, by=cast.luis)
+    else:
+        services.deny(asked, REASON, by=cast.luis)
+    assert open_kinds(cast.maria) == open_kinds(cast.luis) == open_kinds(cast.sam) == set()
+    because = {row.settled_because for row in Notification.objects.exclude(settled_at=None)}
+    assert because == {f"{'approved' if decide == 'approve' else 'denied'} by Luis Romero"}
+    waiting = Delivery.objects.pending().filter(notification__recipient=cast.maria.user)
+    assert not waiting.exists()
+
+
+def test_an_approved_batch_clears_its_request(cast: Cast, request_batch: MakeBatch) -> None:
+    batch = request_batch("65.00", "95.00")
+    services.approve_batch(batch, by=cast.luis)
+    assert open_kinds(cast.maria) == set()
+
+
+def test_the_last_denial_of_a_batch_clears_its_request(
+    cast: Cast, request_batch: MakeBatch
+) -> None:
+    first, second = request_batch("65.00", "95.00").repairs.order_by("pk")
+    services.deny(first, REASON, by=cast.luis)
+    assert "repair_pending_approval" in open_kinds(cast.maria)
+    services.deny(second, REASON, by=cast.luis)
+    assert open_kinds(cast.maria) == set()
+
+
+def test_a_technician_who_starts_needs_no_word_of_the_approval(cast: Cast, repair: Make) -> None:
+    started = repair(Status.IN_PROGRESS)
+    assert open_kinds(cast.jane) == set()
+    approval = Notification.objects.get(kind="repair_approved", about_id=started.pk)
+    assert approval.settled_because == "started by Jane Ortiz"
+    assert not approval.deliveries.pending().exists()
+
+
+def test_a_completion_replaces_the_word_of_the_start(cast: Cast, repair: Make) -> None:
+    repair(Status.COMPLETED)
+    assert open_kinds(cast.maria) == {"repair_completed"}
+
+
+def test_a_reassignment_stops_the_previous_technicians_messages(cast: Cast, repair: Make) -> None:
+    services.assign(repair(Status.APPROVED), cast.tom, by=cast.sam)
+    assert open_kinds(cast.jane) == {"repair_reassigned_away"}
+    assert open_kinds(cast.tom) == {"repair_assigned"}
+
+
+def test_a_priced_repair_is_no_task_of_its_technician_any_more(
+    cast: Cast, request_repair: Make
+) -> None:
+    mine = request_repair(by=cast.maria)
+    services.assign(mine, cast.tom, by=cast.sam)
+    services.submit_estimate(mine, ESTIMATE, by=cast.tom)
+    assert open_kinds(cast.tom) == set()
+
+
+# --- Reminders ----------------------------------------------------------------------------------
+def test_an_approval_that_waits_is_brought_up_with_managers_and_office(
+    cast: Cast, repair: Make, settings: Any
+) -> None:
+    settings.APPROVAL_REMINDER_H, settings.APPROVAL_OVERDUE_H = 20, 50
+    asked = repair(Status.AWAITING_APPROVAL)
+    submitted = asked.events.get(action="submitted")
+    for kind, people, hours in (
+        ("repair_approval_reminder", ["luis", "maria"], 20),
+        ("repair_approval_overdue", ["sam"], 50),
+    ):
+        rows = Notification.objects.filter(kind=kind).order_by("recipient__username")
+        assert [row.recipient.username for row in rows] == people
+        for row in rows:
+            assert row.visible_from == submitted.at + timedelta(hours=hours)
+            assert {each.due_at for each in row.deliveries.all()} == {row.visible_from}
+            assert f"{hours} hours" in row.text
+
+
+def test_a_reminder_of_a_decided_approval_never_leaves(cast: Cast, repair: Make) -> None:
+    repair(Status.APPROVED)
+    reminders = Notification.objects.filter(kind__contains="approval_", settled_at=None)
+    assert not reminders.exists()
+    assert not Notification.objects.visible_to(cast.sam.user).exists()
+
+
+# --- Costs --------------------------------------------------------------------------------------
+def test_a_completion_goes_out_by_text_and_email_with_both_sums(cast: Cast, repair: Make) -> None:
+    repair(Status.COMPLETED)
+    done = Notification.objects.get(kind="repair_completed", recipient=cast.maria.user)
+    assert set(done.deliveries.values_list("channel", flat=True)) == {"email", "sms"}
+    email = rendering.email(done)
+    for sum_ in ("$412.50", "$398.00"):
+        assert sum_ in email.text
+        assert sum_ in rendering.sms(done).text
+
+
+def test_above_the_limit_of_texts_a_completion_is_one_email(
+    cast: Cast, repair: Make, settings: Any
+) -> None:
+    settings.SMS_LIMIT_PER_PERSON_H = 2
+    repair(Status.COMPLETED)
+    done = Notification.objects.get(kind="repair_completed", recipient=cast.maria.user)
+    assert set(done.deliveries.values_list("channel", flat=True)) == {"email"}
+
+
+def test_a_higher_cost_asks_the_managers_with_both_sums_and_the_reason(
+    cast: Cast, repair: Make
+) -> None:
+    repair(Status.COST_APPROVAL)
+    assert told("repair_cost_pending") == [
+        ("luis", "repair_cost_pending"),
+        ("maria", "repair_cost_pending"),
+    ]
+    assert told("repair_completed") == []
+    message = Notification.objects.get(kind="repair_cost_pending", recipient=cast.maria.user)
+    for part in ("$520.00", "$412.50", REASON):
+        assert part in message.text
+    assert {"repair_cost_pending", "repair_approval_reminder"} <= open_kinds(cast.luis)
+
+
+def test_an_approved_higher_cost_completes_the_repair_for_everyone(
+    cast: Cast, repair: Make
+) -> None:
+    asked = repair(Status.COST_APPROVAL)
+    services.approve_cost(asked, by=cast.luis)
+    assert told("repair_cost_approved") == [("jane", "repair_cost_approved")]
+    assert len(told("repair_completed")) == 2
+    assert open_kinds(cast.maria) == {"repair_completed"}
+    assert only("repair_cost_approved").context["approved"] == str(ESTIMATE)
+
+
+def test_a_denied_higher_cost_tells_the_technician_what_stays_approved(
+    cast: Cast, repair: Make
+) -> None:
+    asked = repair(Status.COST_APPROVAL)
+    services.deny_cost(asked, "We agreed on one break.", by=cast.luis)
+    message = only("repair_cost_denied")
+    assert message.recipient == cast.jane.user
+    for part in ("$520.00", "$412.50", "We agreed on one break."):
+        assert part in message.text
+    assert "repair_cost_pending" not in open_kinds(cast.maria)

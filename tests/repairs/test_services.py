@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -129,6 +130,76 @@ def test_amounts_are_kept_in_whole_cents(cast: Cast, repair: Make) -> None:
     assert str(priced.estimate) == "80.00"
 
 
+# --- A cost above the estimate ------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("cost", "reason", "status"),
+    [
+        ("412.50", "", Status.COMPLETED),
+        ("412.51", REASON, Status.COMPLETED),
+        ("453.75", REASON, Status.COMPLETED),
+        ("453.76", REASON, Status.COST_APPROVAL),
+    ],
+)
+def test_a_cost_needs_a_new_approval_beyond_its_share(
+    cost: str, reason: str, status: Status, cast: Cast, repair: Make
+) -> None:
+    done = repair(Status.IN_PROGRESS)
+    services.complete(done, Decimal(cost), by=cast.jane, reason=reason)
+    row = Repair.objects.get(pk=done.pk)
+    assert (row.status, row.final_cost, row.cost_reason) == (status, Decimal(cost), reason)
+    assert row.estimate == ESTIMATE
+
+
+@pytest.mark.parametrize("reason", ["", " \n", "\u200b", "x" * 501])
+def test_a_cost_above_the_estimate_needs_a_reason_that_fits(
+    reason: str, cast: Cast, repair: Make
+) -> None:
+    done = repair(Status.IN_PROGRESS)
+    with pytest.raises(NotAllowed, match=r"the managers approved \$412\.50"):
+        services.complete(done, Decimal("412.51"), by=cast.jane, reason=reason)
+    assert Repair.objects.get(pk=done.pk).status == Status.IN_PROGRESS
+
+
+def test_the_share_is_a_setting(cast: Cast, repair: Make, settings: Any) -> None:
+    settings.COST_OVERRUN_SHARE = Decimal("0")
+    done = repair(Status.IN_PROGRESS)
+    services.complete(done, Decimal("412.51"), by=cast.jane, reason=REASON)
+    assert done.status == Status.COST_APPROVAL
+
+
+def test_the_history_tells_of_both_sums(cast: Cast, repair: Make) -> None:
+    asked = repair(Status.COST_APPROVAL)
+    both = "$520.00 instead of $412.50"
+    assert history(asked)[-1] == ("cost_submitted", "jane", f"{both}: {REASON}")
+    services.approve_cost(asked, by=cast.maria)
+    assert history(asked)[-1] == ("cost_approved", "maria", both)
+
+
+def test_a_denied_cost_leaves_the_work_to_be_completed_at_the_estimate(
+    cast: Cast, repair: Make
+) -> None:
+    asked = repair(Status.COST_APPROVAL)
+    services.deny_cost(asked, REASON, by=cast.maria)
+    assert (asked.status, asked.final_cost, asked.cost_reason) == (Status.IN_PROGRESS, None, "")
+    assert history(asked)[-1] == ("cost_denied", "maria", f"$520.00 instead of $412.50: {REASON}")
+    services.complete(asked, ESTIMATE, by=cast.jane)
+    assert asked.status == Status.COMPLETED
+
+
+def test_a_higher_cost_in_a_batch_is_decided_by_itself(
+    cast: Cast, request_batch: MakeBatch
+) -> None:
+    batch = request_batch("65.00", "95.00")
+    services.approve_batch(batch, by=cast.maria)
+    one = batch.repairs.all()[0]
+    services.start(one, by=cast.jane)
+    services.complete(one, Decimal("300"), by=cast.jane, reason=REASON)
+    with pytest.raises(AlreadyDone):
+        services.approve_batch(batch, by=cast.luis)
+    services.approve_cost(one, by=cast.luis)
+    assert one.status == Status.COMPLETED
+
+
 # --- Who was first ------------------------------------------------------------------------------
 def test_a_second_approval_tells_who_approved_and_when(cast: Cast, repair: Make) -> None:
     approved = repair(Status.AWAITING_APPROVAL)
@@ -184,7 +255,7 @@ def test_the_previous_technician_cannot_start_a_reassigned_repair(cast: Cast, re
 # --- Batches ------------------------------------------------------------------------------------
 def test_a_batch_is_approved_as_one(cast: Cast, request_batch: MakeBatch) -> None:
     batch = request_batch("65.00", "95.00", "240.00")
-    assert services.approve_batch(batch, by=cast.maria) == 3
+    assert len(services.approve_batch(batch, by=cast.maria)) == 3
     assert set(batch.repairs.values_list("status", flat=True)) == {Status.APPROVED}
     assert RepairEvent.objects.filter(action="approved", actor=cast.maria).count() == 3
 
@@ -199,7 +270,7 @@ def test_a_repair_of_a_batch_may_be_denied_alone(cast: Cast, request_batch: Make
     batch = request_batch("65.00", "95.00")
     denied = batch.repairs.all()[0]
     services.deny(denied, REASON, by=cast.maria)
-    assert services.approve_batch(batch, by=cast.maria) == 1
+    assert len(services.approve_batch(batch, by=cast.maria)) == 1
     assert Repair.objects.get(pk=denied.pk).status == Status.DENIED
 
 

@@ -22,11 +22,9 @@ TABLE: dict[Action, tuple[set[str], set[Status], Status | None]] = {
     Action.DENY: ({"maria"}, {Status.AWAITING_APPROVAL}, Status.DENIED),
     Action.START: ({"jane"}, {Status.APPROVED}, Status.IN_PROGRESS),
     Action.COMPLETE: ({"jane"}, {Status.IN_PROGRESS}, Status.COMPLETED),
-    Action.ASSIGN: (
-        {"sam"},
-        {Status.REQUESTED, Status.AWAITING_APPROVAL, Status.APPROVED, Status.IN_PROGRESS},
-        None,
-    ),
+    Action.APPROVE_COST: ({"maria"}, {Status.COST_APPROVAL}, Status.COMPLETED),
+    Action.DENY_COST: ({"maria"}, {Status.COST_APPROVAL}, Status.IN_PROGRESS),
+    Action.ASSIGN: ({"sam"}, set(Status) - {Status.DENIED, Status.COMPLETED}, None),
 }
 CASES = list(product(TABLE, Status, PEOPLE))
 
@@ -43,6 +41,10 @@ def _do(action: Action, repair: Repair, by: Profile, cast: Cast) -> None:
             services.start(repair, by=by)
         case Action.COMPLETE:
             services.complete(repair, FINAL_COST, by=by)
+        case Action.APPROVE_COST:
+            services.approve_cost(repair, by=by)
+        case Action.DENY_COST:
+            services.deny_cost(repair, REASON, by=by)
         case Action.ASSIGN:
             services.assign(repair, cast.tom, by=by)
 

@@ -10,6 +10,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from apps.core.models import Notification
 from apps.repairs import services
 from apps.repairs.models import FleetUnit, Profile, Repair, RepairBatch, Status
 from apps.repairs.views import lists
@@ -512,7 +513,7 @@ def test_a_list_needs_the_same_queries_for_few_repairs_and_many(
 
     fill()
     client = as_(getattr(cast, name))
-    with django_assert_num_queries({"maria": 11, "jane": 13, "sam": 12}[name]) as few:
+    with django_assert_num_queries({"maria": 11, "jane": 14, "sam": 12}[name]) as few:
         client.get("/")
     fill()
     fill()
@@ -520,13 +521,13 @@ def test_a_list_needs_the_same_queries_for_few_repairs_and_many(
         client.get("/")
 
 
-@pytest.mark.parametrize("name", ["maria", "sam"])
+@pytest.mark.parametrize(("name", "queries"), [("maria", 9), ("sam", 8)])
 def test_a_batch_needs_the_same_queries_for_few_breaks_and_many(
-    cast, request_batch, name, django_assert_num_queries
+    cast, request_batch, name, queries, django_assert_num_queries
 ):
     few, many = request_batch("1.00", "2.00"), request_batch(*["1.00"] * 8)
     client = as_(getattr(cast, name))
-    with django_assert_num_queries(9) as captured:
+    with django_assert_num_queries(queries) as captured:
         client.get(few.get_absolute_url())
     with django_assert_num_queries(len(captured)):
         client.get(many.get_absolute_url())
@@ -693,3 +694,122 @@ def test_browsers_are_told_not_to_keep_a_page(cast, repair):
     made = repair(Status.AWAITING_APPROVAL)
     for path in ("/", made.get_absolute_url(), url("deny", made), reverse("repairs:request")):
         assert as_(cast.maria).get(path).headers["Cache-Control"] == "no-store, private"
+
+
+# --- Where a repair went ------------------------------------------------------------------------
+def test_the_former_technicians_link_says_who_has_the_repair(cast, repair):
+    made, client = repair(Status.APPROVED), as_(cast.jane)
+    services.assign(made, cast.tom, by=cast.sam)
+    shown = page(client, made.get_absolute_url())
+    assert f"Tom Becker has {made.number} now" in shown
+    assert "Sam Whitaker gave it to another technician" in shown
+    assert made.unit.plate not in shown
+    for action in ("start", "complete", "estimate"):
+        assert client.post(url(action, made)).status_code == 403
+    made.refresh_from_db()
+    assert made.status == Status.APPROVED
+
+
+def test_a_repair_that_went_twice_names_the_technician_who_has_it(cast, repair):
+    made = repair(Status.APPROVED)
+    services.assign(made, cast.tom, by=cast.sam)
+    services.assign(made, cast.jane, by=cast.sam)
+    assert f"Jane Ortiz has {made.number} now" in page(as_(cast.tom), made.get_absolute_url())
+    assert 'data-testid="start"' in page(as_(cast.jane), made.get_absolute_url())
+
+
+# --- What is read -------------------------------------------------------------------------------
+def unread(profile):
+    return Notification.objects.visible_to(profile.user).unread().count()
+
+
+def test_opening_a_repair_reads_the_messages_about_it(cast, repair):
+    made, other = repair(Status.AWAITING_APPROVAL), repair(Status.AWAITING_APPROVAL)
+    client = as_(cast.maria)
+    assert unread(cast.maria) == 2
+    shown = page(client, made.get_absolute_url())
+    assert re.search(r'data-testid="bell-count">1<', shown)
+    assert (unread(cast.maria), unread(cast.luis)) == (1, 2)
+    page(client, other.get_absolute_url())
+    assert unread(cast.maria) == 0
+
+
+def test_opening_a_batch_reads_the_messages_about_it(cast, request_batch):
+    batch = request_batch("100.00", "50.00")
+    page(as_(cast.maria), batch.get_absolute_url())
+    assert unread(cast.maria) == 0
+
+
+def test_a_page_that_nobody_looks_at_reads_nothing(cast, repair):
+    made, client = repair(Status.AWAITING_APPROVAL), as_(cast.maria)
+    client.head(made.get_absolute_url())
+    client.get(made.get_absolute_url(), headers={"Sec-Purpose": "prefetch;prerender"})
+    page(client, "/")
+    assert unread(cast.maria) == 1
+
+
+def test_the_former_technician_reads_where_the_repair_went(cast, repair):
+    made = repair(Status.APPROVED)
+    services.assign(made, cast.tom, by=cast.sam)
+    page(as_(cast.jane), made.get_absolute_url())
+    assert unread(cast.jane) == 0
+
+
+# --- Costs --------------------------------------------------------------------------------------
+def test_a_cost_above_the_estimate_asks_for_its_reason_at_the_field(cast, repair):
+    made, client = repair(Status.IN_PROGRESS), as_(cast.jane)
+    shown = client.post(url("complete", made), {"amount": "430"}).content.decode()
+    assert "Give the reason: the managers read it." in shown
+    assert 'value="430"' in shown
+    client.post(url("complete", made), {"amount": "430", "reason": "A second leg."})
+    shown = page(client, made.get_absolute_url())
+    assert f"{made.number} is completed." in shown
+    assert "$430.00 instead of $412.50" in shown
+    assert "A second leg." in shown
+
+
+def test_a_manager_decides_on_a_higher_cost_on_the_page_and_on_the_card(cast, repair):
+    made, client = repair(Status.COST_APPROVAL), as_(cast.maria)
+    for path in (made.get_absolute_url(), "/"):
+        shown = page(client, path)
+        assert "Approve $520.00" in shown
+        assert url("deny-cost", made) in shown
+    client.post(url("approve-cost", made))
+    assert f"{made.number} is completed." in page(client, made.get_absolute_url())
+
+
+def test_a_higher_cost_is_denied_with_a_reason(cast, repair):
+    made, client = repair(Status.COST_APPROVAL), as_(cast.maria)
+    assert "asks for $520.00" in page(client, url("deny-cost", made))
+    assert "Give the reason" in client.post(url("deny-cost", made), {}).content.decode()
+    client.post(url("deny-cost", made), {"reason": REASON})
+    made.refresh_from_db()
+    assert made.status == Status.IN_PROGRESS
+
+
+def test_a_technician_who_waits_for_the_cost_sees_it(cast, repair):
+    made = repair(Status.COST_APPROVAL)
+    assert "Wait for the cost" in page(as_(cast.jane), "/")
+    assert "Awaiting cost approval" in page(as_(cast.jane), made.get_absolute_url())
+
+
+def test_a_higher_cost_in_a_batch_has_its_own_card(cast, request_batch):
+    batch = request_batch("100.00", "50.00", "20.00")
+    one, two, _ = batch.repairs.order_by("pk")
+    services.deny(two, REASON, by=cast.maria)
+    services.approve_batch(batch, by=cast.maria)
+    one.refresh_from_db()
+    services.start(one, by=cast.jane)
+    services.complete(one, Decimal("300"), by=cast.jane, reason=REASON)
+    shown = page(as_(cast.maria), "/")
+    assert "Approve $300.00" in shown
+    assert 'data-testid="batch-card"' not in shown
+
+
+# --- The office's number ------------------------------------------------------------------------
+def test_every_page_says_how_to_call_the_office(cast, repair, settings):
+    settings.OFFICE_PHONE = "+1 (202) 555-0199"
+    for path in ("/", repair(Status.DENIED).get_absolute_url(), reverse("repairs:request")):
+        assert 'href="tel:+12025550199"' in page(as_(cast.jane), path)
+    settings.OFFICE_PHONE = ""
+    assert "tel:" not in page(as_(cast.jane), "/")

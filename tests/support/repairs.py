@@ -8,6 +8,8 @@ from apps.repairs.models import Company, FleetUnit, Profile, Repair
 
 ESTIMATE = Decimal("412.50")
 FINAL_COST = Decimal("398.00")
+#: More than 10 % above the estimate.
+HIGHER_COST = Decimal("520.00")
 REASON = "We sell this unit at the end of the month."
 
 
@@ -27,10 +29,10 @@ class Cast:
 
 
 def told(kind: str = "") -> list[tuple[str, str]]:
-    """Return (username, kind) of each notification in order, or of one kind only."""
+    """Return (username, kind) of each notification in order, without reminders, or of one kind."""
     rows = Notification.objects.order_by("created_at", "kind", "recipient__username")
-    if kind:
-        rows = rows.filter(kind=kind)
+    reminders = ["repair_approval_reminder", "repair_approval_overdue"]
+    rows = rows.filter(kind=kind) if kind else rows.exclude(kind__in=reminders)
     return list(rows.values_list("recipient__username", "kind"))
 
 

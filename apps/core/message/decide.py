@@ -109,7 +109,8 @@ def plan(
         return decide(kind, person, channel, now, priority=priority, served=served)
 
     channels = [*routing.CHANNELS[priority]]
-    channels += [channel for channel in sorted(kind.required) if channel not in channels]
+    more = sorted(kind.required | kind.also)
+    channels += [channel for channel in more if channel not in channels]
     found = {channel: decided(channel) for channel in channels}
     instead = routing.fallback(priority)
     if instead and instead not in found and _is_skipped(found):

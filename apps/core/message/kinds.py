@@ -80,6 +80,8 @@ class NotificationKind:
     required: frozenset[Channel] = frozenset()
     forbidden: frozenset[Channel] = frozenset()
     default: frozenset[Channel] | None = None
+    #: The channels that it takes besides those of its priority.
+    also: frozenset[Channel] = frozenset()
     #: The last channel outside the app stays on, whoever switched it off.
     keeps_one_outside: bool = False
     #: It is never held, as a verification code.

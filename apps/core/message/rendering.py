@@ -1,5 +1,6 @@
 """Render a kind and its context as in-app text, e-mail and text message."""
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, NoReturn
@@ -18,8 +19,16 @@ from .user_text import clean_line
 
 @dataclass(frozen=True)
 class Brand:
+    """The brand on pages and in messages. `phone` is the office's number, "" if there is none."""
+
     name: str
     accent: str
+    phone: str
+
+    @property
+    def tel(self) -> str:
+        """Return the number for a `tel:` link (RFC 3966)."""
+        return re.sub(r"[^+0-9]", "", self.phone)
 
 
 @dataclass(frozen=True)
@@ -104,7 +113,7 @@ def absolute(url: str) -> str:
 
 
 def brand() -> Brand:
-    return Brand(settings.BRAND_NAME, settings.BRAND_ACCENT)
+    return Brand(settings.BRAND_NAME, settings.BRAND_ACCENT, settings.OFFICE_PHONE)
 
 
 def _values_of(notification: Notification) -> dict[str, Any]:

@@ -23,3 +23,15 @@ def fact(context: template.Context, label: str, value: object) -> str:
         label,
         value,
     )
+
+
+@register.simple_tag(takes_context=True)
+def office_phone(context: template.Context) -> str:
+    """Render the office's phone number as a fact, in HTML as a link to call it; "" if unset."""
+    brand = context["brand"]
+    if not brand.phone:
+        return ""
+    if not context.autoescape:
+        return fact(context, "Office", brand.phone)
+    link = format_html('<a href="tel:{}">{}</a>', brand.tel, brand.phone)
+    return fact(context, "Office", link)

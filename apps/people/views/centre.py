@@ -147,7 +147,7 @@ def act(request: SignedInRequest, pk: uuid.UUID) -> HttpResponse:
         level = messages.INFO if refusal.is_news else messages.ERROR
         messages.add_message(request, level, str(refusal))
     else:
-        messages.success(request, done)
+        messages.success(request, done.text, extra_tags=done.undo_url)
         _up_to(request, notification).update(read_at=timezone.now())
     return _back(request)
 

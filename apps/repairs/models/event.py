@@ -1,3 +1,4 @@
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -17,6 +18,10 @@ class EventAction(models.TextChoices):
     REASSIGNED = "reassigned", "Reassigned"
     STARTED = "started", "Started"
     COMPLETED = "completed", "Completed"
+    COST_SUBMITTED = "cost_submitted", "Submitted at a higher cost"
+    COST_APPROVED = "cost_approved", "Completed at the higher cost"
+    COST_DENIED = "cost_denied", "Denied the higher cost"
+    UNDONE = "undone", "Undone"
 
 
 class RepairEvent(models.Model):
@@ -27,7 +32,21 @@ class RepairEvent(models.Model):
     actor = models.ForeignKey(Profile, on_delete=models.PROTECT, related_name="events")
     action = models.CharField(max_length=16, choices=EventAction.choices)
     #: The estimate, the reason, the technician or the cost, in words.
-    note = models.CharField(max_length=500, blank=True)
+    note = models.CharField(max_length=600, blank=True)
+    #: The repair's columns that the event changed, as they were before it; None if unknown.
+    before = models.JSONField(null=True, editable=False, encoder=DjangoJSONEncoder)
+    #: The event that this one takes back.
+    undoes = models.OneToOneField(
+        "self", null=True, editable=False, on_delete=models.PROTECT, related_name="undone_by"
+    )
+    #: Whose repair it was until this reassignment.
+    former_technician = models.ForeignKey(
+        Profile,
+        null=True,
+        editable=False,
+        on_delete=models.PROTECT,
+        related_name="reassigned_events",
+    )
     #: People who were told of it with a priority that sends text messages.
     texts = models.PositiveIntegerField(default=0, db_default=0)
 

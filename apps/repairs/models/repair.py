@@ -20,9 +20,12 @@ class Status(models.TextChoices):
     APPROVED = "approved", "Approved"
     DENIED = "denied", "Denied"
     IN_PROGRESS = "in_progress", "In progress"
+    COST_APPROVAL = "cost_approval", "Awaiting cost approval"
     COMPLETED = "completed", "Completed"
 
 
+#: A manager has to decide.
+UNDECIDED = (Status.AWAITING_APPROVAL, Status.COST_APPROVAL)
 CLOSED = (Status.DENIED, Status.COMPLETED)
 
 
@@ -98,6 +101,8 @@ class Repair(models.Model):
     #: US dollars.
     estimate = models.DecimalField(max_digits=7, decimal_places=2, null=True, blank=True)
     final_cost = models.DecimalField(max_digits=7, decimal_places=2, null=True, blank=True)
+    #: Why the final cost is above the estimate.
+    cost_reason = models.CharField(max_length=500, blank=True, db_default="")
     denial_reason = models.CharField(max_length=500, blank=True)
     #: Sent by the request's page, so that a form sent twice makes one repair or batch. Of a batch,
     #: its first repair has it.
@@ -126,12 +131,14 @@ class Repair(models.Model):
                 name="repair_denied_has_reason",
             ),
             models.CheckConstraint(
-                condition=~Q(status__in=[Status.IN_PROGRESS, Status.COMPLETED])
+                condition=~Q(
+                    status__in=[Status.IN_PROGRESS, Status.COST_APPROVAL, Status.COMPLETED]
+                )
                 | Q(technician__isnull=False),
                 name="repair_started_has_technician",
             ),
             models.CheckConstraint(
-                condition=~Q(status=Status.COMPLETED)
+                condition=~Q(status__in=[Status.COST_APPROVAL, Status.COMPLETED])
                 | Q(final_cost__isnull=False, final_cost__gte=0),
                 name="repair_completed_has_final_cost",
             ),

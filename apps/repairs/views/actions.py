@@ -6,16 +6,19 @@ from typing import Any, TypeVar
 from django import forms
 from django.contrib import messages
 from django.http import HttpResponse, QueryDict
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from apps.site.htmx import HtmxRequest
 
 from .. import services
+from .. import undo as undoing
 from ..exceptions import AlreadyDone, NotAllowed
 from ..forms import AssignForm, CompleteForm, DenyForm, EstimateForm
-from ..models import Profile, Repair, RepairBatch, Status
+from ..models import Profile, Repair, RepairBatch, RepairEvent
 from ..models.batch import breaks
+from ..models.repair import UNDECIDED
 from ..permissions import Action, actions_for
 from .cards import BatchCard, RepairCard, batch_card, repair_card
 from .pages import batch_context, detail_context
@@ -61,8 +64,13 @@ def approve_batch(request: HtmxRequest, profile: Profile, pk: int) -> HttpRespon
         profile,
         batch,
         lambda: services.approve_batch(batch, by=profile),
-        lambda count: f"{breaks(count)} of {batch.number} approved.",
+        lambda events: f"{breaks(len(events))} of {batch.number} approved.",
     )
+    return _answer_batch(request, profile, batch)
+
+
+def _answer_batch(request: HtmxRequest, profile: Profile, batch: RepairBatch) -> HttpResponse:
+    """Redirect to the batch, or return the fragment that htmx asked for."""
     if not request.htmx:
         return redirect(batch)
     if request.htmx.target == "batch":
@@ -84,6 +92,55 @@ def deny(request: HtmxRequest, profile: Profile, pk: int) -> HttpResponse:
         lambda given: services.deny(repair, given["reason"], by=profile),
         f"{repair.number} is denied.",
     )
+
+
+@require_POST
+@for_person
+def approve_cost(request: HtmxRequest, profile: Profile, pk: int) -> HttpResponse:
+    repair = repair_of(profile, pk)
+    _carry_out(
+        request,
+        profile,
+        repair,
+        lambda: services.approve_cost(repair, by=profile),
+        f"{repair.number} is completed.",
+    )
+    return _answer(request, profile, pk)
+
+
+@require_http_methods(["GET", "POST"])
+@for_person
+def deny_cost(request: HtmxRequest, profile: Profile, pk: int) -> HttpResponse:
+    repair = repair_of(profile, pk)
+    return _fill_in(
+        request,
+        profile,
+        repair,
+        Action.DENY_COST,
+        DenyForm(_posted(request)),
+        lambda given: services.deny_cost(repair, given["reason"], by=profile),
+        f"{repair.number} is in progress again, at the approved cost.",
+    )
+
+
+@require_POST
+@for_person
+def undo(request: HtmxRequest, profile: Profile, pk: int) -> HttpResponse:
+    """Take back an action of this person; answer with what they saw it on."""
+    event = get_object_or_404(RepairEvent.objects.select_related("repair"), pk=pk, actor=profile)
+    repair = repair_of(profile, event.repair_id)
+    try:
+        about = undoing.undo(event, by=profile)
+    except NotAllowed as refusal:
+        messages.error(request, str(refusal))
+        about = repair
+    else:
+        repair.refresh_from_db()
+        state = repair.get_status_display().lower()
+        messages.success(request, f"Undone: {about.number} is {state} again.")
+    if isinstance(about, RepairBatch) or (request.htmx.target or "").startswith("batch"):
+        return _answer_batch(request, profile, batch_of(profile, repair.batch_id or 0))
+    return _answer(request, profile, repair.pk)
 
 
 @require_http_methods(["GET", "POST"])
@@ -110,9 +167,11 @@ def complete(request: HtmxRequest, profile: Profile, pk: int) -> HttpResponse:
         profile,
         repair,
         Action.COMPLETE,
-        CompleteForm(_posted(request), initial={"amount": repair.estimate}),
-        lambda given: services.complete(repair, given["amount"], by=profile),
-        f"{repair.number} is completed.",
+        CompleteForm(_posted(request), estimate=repair.estimate),
+        lambda given: services.complete(
+            repair, given["amount"], by=profile, reason=given["reason"]
+        ),
+        lambda _: f"{repair.number} is {repair.get_status_display().lower()}.",
     )
 
 
@@ -141,8 +200,8 @@ def _fill_in(
     repair: Repair,
     action: Action,
     form: forms.Form,
-    do: Callable[[dict[str, Any]], object],
-    said: str,
+    do: Callable[[dict[str, Any]], Done],
+    said: str | Callable[[Done], str],
 ) -> HttpResponse:
     """Show the action's form until it is valid, then act and redirect to the repair."""
     if request.method == "POST" and form.is_valid():
@@ -169,8 +228,15 @@ def _carry_out(
     except NotAllowed as refusal:
         messages.error(request, str(refusal))
     else:
-        messages.success(request, said if isinstance(said, str) else said(done))
+        words = said if isinstance(said, str) else said(done)
+        messages.success(request, words, extra_tags=_undo_url(done))
         warn_of_limit(request, profile, about)
+
+
+def _undo_url(done: object) -> str:
+    """Return where to undo what a service has done, "" if it cannot be undone."""
+    event = done[0] if isinstance(done, list) else done
+    return reverse("repairs:undo", args=[event.pk]) if isinstance(event, RepairEvent) else ""
 
 
 def _answer(request: HtmxRequest, profile: Profile, pk: int) -> HttpResponse:
@@ -187,7 +253,7 @@ def _card(
     request: HtmxRequest, profile: Profile, template: str, card: RepairCard | BatchCard
 ) -> HttpResponse:
     """Return a card of the first page and the number of approvals that still wait."""
-    awaiting = Repair.objects.visible_to(profile).filter(status=Status.AWAITING_APPROVAL)
+    awaiting = Repair.objects.visible_to(profile).filter(status__in=UNDECIDED)
     context = {"profile": profile, "card": card, "waiting": awaiting}
     return _fragment(request, template, context)
 

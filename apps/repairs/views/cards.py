@@ -67,12 +67,20 @@ def together(repairs: Iterable[Repair], profile: Profile) -> list[RepairCard | B
     """Return a card for each repair or batch, in the order of their first repairs."""
     piles: dict[tuple[str, int], list[Repair]] = {}
     for repair in repairs:
-        key = ("batch", repair.batch_id) if repair.batch_id else ("repair", repair.pk)
-        piles.setdefault(key, []).append(repair)
+        piles.setdefault(card_key(repair), []).append(repair)
     return [
-        batch_card(pile[0].batch, pile, profile) if pile[0].batch else repair_card(pile[0], profile)
-        for pile in piles.values()
+        batch_card(pile[0].batch, pile, profile)
+        if kind == "batch" and pile[0].batch
+        else repair_card(pile[0], profile)
+        for (kind, _), pile in piles.items()
     ]
+
+
+def card_key(repair: Repair) -> tuple[str, int]:
+    """Return the card that shows the repair; a higher cost is decided for each repair."""
+    if repair.batch_id and repair.status != Status.COST_APPROVAL:
+        return "batch", repair.batch_id
+    return "repair", repair.pk
 
 
 def _sum(repairs: Iterable[Repair]) -> Decimal:

@@ -13,8 +13,8 @@ from apps.site.htmx import HtmxRequest
 
 from ..forms import FilterForm, OfficeFilterForm
 from ..models import Profile, Repair, Role, Status
-from ..models.repair import CLOSED, RepairQuerySet
-from .cards import RepairCard, repair_card, together
+from ..models.repair import CLOSED, UNDECIDED, RepairQuerySet
+from .cards import RepairCard, card_key, repair_card, together
 from .person import for_person
 
 PER_PAGE = 25
@@ -49,6 +49,7 @@ NEXT = [
     (Status.APPROVED, "Start", "Approved, and ready when you are."),
     (Status.REQUESTED, "Look and price", "These have no estimate yet."),
     (Status.AWAITING_APPROVAL, "Wait", "A manager of the fleet decides."),
+    (Status.COST_APPROVAL, "Wait for the cost", "A manager decides on the higher cost."),
 ]
 
 
@@ -92,11 +93,11 @@ def _manager(request: HtmxRequest, profile: Profile) -> HttpResponse:
     form = FilterForm(request.GET)
     rest = form.narrow(company)
     if not form.is_active:
-        rest = rest.exclude(status=Status.AWAITING_APPROVAL)
+        rest = rest.exclude(status__in=UNDECIDED)
     context = {"profile": profile, "form": form, "page": _page(request, rest)}
     if request.htmx.target == "list":
         return _list(request, context)
-    awaiting = company.filter(status=Status.AWAITING_APPROVAL).order_by("created_at", "pk")
+    awaiting = company.filter(status__in=UNDECIDED).order_by("created_at", "pk")
     first, context["waiting"], context["more"] = _first_approvals(awaiting)
     context["cards"] = together(first, profile)
     return render(request, "repairs/home_manager.html", context)
@@ -107,10 +108,10 @@ def _first_approvals(awaiting: RepairQuerySet) -> tuple[RepairQuerySet, int, boo
 
     The third value is whether there are more cards. A batch is one card, so it is never cut.
     """
-    rows = list(awaiting.values_list("pk", "batch_id"))
-    cards = list(dict.fromkeys(("batch", batch) if batch else ("repair", pk) for pk, batch in rows))
+    rows = [(repair.pk, card_key(repair)) for repair in awaiting.select_related(None)]
+    cards = list(dict.fromkeys(key for _, key in rows))
     shown = set(cards[:MOST_APPROVALS])
-    chosen = [pk for pk, batch in rows if {("batch", batch), ("repair", pk)} & shown]
+    chosen = [pk for pk, key in rows if key in shown]
     first = awaiting.filter(pk__in=chosen).select_related("batch__unit")
     return first, len(rows), len(cards) > len(shown)
 

@@ -11,7 +11,7 @@ from ..forms import AssignForm, CompleteForm, EstimateForm
 from ..models import EventAction, Profile, Repair, RepairBatch, Status
 from ..permissions import Action
 from .cards import batch_card, repair_card
-from .person import batch_of, for_person, repair_of
+from .person import batch_of, for_person, mark_read, repair_of
 
 
 @dataclass(frozen=True)
@@ -25,14 +25,17 @@ class Step:
 @require_safe
 @for_person
 def detail(request: HttpRequest, profile: Profile, pk: int) -> HttpResponse:
-    context = detail_context(repair_of(profile, pk), profile)
-    return render(request, "repairs/detail.html", context)
+    repair = repair_of(profile, pk)
+    mark_read(request, profile, repair)
+    return render(request, "repairs/detail.html", detail_context(repair, profile))
 
 
 @require_safe
 @for_person
 def batch(request: HttpRequest, profile: Profile, pk: int) -> HttpResponse:
-    return render(request, "repairs/batch.html", batch_context(batch_of(profile, pk), profile))
+    shown = batch_of(profile, pk)
+    mark_read(request, profile, shown)
+    return render(request, "repairs/batch.html", batch_context(shown, profile))
 
 
 def detail_context(repair: Repair, profile: Profile) -> dict[str, Any]:
@@ -53,7 +56,7 @@ def detail_context(repair: Repair, profile: Profile) -> dict[str, Any]:
     if Action.SUBMIT_ESTIMATE in card.actions:
         context["estimate_form"] = EstimateForm()
     if Action.COMPLETE in card.actions:
-        context["complete_form"] = CompleteForm(initial={"amount": repair.estimate})
+        context["complete_form"] = CompleteForm(estimate=repair.estimate)
     if Action.ASSIGN in card.actions:
         context["assign_form"] = AssignForm(current=repair.technician)
     return context
@@ -70,7 +73,10 @@ def steps(repair: Repair) -> list[Step]:
     if repair.status == Status.DENIED:
         way.append(Status.DENIED)
     else:
-        way += [Status.APPROVED, Status.IN_PROGRESS, Status.COMPLETED]
+        way += [Status.APPROVED, Status.IN_PROGRESS]
+        if repair.status == Status.COST_APPROVAL:
+            way.append(Status.COST_APPROVAL)
+        way.append(Status.COMPLETED)
     here = way.index(Status(repair.status))
     places = ["past"] * here + ["here"] + ["ahead"] * (len(way) - here - 1)
     return [Step(str(status.label), place) for status, place in zip(way, places, strict=True)]

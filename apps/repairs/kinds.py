@@ -1,0 +1,369 @@
+"""The kinds of notification about repairs: their contexts, urgency and samples."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+from apps.core.message.kinds import (
+    Category,
+    Context,
+    Count,
+    Money,
+    NotificationKind,
+    Text,
+    register,
+)
+from apps.core.states import Channel, Priority
+
+from .models import EventAction, Status
+
+APPROVAL = Category("approval", "Approvals")
+ASSIGNMENT = Category("assignment", "Assignments")
+REPAIR_STATUS = Category("repair_status", "Repair status")
+
+NEXT_STEP = {
+    Status.REQUESTED: "Look at the damage and submit an estimate.",
+    Status.AWAITING_APPROVAL: "Wait for the approval before you start.",
+    Status.APPROVED: "You can start.",
+    Status.IN_PROGRESS: "The work has begun; finish it.",
+    Status.COST_APPROVAL: "A manager decides on the final cost.",
+}
+
+#: Requests that come within this time of the first one reach a manager together.
+BURST = timedelta(minutes=10)
+
+#: The actions that can be undone, in words.
+UNDONE = {
+    EventAction.APPROVED: "the approval",
+    EventAction.DENIED: "the denial",
+    EventAction.STARTED: "the start",
+    EventAction.COMPLETED: "the completion",
+    EventAction.COST_SUBMITTED: "the higher cost",
+    EventAction.COST_APPROVED: "the approval of the higher cost",
+    EventAction.COST_DENIED: "the denial of the higher cost",
+}
+
+
+class Job(Context):
+    """The repair or batch that a message is about, and its unit."""
+
+    number: Text
+    company: Text
+    unit: Text
+    vehicle: Text
+    damage: Text
+
+
+class PendingApproval(Context):
+    job: Job
+    estimate: Money
+    submitted_by: Text
+
+
+class Approved(Context):
+    job: Job
+    estimate: Money
+    approved_by: Text
+
+
+class Denied(Context):
+    job: Job
+    reason: Text
+    denied_by: Text
+
+
+class BatchApproved(Context):
+    job: Job
+    count: Count
+    total: Money
+    approved_by: Text
+
+
+class Assigned(Context):
+    job: Job
+    status: Text
+    next_step: Text
+    assigned_by: Text
+
+
+class ReassignedAway(Context):
+    job: Job
+    technician: Text
+    reassigned_by: Text
+
+
+class InProgress(Context):
+    job: Job
+    technician: Text
+
+
+class Completed(Context):
+    """`reason` is "" unless the final cost is above the estimate."""
+
+    job: Job
+    technician: Text
+    approved: Money
+    final_cost: Money
+    reason: str
+
+
+class Unassigned(Context):
+    job: Job
+    status: Text
+    since: Text
+
+
+class ApprovalWaits(Context):
+    job: Job
+    hours: Count
+
+
+class CostPending(Context):
+    job: Job
+    technician: Text
+    approved: Money
+    final_cost: Money
+    reason: Text
+
+
+class CostApproved(Context):
+    job: Job
+    approved: Money
+    final_cost: Money
+    approved_by: Text
+
+
+class CostDenied(Context):
+    job: Job
+    approved: Money
+    final_cost: Money
+    reason: Text
+    denied_by: Text
+
+
+class TakenBack(Context):
+    job: Job
+    what: Text
+    status: Text
+    undone_by: Text
+
+
+_REPAIR = Job(
+    number="R-1042",
+    company="Redwood Freight",
+    unit="417",
+    vehicle="2021 Freightliner Cascadia",
+    damage="Star break, driver side",
+)
+
+REPAIR_PENDING_APPROVAL = register(
+    NotificationKind(
+        "repair_pending_approval",
+        "Repair awaiting approval",
+        APPROVAL,
+        Priority.HIGH,
+        PendingApproval(job=_REPAIR, estimate=Decimal("412.50"), submitted_by="Jane Ortiz"),
+        event="requested",
+        keeps_one_outside=True,
+        is_stale_when_read=True,
+        goes_to_deputy=True,
+        bundle=BURST,
+    )
+)
+REPAIR_APPROVED = register(
+    NotificationKind(
+        "repair_approved",
+        "Repair approved",
+        APPROVAL,
+        Priority.URGENT,
+        Approved(job=_REPAIR, estimate=Decimal("412.50"), approved_by="Maria Alvarez"),
+        event="approved",
+        keeps_one_outside=True,
+    )
+)
+REPAIR_DENIED = register(
+    NotificationKind(
+        "repair_denied",
+        "Repair denied",
+        APPROVAL,
+        Priority.URGENT,
+        Denied(
+            job=_REPAIR,
+            reason="We sell this unit at the end of the month.",
+            denied_by="Maria Alvarez",
+        ),
+        event="denied",
+        keeps_one_outside=True,
+    )
+)
+BATCH_APPROVED = register(
+    NotificationKind(
+        "batch_approved",
+        "Batch approved",
+        APPROVAL,
+        Priority.URGENT,
+        BatchApproved(
+            job=_REPAIR.model_copy(update={"number": "B-1007", "damage": "3 breaks"}),
+            count=3,
+            total=Decimal("655.00"),
+            approved_by="Maria Alvarez",
+        ),
+        event="approved",
+        keeps_one_outside=True,
+    )
+)
+REPAIR_ASSIGNED = register(
+    NotificationKind(
+        "repair_assigned",
+        "Repair assigned to you",
+        ASSIGNMENT,
+        Priority.HIGH,
+        Assigned(
+            job=_REPAIR,
+            status=Status.APPROVED.label,
+            next_step=NEXT_STEP[Status.APPROVED],
+            assigned_by="Sam Whitaker",
+        ),
+        event="assigned",
+        is_stale_when_read=True,
+    )
+)
+REPAIR_REASSIGNED_AWAY = register(
+    NotificationKind(
+        "repair_reassigned_away",
+        "Repair given to another technician",
+        ASSIGNMENT,
+        Priority.MEDIUM,
+        ReassignedAway(job=_REPAIR, technician="Tom Becker", reassigned_by="Sam Whitaker"),
+        event="reassigned",
+    )
+)
+REPAIR_IN_PROGRESS = register(
+    NotificationKind(
+        "repair_in_progress",
+        "Repair started",
+        REPAIR_STATUS,
+        Priority.MEDIUM,
+        InProgress(job=_REPAIR, technician="Jane Ortiz"),
+        event="started",
+        is_stale_when_read=True,
+    )
+)
+REPAIR_COMPLETED = register(
+    NotificationKind(
+        "repair_completed",
+        "Repair completed",
+        REPAIR_STATUS,
+        Priority.HIGH,
+        Completed(
+            job=_REPAIR,
+            technician="Jane Ortiz",
+            approved=Decimal("412.50"),
+            final_cost=Decimal("430.00"),
+            reason="A second leg opened under the bridge.",
+        ),
+        event="completed",
+        also=frozenset({Channel.EMAIL}),
+    )
+)
+REPAIR_UNASSIGNED = register(
+    NotificationKind(
+        "repair_unassigned",
+        "Repair without a technician",
+        ASSIGNMENT,
+        Priority.MEDIUM,
+        Unassigned(job=_REPAIR, status=Status.APPROVED.label, since="approved by Maria Alvarez"),
+        event="without a technician",
+        keeps_one_outside=True,
+        is_stale_when_read=True,
+    )
+)
+REPAIR_APPROVAL_REMINDER = register(
+    NotificationKind(
+        "repair_approval_reminder",
+        "Approval still waits",
+        APPROVAL,
+        Priority.MEDIUM,
+        ApprovalWaits(job=_REPAIR, hours=24),
+        event="still waits",
+        is_stale_when_read=True,
+        goes_to_deputy=True,
+    )
+)
+REPAIR_APPROVAL_OVERDUE = register(
+    NotificationKind(
+        "repair_approval_overdue",
+        "Managers do not decide",
+        APPROVAL,
+        Priority.MEDIUM,
+        ApprovalWaits(job=_REPAIR, hours=72),
+        event="overdue",
+        is_stale_when_read=True,
+    )
+)
+REPAIR_COST_PENDING = register(
+    NotificationKind(
+        "repair_cost_pending",
+        "Higher cost awaiting approval",
+        APPROVAL,
+        Priority.HIGH,
+        CostPending(
+            job=_REPAIR,
+            technician="Jane Ortiz",
+            approved=Decimal("412.50"),
+            final_cost=Decimal("520.00"),
+            reason="A second leg opened under the bridge.",
+        ),
+        event="higher cost asked",
+        keeps_one_outside=True,
+        is_stale_when_read=True,
+        goes_to_deputy=True,
+    )
+)
+REPAIR_COST_APPROVED = register(
+    NotificationKind(
+        "repair_cost_approved",
+        "Higher cost approved",
+        APPROVAL,
+        Priority.MEDIUM,
+        CostApproved(
+            job=_REPAIR,
+            approved=Decimal("412.50"),
+            final_cost=Decimal("520.00"),
+            approved_by="Maria Alvarez",
+        ),
+        event="higher cost approved",
+    )
+)
+REPAIR_COST_DENIED = register(
+    NotificationKind(
+        "repair_cost_denied",
+        "Higher cost denied",
+        APPROVAL,
+        Priority.HIGH,
+        CostDenied(
+            job=_REPAIR,
+            approved=Decimal("412.50"),
+            final_cost=Decimal("520.00"),
+            reason="We agreed on one break.",
+            denied_by="Maria Alvarez",
+        ),
+        event="higher cost denied",
+        keeps_one_outside=True,
+    )
+)
+REPAIR_TAKEN_BACK = register(
+    NotificationKind(
+        "repair_taken_back",
+        "Action taken back",
+        APPROVAL,
+        Priority.URGENT,
+        TakenBack(
+            job=_REPAIR,
+            what=UNDONE[EventAction.APPROVED],
+            status=Status.AWAITING_APPROVAL.label,
+            undone_by="Maria Alvarez",
+        ),
+        event="taken back",
+        keeps_one_outside=True,
+    )
+)
