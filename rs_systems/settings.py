@@ -132,8 +132,10 @@ LOGOUT_REDIRECT_URL = "login"
 # The first one refuses too many attempts before the second looks at the password.
 AUTHENTICATION_BACKENDS = [
     "apps.site.throttle.ThrottleBackend",
-    "django.contrib.auth.backends.ModelBackend",
+    "apps.site.accounts.NameOrAddressBackend",
 ]
+# Seconds that a link to a new password is valid.
+PASSWORD_RESET_TIMEOUT = 3600
 # How many proxies in front of the site append to X-Forwarded-For.
 TRUSTED_PROXIES = VALUES["TRUSTED_PROXIES"]
 AUTH_PASSWORD_VALIDATORS = [

@@ -46,12 +46,21 @@ def address_of(delivery: Delivery, suppression: SuppressionReason | None) -> str
     """Return the recipient's present address; raise NotSendable if it must not be used."""
     contact: Contact | None = getattr(delivery.notification.recipient, "contact", None)
     channel = Channel(delivery.channel)
-    reason = routing.why_not(channel, contact, sms_enabled=settings.SMS_ENABLED)
+    if delivery.direct_to:
+        # No choice of the person and no missing verification stops what is about the address.
+        reason = routing.why_not_direct(
+            channel, delivery.notification.recipient, sms_enabled=settings.SMS_ENABLED
+        )
+    else:
+        reason = routing.why_not(channel, contact, sms_enabled=settings.SMS_ENABLED)
     # First: STOP withdraws the consent as well, and the suppression says why.
     if suppression:
         raise NotSendable(f"address is suppressed: {suppression.label}")
-    if reason or contact is None:
+    if reason:
         raise NotSendable(reason)
+    if delivery.direct_to:
+        return delivery.direct_to
+    assert contact is not None
     return contact.address(channel)
 
 

@@ -9,12 +9,13 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Case, F, OuterRef, Subquery, When
+from django.db.models import Case, CharField, F, OuterRef, Q, Subquery, When
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from apps.core import addresses, conf
 from apps.core.models import Contact, Delivery, ProviderEvent, Suppression
+from apps.core.models.contact import ConsentVia
 from apps.core.models.suppression import Listed, SuppressionReason
 from apps.core.states import LASTING_CAUSES, Channel, DeliveryState, EventCause, EventKind
 
@@ -42,8 +43,10 @@ def load_due(delivery_id: UUID) -> tuple[Delivery | None, SuppressionReason | No
     The second value is the reason why its address is suppressed, or None.
     """
     address = Case(
+        When(~Q(direct_to=""), then=F("direct_to")),
         When(channel=Channel.EMAIL, then=F("notification__recipient__contact__email")),
         default=F("notification__recipient__contact__phone"),
+        output_field=CharField(),
     )
     against = Suppression.objects.in_force().filter(
         channel=OuterRef("channel"), address=OuterRef("to_address")
@@ -170,8 +173,21 @@ def _withdraw_consent(channel: Channel, suppressed: Collection[str]) -> None:
     consent = Contact.consent(channel)
     field = "email" if channel == Channel.EMAIL else "phone"
     owners = Contact.objects.filter(**{f"{field}__in": suppressed})
-    if count := owners.filter(**{consent: True}).update(**{consent: False}):
+    values: dict[str, Any] = {consent: False}
+    if channel == Channel.SMS:
+        values |= {"sms_withdrawn_at": timezone.now(), "sms_via": ConsentVia.STOP}
+    if count := owners.filter(**{consent: True}).update(**values):
         logger.warning("consent withdrawn channel=%s contacts=%d", channel, count)
+
+
+def restore_consent(row: Suppression) -> None:
+    """Record that the owner of the number answered START after a STOP, which took back a consent.
+
+    A consent that was taken back in another way stays so: START is about the number alone.
+    """
+    stopped = Contact.objects.filter(phone=row.address, sms_opt_in=False, sms_via=ConsentVia.STOP)
+    if count := stopped.update(sms_opt_in=True, sms_via=ConsentVia.START):
+        logger.info("consent given again by START contacts=%d", count)
 
 
 def lift(row: Suppression, by: str, *, is_listed: bool = True) -> bool:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, NoReturn
-from urllib.parse import urljoin
 
 from django.conf import settings
 from django.template.backends.django import DjangoTemplates
@@ -13,6 +12,7 @@ from apps.core.models import Notification
 from apps.core.models.notification import LONGEST_TITLE
 
 from . import kinds, segments
+from .links import absolute
 from .user_text import clean_line
 
 
@@ -81,20 +81,17 @@ def sms(notification: Notification) -> SMSContent:
     return SMSContent(_line(segments.to_gsm(text)))
 
 
-def absolute(url: str) -> str:
-    """Return the URL with SITE_URL before it, so that it works outside the site."""
-    return urljoin(settings.SITE_URL.rstrip("/") + "/", url)
-
-
 def brand() -> Brand:
     return Brand(settings.BRAND_NAME, settings.BRAND_ACCENT)
 
 
 def _values_of(notification: Notification) -> dict[str, Any]:
-    context = kinds.get(notification.kind).validate(notification.context)
+    kind = kinds.get(notification.kind)
+    context = kind.validate(notification.context)
     recipient = notification.recipient
     name = clean_line(recipient.get_full_name()) or clean_line(recipient.get_username())
-    return _values(context, notification.action_url) | {"recipient_name": name}
+    values = _values(context, notification.action_url) | {"recipient_name": name}
+    return {**values, **(kind.secrets(notification) if kind.secrets else {})}
 
 
 def _values(context: kinds.Context, action_url: str) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from django.contrib.auth.models import AbstractBaseUser
+
 from apps.core.models import Contact
 from apps.core.states import Channel, Priority
 
@@ -42,6 +44,13 @@ def why_not(channel: Channel, contact: Contact | None, *, sms_enabled: bool) -> 
     if channel == Channel.SMS and not sms_enabled:
         return "text messages are switched off (SMS_ENABLED)"
     return contact.why_not(channel) if contact else "has no contact details"
+
+
+def why_not_direct(channel: Channel, user: AbstractBaseUser, *, sms_enabled: bool) -> str:
+    """Return why a message about one address cannot be sent to it, or an empty string."""
+    if channel == Channel.SMS and not sms_enabled:
+        return "text messages are switched off (SMS_ENABLED)"
+    return "" if user.is_active else "account is deactivated"
 
 
 def fallback(priority: Priority) -> Channel | None:

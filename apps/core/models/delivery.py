@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from ..states import SOURCES, Channel, DeliveryState, Priority
+from .fields import AddressField
 from .notification import Notification
 
 
@@ -31,6 +32,9 @@ class Delivery(models.Model):
     state = models.CharField(
         max_length=16, choices=DeliveryState.choices, default=DeliveryState.DUE
     )
+    #: The one address that the message is about, as one that is to be confirmed. Empty: the
+    #: recipient's present address, if it is verified and they want the message.
+    direct_to = AddressField(max_length=320, blank=True, default="", db_default="")
     #: Why it was skipped, rejected or given up, in words.
     reason = models.CharField(max_length=300, blank=True)
     #: How often a worker claimed it; the number of the present attempt.

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from apps.core.message import kinds, rendering, segments
+from apps.core.message import kinds, links, rendering, segments
 from apps.core.models import Notification
 from apps.core.services.notification import NotificationService
 
@@ -89,7 +89,7 @@ def test_an_unknown_variable_in_a_template_raises() -> None:
     ],
 )
 def test_links_are_absolute(url: str, expected: str) -> None:
-    assert rendering.absolute(url) == expected
+    assert links.absolute(url) == expected
 
 
 def test_the_in_app_words_are_not_escaped_twice(notify: Callable[..., Any], person: Any) -> None:
