@@ -17,17 +17,25 @@ def test_htmx_of_an_expired_session_goes_to_sign_in_and_back_to_its_page(client,
     headers = {"HX-Request": "true", "HX-Current-URL": "http://testserver/batches/1/?a=b"}
     answer = client.post("/batches/1/approve/", headers=headers)
     assert answer.headers["HX-Redirect"] == "/login/?next=/batches/1/%3Fa%3Db"
-    assert SIGNED_OUT.format(NOTHING) in client.get("/login/").content.decode()
+    assert SIGNED_OUT.format("B-1001 was not approved") in client.get("/login/").content.decode()
 
 
 @pytest.mark.parametrize(
-    "path", ["/repairs/1/approve/", "/repairs/1/deny/", "/notifications/read-all/"]
+    ("path", "said"),
+    [
+        ("/repairs/125/approve/", "R-1125 was not approved"),
+        ("/repairs/125/deny/", "R-1125 was not denied"),
+        ("/repairs/125/complete/", "R-1125 was not completed"),
+        ("/notifications/read-all/", NOTHING),
+    ],
 )
-def test_a_post_of_an_expired_session_goes_to_sign_in_and_back_to_its_page(client, db, path):
+def test_a_post_of_an_expired_session_goes_to_sign_in_and_says_what_was_not_done(
+    client, db, path, said
+):
     headers = {"Referer": "http://testserver/repairs/1/"}
     answer = client.post(path, {"reason": "sold"}, headers=headers)
     assert answer.headers["Location"] == "/login/?next=/repairs/1/"
-    assert SIGNED_OUT.format(NOTHING) in client.get("/login/").content.decode()
+    assert SIGNED_OUT.format(said) in client.get("/login/").content.decode()
 
 
 @pytest.mark.parametrize(

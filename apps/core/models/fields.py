@@ -65,4 +65,7 @@ def to_e164(text: str) -> str:
         raise ValidationError(
             "Write a phone number, as in (202) 555-0123, or +44 20 7946 0018 for another country."
         ) from None
+    reason = phonenumbers.is_possible_number_with_reason(number)
+    if reason == phonenumbers.ValidationResult.IS_POSSIBLE_LOCAL_ONLY:
+        raise ValidationError("The area code is missing.")
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)

@@ -32,7 +32,7 @@ def consent_wording() -> str:
 
 
 def save(contact: Contact, *, by: User) -> list[Channel]:
-    """Save a contact; return the channels whose address is another one now.
+    """Save a contact; return the channels whose address is another one now, or is new.
 
     A changed address is not verified, its open links and codes end, and the old one is told, if it
     was verified: it may be the owner's only sign that somebody else has changed it.
@@ -48,26 +48,30 @@ def save(contact: Contact, *, by: User) -> list[Channel]:
         for channel in changed:
             setattr(contact, f"verified_{FIELDS[channel]}", "")
         contact.save()
-        if before is None:
-            return []
-        for channel in changed:
-            Verification.objects.filter(
-                user=contact.user_id, purpose=PURPOSE[channel], used_at=None
-            ).update(used_at=Now())
-            _tell_old_address(before, channel, by)
+        if before is not None:
+            for channel in changed:
+                Verification.objects.filter(
+                    user=contact.user_id, purpose=PURPOSE[channel], used_at=None
+                ).update(used_at=Now())
+                _tell_old_address(before, channel, by)
     return changed
 
 
-def agree_to_texts(contact: Contact, via: ConsentVia, *, by: str) -> None:
-    """Record the consent to `consent_wording`, now. It lifts an earlier STOP."""
+def agree_to_texts(contact: Contact, via: ConsentVia, *, by: str, words: str = "") -> bool:
+    """Record the consent, now; return whether that lifted an earlier STOP.
+
+    `words`: what the person agreed to; the wording of the page if left out.
+    """
     Contact.objects.filter(pk=contact.pk).update(
         sms_opt_in=True,
         sms_agreed_at=timezone.now(),
-        sms_agreed_to=consent_wording(),
+        sms_agreed_to=words or consent_wording(),
         sms_via=via,
     )
-    if suppressions.lift_objection(Channel.SMS, contact.phone, by):
+    lifted = suppressions.lift_objection(Channel.SMS, contact.phone, by)
+    if lifted:
         transaction.on_commit(wake_unlisting)
+    return lifted
 
 
 def end_texts(contact: Contact, via: ConsentVia) -> None:
