@@ -1,6 +1,7 @@
 """Settings of development, and the base of settings_aws. docs/configuration.md explains them."""
 
 import ssl
+from datetime import time
 from decimal import Decimal
 from typing import Any
 
@@ -237,6 +238,14 @@ SMS_MAX_PRICE_USD = VALUES["SMS_MAX_PRICE_USD"]
 # hour. Above it people are told by e-mail and in the app.
 SMS_LIMIT_PER_PERSON_H = VALUES["SMS_LIMIT_PER_PERSON_H"]
 SMS_LIMIT_PER_COMPANY_H = VALUES["SMS_LIMIT_PER_COMPANY_H"]
+# The hours, in the recipient's time zone, in which texts that are not urgent are sent; None: all.
+SMS_HOURS: tuple[time, time] | None = VALUES["SMS_HOURS"]
+# Messages that one person may get in an hour, over all kinds; 0 is no limit. What is over is sent
+# as one message.
+SMS_CAP_PER_PERSON_H = VALUES["SMS_CAP_PER_PERSON_H"]
+EMAIL_CAP_PER_PERSON_H = VALUES["EMAIL_CAP_PER_PERSON_H"]
+# The hour of the daily digest, in the person's time zone, for those who chose none.
+DIGEST_HOUR = VALUES["DIGEST_HOUR"]
 # Parts of text messages per second, for the whole account.
 SMS_RATE_LIMIT = VALUES["SMS_RATE_LIMIT"]
 # While Redis is away, each process uses this fraction of the account's rate.

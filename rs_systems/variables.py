@@ -7,6 +7,7 @@ import os
 import re
 import zoneinfo
 from collections.abc import Callable, Iterator
+from datetime import time
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -242,6 +243,24 @@ def seconds(value: str) -> dict[str, int]:
     return found
 
 
+def hours(value: str) -> tuple[time, time] | None:
+    """Parse hours of the day, as in 08:00-21:00; "always" is None."""
+    if value == "always":
+        return None
+    entry = re.fullmatch(r"\s*([0-9]{2}:[0-9]{2})\s*-\s*([0-9]{2}:[0-9]{2})\s*", value)
+    try:
+        begin, end = (
+            (time.fromisoformat(text) for text in entry.groups()) if entry else (None, None)
+        )
+    except ValueError:
+        begin = end = None
+    if begin is None or end is None or begin >= end:
+        raise ValueError(
+            "Write the first and the last time of a day, as in 08:00-21:00, or always."
+        )
+    return begin, end
+
+
 def redis_url(value: str) -> str:
     try:
         parts = urlsplit(value)
@@ -448,6 +467,10 @@ VARIABLES = (
     Variable("SMS_MAX_PRICE_USD", dollars(100), "0.50"),
     Variable("SMS_LIMIT_PER_PERSON_H", whole(1, 1_000_000), "60"),
     Variable("SMS_LIMIT_PER_COMPANY_H", whole(1, 1_000_000), "150"),
+    Variable("SMS_HOURS", Kind("two times of a day, or always", hours), "08:00-21:00"),
+    Variable("SMS_CAP_PER_PERSON_H", whole(0, 1_000_000), "6"),
+    Variable("EMAIL_CAP_PER_PERSON_H", whole(0, 1_000_000), "60"),
+    Variable("DIGEST_HOUR", whole(0, 23), "9"),
     # Deliveries. A send task must reach its hard limit, 45 s, before its lease ends.
     Variable("DELIVERY_LEASE_S", whole(46, 3_600), "60"),
     Variable("RETRY_HORIZON_URGENT_H", whole(1, 720), "4"),

@@ -24,6 +24,8 @@ class DeliveryState(models.TextChoices):
 
     #: To be sent as soon as `next_attempt_at` has come.
     DUE = "due", "Due"
+    #: Waits until `release_at` because of the recipient's settings; `held_for` says which.
+    HELD = "held", "Waiting for its time"
     #: Claimed by a worker, which holds it until `lease_until`.
     SENDING = "sending", "Sending"
     #: Refused for now; the five-minute sweep makes it due again after `next_attempt_at`.
@@ -44,23 +46,29 @@ class DeliveryState(models.TextChoices):
     EXHAUSTED = "exhausted", "Retries exhausted"
     #: Never sent, by our own decision; `reason` says why.
     SKIPPED = "skipped", "Skipped"
+    #: Its content left in another delivery of the same digest.
+    FOLDED = "folded", "Sent with others"
 
 
 _S = DeliveryState
 
 #: The provider accepted it, whatever happened afterwards.
 SENT = frozenset({_S.ACCEPTED, _S.DELIVERED, _S.BOUNCED, _S.COMPLAINED})
-FINISHED = SENT | {_S.REJECTED, _S.EXHAUSTED, _S.SKIPPED}
+FINISHED = SENT | {_S.REJECTED, _S.EXHAUSTED, _S.SKIPPED, _S.FOLDED}
+#: Not sent yet, and no worker has it.
+PENDING = frozenset({_S.DUE, _S.HELD, _S.RETRYING})
 #: A person may have these sent again.
 RESENDABLE = frozenset({_S.UNKNOWN, _S.EXHAUSTED, _S.REJECTED, _S.BOUNCED, _S.SKIPPED})
 
 #: The provider's answer or event still counts in these states. It may come late: after the lease
 #: ran out, the policy decided, the retries ended or a further attempt was skipped.
-OPEN = frozenset({_S.SENDING, _S.UNKNOWN, _S.DUE, _S.RETRYING, _S.EXHAUSTED, _S.SKIPPED})
+OPEN = PENDING | {_S.SENDING, _S.UNKNOWN, _S.EXHAUSTED, _S.SKIPPED}
 #: For each state, those that a delivery may come from. Nothing else moves a row.
 SOURCES: dict[DeliveryState, frozenset[DeliveryState]] = {
     _S.SENDING: frozenset({_S.DUE}),
-    _S.DUE: frozenset({_S.SENDING, _S.RETRYING}) | RESENDABLE,
+    _S.DUE: frozenset({_S.SENDING, _S.RETRYING, _S.HELD}) | RESENDABLE,
+    # From sending: the check after the claim found that it must wait.
+    _S.HELD: frozenset({_S.DUE, _S.SENDING, _S.RETRYING}),
     _S.RETRYING: frozenset({_S.SENDING, _S.UNKNOWN}),
     _S.UNKNOWN: frozenset({_S.SENDING}),
     # An earlier attempt of unknown outcome may have been accepted although a later one was refused.
@@ -70,8 +78,9 @@ SOURCES: dict[DeliveryState, frozenset[DeliveryState]] = {
     _S.COMPLAINED: OPEN | {_S.ACCEPTED, _S.DELIVERED, _S.BOUNCED},
     _S.REJECTED: OPEN | {_S.ACCEPTED},
     _S.EXHAUSTED: frozenset({_S.SENDING, _S.UNKNOWN}),
-    # From due: its channel is stopped, and another channel takes over.
-    _S.SKIPPED: frozenset({_S.SENDING, _S.DUE}),
+    # Not from sending only: its channel is stopped and another takes over, or it became pointless.
+    _S.SKIPPED: frozenset({_S.SENDING}) | PENDING,
+    _S.FOLDED: frozenset({_S.HELD}),
 }
 
 
@@ -79,6 +88,9 @@ class LogEvent(models.TextChoices):
     """What an entry of the delivery log records."""
 
     SKIPPED = "skipped", "Skipped"
+    HELD = "held", "Held"
+    RELEASED = "released", "Released"
+    FOLDED = "folded", "Sent with others"
     CALLING = "calling", "Calling the provider"
     #: The call that was announced was not made.
     NOT_CALLED = "not_called", "Call not made"

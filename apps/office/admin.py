@@ -283,6 +283,11 @@ class ContactForm(forms.ModelForm):
     )
 
 
+def _label(contact: Contact, channel: Channel) -> str:
+    reason = contact.why_not(channel)
+    return str(reason.label) if reason else ""
+
+
 @admin.register(Contact)
 class ContactAdmin(SearchMixin, admin.ModelAdmin):
     list_display = [
@@ -333,7 +338,7 @@ class ContactAdmin(SearchMixin, admin.ModelAdmin):
         for channel in reachable - _reachable(obj):
             messages.warning(
                 request,
-                f"{obj.user} gets no {_MESSAGES[channel]} from now on: {obj.why_not(channel)}."
+                f"{obj.user} gets no {_MESSAGES[channel]} from now on: {_label(obj, channel)}."
                 f"{_CONFIRM if obj.address(channel) and channel not in sent else ''}",
             )
         by = request.user.get_username()
@@ -343,8 +348,8 @@ class ContactAdmin(SearchMixin, admin.ModelAdmin):
             if channel == Channel.SMS:
                 words = f"Recorded at the office by {by}."
                 lifted = contacts.agree_to_texts(obj, ConsentVia.OFFICE, by=by, words=words)
-            elif lifted := suppressions.lift_objection(channel, obj.address(channel), by):
-                transaction.on_commit(wake_unlisting)
+            else:
+                lifted = contacts.agree_again(obj, channel, by=by)
             if lifted:
                 messages.info(request, _LIFTED[channel])
 

@@ -16,6 +16,8 @@ from apps.core.states import DeliveryState
 pytestmark = pytest.mark.django_db(transaction=True)
 
 BEFORE = [("core", "0005_contact_wants_email")]
+#: The states of that version.
+STATES = sorted(set(DeliveryState) - {DeliveryState.HELD, DeliveryState.FOLDED})
 AT = datetime(2026, 11, 20, tzinfo=UTC)
 
 #: A log entry of the earlier version (event, attempt, provider, detail), and its event, source and
@@ -86,7 +88,7 @@ def test_rows_in_each_state_are_converted_and_the_ledger_reads_them(earlier: Any
     delivery = deliveries.create(
         notification_id=notification.pk, channel="email", priority=6, state="delivered", attempts=1
     )
-    for state in DeliveryState.values:
+    for state in STATES:
         other = earlier.get_model("core", "Notification").objects.create(
             recipient_id=user.pk, kind="k", category="c", priority=9, context={}, title="t", text=""
         )
@@ -119,7 +121,7 @@ def test_rows_in_each_state_are_converted_and_the_ledger_reads_them(earlier: Any
     kept = ProviderEvent.objects.order_by("id").values_list("cause", "is_simulated")
     assert list(kept) == [now for _, now in EVENTS]
     counted = ledger()
-    assert counted.deliveries == 1 + len(DeliveryState.values)
+    assert counted.deliveries == 1 + len(STATES)
     assert counted.states["delivered"] == 2
 
 

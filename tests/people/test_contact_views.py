@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from apps.core.models import Contact, Delivery, Suppression, Verification
 from apps.core.models.verification import MOST_TRIES, code, token
+from apps.core.reasons import Reason
 from apps.core.services import verification
 from apps.core.services.verification import PER_NETWORK
 from apps.core.states import Channel
@@ -102,9 +103,9 @@ def test_a_confirmed_number_without_consent_gets_no_texts(signed_in: Client, jan
     posted(signed_in, "send/sms/")
     said = posted(signed_in, "code/", code=code(Verification.objects.get().pk))
     assert "you have not agreed to them yet" in said
-    assert contact(jane).why_not(Channel.SMS) == "has not agreed to text messages"
+    assert contact(jane).why_not(Channel.SMS) == Reason.NO_CONSENT
     posted(signed_in, "texts/", agree="yes")
-    assert contact(jane).why_not(Channel.SMS) == ""
+    assert contact(jane).why_not(Channel.SMS) is None
     said = posted(signed_in, "texts/", agree="no")
     assert "switched off on the page of contact details" in said
     assert not contact(jane).sms_opt_in

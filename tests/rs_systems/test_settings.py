@@ -97,6 +97,10 @@ VARIABLES: dict[str, tuple[str, dict[str, object]]] = {
     "SMS_MAX_PRICE_USD": ("0.10", {"SMS_MAX_PRICE_USD": "0.10"}),
     "SMS_LIMIT_PER_PERSON_H": ("9", {"SMS_LIMIT_PER_PERSON_H": 9}),
     "SMS_LIMIT_PER_COMPANY_H": ("9", {"SMS_LIMIT_PER_COMPANY_H": 9}),
+    "SMS_HOURS": ("09:30-20:00", {"SMS_HOURS": ["09:30:00", "20:00:00"]}),
+    "SMS_CAP_PER_PERSON_H": ("2", {"SMS_CAP_PER_PERSON_H": 2}),
+    "EMAIL_CAP_PER_PERSON_H": ("2", {"EMAIL_CAP_PER_PERSON_H": 2}),
+    "DIGEST_HOUR": ("7", {"DIGEST_HOUR": 7}),
     "CLOUDWATCH_METRICS": ("false", {"CLOUDWATCH_METRICS": False}),
     "CELERY_BROKER_URL": ("redis://r.example/1", {"CELERY_BROKER_URL": "redis://r.example/1"}),
     "CELERY_RESULT_BACKEND": (

@@ -96,6 +96,10 @@ def environment(folder: Path, broker_url: str, database_url: str) -> dict[str, s
         # No test waits for the account's rate limit, unless it measures that.
         "EMAIL_RATE_LIMIT": "1000",
         "SMS_RATE_LIMIT": "1000",
+        # Nor for the morning, or for the next hour.
+        "SMS_HOURS": "always",
+        "SMS_CAP_PER_PERSON_H": "0",
+        "EMAIL_CAP_PER_PERSON_H": "0",
         "AWS_SES_PORT": str(CLOSED_PORT),
         **endpoints(f"http://{LOOPBACK}:{CLOSED_PORT}"),
         "SANDBOX_URL": f"http://{LOOPBACK}:{CLOSED_PORT}",

@@ -3,11 +3,9 @@
 from decimal import Decimal
 from typing import Generic, TypeVar
 
-from django.conf import settings
-
 from apps.core import conf
 from apps.core.exceptions import NotSendable
-from apps.core.message import routing
+from apps.core.message import people
 from apps.core.models import Contact, Delivery
 from apps.core.models.suppression import SuppressionReason
 from apps.core.providers.base import Acceptance, Provider
@@ -48,16 +46,14 @@ def address_of(delivery: Delivery, suppression: SuppressionReason | None) -> str
     channel = Channel(delivery.channel)
     if delivery.direct_to:
         # No choice of the person and no missing verification stops what is about the address.
-        reason = routing.why_not_direct(
-            channel, delivery.notification.recipient, sms_enabled=settings.SMS_ENABLED
-        )
+        reason = people.why_not_direct(channel, delivery.notification.recipient)
     else:
-        reason = routing.why_not(channel, contact, sms_enabled=settings.SMS_ENABLED)
+        reason = people.why_not(channel, contact)
     # First: STOP withdraws the consent as well, and the suppression says why.
     if suppression:
         raise NotSendable(f"address is suppressed: {suppression.label}")
     if reason:
-        raise NotSendable(reason)
+        raise NotSendable(str(reason.label))
     if delivery.direct_to:
         return delivery.direct_to
     assert contact is not None

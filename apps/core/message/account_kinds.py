@@ -1,8 +1,11 @@
 """The kinds of message about a person's own account. Each goes to one address, at once."""
 
+from datetime import timedelta
+from typing import Any
+
 from apps.core.models import Notification
-from apps.core.models.verification import code, token
-from apps.core.states import Priority
+from apps.core.models.verification import VALID_FOR, Purpose, code, token
+from apps.core.states import Channel, Priority
 
 from .kinds import Category, Context, NotificationKind, Text, register
 from .links import absolute, confirm_path, new_password_path
@@ -44,6 +47,15 @@ def _password_link(notification: Notification) -> dict[str, str]:
     return {"action_url": absolute(new_password_path(notification.recipient))}
 
 
+def _rules(*channels: Channel, valid_for: timedelta | None = None) -> dict[str, Any]:
+    """Return what these kinds share: nobody can switch them off, and they never wait."""
+    return {
+        "required": frozenset(channels),
+        "is_never_held": True,
+        "expires_after": valid_for,
+    }
+
+
 _SAMPLE_ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 
 CONFIRM_EMAIL = register(
@@ -54,6 +66,7 @@ CONFIRM_EMAIL = register(
         Priority.URGENT,
         ConfirmEmail(address="jane@rssystems.com", verification=_SAMPLE_ID),
         secrets=_confirm_link,
+        **_rules(Channel.EMAIL, valid_for=VALID_FOR[Purpose.EMAIL]),
     )
 )
 CONFIRM_PHONE = register(
@@ -64,6 +77,7 @@ CONFIRM_PHONE = register(
         Priority.URGENT,
         ConfirmPhone(number="+12025550123", verification=_SAMPLE_ID),
         secrets=_code,
+        **_rules(Channel.SMS, valid_for=VALID_FOR[Purpose.PHONE]),
     )
 )
 ADDRESS_CHANGED = register(
@@ -73,6 +87,7 @@ ADDRESS_CHANGED = register(
         ACCOUNT,
         Priority.URGENT,
         AddressChanged(what="e-mail address", changed_by="Sam Whitaker"),
+        **_rules(*Channel),
     )
 )
 NEW_PASSWORD = register(
@@ -83,5 +98,6 @@ NEW_PASSWORD = register(
         Priority.URGENT,
         NewPassword(username="jane"),
         secrets=_password_link,
+        **_rules(Channel.EMAIL, valid_for=VALID_FOR[Purpose.PASSWORD]),
     )
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -16,7 +17,7 @@ from pydantic import (
 
 from apps.core.exceptions import InvalidContext, UnknownKind
 from apps.core.models import Notification
-from apps.core.states import Priority
+from apps.core.states import Channel, Priority
 
 from .user_text import clean_line, has_visible
 
@@ -71,6 +72,24 @@ class NotificationKind:
     category: Category
     priority: Priority
     sample: Context
+    #: What happened, in a digest's line: "approved". Empty: the label in lower case.
+    event: str = ""
+    #: The channels that nobody can switch off, those that are never used, and those that are on
+    #: unless somebody chooses otherwise (None: all that the priority takes).
+    required: frozenset[Channel] = frozenset()
+    forbidden: frozenset[Channel] = frozenset()
+    default: frozenset[Channel] | None = None
+    #: The last channel outside the app stays on, whoever switched it off.
+    keeps_one_outside: bool = False
+    #: It is never held, as a verification code.
+    is_never_held: bool = False
+    #: After this time, or once it was read in the app, it is not sent any more.
+    expires_after: timedelta | None = None
+    is_stale_when_read: bool = False
+    #: The first one goes at once; those that follow within this time go together at its end.
+    bundle: timedelta | None = None
+    #: It goes to the deputy too while its recipient has paused.
+    goes_to_deputy: bool = False
     #: Makes values for the templates of its e-mail and text message that must not be stored, such
     #: as a code.
     secrets: Callable[[Notification], Mapping[str, str]] | None = None
@@ -85,6 +104,14 @@ class NotificationKind:
                 for problem in error.errors(include_url=False)
             )
             raise InvalidContext(f"context of {self.name!r}: {problems}") from error
+
+    def __post_init__(self) -> None:
+        if both := self.required & self.forbidden:
+            raise ValueError(f"kind {self.name!r} requires and forbids {', '.join(sorted(both))}")
+
+    @property
+    def happening(self) -> str:
+        return self.event or self.label.lower()
 
 
 #: Every kind by its name, in the order of registration.

@@ -14,7 +14,7 @@ import apps.core.models.fields
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('core', '0010_canonical_addresses'),
+        ('core', '0020_preferences_and_holds'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -4,6 +4,7 @@ from .delivery import Delivery
 from .delivery_log import NotificationDeliveryLog
 from .mark import Mark
 from .notification import Notification
+from .preferences import Choice, Digest, Preferences, Rule
 from .provider_event import ProviderEvent
 from .set_aside import SetAside
 from .spend import SMSSpend
@@ -12,12 +13,16 @@ from .verification import Verification
 
 __all__ = [
     "ChannelStop",
+    "Choice",
     "Contact",
     "Delivery",
+    "Digest",
     "Mark",
     "Notification",
     "NotificationDeliveryLog",
+    "Preferences",
     "ProviderEvent",
+    "Rule",
     "SMSSpend",
     "SetAside",
     "Suppression",

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
 
+from ..reasons import Reason
 from ..states import Channel
 from .fields import CanonicalEmailField, PhoneField
 
@@ -89,15 +90,21 @@ class Contact(models.Model):
     def __str__(self) -> str:
         return f"contact of {self.user}"
 
-    def why_not(self, channel: Channel) -> str:
-        """Return why this person cannot be reached on the channel; empty if they can."""
+    def why_not(self, channel: Channel) -> Reason | None:
+        """Return why this person cannot be reached on the channel; None if they can."""
         if not self.user.is_active:
-            return "account is deactivated"
+            return Reason.DEACTIVATED
         if channel == Channel.EMAIL:
-            reason = _why_not("e-mail address", self.email, self.verified_email)
-            return reason or ("" if self.wants_email else "wants no e-mail")
-        reason = _why_not("mobile number", self.phone, self.verified_phone)
-        return reason or ("" if self.sms_opt_in else "has not agreed to text messages")
+            if not self.email:
+                return Reason.NO_EMAIL
+            if self.email != self.verified_email:
+                return Reason.EMAIL_UNVERIFIED
+            return None if self.wants_email else Reason.EMAIL_UNWANTED
+        if not self.phone:
+            return Reason.NO_PHONE
+        if self.phone != self.verified_phone:
+            return Reason.PHONE_UNVERIFIED
+        return None if self.sms_opt_in else Reason.NO_CONSENT
 
     @staticmethod
     def consent(channel: Channel) -> str:
@@ -110,9 +117,3 @@ class Contact(models.Model):
     def is_verified(self, channel: Channel) -> bool:
         verified = self.verified_email if channel == Channel.EMAIL else self.verified_phone
         return bool(verified) and verified == self.address(channel)
-
-
-def _why_not(what: str, current: str, verified: str) -> str:
-    if not current:
-        return f"has no {what}"
-    return "" if current == verified else f"{what} is not verified"

@@ -3,12 +3,15 @@
 import uuid
 from typing import Any
 
+from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 
-from ..states import SOURCES, Channel, DeliveryState, Priority
+from ..reasons import HOLD_REASONS, Reason
+from ..states import PENDING, SOURCES, Channel, DeliveryState, Priority
 from .fields import AddressField
 from .notification import Notification
+from .preferences import Digest
 
 
 class DeliveryQuerySet(models.QuerySet["Delivery"]):
@@ -18,6 +21,13 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         One conditional UPDATE. Return how many rows moved; 0 means that another process was first.
         """
         return self.filter(state__in=SOURCES[to]).update(state=to, **values)
+
+    def pending(self) -> "DeliveryQuerySet":
+        """Those that were not sent yet and that no worker has."""
+        return self.filter(state__in=PENDING)
+
+    def held(self) -> "DeliveryQuerySet":
+        return self.filter(state=DeliveryState.HELD)
 
 
 class Delivery(models.Model):
@@ -37,6 +47,25 @@ class Delivery(models.Model):
     direct_to = AddressField(max_length=320, blank=True, default="", db_default="")
     #: Why it was skipped, rejected or given up, in words.
     reason = models.CharField(max_length=300, blank=True)
+    #: Why it is sent, held or skipped, as a code; and who decided that and when, if somebody did.
+    decision = models.CharField(
+        max_length=24, choices=Reason.choices, blank=True, default="", db_default=""
+    )
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        db_index=False,
+    )
+    decided_at = models.DateTimeField(null=True)
+    #: What it waits for, or last waited for, as a code of HOLD_REASONS; and until when.
+    held_for = models.CharField(max_length=16, blank=True, default="", db_default="")
+    release_at = models.DateTimeField(null=True)
+    #: The digest of which it is an item, or which it carries.
+    digest = models.ForeignKey(
+        Digest, null=True, on_delete=models.SET_NULL, related_name="items", db_index=False
+    )
     #: How often a worker claimed it; the number of the present attempt.
     attempts = models.PositiveIntegerField(default=0)
     #: How often it failed and was to be tried again: the back-off grows with it.
@@ -70,6 +99,15 @@ class Delivery(models.Model):
             models.CheckConstraint(
                 condition=models.Q(channel__in=Channel.values), name="delivery_channel_known"
             ),
+            models.CheckConstraint(
+                condition=models.Q(held_for__in=["", *HOLD_REASONS]), name="delivery_hold_known"
+            ),
+            # A held delivery without an end would be dropped silently.
+            models.CheckConstraint(
+                condition=~models.Q(state=DeliveryState.HELD)
+                | models.Q(release_at__isnull=False) & ~models.Q(held_for=""),
+                name="delivery_held_until",
+            ),
         ]
         indexes = [
             models.Index(fields=["-created_at"], name="delivery_newest"),
@@ -82,6 +120,16 @@ class Delivery(models.Model):
                 fields=["next_attempt_at"],
                 condition=models.Q(state__in=[DeliveryState.RETRYING, DeliveryState.UNKNOWN]),
                 name="delivery_waiting",
+            ),
+            models.Index(
+                fields=["release_at"],
+                condition=models.Q(state=DeliveryState.HELD),
+                name="delivery_held",
+            ),
+            models.Index(
+                fields=["digest"],
+                condition=models.Q(digest__isnull=False),
+                name="delivery_digest",
             ),
             models.Index(
                 fields=["lease_until"],

@@ -13,15 +13,25 @@ from ..states import Priority
 
 #: Characters of an in-app title, which is one line.
 LONGEST_TITLE = 200
+#: Characters of what settled a matter.
+LONGEST_BECAUSE = 200
 
 
 class NotificationQuerySet(models.QuerySet["Notification"]):
     def visible_to(self, user: Any) -> "NotificationQuerySet":
-        """The in-app messages of this user whose time has come, newest first."""
-        return self.filter(recipient=user, visible_from__lte=Now()).order_by("-visible_from")
+        """The in-app messages of this user whose time has come, newest first.
+
+        A message that was settled before its time never appears.
+        """
+        came_in_time = models.Q(settled_at=None) | models.Q(
+            visible_from__lte=models.F("settled_at")
+        )
+        shown = self.filter(came_in_time, recipient=user, visible_from__lte=Now())
+        return shown.order_by("-visible_from")
 
     def unread(self) -> "NotificationQuerySet":
-        return self.filter(read_at=None)
+        """Those that still ask for a look: neither read nor settled."""
+        return self.filter(read_at=None, settled_at=None)
 
 
 class Notification(models.Model):
@@ -46,6 +56,11 @@ class Notification(models.Model):
     #: When the message appears; later than `created_at` if it was scheduled.
     visible_from = models.DateTimeField(db_default=Now())
     read_at = models.DateTimeField(null=True, blank=True)
+    #: When the matter was settled, and by what, in words: "approved by Luis, 9:02".
+    settled_at = models.DateTimeField(null=True, blank=True)
+    settled_because = models.CharField(
+        max_length=LONGEST_BECAUSE, blank=True, default="", db_default=""
+    )
 
     objects = NotificationQuerySet.as_manager()
 

@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.core import addresses
+from apps.core.delivery import holds
 from apps.core.delivery.wakeups import wake_unlisting
 from apps.core.guards import suppressions
 from apps.core.message import account_kinds, user_text
@@ -48,6 +49,7 @@ def save(contact: Contact, *, by: User) -> list[Channel]:
         for channel in changed:
             setattr(contact, f"verified_{FIELDS[channel]}", "")
         contact.save()
+        holds.recompute(contact.user_id)
         if before is not None:
             for channel in changed:
                 Verification.objects.filter(
@@ -62,23 +64,34 @@ def agree_to_texts(contact: Contact, via: ConsentVia, *, by: str, words: str = "
 
     `words`: what the person agreed to; the wording of the page if left out.
     """
-    Contact.objects.filter(pk=contact.pk).update(
-        sms_opt_in=True,
-        sms_agreed_at=timezone.now(),
-        sms_agreed_to=words or consent_wording(),
-        sms_via=via,
-    )
-    lifted = suppressions.lift_objection(Channel.SMS, contact.phone, by)
-    if lifted:
-        transaction.on_commit(wake_unlisting)
+    with transaction.atomic():
+        Contact.objects.filter(pk=contact.pk).update(
+            sms_opt_in=True,
+            sms_agreed_at=timezone.now(),
+            sms_agreed_to=words or consent_wording(),
+            sms_via=via,
+        )
+        return agree_again(contact, Channel.SMS, by=by)
+
+
+def agree_again(contact: Contact, channel: Channel, *, by: str) -> bool:
+    """End an earlier STOP or complaint; return whether a suppression of the address was lifted."""
+    with transaction.atomic():
+        suppressions.end_objection([contact.user_id], channel)
+        lifted = suppressions.lift_objection(channel, contact.address(channel), by)
+        holds.recompute(contact.user_id)
+        if lifted:
+            transaction.on_commit(wake_unlisting)
     return lifted
 
 
 def end_texts(contact: Contact, via: ConsentVia) -> None:
     """Record that the person wants no text messages any more."""
-    Contact.objects.filter(pk=contact.pk).update(
-        sms_opt_in=False, sms_withdrawn_at=timezone.now(), sms_via=via
-    )
+    with transaction.atomic():
+        Contact.objects.filter(pk=contact.pk).update(
+            sms_opt_in=False, sms_withdrawn_at=timezone.now(), sms_via=via
+        )
+        holds.recompute(contact.user_id)
 
 
 def suppression_of(contact: Contact, channel: Channel) -> Suppression | None:

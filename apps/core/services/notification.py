@@ -4,17 +4,17 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.contrib.contenttypes.models import ContentType
 from django.db import models, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from apps.core.delivery import wakeups
-from apps.core.message import kinds, rendering, routing
+from apps.core.delivery import opening, settling, wakeups
+from apps.core.message import kinds, people, rendering
+from apps.core.message.people import Person
 from apps.core.models import Delivery, Notification, NotificationDeliveryLog
-from apps.core.states import DeliveryState, LogEvent, LogSource, Priority
+from apps.core.states import DeliveryState, Priority
 
 BATCH = 1000
 #: Above so many deliveries the sweep wakes the workers, and the request calls the broker once.
@@ -62,21 +62,39 @@ class NotificationService:
         }
         if scheduled_for:
             shared["visible_from"] = scheduled_for
-        fresh = [Notification(recipient_id=pk, **shared) for pk in _ids(recipients)]
+        now = timezone.now()
         # No savepoint: a failure must undo the whole transaction of the caller.
         with transaction.atomic(savepoint=False):
+            everyone = people.load(_ids(recipients))
+            everyone |= people.load(opening.deputies(definition, shared["priority"], everyone, now))
+            # Sorted: two callers that insert the same keys must not deadlock.
+            fresh = [Notification(recipient_id=pk, **shared) for pk in sorted(everyone)]
             Notification.objects.bulk_create(
                 fresh, batch_size=BATCH, ignore_conflicts=bool(dedup_key)
             )
             written = _written(fresh, dedup_key)
-            _open_deliveries({row.pk for row in fresh}, written, scheduled_for)
+            ours = {row.pk for row in fresh}
+            _open_deliveries(
+                [row for row in written if row.pk in ours], everyone, now, scheduled_for
+            )
         return written
+
+    def settle(self, about: models.Model, *, kinds: Iterable[str] = (), because: str) -> int:
+        """Say that a matter is settled: what is about it and has not left yet will not leave.
+
+        `kinds` narrows this to some kinds. `because` is for people: "approved by Luis, 9:02". Runs
+        in the caller's transaction. The in-app messages are marked as settled for every recipient.
+        A delivery that a worker has is not touched: its worker asks once more before the call.
+
+        Return how many deliveries will not leave.
+        """
+        with transaction.atomic(savepoint=False):
+            return settling.settle(about, kinds=tuple(kinds), because=because)
 
 
 def _ids(recipients: AbstractBaseUser | Iterable[AbstractBaseUser]) -> list[Any]:
-    people = [recipients] if isinstance(recipients, AbstractBaseUser) else recipients
-    # Sorted: two callers that insert the same keys must not deadlock.
-    return sorted({person.pk for person in people})
+    everyone = [recipients] if isinstance(recipients, AbstractBaseUser) else recipients
+    return [person.pk for person in everyone]
 
 
 def _about(about: models.Model | None) -> dict[str, Any]:
@@ -86,31 +104,27 @@ def _about(about: models.Model | None) -> dict[str, Any]:
 
 
 def _written(fresh: list[Notification], dedup_key: str) -> list[Notification]:
-    """Return the stored rows with their recipients' contacts: ours, or those of the same key."""
+    """Return the stored rows: ours, or those of the same key."""
+    if not dedup_key:
+        return fresh
     rows: list[Notification] = []
     for start in range(0, len(fresh), BATCH):
-        batch = fresh[start : start + BATCH]
-        found = Notification.objects.select_related("recipient__contact").order_by("recipient_id")
-        if dedup_key:
-            people = [row.recipient_id for row in batch]
-            rows += found.filter(recipient_id__in=people, dedup_key=dedup_key)
-        else:
-            rows += found.filter(pk__in=[row.pk for row in batch])
+        ids = [row.recipient_id for row in fresh[start : start + BATCH]]
+        found = Notification.objects.select_related("recipient").order_by("recipient_id")
+        rows += found.filter(recipient_id__in=ids, dedup_key=dedup_key)
     return rows
 
 
 def _open_deliveries(
-    fresh: set[Any], written: list[Notification], scheduled_for: datetime | None
+    written: list[Notification],
+    everyone: dict[Any, Person],
+    now: datetime,
+    scheduled_for: datetime | None,
 ) -> None:
     deliveries = [
-        _delivery(row, route, scheduled_for)
+        delivery
         for row in written
-        if row.pk in fresh
-        for route in routing.plan(
-            Priority(row.priority),
-            getattr(row.recipient, "contact", None),
-            sms_enabled=settings.SMS_ENABLED,
-        )
+        for delivery in opening.deliveries(row, everyone[row.recipient_id], now, scheduled_for)
     ]
     to_send = [row for row in deliveries if row.state == DeliveryState.DUE]
     wake_each = not scheduled_for and len(to_send) <= FAN_OUT
@@ -118,20 +132,7 @@ def _open_deliveries(
         for row in to_send:
             row.enqueued_at = Now()
     Delivery.objects.bulk_create(deliveries, batch_size=BATCH)
-    NotificationDeliveryLog.objects.bulk_create(
-        [
-            NotificationDeliveryLog(
-                delivery=row,
-                attempt=0,
-                event=LogEvent.SKIPPED,
-                source=LogSource.NOTIFY,
-                detail=row.reason,
-            )
-            for row in deliveries
-            if row.state == DeliveryState.SKIPPED
-        ],
-        batch_size=BATCH,
-    )
+    NotificationDeliveryLog.objects.bulk_create(opening.entries(deliveries), batch_size=BATCH)
     if wake_each and to_send:
 
         def wake_after_commit() -> None:
@@ -141,17 +142,3 @@ def _open_deliveries(
         transaction.on_commit(wake_after_commit, robust=True)
     elif to_send and not scheduled_for:
         transaction.on_commit(wakeups.wake_dispatch, robust=True)
-
-
-def _delivery(
-    notification: Notification, route: routing.Route, scheduled_for: datetime | None
-) -> Delivery:
-    row = Delivery(notification=notification, channel=route.channel, priority=notification.priority)
-    if route.skip:
-        row.state = DeliveryState.SKIPPED
-        row.reason = route.skip
-        row.next_attempt_at = None
-        row.finished_at = Now()
-    elif scheduled_for:
-        row.due_at = row.next_attempt_at = scheduled_for
-    return row

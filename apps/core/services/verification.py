@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
+from apps.core.delivery import holds
 from apps.core.message import account_kinds
 from apps.core.models import Contact, Verification
 from apps.core.models.verification import VALID_FOR, Purpose, code, id_of
@@ -154,6 +155,7 @@ def _use(row: Verification) -> Result:
         if not theirs.update(**{f"verified_{field}": row.address}):
             return Result.OVER
         _end(row.user.contact, purpose)
+        holds.recompute(row.user_id)
     return Result.CONFIRMED
 
 

@@ -60,6 +60,8 @@ def test_the_ledger_balances_over_every_way_a_delivery_can_go(
         "rejected": 1,
         "exhausted": 1,
         "skipped": 1,
+        "held": 0,
+        "folded": 0,
     }
     assert books.taken == 1
 

@@ -159,14 +159,15 @@ def test_a_scheduled_time_without_a_zone_is_refused(notify: Notify, person: Pers
 
 @pytest.mark.parametrize("dedup_key", ["", "repair:1:approved"])
 @pytest.mark.parametrize("contact", [{}, {"sms_opt_in": False}, {"contact": False}])
-def test_one_recipient_costs_at_most_four_statements(
+def test_one_recipient_costs_few_statements(
     notify: Notify, person: Person, woken: list[Any], dedup_key: str, contact: dict[str, Any]
 ) -> None:
     jane = person(**contact)
     notify(person())  # the content type's cache, where `about` is given, is warm in any process
     with transaction.atomic(), CaptureQueriesContext(connection) as captured:
         notify(jane, dedup_key=dedup_key)
-    assert len(statements(captured)) <= 4, statements(captured)
+    # One more reads the rows of the same key.
+    assert len(statements(captured)) <= 4 + bool(dedup_key), statements(captured)
 
 
 def test_many_recipients_cost_as_many_statements_as_one(

@@ -54,7 +54,9 @@ def test_the_code_of_the_text_message_confirms_the_number(contact: Contact) -> N
 
 def test_no_code_and_no_link_is_stored(contact: Contact) -> None:
     rows = [verification.send(contact, channel) for channel in Channel]
-    stored = str(list(Notification.objects.values())) + str(list(Delivery.objects.values()))
+    stored = str(list(Notification.objects.values("context", "title", "text", "action_url"))) + str(
+        list(Delivery.objects.values())
+    )
     stored += str(list(Verification.objects.values()))
     for row in rows:
         assert f"'{code(row.pk)}'" not in stored

@@ -1,10 +1,13 @@
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.contrib.auth.models import User
+from django.utils import timezone
 
-from apps.core.message.routing import plan
+from apps.core.message import decide, kinds, people
 from apps.core.models import Contact
+from apps.core.reasons import Verdict
 from apps.core.states import Channel, Priority
 
 EMAIL, SMS = Channel.EMAIL, Channel.SMS
@@ -21,13 +24,26 @@ def contact(**changes: Any) -> Contact:
     return Contact(user=User(username="jane"), **{**values, **changes})
 
 
-def taken(priority: Priority, who: Contact | None, *, sms_enabled: bool = True) -> list[Channel]:
-    routes = plan(priority, who, sms_enabled=sms_enabled)
-    return [route.channel for route in routes if not route.skip]
+@pytest.fixture(autouse=True)
+def _texts(settings: Any) -> None:
+    settings.SMS_ENABLED = True
+
+
+def planned(priority: Priority, who: Contact | None) -> dict[Channel, decide.Decision]:
+    reasons = {channel: people.why_not(channel, who) for channel in Channel}
+    person = people.Person(
+        id=1, zone=ZoneInfo("UTC"), unreachable={c: r for c, r in reasons.items() if r}
+    )
+    return decide.plan(kinds.get("repair_approved"), person, priority, timezone.now())
+
+
+def taken(priority: Priority, who: Contact | None) -> list[Channel]:
+    return [c for c, each in planned(priority, who).items() if each.verdict == Verdict.SEND]
 
 
 def reasons(priority: Priority, who: Contact | None) -> dict[Channel, str]:
-    return {r.channel: r.skip for r in plan(priority, who, sms_enabled=True) if r.skip}
+    found = planned(priority, who)
+    return {c: str(r.reason.label) for c, r in found.items() if r.verdict == Verdict.SKIP}
 
 
 @pytest.mark.parametrize(
@@ -58,8 +74,9 @@ def test_high_falls_back_to_email_if_sms_cannot_be_used(
     assert reasons(Priority.HIGH, contact(**change)) == {SMS: reason}
 
 
-def test_urgent_goes_by_email_alone_if_sms_is_switched_off() -> None:
-    assert taken(Priority.URGENT, contact(), sms_enabled=False) == [EMAIL]
+def test_urgent_goes_by_email_alone_if_sms_is_switched_off(settings: Any) -> None:
+    settings.SMS_ENABLED = False
+    assert taken(Priority.URGENT, contact()) == [EMAIL]
 
 
 def test_who_wants_no_email_gets_none() -> None:

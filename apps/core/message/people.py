@@ -1,0 +1,193 @@
+"""What is known of people: how they are reached, and what they and their companies decided."""
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.db.models import Exists, OuterRef
+
+from apps.core.models import Choice, Contact, Preferences, Rule
+from apps.core.models.preferences import ChoiceVia, RuleSetting, Setting
+from apps.core.reasons import Reason
+from apps.core.states import Channel
+
+from . import quiet_hours
+from .quiet_hours import QuietRange
+
+#: For each person's id, the keys of the groups (companies) whose rules bind them.
+GroupResolver = Callable[[Collection[Any]], Mapping[Any, Collection[str]]]
+#: People of one statement; SQLite takes 32,766 parameters.
+CHUNK = 10_000
+#: If two companies disagree, the first of these counts: a message too many is the lesser harm.
+PRECEDENCE = (
+    RuleSetting.FORCED_ON,
+    RuleSetting.FORCED_OFF,
+    RuleSetting.DEFAULT_ON,
+    RuleSetting.DEFAULT_OFF,
+)
+
+_resolvers: list[GroupResolver] = []
+
+
+@dataclass(frozen=True)
+class Made:
+    """A present choice: what, by which way, by whom and when."""
+
+    setting: Setting
+    via: ChoiceVia = ChoiceVia.PAGE
+    by_id: Any = None
+    at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Ruled:
+    """A company's rule: what, by whom and when."""
+
+    rule: RuleSetting
+    by_id: Any = None
+    at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Person:
+    """All that `decide` needs to know of a person. The keys "" mean every category."""
+
+    id: Any
+    zone: ZoneInfo
+    #: The channels on which they cannot be reached, and why.
+    unreachable: Mapping[Channel, Reason] = field(default_factory=dict)
+    choices: Mapping[tuple[str, Channel], Made] = field(default_factory=dict)
+    rules: Mapping[tuple[str, Channel], Ruled] = field(default_factory=dict)
+    quiet: tuple[QuietRange, ...] = ()
+    #: The hours of the house in which no texts are sent.
+    text_quiet: tuple[QuietRange, ...] = ()
+    paused_until: datetime | None = None
+    deputy_id: Any = None
+    digest_hour: int = 9
+
+
+def register_groups(resolver: GroupResolver) -> None:
+    """Add a function that says to which groups people belong, for any number of them at once."""
+    if resolver not in _resolvers:
+        _resolvers.append(resolver)
+
+
+def load(ids: Iterable[Any]) -> dict[Any, Person]:
+    """Return these people by id. One statement, a second one if any of them has made a choice.
+
+    Where companies have rules, one more for the rules, and what the resolvers take.
+    """
+    wanted = list(dict.fromkeys(ids))
+    found: dict[Any, Person] = {}
+    for start in range(0, len(wanted), CHUNK):
+        found |= _load(wanted[start : start + CHUNK])
+    return found
+
+
+def _load(ids: Sequence[Any]) -> dict[Any, Person]:
+    users = list(
+        get_user_model()
+        ._default_manager.filter(pk__in=ids)
+        .select_related("contact", "preferences")
+        .annotate(
+            has_chosen=Exists(Choice.objects.present().filter(user=OuterRef("pk"))),
+            has_rules=Exists(Rule.objects.all()),
+        )
+    )
+    choices = _choices([user.pk for user in users if user.has_chosen])
+    rules = _rules([user.pk for user in users if user.has_rules])
+    text_quiet = _text_quiet()
+    return {
+        user.pk: _person(user, choices.get(user.pk, {}), rules.get(user.pk, {}), text_quiet)
+        for user in users
+    }
+
+
+def _person(
+    user: Any,
+    choices: Mapping[tuple[str, Channel], Made],
+    rules: Mapping[tuple[str, Channel], Ruled],
+    text_quiet: tuple[QuietRange, ...],
+) -> Person:
+    contact: Contact | None = getattr(user, "contact", None)
+    if contact:
+        contact.user = user
+    preferences: Preferences | None = getattr(user, "preferences", None)
+    reasons = {channel: why_not(channel, contact) for channel in Channel}
+    wishes: dict[str, Any] = {"digest_hour": settings.DIGEST_HOUR}
+    if preferences:
+        wishes = {
+            "quiet": quiet_hours.parse(preferences.quiet),
+            "paused_until": preferences.paused_until,
+            "deputy_id": preferences.deputy_id,
+            "digest_hour": preferences.digest_hour,
+        }
+    return Person(
+        id=user.pk,
+        zone=_zone(contact),
+        unreachable={channel: reason for channel, reason in reasons.items() if reason},
+        choices=choices,
+        rules=rules,
+        text_quiet=text_quiet,
+        **wishes,
+    )
+
+
+def _text_quiet() -> tuple[QuietRange, ...]:
+    """Return the hours outside those in which the house sends texts."""
+    if settings.SMS_HOURS is None:
+        return ()
+    begin, end = settings.SMS_HOURS
+    return quiet_hours.every_day(end, begin)
+
+
+def why_not(channel: Channel, contact: Contact | None) -> Reason | None:
+    """Return why nothing can be sent to this person on the channel, or None."""
+    if channel == Channel.SMS and not settings.SMS_ENABLED:
+        return Reason.SMS_DISABLED
+    return contact.why_not(channel) if contact else Reason.NO_CONTACT
+
+
+def why_not_direct(channel: Channel, user: Any) -> Reason | None:
+    """Return why a message about one address cannot be sent to it, or None."""
+    if channel == Channel.SMS and not settings.SMS_ENABLED:
+        return Reason.SMS_DISABLED
+    return None if user.is_active else Reason.DEACTIVATED
+
+
+def _zone(contact: Contact | None) -> ZoneInfo:
+    try:
+        return ZoneInfo(contact.time_zone if contact else settings.TIME_ZONE)
+    except (ValueError, ZoneInfoNotFoundError):
+        # A zone that this machine's tables no longer have.
+        return ZoneInfo(settings.TIME_ZONE)
+
+
+def _choices(ids: Collection[Any]) -> dict[Any, dict[tuple[str, Channel], Made]]:
+    found: dict[Any, dict[tuple[str, Channel], Made]] = defaultdict(dict)
+    if ids:
+        for row in Choice.objects.present().filter(user__in=ids):
+            made = Made(Setting(row.setting), ChoiceVia(row.via), row.by_id, row.at)
+            found[row.user_id][row.category, Channel(row.channel)] = made
+    return found
+
+
+def _rules(ids: Collection[Any]) -> dict[Any, dict[tuple[str, Channel], Ruled]]:
+    found: dict[Any, dict[tuple[str, Channel], Ruled]] = defaultdict(dict)
+    if not ids or not _resolvers:
+        return found
+    by_group: dict[str, list[Rule]] = defaultdict(list)
+    for row in Rule.objects.all():
+        by_group[row.group].append(row)
+    for resolve in _resolvers:
+        for pk, groups in resolve(ids).items():
+            rows = [row for group in groups for row in by_group.get(group, [])]
+            for row in sorted(rows, key=lambda row: PRECEDENCE.index(RuleSetting(row.rule))):
+                ruled = Ruled(RuleSetting(row.rule), row.by_id, row.at)
+                found[pk].setdefault((row.category, Channel(row.channel)), ruled)
+    return found
