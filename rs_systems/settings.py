@@ -154,6 +154,8 @@ USE_TZ = True
 TIME_ZONE = VALUES["TIME_ZONE"]
 
 # --- Notifications ------------------------------------------------------------------------------
+# The page that shows a person's notifications.
+INBOX_URL = "notifications:inbox"
 BRAND_NAME = VALUES["BRAND_NAME"]
 BRAND_ACCENT = VALUES["BRAND_ACCENT"]
 # Receives server errors, the SMS budget's warnings and reconciliation's findings.

@@ -11,6 +11,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import django
+import hypothesis
 import pytest
 import redis
 
@@ -60,6 +61,10 @@ _folder = _new_folder()
 _redis = _start_redis()
 os.environ.update(services.environment(_folder, _redis.url, _choose_database()))
 django.setup()
+
+# No test is timed, and none depends on what an earlier run happened to find.
+hypothesis.settings.register_profile("house", deadline=None, database=None)
+hypothesis.settings.load_profile("house")
 
 pytest_plugins = ["tests.support.fixtures"]
 

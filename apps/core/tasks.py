@@ -10,7 +10,7 @@ from django.conf import settings
 
 from . import conf
 from .audit import alerts, heartbeat, metrics
-from .delivery import handler, sweeps, wakeups
+from .delivery import folding, handler, holds, sweeps, wakeups
 from .exceptions import DeliveryError
 from .feedback import event_queue, provider_events, sms_receipts, suppression_sync
 from .guards import reputation
@@ -48,6 +48,17 @@ def dispatch_due_notifications() -> None:
 def retry_failed_notifications() -> None:
     if sweeps.retry():
         wakeups.wake_dispatch()
+
+
+@shared_task(name="apps.core.tasks.release_held")
+def release_held() -> None:
+    holds.release_due()
+    folding.fold_due()
+
+
+@shared_task(name="apps.core.tasks.send_daily_digests")
+def send_daily_digests() -> None:
+    folding.send_daily_digests()
 
 
 @shared_task(name="apps.core.tasks.cleanup_old_delivery_logs")

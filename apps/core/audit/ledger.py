@@ -13,6 +13,7 @@ from apps.core import conf
 from apps.core.guards import sms_budget
 from apps.core.message import routing
 from apps.core.models import ChannelStop, Delivery, Notification, NotificationDeliveryLog, SMSSpend
+from apps.core.reasons import STALE_REASONS
 from apps.core.states import (
     FINISHED,
     SENT,
@@ -30,6 +31,8 @@ EVIDENCE: dict[DeliveryState, tuple[LogEvent, ...]] = {
     DeliveryState.COMPLAINED: (LogEvent.COMPLAINED,),
     DeliveryState.REJECTED: (LogEvent.PERMANENT,),
     DeliveryState.SKIPPED: (LogEvent.SKIPPED,),
+    DeliveryState.HELD: (LogEvent.HELD,),
+    DeliveryState.FOLDED: (LogEvent.FOLDED,),
     DeliveryState.EXHAUSTED: (LogEvent.TRANSIENT, LogEvent.LOST_BEFORE_CALL),
     DeliveryState.UNKNOWN: UNKNOWN_EVENTS,
     DeliveryState.RETRYING: (LogEvent.TRANSIENT, LogEvent.LOST_BEFORE_CALL),
@@ -52,6 +55,8 @@ GRACE = timedelta(minutes=2)
 #: How long after its time a delivery may still wait for a sweep: the slower one comes every
 #: 5 minutes.
 OVERDUE = timedelta(minutes=10)
+#: How long after its time a delivery may still be held: releases keep to the channel's pace.
+LATE_RELEASE = timedelta(hours=6)
 
 
 @dataclass(frozen=True)
@@ -122,6 +127,7 @@ def ledger(since: datetime | None = None) -> Ledger:
         *_without_evidence(deliveries),
         *_accepted_only_in_the_log(deliveries),
         *_stuck(deliveries),
+        *_without_carrier(deliveries),
         *_twice_without_policy(twice),
         *_overspent(money),
     ]
@@ -155,6 +161,8 @@ def _without_stand_in(deliveries: QuerySet[Delivery]) -> Iterator[Discrepancy]:
             continue
         stand_in = Delivery.objects.filter(notification=OuterRef("notification"), channel=channel)
         alone = deliveries.filter(~Exists(stand_in), state__in=FAILED, priority=priority)
+        # Nothing stands in for what has become pointless.
+        alone = alone.exclude(decision__in=STALE_REASONS)
         for pk, state in alone.values_list("pk", "state"):
             problem = f"is {state}, and no {channel.label.lower()} stands in for it"
             yield Discrepancy(f"delivery {pk}", problem)
@@ -203,6 +211,23 @@ def _stuck(deliveries: QuerySet[Delivery]) -> Iterator[Discrepancy]:
     for pk, state in overdue.values_list("pk", "state"):
         problem = f"is {state}, and its time was over {OVERDUE.seconds // 60} minutes ago"
         yield Discrepancy(f"delivery {pk}", f"{problem}; is beat running?")
+
+    held = deliveries.filter(state=DeliveryState.HELD, release_at__lt=Now() - LATE_RELEASE)
+    for pk in held.values_list("pk", flat=True):
+        yield Discrepancy(
+            f"delivery {pk}",
+            f"is held, and its time was over {LATE_RELEASE.seconds // 3600} hours ago; "
+            "is beat running?",
+        )
+
+
+def _without_carrier(deliveries: QuerySet[Delivery]) -> Iterator[Discrepancy]:
+    carriers = Delivery.objects.exclude(state=DeliveryState.FOLDED)
+    lost = deliveries.filter(
+        ~Exists(carriers.filter(digest=OuterRef("digest"))), state=DeliveryState.FOLDED
+    )
+    for pk in lost.values_list("pk", flat=True):
+        yield Discrepancy(f"delivery {pk}", "is folded, and no delivery carries its digest")
 
 
 def _twice_without_policy(twice: QuerySet[Delivery]) -> Iterator[Discrepancy]:

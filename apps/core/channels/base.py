@@ -53,7 +53,7 @@ def address_of(delivery: Delivery, suppression: SuppressionReason | None) -> str
     if suppression:
         raise NotSendable(f"address is suppressed: {suppression.label}")
     if reason:
-        raise NotSendable(str(reason.label))
+        raise NotSendable(str(reason.label), code=reason)
     if delivery.direct_to:
         return delivery.direct_to
     assert contact is not None

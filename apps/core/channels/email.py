@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from django.conf import settings
 
 from apps.core.addresses import canonical
-from apps.core.message import rendering
+from apps.core.message import folded, rendering
 from apps.core.models import Delivery
 from apps.core.models.suppression import SuppressionReason
 from apps.core.providers import email_provider
@@ -21,7 +21,7 @@ class EmailService(ChannelService[EmailMessage]):
     def compose(self, delivery: Delivery, suppression: SuppressionReason | None) -> EmailMessage:
         return self.message(
             address_of(delivery, suppression),
-            rendering.email(delivery.notification),
+            folded.email(delivery),
             # SES repeats these in its events, which find their delivery by them.
             tags={"delivery": str(delivery.id), "attempt": str(delivery.attempts)},
         )

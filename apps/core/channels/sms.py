@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from apps.core.guards import sms_budget
-from apps.core.message import rendering, segments
+from apps.core.message import folded, rendering, segments
 from apps.core.models import Delivery
 from apps.core.models.suppression import SuppressionReason
 from apps.core.providers import sms_provider
@@ -17,7 +17,7 @@ class SMSService(ChannelService[SMSMessage]):
         super().__init__(provider or sms_provider())
 
     def compose(self, delivery: Delivery, suppression: SuppressionReason | None) -> SMSMessage:
-        return self.message(address_of(delivery, suppression), rendering.sms(delivery.notification))
+        return self.message(address_of(delivery, suppression), folded.sms(delivery))
 
     def weight(self, message: SMSMessage) -> int:
         return segments.count(message.text).parts

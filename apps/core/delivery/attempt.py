@@ -29,12 +29,14 @@ from apps.core.exceptions import (
     ThrottledError,
 )
 from apps.core.guards import circuit_breaker, rate_limit, sms_budget, suppressions
+from apps.core.message.decide import Decision
 from apps.core.models import Delivery
 from apps.core.models.suppression import SuppressionReason
 from apps.core.providers.base import Acceptance
+from apps.core.reasons import Verdict
 from apps.core.states import Channel, DeliveryState, Priority
 
-from . import transitions, wakeups
+from . import holds, recheck, transitions, wakeups
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +55,14 @@ def attempt(delivery_id: UUID, *, before_call: Callable[[], None] = _do_nothing)
     if this is None:
         logger.info("delivery not claimed id=%s", delivery_id)
         return None
-    outcome = _outcome(this, before_call)
+    decision = recheck.recheck([this.delivery])[delivery_id]
+    if decision.verdict == Verdict.HOLD:
+        holds.hold(this.delivery, decision)
+        _inform_guards(this, NotCalled("held", is_announced=False))
+        if this.is_probe:
+            wakeups.wake_dispatch()
+        return None
+    outcome = _outcome(this, decision, before_call)
     _inform_guards(this, outcome)
     stand_in = transitions.record_outcome(this.delivery, outcome)
     if this.is_probe and isinstance(outcome, NotSendable):
@@ -138,7 +147,11 @@ def claim(delivery_id: UUID) -> Attempt | None:
     return this
 
 
-def _outcome(this: Attempt, before_call: Callable[[], None]) -> transitions.Outcome:
+def _outcome(
+    this: Attempt, decision: Decision, before_call: Callable[[], None]
+) -> transitions.Outcome:
+    if decision.verdict == Verdict.SKIP:
+        return NotSendable(str(decision.reason.label), code=decision.reason)
     try:
         return _send(this, service_for(this.channel), before_call)
     except (DeliveryError, NotCalled) as outcome:

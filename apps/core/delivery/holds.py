@@ -45,10 +45,7 @@ def release_due() -> int:
     moment for thousands of people must not stand in the way of what comes then.
     """
     released = 0
-    for channel, pace in (
-        (Channel.EMAIL, settings.EMAIL_RATE_LIMIT),
-        (Channel.SMS, settings.SMS_RATE_LIMIT),
-    ):
+    for channel, pace in paces().items():
         with transaction.atomic():
             over = Delivery.objects.held().filter(channel=channel, release_at__lte=Now())
             singly = over.exclude(held_for__in=FOLDED_HOLDS, digest=None)
@@ -59,6 +56,11 @@ def release_due() -> int:
     if released:
         wakeups.wake_dispatch()
     return released
+
+
+def paces() -> dict[Channel, float]:
+    """Return how many messages a second each channel takes."""
+    return {Channel.EMAIL: settings.EMAIL_RATE_LIMIT, Channel.SMS: settings.SMS_RATE_LIMIT}
 
 
 def send_now(user_id: Any, deliveries: Collection[UUID] | None = None) -> int:
@@ -123,16 +125,21 @@ def recompute(user_id: Any) -> int:
     return changed
 
 
-def decided(row: Delivery, person: people.Person) -> Decision:
-    """Decide about a delivery as of now, or of the time for which it is scheduled."""
-    notification = row.notification
-    kind, priority = kinds.get(notification.kind), Priority(row.priority)
-    channel = Channel(row.channel)
-    moment = max(timezone.now(), notification.visible_from)
-    served = served_by(row)
-    plan = decide.plan(kind, person, priority, moment, served=served)
-    return plan.get(channel) or decide.decide(
-        kind, person, channel, moment, priority=priority, served=served
+def decided(
+    row: Delivery, person: people.Person, notification: Notification | None = None
+) -> Decision:
+    """Decide about a delivery as of now, or of the time for which it is scheduled.
+
+    `notification` is one that it carries, by default its own.
+    """
+    notification = notification or row.notification
+    return decide.on_channel(
+        kinds.get(notification.kind),
+        person,
+        Channel(row.channel),
+        max(timezone.now(), notification.visible_from),
+        priority=Priority(notification.priority),
+        served=served_by(row),
     )
 
 
@@ -194,20 +201,25 @@ def _held_for(user_id: Any) -> Any:
 
 
 def _change(row: Delivery, decision: Decision) -> None:
-    this = Delivery.objects.held().filter(pk=row.pk)
-    if decision.verdict == Verdict.HOLD:
-        assert decision.held_for
-        this.update(**decision.columns(), due_at=decision.until)
-        log([row], LogEvent.HELD, LogSource.PERSON, code=decision.held_for)
+    if decision.verdict == Verdict.SKIP:
+        skip(row, decision, LogSource.PERSON)
         return
-    this.move(
+    assert decision.held_for
+    this = Delivery.objects.held().filter(pk=row.pk)
+    this.update(**decision.columns(), due_at=decision.until)
+    log([row], LogEvent.HELD, LogSource.PERSON, code=decision.held_for)
+
+
+def skip(row: Delivery, decision: Decision, source: LogSource) -> None:
+    """Skip a held row, locked by the caller."""
+    Delivery.objects.held().filter(pk=row.pk).move(
         DeliveryState.SKIPPED,
         **_reasons(decision),
         reason=str(decision.reason.label),
         finished_at=Now(),
         next_attempt_at=None,
     )
-    log([row], LogEvent.SKIPPED, LogSource.PERSON, code=decision.reason)
+    log([row], LogEvent.SKIPPED, source, code=decision.reason)
 
 
 def _reasons(decision: Decision) -> dict[str, Any]:

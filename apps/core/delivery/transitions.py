@@ -29,6 +29,7 @@ from apps.core.guards import sms_budget
 from apps.core.message import routing
 from apps.core.models import Delivery, NotificationDeliveryLog
 from apps.core.providers.base import Acceptance
+from apps.core.reasons import STALE_REASONS, Reason
 from apps.core.redaction import storable
 from apps.core.states import (
     OPEN,
@@ -301,7 +302,12 @@ def open_stand_in(delivery: Delivery, *, source: LogSource = LogSource.WORKER) -
     instead, created = Delivery.objects.get_or_create(
         notification_id=delivery.notification_id,
         channel=channel,
-        defaults={"priority": delivery.priority, "enqueued_at": Now()},
+        defaults={
+            "priority": delivery.priority,
+            "enqueued_at": Now(),
+            # What it carried goes with it.
+            "digest_id": delivery.digest_id,
+        },
     )
     if not created:
         return None
@@ -335,6 +341,7 @@ def _end(
     source: LogSource = LogSource.WORKER,
 ) -> Delivery | None:
     words = _words(error)
+    row: dict[str, Any] = {"decision": words["code"]} if words["code"] in Reason.values else {}
     with transaction.atomic():
         reason = words["detail"][:250]
         if may_have_arrived(delivery):
@@ -345,10 +352,13 @@ def _end(
             to=state,
             source=source,
             only_from=OPEN,
-            row=_ended({"reason": reason}),
+            row=_ended(row | {"reason": reason}),
             entry=words,
             is_refunded=True,
         ):
+            return None
+        if words["code"] in STALE_REASONS:
+            # Nothing stands in for what has become pointless.
             return None
         return open_stand_in(delivery, source=source)
 

@@ -13,11 +13,12 @@ The first that has an opinion decides:
 What is then to be sent may have to wait: see `_hold`.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from apps.core.models import Notification
 from apps.core.models.preferences import ChoiceVia, RuleSetting, Setting
 from apps.core.reasons import Reason, Verdict
 from apps.core.states import Channel, Priority
@@ -149,6 +150,20 @@ def decide(
     return _hold(found, kind, person, channel, now, priority, served)
 
 
+def on_channel(
+    kind: NotificationKind,
+    person: Person,
+    channel: Channel,
+    now: datetime,
+    *,
+    priority: Priority,
+    served: Collection[Reason] = (),
+) -> Decision:
+    """Decide about one delivery of a message, with a view to its other channels."""
+    found = plan(kind, person, priority, now, served=served).get(channel)
+    return found or decide(kind, person, channel, now, priority=priority, served=served)
+
+
 def switch(kind: NotificationKind, person: Person, channel: Channel) -> Decision:
     """Decide whether messages of this kind go this way to the person at all: send, or skip."""
     category = kind.category.name
@@ -235,3 +250,68 @@ def _switched(reason: Reason, source: Made | Ruled | None = None) -> Decision:
 
 def _is_skipped(found: dict[Channel, Decision]) -> bool:
     return all(each.verdict == Verdict.SKIP for each in found.values())
+
+
+#: The cap counts the messages of this time.
+CAP_WINDOW = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """A message to the same person on the same channel that has left, or leaves first."""
+
+    kind: str
+    at: datetime
+
+
+def spread(
+    found: Decision,
+    kind: NotificationKind,
+    person: Person,
+    channel: Channel,
+    now: datetime,
+    *,
+    priority: Priority,
+    earlier: Sequence[Earlier],
+    cap: int,
+    served: Collection[Reason] = (),
+) -> Decision:
+    """Hold a message that is to be sent now if too many came before it.
+
+    `cap` is the number of messages within CAP_WINDOW, of all kinds and priorities; 0 is no limit.
+    """
+    if found.verdict != Verdict.SEND or priority == Priority.URGENT or kind.is_never_held:
+        return found
+    ends: dict[Reason, datetime] = {}
+    if kind.bundle and Reason.BUNDLE not in served:
+        alike = [each.at + kind.bundle for each in earlier if each.kind == kind.name]
+        # The window opens with the first message, and those that wait for it do not move it.
+        if open_until := min((end for end in alike if end > now), default=None):
+            ends[Reason.BUNDLE] = open_until
+    if cap and Reason.CAP not in served:
+        leaving = sorted(each.at + CAP_WINDOW for each in earlier if each.at + CAP_WINDOW > now)
+        if len(leaving) >= cap:
+            ends[Reason.CAP] = leaving[-cap]
+    if not ends:
+        return found
+    held_for = max(ends, key=lambda reason: ends[reason])
+    allowed, _ = _first_allowed(person, channel, ends[held_for])
+    return replace(found, verdict=Verdict.HOLD, held_for=held_for, until=allowed)
+
+
+def stale(
+    kind: NotificationKind, notification: Notification, now: datetime, *, in_digest: bool = False
+) -> Decision | None:
+    """Decide that a message has become pointless, or return None.
+
+    A digest leaves out what was read in the app; other messages only if their kind says so.
+    """
+    if notification.settled_at:
+        return Decision(Verdict.SKIP, Reason.SETTLED, at=notification.settled_at)
+    if notification.read_at and (in_digest or kind.is_stale_when_read):
+        return Decision(Verdict.SKIP, Reason.READ, at=notification.read_at)
+    if kind.expires_after and notification.visible_from + kind.expires_after <= now:
+        return Decision(
+            Verdict.SKIP, Reason.EXPIRED, at=notification.visible_from + kind.expires_after
+        )
+    return None

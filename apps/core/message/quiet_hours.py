@@ -67,7 +67,7 @@ def next_at(hour: int, after: datetime, zone: ZoneInfo) -> datetime:
 
 def instant(day: date, clock: time, zone: ZoneInfo) -> datetime:
     """Return when the zone's clock first shows that time, or skips it, on that day; in UTC."""
-    local = datetime.combine(day, clock)
+    local = datetime.combine(day, clock.replace(fold=0))
     first = local.replace(tzinfo=zone).astimezone(UTC)
     if first.astimezone(zone).replace(tzinfo=None) == local:
         return first

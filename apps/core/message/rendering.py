@@ -81,6 +81,23 @@ def sms(notification: Notification) -> SMSContent:
     return SMSContent(_line(segments.to_gsm(text)))
 
 
+def folded_email(values: dict[str, Any]) -> EmailContent:
+    """Return an e-mail that stands for several notifications; `values` are its variables."""
+    values = _shared(str(values["action_url"])) | values
+    html = _engine(autoescape=True).get_template(_path("folded", "email.html"))
+    return EmailContent(
+        subject=_line(_text("folded", "subject.txt", values)),
+        text=_text("folded", "email.txt", values).strip() + "\n",
+        html=html.render(values),
+    )
+
+
+def folded_sms(values: dict[str, Any]) -> SMSContent:
+    """Return a text message that stands for several notifications."""
+    values = _shared(str(values["action_url"])) | values
+    return SMSContent(_line(segments.to_gsm(_text("folded", "sms.txt", values))))
+
+
 def brand() -> Brand:
     return Brand(settings.BRAND_NAME, settings.BRAND_ACCENT)
 
@@ -88,19 +105,23 @@ def brand() -> Brand:
 def _values_of(notification: Notification) -> dict[str, Any]:
     kind = kinds.get(notification.kind)
     context = kind.validate(notification.context)
-    recipient = notification.recipient
-    name = clean_line(recipient.get_full_name()) or clean_line(recipient.get_username())
+    name = name_of(notification.recipient)
     values = _values(context, notification.action_url) | {"recipient_name": name}
     return {**values, **(kind.secrets(notification) if kind.secrets else {})}
 
 
+def name_of(user: Any) -> str:
+    """Return what a message calls a person."""
+    return clean_line(user.get_full_name()) or clean_line(user.get_username())
+
+
 def _values(context: kinds.Context, action_url: str) -> dict[str, Any]:
-    return {
-        **{field: getattr(context, field) for field in type(context).model_fields},
-        "action_url": absolute(action_url),
-        "site_url": absolute("/"),
-        "brand": brand(),
-    }
+    fields = {field: getattr(context, field) for field in type(context).model_fields}
+    return fields | _shared(absolute(action_url))
+
+
+def _shared(action_url: str) -> dict[str, Any]:
+    return {"action_url": action_url, "site_url": absolute("/"), "brand": brand()}
 
 
 def _text(kind: str, name: str, values: dict[str, Any]) -> str:

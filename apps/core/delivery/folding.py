@@ -1,0 +1,136 @@
+"""Fold held deliveries into one message: the daily digest, and what a pause or a cap held back.
+
+One of the deliveries carries the others: it becomes due, with the digest, and the others become
+`folded`. So a digest has attempts, retries and events as any other message. If its outcome is
+unknown, its items stay with it.
+
+A fold is one transaction with its rows locked. For a person, a channel and a local date there is
+one daily digest at most (a constraint), so neither two beats nor two hosts nor a changed clock can
+make two.
+"""
+
+from collections.abc import Sequence
+from datetime import date, time, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Max, Min
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from apps.core.message import decide, kinds, people, quiet_hours
+from apps.core.message.people import Person
+from apps.core.models import Delivery, Digest, Notification
+from apps.core.models.delivery import DeliveryQuerySet
+from apps.core.reasons import FOLDED_HOLDS, Reason, Verdict
+from apps.core.states import Channel, DeliveryState, LogEvent, LogSource
+
+from . import holds, wakeups
+
+#: Seconds between two runs of `send_daily_digests`, by beat's table.
+DIGEST_EVERY_S = 300.0
+
+
+def send_daily_digests() -> int:
+    """Make the daily digest of each person whose hour has come; return how many messages leave."""
+    return _fold_all([Reason.DIGEST], DIGEST_EVERY_S)
+
+
+def fold_due() -> int:
+    """Fold what a pause, a cap or a bundle held and whose time is over; return how many leave."""
+    return _fold_all(sorted(FOLDED_HOLDS - {Reason.DIGEST}), holds.RELEASE_EVERY_S)
+
+
+def _fold_all(reasons: Sequence[Reason], every_s: float) -> int:
+    made = 0
+    for channel, pace in holds.paces().items():
+        over = _unfolded().filter(channel=channel, held_for__in=reasons, release_at__lte=Now())
+        groups = (
+            over.order_by()
+            .values_list("notification__recipient", "held_for")
+            .annotate(first=Min("priority"), due=Min("release_at"))
+            .order_by("first", "due")
+        )
+        for user_id, held_for, _, _ in groups[: max(1, int(pace * every_s))]:
+            made += _fold(user_id, channel, Reason(held_for))
+    if made:
+        wakeups.wake_dispatch()
+    return made
+
+
+def _unfolded() -> DeliveryQuerySet:
+    # What carries a digest already is released singly.
+    return Delivery.objects.held().filter(digest=None)
+
+
+def _fold(user_id: Any, channel: Channel, held_for: Reason) -> int:
+    with transaction.atomic():
+        person = people.load([user_id])[user_id]
+        digest = Digest(user_id=user_id, channel=channel, held_for=held_for)
+        if held_for == Reason.DIGEST:
+            latest = _theirs(user_id, channel, held_for).aggregate(at=Max("release_at"))["at"]
+            if latest is None:
+                return 0
+            day = latest.astimezone(person.zone).date()
+            digest, is_new = Digest.objects.get_or_create(
+                user_id=user_id, channel=channel, local_date=day, defaults={"held_for": held_for}
+            )
+            if not is_new:
+                _postpone(person, channel, day)
+                return 0
+        rows = list(
+            _theirs(user_id, channel, held_for)
+            .select_related("notification")
+            .select_for_update(of=("self",))
+        )
+        fresh = [row for row in rows if _still_matters(row, person)]
+        return _send_as_one(digest, held_for, sorted(fresh, key=_rank))
+
+
+def _theirs(user_id: Any, channel: Channel, held_for: Reason) -> DeliveryQuerySet:
+    theirs = Notification.objects.filter(recipient=user_id).values("pk")
+    rows = _unfolded().filter(channel=channel, held_for=held_for, notification_id__in=theirs)
+    # What was held by the hour's cap leaves with the first of it.
+    return rows if held_for in (Reason.CAP, Reason.BUNDLE) else rows.filter(release_at__lte=Now())
+
+
+def _postpone(person: Person, channel: Channel, day: date) -> None:
+    """Leave what came too late for a day's digest to the next one."""
+    tomorrow = quiet_hours.instant(day + timedelta(1), time(0), person.zone)
+    after = max(timezone.now(), tomorrow - timedelta(seconds=1))
+    at = quiet_hours.next_at(person.digest_hour, after, person.zone)
+    at = quiet_hours.first_allowed(at, person.zone, person.quiet)
+    late = _theirs(person.id, channel, Reason.DIGEST)
+    late.update(release_at=at, due_at=at)
+
+
+def _still_matters(row: Delivery, person: Person) -> bool:
+    kind = kinds.get(row.notification.kind)
+    pointless = decide.stale(kind, row.notification, timezone.now(), in_digest=True)
+    decision = pointless or holds.decided(row, person)
+    if decision.verdict != Verdict.SKIP:
+        return True
+    holds.skip(row, decision, LogSource.SWEEP)
+    return False
+
+
+def _rank(row: Delivery) -> tuple[Any, ...]:
+    return row.priority, row.created_at, str(row.pk)
+
+
+def _send_as_one(digest: Digest, held_for: Reason, rows: Sequence[Delivery]) -> int:
+    """Make the first row due, with the others folded into it. One alone is an ordinary message."""
+    if not rows:
+        if digest.pk:
+            digest.delete()
+        return 0
+    carrier, *others = rows
+    if others and not digest.pk:
+        digest.save()
+    holds.release([carrier], LogSource.SWEEP, digest=digest if digest.pk else None)
+    if others:
+        Delivery.objects.held().filter(pk__in=[row.pk for row in others]).move(
+            DeliveryState.FOLDED, digest=digest, finished_at=Now(), next_attempt_at=None
+        )
+        holds.log(others, LogEvent.FOLDED, LogSource.SWEEP)
+    return 1
