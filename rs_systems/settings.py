@@ -156,6 +156,8 @@ TIME_ZONE = VALUES["TIME_ZONE"]
 # --- Notifications ------------------------------------------------------------------------------
 # The page that shows a person's notifications.
 INBOX_URL = "notifications:inbox"
+# The page where people choose what reaches them, a path: the footer of every e-mail leads there.
+ACCOUNT_URL = "/account/"
 BRAND_NAME = VALUES["BRAND_NAME"]
 BRAND_ACCENT = VALUES["BRAND_ACCENT"]
 # Receives server errors, the SMS budget's warnings and reconciliation's findings.

@@ -5,6 +5,7 @@ from django.contrib.staticfiles.urls import staticfiles_urlpatterns
 from django.urls import include, path
 
 from apps.core.feedback import webhook
+from apps.people import unsubscribe_page
 from apps.site import passwords
 from apps.site.brand import brand_css
 from apps.site.sign_in import SignInView
@@ -13,6 +14,7 @@ urlpatterns = [
     path("", include("apps.repairs.urls")),
     path("notifications/", include("apps.people.urls")),
     path("account/contact/", include("apps.people.contact_urls")),
+    path("unsubscribe/<str:token>/", unsubscribe_page.show, name="unsubscribe"),
     path("login/", SignInView.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("password/", passwords.forgotten, name="forgotten-password"),

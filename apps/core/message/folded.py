@@ -19,7 +19,7 @@ from apps.core.models import Delivery, Notification
 from apps.core.reasons import Reason, Verdict
 from apps.core.states import Channel, DeliveryState, Priority
 
-from . import decide, kinds, people, rendering, things
+from . import decide, kinds, people, rendering, things, unsubscribe
 from .links import absolute
 from .people import Person
 from .rendering import EmailContent, SMSContent
@@ -153,4 +153,5 @@ def _values(delivery: Delivery, carried: Sequence[Notification]) -> dict[str, An
         "is_after_pause": held_for == Reason.PAUSED,
         "recipient_name": rendering.name_of(delivery.notification.recipient),
         "action_url": absolute(resolve_url(settings.INBOX_URL)),
+        **unsubscribe.footer(carried),
     }

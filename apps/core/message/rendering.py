@@ -11,7 +11,7 @@ from django.utils.text import Truncator
 from apps.core.models import Notification
 from apps.core.models.notification import LONGEST_TITLE
 
-from . import kinds, segments
+from . import kinds, segments, unsubscribe
 from .links import absolute
 from .user_text import clean_line
 
@@ -67,7 +67,8 @@ def in_app(kind: kinds.NotificationKind, context: kinds.Context, action_url: str
 
 def email(notification: Notification) -> EmailContent:
     """Return the subject (one line), plain text and HTML of the notification's e-mail."""
-    name, values = notification.kind, _values_of(notification)
+    name = notification.kind
+    values = _values_of(notification) | unsubscribe.footer([notification])
     return EmailContent(
         subject=_line(_text(name, "subject.txt", values)),
         text=_text(name, "email.txt", values).strip() + "\n",
