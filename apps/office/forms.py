@@ -36,7 +36,7 @@ class SearchForm(forms.Form):
 
 
 class UserForm(forms.ModelForm):
-    """The sign-in of a new colleague, who chooses the password by "Forgot your password?"."""
+    """The sign-in of a new colleague, who chooses the password by "Forgotten your password?"."""
 
     class Meta:
         model = User
@@ -62,7 +62,7 @@ class ContactForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["email"].required = True
-        self.fields["phone"].help_text = "With the country code, as in +12025550123; empty if none."
+        self.fields["phone"].help_text = "As you would write it; empty if none."
         self.fields["time_zone"].help_text = "By its IANA name, as in America/Chicago."
 
 

@@ -24,6 +24,7 @@ from apps.core.models import (
     Preferences,
     ProviderEvent,
     Suppression,
+    Verification,
 )
 from apps.core.states import DeliveryState
 
@@ -54,6 +55,7 @@ def collect(user: User) -> dict[str, Any]:
         "contact": [_values(row) for row in Contact.objects.filter(user=user)],
         "preferences": [_values(row) for row in Preferences.objects.filter(user=user)],
         "choices": [_values(row) for row in Choice.objects.filter(user=user)],
+        "confirmations": [_values(row) for row in Verification.objects.filter(user=user)],
         "suppressed_addresses": [_values(row) for row in _suppressions(user)],
         "work": directory.get().records(user),
         "messages": [
@@ -88,7 +90,7 @@ def erase(user: User) -> None:
     ways.update(reason="")
     messages.update(title="", text="", context={}, dedup_key="", settled_because="")
     _suppressions(user).delete()
-    for model in (Choice, Contact, Preferences):
+    for model in (Choice, Contact, Preferences, Verification):
         model._default_manager.filter(user=user).delete()
     LogEntry.objects.filter(user=user).delete()
     directory.get().forget(user)

@@ -15,6 +15,7 @@ from apps.core.models import (
     Notification,
     NotificationDeliveryLog,
     Suppression,
+    Verification,
 )
 from apps.core.models.preferences import ChoiceVia, Setting
 from apps.core.models.suppression import SuppressionReason
@@ -115,8 +116,10 @@ def test_a_new_colleague_is_one_form(office):
     ana = User.objects.get(username="ana")
     assert not ana.has_usable_password()
     assert Profile.objects.get(user=ana).company == company
-    # Nothing is sent before she has confirmed them.
+    # Nothing else is sent before she has confirmed the address.
     assert (ana.contact.email, ana.contact.verified_email) == ("ana@redwood.example", "")
+    assert Verification.objects.get(user=ana).address == "ana@redwood.example"
+    assert Delivery.objects.get().notification.kind == "confirm_email"
 
 
 @pytest.mark.parametrize(

@@ -21,9 +21,9 @@ QUIET = quiet_hours.every_day(time(21), time(7))
 
 
 def message(kind: str, at: datetime, priority: Priority | None = None) -> Notification:
-    known = kinds.REGISTRY.get(kind)
-    given = known.priority if known and priority is None else priority
-    return Notification(kind=kind, priority=given, visible_from=at, title=kind)
+    if priority is None:
+        priority = kinds.get(kind).priority
+    return Notification(kind=kind, priority=priority, visible_from=at, title=kind)
 
 
 def person(**wishes: object) -> Person:

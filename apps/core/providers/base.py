@@ -14,6 +14,8 @@ class EmailMessage:
     text: str
     html: str
     tags: Mapping[str, str] = field(default_factory=dict)
+    #: Further headers, in ASCII.
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ class DjangoMail:
             body=message.text,
             from_email=mail_format.our_sender(),
             to=[mail_format.recipient(message.to)],
-            headers=ses_headers.write(message.tags),
+            headers={**message.headers, **ses_headers.write(message.tags)},
             connection=self._connection,
         )
         mail.attach_alternative(message.html, "text/html")

@@ -11,6 +11,8 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from apps.core.models import Choice, Notification
+from apps.core.services import verification
+from apps.core.states import Channel
 from apps.site import directory, personal_data
 from apps.site.office import may, office_only
 from apps.site.sign_in import SignedInRequest
@@ -59,8 +61,8 @@ def new(request: SignedInRequest) -> HttpResponse:
         user = _create(*forms)
         messages.success(
             request,
-            f"{user.get_full_name()} can sign in as {user.username} after choosing a password "
-            'by "Forgot your password?". Messages go out when the address is confirmed.',
+            f"{user.get_full_name()} gets an e-mail to confirm the address, and chooses a password "
+            'by "Forgotten your password?". Messages go out when the address is confirmed.',
         )
         return redirect("office:person", pk=user.pk)
     return render(request, "office/new_person.html", {"forms": forms})
@@ -121,6 +123,7 @@ def _create(user_form: Any, role_form: Any, contact_form: Any) -> User:
     for form in (role_form, contact_form):
         form.instance.user = user
         form.save()
+    verification.send(contact_form.instance, Channel.EMAIL)
     return user
 
 

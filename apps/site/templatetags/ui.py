@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
+import phonenumbers
 from django import template
 from django.core.exceptions import NON_FIELD_ERRORS
 from django.forms import BaseFormSet, BoundField, Form
@@ -16,6 +17,7 @@ from django.utils.timesince import timesince, timeuntil
 
 from apps.core.exceptions import UnknownKind
 from apps.core.message import kinds
+from apps.core.models.fields import HOME
 
 register = template.Library()
 register.filter("money", kinds.format_money)
@@ -47,6 +49,18 @@ def icon(name: str) -> SafeString:
         static("icons.svg"),
         name,
     )
+
+
+@register.filter
+def phone(number: str) -> str:
+    """Return a stored number as people write it: (202) 555-0123, or +44 20 7946 0018."""
+    try:
+        parsed = phonenumbers.parse(number)
+    except phonenumbers.NumberParseException:
+        return number
+    is_home = phonenumbers.region_code_for_number(parsed) == HOME
+    form = phonenumbers.PhoneNumberFormat
+    return phonenumbers.format_number(parsed, form.NATIONAL if is_home else form.INTERNATIONAL)
 
 
 @register.inclusion_tag("_error_summary.html")

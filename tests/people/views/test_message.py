@@ -22,7 +22,7 @@ def page(user, notification) -> str:
 
 @pytest.fixture
 def request_to(waiting, maria) -> Notification:
-    return Notification.objects.get(recipient=maria.user)
+    return Notification.objects.get(recipient=maria.user, kind="repair_pending_approval")
 
 
 def test_it_tells_its_recipient_how_it_was_delivered(request_to, maria):

@@ -1,11 +1,14 @@
 """Threads about repairs: what they show, and what their forms do."""
 
 import re
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db.models import F
 from django.test import Client
+from django.utils import timezone
 
 from apps.core.models import Notification
 from apps.core.services.notification import NotificationService
@@ -34,7 +37,15 @@ def rings(profile: Profile) -> int:
 
 
 def message_of(profile: Profile) -> Notification:
-    return Notification.objects.filter(recipient=profile.user).latest("visible_from")
+    return Notification.objects.visible_to(profile.user)[0]
+
+
+def let_undo_end() -> None:
+    """Let the seconds pass in which an action can be undone: then people are told of it."""
+    soon = timezone.now() + timedelta(minutes=1)
+    Notification.objects.filter(visible_from__lt=soon).update(
+        visible_from=F("visible_from") - timedelta(minutes=1)
+    )
 
 
 def act(profile: Profile, action: str, **given: Any) -> Any:
@@ -54,6 +65,31 @@ def test_a_manager_approves_in_the_centre_and_the_other_sees_it_at_once(waiting,
     assert "Approved by Maria Alvarez" in page
     assert 'data-testid="approve"' not in page
     assert "Nothing to do" in centre(luis, tab="todo")
+
+
+def test_an_action_in_the_centre_can_be_undone(waiting, maria):
+    page = act(maria, "approve").content.decode()
+    undo = re.search(r'action="(/repairs/undo/\d+/)"', page)
+    assert undo
+    client_of(maria).post(undo[1])
+    waiting.refresh_from_db()
+    assert waiting.status == Status.AWAITING_APPROVAL
+    assert 'data-testid="approve"' in centre(maria, tab="todo")
+
+
+@pytest.mark.parametrize(
+    ("action", "status"),
+    [("approve_cost", Status.COMPLETED), ("deny_cost", Status.IN_PROGRESS)],
+)
+def test_a_higher_cost_is_decided_in_the_centre(waiting, maria, jane, action, status):
+    services.approve(waiting, by=maria)
+    services.start(waiting, by=jane)
+    services.complete(waiting, Decimal("990.00"), by=jane, reason="The crack was longer.")
+    let_undo_end()
+    assert "Approve $990.00" in centre(maria, tab="todo")
+    act(maria, action, text="Too dear.")
+    waiting.refresh_from_db()
+    assert waiting.status == status
 
 
 def test_a_second_approval_is_told_who_was_first(waiting, maria, luis):
@@ -86,6 +122,7 @@ def test_a_batch_is_approved_in_the_centre(unit, jane, maria):
 
 def test_a_technician_starts_in_the_centre(waiting, maria, jane):
     services.approve(waiting, by=maria)
+    let_undo_end()
     assert "Start the repair" in centre(jane, tab="todo")
     act(jane, "start")
     waiting.refresh_from_db()
@@ -117,7 +154,9 @@ def test_acting_needs_a_csrf_token(waiting, maria):
 def test_the_messages_about_one_repair_are_one_row_with_the_latest(waiting, maria, jane):
     services.approve(waiting, by=maria)
     services.start(waiting, by=jane)
+    let_undo_end()
     services.complete(waiting, Decimal("398.00"), by=jane)
+    let_undo_end()
     page = centre(maria)
     assert page.count('data-testid="notification"') == 1
     assert "3 messages" in page
@@ -127,8 +166,9 @@ def test_the_messages_about_one_repair_are_one_row_with_the_latest(waiting, mari
 def test_marking_a_thread_marks_all_its_messages(waiting, maria, jane):
     services.approve(waiting, by=maria)
     services.start(waiting, by=jane)
+    let_undo_end()
     client_of(maria).post(f"{CENTRE}{message_of(maria).pk}/read/")
-    assert not Notification.objects.filter(recipient=maria.user).unread().exists()
+    assert not Notification.objects.visible_to(maria.user).unread().exists()
 
 
 def test_a_repair_that_one_may_no_longer_see_shows_neither_state_nor_action(
@@ -138,6 +178,7 @@ def test_a_repair_that_one_may_no_longer_see_shows_neither_state_nor_action(
     tom, sam = someone("Tom Becker", Role.TECHNICIAN), someone("Sam Whitaker", Role.OFFICE)
     services.assign(waiting, tom, by=sam)
     services.start(waiting, by=tom)
+    let_undo_end()
     page = centre(jane)
     assert page.count('data-testid="notification"') == 1
     assert "In progress" not in page
