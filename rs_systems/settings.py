@@ -133,8 +133,10 @@ LOGOUT_REDIRECT_URL = "login"
 # The first one refuses too many attempts before the second looks at the password.
 AUTHENTICATION_BACKENDS = [
     "apps.site.throttle.ThrottleBackend",
-    "django.contrib.auth.backends.ModelBackend",
+    "apps.site.accounts.NameOrAddressBackend",
 ]
+# Seconds that a link to a new password is valid.
+PASSWORD_RESET_TIMEOUT = 3600
 # How many proxies in front of the site append to X-Forwarded-For.
 TRUSTED_PROXIES = VALUES["TRUSTED_PROXIES"]
 AUTH_PASSWORD_VALIDATORS = [
@@ -154,6 +156,8 @@ TIME_ZONE = VALUES["TIME_ZONE"]
 # --- Notifications ------------------------------------------------------------------------------
 # The page that shows a person's notifications.
 INBOX_URL = "notifications:inbox"
+# The page where people choose what reaches them, a path: the footer of every e-mail leads there.
+ACCOUNT_URL = "/account/"
 BRAND_NAME = VALUES["BRAND_NAME"]
 BRAND_ACCENT = VALUES["BRAND_ACCENT"]
 # Shown on pages and in messages that tell people to call the office.

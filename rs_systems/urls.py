@@ -5,14 +5,22 @@ from django.contrib.staticfiles.urls import staticfiles_urlpatterns
 from django.urls import include, path
 
 from apps.core.feedback import webhook
+from apps.people import unsubscribe_page
+from apps.site import passwords
 from apps.site.brand import brand_css
 from apps.site.sign_in import SignInView
 
 urlpatterns = [
     path("", include("apps.repairs.urls")),
     path("notifications/", include("apps.people.urls")),
+    path("office/", include("apps.office.urls")),
+    path("account/", include("apps.people.urls_account")),
+    path("account/contact/", include("apps.people.contact_urls")),
+    path("unsubscribe/<str:token>/", unsubscribe_page.show, name="unsubscribe"),
     path("login/", SignInView.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
+    path("password/", passwords.forgotten, name="forgotten-password"),
+    path("password/<uidb64>/<token>/", passwords.NewPasswordView.as_view(), name="new-password"),
     path("admin/", admin.site.urls),
     path("webhooks/aws/sns", webhook.sns, name="aws-sns"),
     path("brand.css", brand_css, name="brand-css"),

@@ -1,5 +1,6 @@
 from typing import Any
 
+from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
 from django.db import models, transaction
@@ -24,8 +25,9 @@ from apps.core.models import (
     Suppression,
 )
 from apps.core.models.channel_stop import StopCause
-from apps.core.models.contact import is_unassigned
+from apps.core.models.contact import ConsentVia, is_unassigned
 from apps.core.models.suppression import SuppressionReason
+from apps.core.services import contacts, verification
 from apps.core.states import Channel, DeliveryState, EventKind
 from apps.site.read_only_admin import ReadOnlyMixin
 
@@ -274,13 +276,23 @@ _LIFTED = {
 
 _MESSAGES = {Channel.EMAIL: "e-mail", Channel.SMS: "text messages"}
 _CONFIRM = (
-    " If the owner has confirmed the new address or number, choose the contact in this list and "
-    "the action that confirms it."
+    " The person confirms it with a link or a code: choose the contact in this list and the action "
+    "that sends it. If you have checked it with them, choose the action that confirms it."
 )
 
 
 def _reachable(contact: Contact | None) -> set[Channel]:
     return {channel for channel in Channel if contact and not contact.why_not(channel)}
+
+
+class ContactForm(forms.ModelForm):
+    send_confirmation = forms.BooleanField(
+        label="send the confirmation",
+        help_text="E-mails a link to a new address and texts a code to a new number. Until they "
+        "are confirmed, nothing else is sent there.",
+        required=False,
+        initial=True,
+    )
 
 
 def _label(contact: Contact, channel: Channel) -> str:
@@ -303,24 +315,32 @@ class ContactAdmin(SearchMixin, admin.ModelAdmin):
     search_fields = person_fields("user")
     search_help_text = "A name, an address or a phone number"
     autocomplete_fields = ["user"]
-    actions = ["confirm_email", "confirm_phone"]
+    form = ContactForm
+    readonly_fields = ["sms_agreed_at", "sms_agreed_to", "sms_withdrawn_at", "sms_via"]
+    actions = ["send_confirmations", "confirm_email", "confirm_phone"]
     # Compare a tick with what the page showed: the row may have changed since.
     formfield_overrides = {models.BooleanField: {"show_hidden_initial": True}}
 
     def save_model(self, request: HttpRequest, obj: Contact, form: Any, change: bool) -> None:
-        agreed = []
+        agreed, withdrew_texts = [], False
         for channel in Channel:
             consent = Contact.consent(channel)
             if not getattr(obj, consent):
-                continue
-            if consent in form.changed_data:
+                withdrew_texts |= channel == Channel.SMS and change and consent in form.changed_data
+            elif consent in form.changed_data:
                 agreed.append(channel)
             elif change:
                 # The owner may have withdrawn it since the page was opened: keep that.
                 still = Contact.objects.filter(pk=obj.pk, **{consent: True}).exists()
                 setattr(obj, consent, still)
         reachable = _reachable(Contact.objects.filter(pk=obj.pk).select_related("user").first())
-        super().save_model(request, obj, form, change)
+        assert request.user.is_authenticated
+        changed = contacts.save(obj, by=request.user)
+        sent = (
+            [channel for channel in changed if self._send(request, obj, channel)]
+            if form.cleaned_data["send_confirmation"]
+            else []
+        )
         if is_unassigned(obj.phone):
             messages.warning(
                 request,
@@ -331,13 +351,47 @@ class ContactAdmin(SearchMixin, admin.ModelAdmin):
             messages.warning(
                 request,
                 f"{obj.user} gets no {_MESSAGES[channel]} from now on: {_label(obj, channel)}."
-                f"{_CONFIRM if obj.address(channel) else ''}",
+                f"{_CONFIRM if obj.address(channel) and channel not in sent else ''}",
             )
         by = request.user.get_username()
+        if withdrew_texts:
+            contacts.end_texts(obj, ConsentVia.OFFICE)
         for channel in agreed:
-            if suppressions.lift_objection(channel, obj.address(channel), by):
-                transaction.on_commit(wake_unlisting)
+            if channel == Channel.SMS:
+                words = f"Recorded at the office by {by}."
+                lifted = contacts.agree_to_texts(obj, ConsentVia.OFFICE, by=by, words=words)
+            else:
+                lifted = contacts.agree_again(obj, channel, by=by)
+            if lifted:
                 messages.info(request, _LIFTED[channel])
+
+    def _send(self, request: HttpRequest, contact: Contact, channel: Channel) -> bool:
+        """Send the confirmation, if there is something to confirm; return whether it was sent."""
+        if not contact.address(channel) or contact.is_verified(channel):
+            return False
+        if channel == Channel.SMS and not settings.SMS_ENABLED:
+            return False
+        try:
+            verification.send(contact, channel)
+        except verification.TooMany as error:
+            messages.error(request, f"{contact.user}: {error}")
+            return False
+        what = "A link" if channel == Channel.EMAIL else "A code"
+        messages.success(request, f"{what} is on its way to {contact.address(channel)}.")
+        return True
+
+    @admin.action(
+        description="Send the confirmation: a link by e-mail, a code by text",
+        permissions=["change"],
+    )
+    def send_confirmations(self, request: HttpRequest, chosen: QuerySet[Contact]) -> None:
+        sent = [
+            self._send(request, contact, channel)
+            for contact in chosen.select_related("user")
+            for channel in Channel
+        ]
+        if not any(sent):
+            messages.info(request, "Nothing was sent: there is nothing that can be confirmed.")
 
     @admin.display(boolean=True, description="verified")
     def email_verified(self, row: Contact) -> bool:

@@ -1,11 +1,15 @@
 from django.urls import path
 
-from . import views
+from .views import centre, message
 
 app_name = "notifications"
 urlpatterns = [
-    path("", views.inbox, name="inbox"),
-    path("bell/", views.bell, name="bell"),
-    path("<uuid:pk>/open/", views.open_notification, name="open"),
-    path("read-all/", views.read_all, name="read-all"),
+    path("", centre.show, name="inbox"),
+    path("bell/", centre.bell, name="bell"),
+    path("read-all/", centre.read_all, name="read-all"),
+    path("unread/", centre.unread, name="unread"),
+    path("<uuid:pk>/", message.show, name="message"),
+    path("<uuid:pk>/open/", centre.open_notification, name="open"),
+    path("<uuid:pk>/read/", centre.read, name="read"),
+    path("<uuid:pk>/act/", centre.act, name="act"),
 ]

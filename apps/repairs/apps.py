@@ -7,8 +7,14 @@ class RepairsConfig(AppConfig):
     def ready(self) -> None:
         from apps.core.message import people
         from apps.site import numbers as site_numbers
+        from apps.site import sign_in
 
-        from . import groups, kinds, numbers  # noqa: F401  registers the kinds
+        # `kinds` registers itself.
+        from . import directory, groups, kinds, not_done, numbers, subjects  # noqa: F401
 
         people.register_groups(groups.of_people)
         site_numbers.register(numbers.find)
+        subjects.register()
+        directory.register()
+        for view_name, clause in not_done.CLAUSES.items():
+            sign_in.say_not_done(view_name, clause)

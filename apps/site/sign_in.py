@@ -4,18 +4,42 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.contrib import messages
+from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.models import User
 from django.contrib.auth.views import LoginView, redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.http import HttpResponseClientRedirect
 
 View = Callable[..., HttpResponse]
-SIGNED_OUT = (
-    "You were signed out, so nothing was changed. Sign in to continue; what you typed is kept."
-)
+SIGNED_OUT = "You were signed out, so {}. Sign in to continue; what you typed is kept."
+NOTHING = "nothing was changed"
+#: What a request would have done, by the name of its view: "R-1125 was not approved".
+_not_done: dict[str, Callable[..., str]] = {}
+
+
+def say_not_done(view_name: str, clause: Callable[..., str]) -> None:
+    """Have the message to a person whose session ended name what was not done.
+
+    `clause` takes the arguments of the view's URL.
+    """
+    _not_done[view_name] = clause
+
+
+class SignInForm(AuthenticationForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["username"].label = "Username or e-mail address"
+
+
+class SignedInRequest(HttpRequest):
+    """A request that `sign_in_required` has let through, for the type checker."""
+
+    user: User
 
 
 class SignInView(LoginView):
+    form_class = SignInForm
     redirect_authenticated_user = True
 
 
@@ -31,7 +55,7 @@ def sign_in_required(view: View) -> View:
             return view(request, *args, **kwargs)
         if request.method in ("GET", "HEAD") and "HX-Request" not in request.headers:
             return redirect_to_login(request.get_full_path())
-        messages.info(request, SIGNED_OUT)
+        messages.info(request, SIGNED_OUT.format(_clause(request)))
         answer = redirect_to_login(_page(request))
         if "HX-Request" in request.headers:
             # htmx would follow a redirect and swap the sign-in page into a fragment's place.
@@ -39,6 +63,12 @@ def sign_in_required(view: View) -> View:
         return answer
 
     return with_user
+
+
+def _clause(request: HttpRequest) -> str:
+    match = request.resolver_match
+    clause = _not_done.get(match.view_name) if match else None
+    return clause(**match.kwargs) if match and clause else NOTHING
 
 
 def _page(request: HttpRequest) -> str:

@@ -17,8 +17,11 @@ from django.conf import settings
 from django.contrib.auth.signals import user_logged_in, user_login_failed
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
+from django.utils.crypto import salted_hmac
 
 from apps.core.guards import rate_limit
+
+from . import accounts
 
 logger = logging.getLogger(__name__)
 
@@ -95,7 +98,10 @@ class ThrottleBackend:
     ) -> None:
         if request is None or username is None:
             return
-        attempt = Attempt(_fingerprint(username), _network(request))
+        # One account has one count, whether its name or its address is typed.
+        user = accounts.find(username)
+        name = user.get_username() if user else username
+        attempt = Attempt(_fingerprint(name), _network(request))
         if wait_s := _count(attempt):
             logger.warning("sign-in throttled address=%s wait_s=%d", _address(request), wait_s)
             minutes = math.ceil(wait_s / 60)
@@ -141,6 +147,11 @@ def _count(attempt: Attempt) -> int:
         # Without Redis people must still be able to sign in.
         logger.warning("sign-in not throttled: %s", error)
         return 0
+
+
+def network_of(request: HttpRequest) -> str:
+    """Return a fingerprint of the visitor's network address, for the limits of links and codes."""
+    return salted_hmac("apps.site.throttle", _network(request), algorithm="sha256").hexdigest()
 
 
 def _fingerprint(username: str) -> str:

@@ -45,6 +45,31 @@ if (menu) {
   });
 }
 
+// Offer the browser's time zone for confirmation, and use it until then.
+const zone = document.querySelector("form[data-zone='']");
+if (zone) {
+  const guess = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const known = [...zone.elements.zone.options].some((option) => option.value === guess);
+  if (known && guess !== zone.elements.zone.value) {
+    zone.elements.zone.value = guess;
+    const values = new FormData(zone);
+    values.set("guess", "1");
+    fetch(zone.action, { method: "POST", body: values });
+  }
+}
+
+// Show what is typed into the password fields. The button is hidden where no script runs.
+for (const button of document.querySelectorAll("[data-show-password]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    const isShown = button.getAttribute("aria-pressed") !== "true";
+    button.setAttribute("aria-pressed", isShown);
+    for (const id of button.dataset.showPassword.split(" ")) {
+      document.getElementById(id).type = isShown ? "text" : "password";
+    }
+  });
+}
+
 // Show a page from the back-forward cache as it is now, not as it was before an action.
 window.addEventListener("pageshow", (event) => {
   if (event.persisted) location.reload();
@@ -57,7 +82,8 @@ const { user, failed } = document.body.dataset;
 function saveDraft(form) {
   if (!user) return;
   const values = [...new FormData(form)].filter(([name]) => name !== "csrfmiddlewaretoken");
-  sessionStorage.setItem("draft", JSON.stringify({ user, path: location.pathname, values }));
+  const draft = { user, path: location.pathname, action: form.getAttribute("action"), values };
+  sessionStorage.setItem("draft", JSON.stringify(draft));
 }
 
 function fillIn(form, values) {
@@ -75,7 +101,9 @@ async function restoreDraft() {
   // On the sign-in page and on an error page it is not known yet whether it has arrived.
   if (!draft || !user || failed !== undefined) return;
   sessionStorage.removeItem("draft");
-  const form = document.querySelector("form[data-draft]");
+  const form = [...document.querySelectorAll("form[data-draft]")].find(
+    (each) => each.getAttribute("action") === draft.action,
+  );
   // A form with errors already shows what was typed.
   if (!form || form.querySelector(".summary")) return;
   if (draft.user !== user || draft.path !== location.pathname) return;

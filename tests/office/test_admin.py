@@ -219,6 +219,76 @@ def test_a_change_that_ends_a_persons_messages_is_said(
     assert (warning or "from now on") in shown if warning else "from now on" not in shown
 
 
+def change_contact(office: Client, contact: Contact, **changes: str) -> str:
+    form = {
+        "user": str(contact.user_id),
+        "email": contact.email,
+        "initial-wants_email": "True",
+        "wants_email": "on",
+        "phone": contact.phone,
+        "initial-sms_opt_in": str(contact.sms_opt_in),
+        "time_zone": contact.time_zone,
+        **({"sms_opt_in": "on"} if contact.sms_opt_in else {}),
+        **changes,
+    }
+    url = f"/admin/core/contact/{contact.pk}/change/"
+    return office.post(url, form, follow=True).content.decode()
+
+
+def test_a_changed_address_gets_its_confirmation_and_the_old_one_is_told(
+    office: Client, person: Callable[..., User]
+) -> None:
+    contact = person().contact
+    old = contact.email
+    said = change_contact(
+        office,
+        contact,
+        email="new@fleet.example",
+        phone="(202) 555-0199",
+        send_confirmation="on",
+    )
+    assert "A link is on its way to new@fleet.example." in said
+    assert "A code is on its way to +12025550199." in said
+    assert "gets no e-mail from now on" in said
+    assert "choose the contact in this list" not in said
+    told = Delivery.objects.filter(notification__kind="address_changed")
+    assert set(told.values_list("direct_to", flat=True)) == {old, contact.phone}
+    asked = Delivery.objects.filter(notification__kind__startswith="confirm_")
+    assert set(asked.values_list("direct_to", flat=True)) == {"new@fleet.example", "+12025550199"}
+    contact.refresh_from_db()
+    assert (contact.phone, contact.verified_phone, contact.verified_email) == (
+        "+12025550199",
+        "",
+        "",
+    )
+
+
+def test_a_consent_that_the_office_records_says_so(
+    office: Client, person: Callable[..., User]
+) -> None:
+    contact = person(sms_opt_in=False).contact
+    change_contact(office, contact, sms_opt_in="on")
+    contact.refresh_from_db()
+    assert (contact.sms_opt_in, contact.sms_via) == (True, "office")
+    assert contact.sms_agreed_to == "Recorded at the office by sam."
+    page = office.get(f"/admin/core/contact/{contact.pk}/change/").content.decode()
+    assert "Recorded at the office by sam." in page
+
+
+def test_the_office_sends_the_confirmation_of_what_is_not_confirmed(
+    office: Client, person: Callable[..., User]
+) -> None:
+    contact = person(verified_phone="").contact
+    chosen = {"action": "send_confirmations", "_selected_action": [contact.pk]}
+    said = office.post("/admin/core/contact/", chosen, follow=True).content.decode()
+    assert f"A code is on its way to {contact.phone}." in said
+    [row] = Delivery.objects.all()
+    assert (row.channel, row.direct_to) == (Channel.SMS, contact.phone)
+    for _ in range(3):
+        said = office.post("/admin/core/contact/", chosen, follow=True).content.decode()
+    assert "That was asked for too often." in said
+
+
 # --- Who may do what ----------------------------------------------------------------------------
 def models() -> list[tuple[str, str]]:
     return sorted(

@@ -45,15 +45,21 @@ def address_of(delivery: Delivery, suppression: SuppressionReason | None) -> str
     """Return the recipient's present address; raise NotSendable if it must not be used."""
     contact: Contact | None = getattr(delivery.notification.recipient, "contact", None)
     channel = Channel(delivery.channel)
-    reason = people.why_not(channel, contact)
+    if delivery.direct_to:
+        # No choice of the person and no missing verification stops what is about the address.
+        reason = people.why_not_direct(channel, delivery.notification.recipient)
+    else:
+        reason = people.why_not(channel, contact)
     # First: STOP withdraws the consent as well, and the suppression says why.
     if suppression:
         raise NotSendable(
             f"address is suppressed: {suppression.label}", code=f"suppressed_{suppression}"
         )
-    if reason or contact is None:
-        reason = reason or Reason.NO_CONTACT
+    if reason:
         raise NotSendable(str(reason.label), code=reason)
+    if delivery.direct_to:
+        return delivery.direct_to
+    assert contact is not None
     return contact.address(channel)
 
 

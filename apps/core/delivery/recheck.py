@@ -89,6 +89,11 @@ def _decide(
     row: Delivery, person: Person, folded: Sequence[Notification], now: datetime
 ) -> Decision:
     """Return the decision of the first notification that still goes, else that of its own."""
+    if row.direct_to:
+        # It is about that address, whatever the person has decided.
+        kind = kinds.get(row.notification.kind)
+        required = Decision(Verdict.SEND, Reason.KIND_REQUIRED)
+        return decide.stale(kind, row.notification, now) or required
     is_digest = row.digest_id is not None
     found = []
     for each in (row.notification, *folded):

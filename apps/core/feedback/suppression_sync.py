@@ -121,7 +121,8 @@ def _lift_departed(last_time: datetime, began: datetime, on_list: int) -> None:
     for row in gone:
         # The list is not a snapshot: a page may have missed the number.
         if not suppression_lists.is_opted_out(row.listed_as):
-            suppressions.lift(row, OWNER, is_listed=False)
+            if suppressions.lift(row, OWNER, is_listed=False):
+                suppressions.restore_consent(row)
             logger.info("number opted in again id=%s", row.pk)
 
 

@@ -8,11 +8,14 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Case, F, OuterRef, QuerySet, Subquery, When
+from django.db import transaction
+from django.db.models import Case, CharField, F, OuterRef, Q, QuerySet, Subquery, When
 from django.utils import timezone
 
 from apps.core import addresses, conf
-from apps.core.models import Contact, Delivery, ProviderEvent, Suppression
+from apps.core.models import Choice, Contact, Delivery, ProviderEvent, Suppression
+from apps.core.models.contact import ConsentVia
+from apps.core.models.preferences import ChoiceVia, Setting
 from apps.core.models.suppression import Listed, SuppressionReason
 from apps.core.states import LASTING_CAUSES, Channel, EventCause, EventKind
 
@@ -28,6 +31,8 @@ OBJECTION = {
     Channel.EMAIL: SuppressionReason.COMPLAINT,
     Channel.SMS: SuppressionReason.OPT_OUT,
 }
+#: What the same decision is called among the person's choices.
+OBJECTED = {Channel.EMAIL: ChoiceVia.COMPLAINT, Channel.SMS: ChoiceVia.STOP}
 #: How long a provider's list may still show an address that was just removed from it.
 SETTLES = timedelta(hours=1)
 #: The detail of a suppression that came from a provider's own list.
@@ -37,8 +42,10 @@ FROM_LIST = {Channel.EMAIL: "on SES's suppression list", Channel.SMS: "on SNS's 
 def with_reasons(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery, Any]:
     """Add to each delivery why its address is suppressed, for `reason_of`."""
     address = Case(
+        When(~Q(direct_to=""), then=F("direct_to")),
         When(channel=Channel.EMAIL, then=F("notification__recipient__contact__email")),
         default=F("notification__recipient__contact__phone"),
+        output_field=CharField(),
     )
     against = Suppression.objects.in_force().filter(
         channel=OuterRef("channel"), address=OuterRef("to_address")
@@ -165,8 +172,43 @@ def _withdraw_consent(channel: Channel, suppressed: Collection[str]) -> None:
     consent = Contact.consent(channel)
     field = "email" if channel == Channel.EMAIL else "phone"
     owners = Contact.objects.filter(**{f"{field}__in": suppressed})
-    if count := owners.filter(**{consent: True}).update(**{consent: False}):
-        logger.warning("consent withdrawn channel=%s contacts=%d", channel, count)
+    values: dict[str, Any] = {consent: False}
+    if channel == Channel.SMS:
+        values |= {"sms_withdrawn_at": timezone.now(), "sms_via": ConsentVia.STOP}
+    with transaction.atomic():
+        ids = list(owners.filter(**{consent: True}).values_list("user_id", flat=True))
+        owners.filter(user_id__in=ids).update(**values)
+        _end_choices(ids, channel)
+        Choice.objects.bulk_create(
+            Choice(user_id=pk, channel=channel, setting=Setting.OFF, via=OBJECTED[channel])
+            for pk in ids
+        )
+    if ids:
+        logger.warning("consent withdrawn channel=%s contacts=%d", channel, len(ids))
+
+
+def restore_consent(row: Suppression) -> None:
+    """Record that the owner of the number answered START after a STOP, which took back a consent.
+
+    A consent that was taken back in another way stays so: START is about the number alone.
+    """
+    stopped = Contact.objects.filter(phone=row.address, sms_opt_in=False, sms_via=ConsentVia.STOP)
+    with transaction.atomic():
+        ids = list(stopped.values_list("user_id", flat=True))
+        stopped.update(sms_opt_in=True, sms_via=ConsentVia.START)
+        end_objection(ids, Channel.SMS)
+    if ids:
+        logger.info("consent given again by START contacts=%d", len(ids))
+
+
+def end_objection(users: Collection[Any], channel: Channel) -> None:
+    """End the choice that a STOP or a complaint of these users made for every category."""
+    _end_choices(users, channel, via=OBJECTED[channel])
+
+
+def _end_choices(users: Collection[Any], channel: Channel, **among: Any) -> None:
+    present = Choice.objects.present().filter(user__in=users, category="", channel=channel, **among)
+    present.update(replaced_at=timezone.now())
 
 
 def lift(row: Suppression, by: str, *, is_listed: bool = True) -> bool:

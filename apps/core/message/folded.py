@@ -19,7 +19,8 @@ from apps.core.models import Delivery, Notification
 from apps.core.reasons import Reason, Verdict
 from apps.core.states import Channel, DeliveryState, Priority
 
-from . import decide, kinds, people, rendering, things
+from . import decide, kinds, people, rendering, things, unsubscribe
+from .links import absolute
 from .people import Person
 from .rendering import EmailContent, SMSContent
 from .things import Thing
@@ -133,10 +134,10 @@ def _line(its: Sequence[Notification], thing: Thing | None) -> Line:
     happened = tuple(dict.fromkeys(kinds.get(each.kind).happening for each in its))
     category = kinds.get(latest.kind).category.label
     if thing:
-        url = rendering.absolute(thing.url)
+        url = absolute(thing.url)
         return Line(thing.name, happened, thing.state, url, category, rank)
     events = happened if len(its) > 1 else ()
-    return Line(latest.title, events, "", rendering.absolute(latest.action_url), category, rank)
+    return Line(latest.title, events, "", absolute(latest.action_url), category, rank)
 
 
 def _values(delivery: Delivery, carried: Sequence[Notification]) -> dict[str, Any]:
@@ -151,5 +152,6 @@ def _values(delivery: Delivery, carried: Sequence[Notification]) -> dict[str, An
         "is_daily": held_for == Reason.DIGEST,
         "is_after_pause": held_for == Reason.PAUSED,
         "recipient_name": rendering.name_of(delivery.notification.recipient),
-        "action_url": rendering.absolute(resolve_url(settings.INBOX_URL)),
+        "action_url": absolute(resolve_url(settings.INBOX_URL)),
+        **unsubscribe.footer(carried),
     }

@@ -1,6 +1,6 @@
 """The kinds of notification: name, urgency, and the type of their context."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from apps.core.exceptions import InvalidContext, UnknownKind
+from apps.core.models import Notification
 from apps.core.states import Channel, Priority
 
 from .user_text import clean_line, has_visible
@@ -56,6 +57,8 @@ class Category:
 
     name: str
     label: str
+    #: Of messages to addresses that belong to nobody: no person has it in their settings.
+    is_internal: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,9 @@ class NotificationKind:
     bundle: timedelta | None = None
     #: It goes to the deputy too while its recipient has paused.
     goes_to_deputy: bool = False
+    #: Makes values for the templates of its e-mail and text message that must not be stored, such
+    #: as a code.
+    secrets: Callable[[Notification], Mapping[str, str]] | None = None
 
     def validate(self, context: Mapping[str, Any]) -> Context:
         """Return the context as its type; raise InvalidContext, which names each refused field."""

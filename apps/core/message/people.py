@@ -153,6 +153,13 @@ def why_not(channel: Channel, contact: Contact | None) -> Reason | None:
     return contact.why_not(channel) if contact else Reason.NO_CONTACT
 
 
+def why_not_direct(channel: Channel, user: Any) -> Reason | None:
+    """Return why a message about one address cannot be sent to it, or None."""
+    if channel == Channel.SMS and not settings.SMS_ENABLED:
+        return Reason.SMS_DISABLED
+    return None if user.is_active else Reason.DEACTIVATED
+
+
 def _zone(contact: Contact | None) -> ZoneInfo:
     try:
         return ZoneInfo(contact.time_zone if contact else settings.TIME_ZONE)

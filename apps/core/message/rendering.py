@@ -4,7 +4,6 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, NoReturn
-from urllib.parse import urljoin
 
 from django.conf import settings
 from django.template.backends.django import DjangoTemplates
@@ -13,7 +12,8 @@ from django.utils.text import Truncator
 from apps.core.models import Notification
 from apps.core.models.notification import LONGEST_TITLE
 
-from . import kinds, segments
+from . import kinds, segments, unsubscribe
+from .links import absolute
 from .user_text import clean_line
 
 
@@ -76,7 +76,8 @@ def in_app(kind: kinds.NotificationKind, context: kinds.Context, action_url: str
 
 def email(notification: Notification) -> EmailContent:
     """Return the subject (one line), plain text and HTML of the notification's e-mail."""
-    name, values = notification.kind, _values_of(notification)
+    name = notification.kind
+    values = _values_of(notification) | unsubscribe.footer([notification])
     return EmailContent(
         subject=_line(_text(name, "subject.txt", values)),
         text=_text(name, "email.txt", values).strip() + "\n",
@@ -107,19 +108,16 @@ def folded_sms(values: dict[str, Any]) -> SMSContent:
     return SMSContent(_line(segments.to_gsm(_text("folded", "sms.txt", values))))
 
 
-def absolute(url: str) -> str:
-    """Return the URL with SITE_URL before it, so that it works outside the site."""
-    return urljoin(settings.SITE_URL.rstrip("/") + "/", url)
-
-
 def brand() -> Brand:
     return Brand(settings.BRAND_NAME, settings.BRAND_ACCENT, settings.OFFICE_PHONE)
 
 
 def _values_of(notification: Notification) -> dict[str, Any]:
-    context = kinds.get(notification.kind).validate(notification.context)
+    kind = kinds.get(notification.kind)
+    context = kind.validate(notification.context)
     name = name_of(notification.recipient)
-    return _values(context, notification.action_url) | {"recipient_name": name}
+    values = _values(context, notification.action_url) | {"recipient_name": name}
+    return {**values, **(kind.secrets(notification) if kind.secrets else {})}
 
 
 def name_of(user: Any) -> str:

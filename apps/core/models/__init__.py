@@ -9,6 +9,7 @@ from .provider_event import ProviderEvent
 from .set_aside import SetAside
 from .spend import SMSSpend
 from .suppression import Suppression
+from .verification import Verification
 
 __all__ = [
     "ChannelStop",
@@ -25,4 +26,5 @@ __all__ = [
     "SMSSpend",
     "SetAside",
     "Suppression",
+    "Verification",
 ]

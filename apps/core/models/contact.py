@@ -9,7 +9,7 @@ from django.db import models
 
 from ..reasons import Reason
 from ..states import Channel
-from .fields import CanonicalEmailField
+from .fields import CanonicalEmailField, PhoneField
 
 
 def validate_e164(number: str) -> None:
@@ -51,6 +51,15 @@ def default_time_zone() -> str:
     return settings.TIME_ZONE
 
 
+class ConsentVia(models.TextChoices):
+    """How a person last agreed to text messages, or took that back."""
+
+    PAGE = "page", "on the page of contact details"
+    OFFICE = "office", "at the office"
+    STOP = "stop", "by answering STOP"
+    START = "start", "by answering START"
+
+
 class Contact(models.Model):
     """A user's addresses.
 
@@ -63,9 +72,17 @@ class Contact(models.Model):
     email = CanonicalEmailField("e-mail address", blank=True)
     verified_email = CanonicalEmailField(blank=True, editable=False)
     wants_email = models.BooleanField("wants e-mail", default=True, db_default=True)
-    phone = models.CharField("mobile number", max_length=16, blank=True, validators=[validate_e164])
+    phone = PhoneField("mobile number", max_length=16, blank=True, validators=[validate_e164])
     verified_phone = models.CharField(max_length=16, blank=True, editable=False)
     sms_opt_in = models.BooleanField("agreed to text messages", default=False)
+    #: The last consent: when, and to which words. Both stay when it is taken back.
+    sms_agreed_at = models.DateTimeField(null=True, editable=False)
+    sms_agreed_to = models.CharField(max_length=500, blank=True, editable=False, db_default="")
+    sms_withdrawn_at = models.DateTimeField(null=True, editable=False)
+    #: How `sms_opt_in` got its present value; empty if that is not known.
+    sms_via = models.CharField(
+        max_length=8, choices=ConsentVia.choices, blank=True, editable=False, db_default=""
+    )
     time_zone = models.CharField(
         max_length=64, default=default_time_zone, validators=[validate_time_zone]
     )
@@ -96,3 +113,7 @@ class Contact(models.Model):
 
     def address(self, channel: Channel) -> str:
         return self.email if channel == Channel.EMAIL else self.phone
+
+    def is_verified(self, channel: Channel) -> bool:
+        verified = self.verified_email if channel == Channel.EMAIL else self.verified_phone
+        return bool(verified) and verified == self.address(channel)

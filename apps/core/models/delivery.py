@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 
 from ..reasons import HOLD_REASONS, Reason
 from ..states import PENDING, SOURCES, Channel, DeliveryState, Priority
+from .fields import AddressField
 from .notification import Notification
 from .preferences import Digest
 
@@ -42,6 +43,9 @@ class Delivery(models.Model):
     state = models.CharField(
         max_length=16, choices=DeliveryState.choices, default=DeliveryState.DUE
     )
+    #: The one address that the message is about, as one that is to be confirmed. Empty: the
+    #: recipient's present address, if it is verified and they want the message.
+    direct_to = AddressField(max_length=320, blank=True, default="", db_default="")
     #: Why it was skipped, rejected or given up, in words.
     reason = models.CharField(max_length=300, blank=True)
     #: Why it is sent, held or skipped, as a code; and who decided that and when, if somebody did.

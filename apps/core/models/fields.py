@@ -2,9 +2,15 @@
 
 from typing import Any
 
+import phonenumbers
+from django import forms
+from django.core.exceptions import ValidationError
 from django.db import models
 
 from .. import addresses
+
+#: The country of a number that is typed without its country code.
+HOME = "US"
 
 
 class _Canonical:
@@ -30,3 +36,36 @@ class CanonicalEmailField(_Canonical, models.EmailField):
 
 class AddressField(_Canonical, models.CharField):
     """An e-mail address or a phone number."""
+
+
+class PhoneField(models.CharField):
+    """A phone number, stored in the form of ITU-T E.164 and typed in any common form."""
+
+    def to_python(self, value: Any) -> Any:
+        value = super().to_python(value)
+        return to_e164(value) if value else value
+
+    def get_prep_value(self, value: Any) -> Any:
+        # Not Django's, which would take a lookup's value for a typed number.
+        return models.Field.get_prep_value(self, value)
+
+    def formfield(self, **kwargs: Any) -> Any:
+        # Room for spaces, brackets and dots.
+        field = super().formfield(**{"max_length": 40, **kwargs})
+        if isinstance(field, forms.CharField):
+            field.widget = forms.TextInput(attrs={"type": "tel", "maxlength": 40})
+        return field
+
+
+def to_e164(text: str) -> str:
+    """Return a number such as (202) 555-0123 as +12025550123; raise ValidationError."""
+    try:
+        number = phonenumbers.parse(text, HOME)
+    except phonenumbers.NumberParseException:
+        raise ValidationError(
+            "Write a phone number, as in (202) 555-0123, or +44 20 7946 0018 for another country."
+        ) from None
+    reason = phonenumbers.is_possible_number_with_reason(number)
+    if reason == phonenumbers.ValidationResult.IS_POSSIBLE_LOCAL_ONLY:
+        raise ValidationError("The area code is missing.")
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)

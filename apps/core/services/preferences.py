@@ -11,7 +11,7 @@ from django.utils import timezone
 from apps.core.delivery import holds
 from apps.core.models import Choice, Contact, Preferences
 from apps.core.models.contact import validate_time_zone
-from apps.core.models.preferences import ChoiceVia, Setting
+from apps.core.models.preferences import ChoiceVia, Setting, validate_quiet
 from apps.core.states import Channel
 
 
@@ -57,10 +57,10 @@ def set_times(
     with transaction.atomic():
         row = of_person(user, lock=True)
         if quiet is not None:
+            validate_quiet(quiet)
             row.quiet = [list(each) for each in quiet]
         if digest_hour is not None:
-            row.digest_hour = digest_hour
-        row.clean_fields(exclude=["user", "deputy"])
+            row.digest_hour = Preferences._meta.get_field("digest_hour").clean(digest_hour, row)
         row.save(update_fields=["quiet", "digest_hour"])
         holds.recompute(user.pk)
     return row

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
+import phonenumbers
 from django import template
 from django.core.exceptions import NON_FIELD_ERRORS
-from django.forms import BaseFormSet, Form
+from django.forms import BaseFormSet, BoundField, Form
 from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -16,6 +17,7 @@ from django.utils.timesince import timesince, timeuntil
 
 from apps.core.exceptions import UnknownKind
 from apps.core.message import kinds
+from apps.core.models.fields import HOME
 
 register = template.Library()
 register.filter("money", kinds.format_money)
@@ -49,6 +51,18 @@ def icon(name: str) -> SafeString:
     )
 
 
+@register.filter
+def phone(number: str) -> str:
+    """Return a stored number as people write it: (202) 555-0123, or +44 20 7946 0018."""
+    try:
+        parsed = phonenumbers.parse(number)
+    except phonenumbers.NumberParseException:
+        return number
+    is_home = phonenumbers.region_code_for_number(parsed) == HOME
+    form = phonenumbers.PhoneNumberFormat
+    return phonenumbers.format_number(parsed, form.NATIONAL if is_home else form.INTERNATIONAL)
+
+
 @register.inclusion_tag("_error_summary.html")
 def error_summary(*forms: Form | BaseFormSet) -> dict[str, Any]:
     """List all errors of the forms and formsets above them, each with a link to its field."""
@@ -62,6 +76,30 @@ def kind_label(name: str) -> str:
         return kinds.get(name).label
     except UnknownKind:
         return name.replace("_", " ").capitalize()
+
+
+@register.filter
+def category_label(name: str) -> str:
+    """Return the label of a category, or its name in words if no kind has it any more."""
+    for kind in kinds.REGISTRY.values():
+        if kind.category.name == name:
+            return kind.category.label
+    return name.replace("_", " ").capitalize()
+
+
+@register.filter
+def hidden_initial(field: BoundField) -> SafeString:
+    """Return what the page showed, for a field whose tags the template writes one by one."""
+    return field.as_hidden(only_initial=True)
+
+
+@register.filter
+def duration(length: timedelta) -> str:
+    """Return a length of time in words, as in "9 hours, 20 minutes"."""
+    if length < timedelta(minutes=1):
+        return "less than a minute"
+    now = timezone.now()
+    return timesince(now - length, now)
 
 
 def _problems(forms: Form | BaseFormSet) -> Iterator[dict[str, str]]:

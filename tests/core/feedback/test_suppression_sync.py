@@ -15,6 +15,7 @@ from apps.core.exceptions import ThrottledError
 from apps.core.feedback import provider_events, suppression_sync
 from apps.core.guards import suppressions
 from apps.core.models import Contact, Delivery, Mark, ProviderEvent, Suppression
+from apps.core.models.contact import ConsentVia
 from apps.core.models.suppression import Listed, SuppressionReason
 from apps.core.providers import suppression_lists
 from apps.core.states import Channel, DeliveryState, EventCause, EventKind, Priority
@@ -399,15 +400,33 @@ def test_every_opted_out_number_is_suppressed_once(sandbox: RunningSandbox, db: 
     assert sorted(rows.values_list("address", flat=True)) == numbers
 
 
-def test_a_number_that_answered_start_is_texted_after_consent(
-    sandbox: RunningSandbox, delivery: Make, person: Callable[..., User]
+def test_stop_and_start_switch_the_owner_s_texts_and_say_so(
+    sandbox: RunningSandbox, person: Callable[..., User]
 ) -> None:
     owner = person(phone=NUMBER, verified_phone=NUMBER)
     stop(sandbox, NUMBER)
+    contact = Contact.objects.get(user=owner)
+    assert (contact.sms_opt_in, contact.sms_via) == (False, ConsentVia.STOP)
+    assert contact.sms_withdrawn_at
     sandbox.opt_in(NUMBER)
     tasks.read_opt_outs()
     row = Suppression.objects.get()
     assert (row.lifted_by, row.unlist) == ("SNS: the owner answered START", False)
+    contact = Contact.objects.get(user=owner)
+    assert (contact.sms_opt_in, contact.sms_via) == (True, ConsentVia.START)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"sms_opt_in": False}, {"sms_opt_in": False, "sms_via": "page"}]
+)
+def test_start_gives_no_consent_that_stop_did_not_take(
+    sandbox: RunningSandbox, person: Callable[..., User], changes: dict[str, Any]
+) -> None:
+    owner = person(phone=NUMBER, verified_phone=NUMBER, **changes)
+    stop(sandbox, NUMBER)
+    sandbox.opt_in(NUMBER)
+    tasks.read_opt_outs()
+    assert not stopped()
     assert not Contact.objects.get(user=owner).sms_opt_in
 
 

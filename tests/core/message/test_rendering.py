@@ -4,12 +4,15 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from apps.core.message import kinds, rendering, segments
+from apps.core.message import kinds, links, rendering, segments
 from apps.core.models import Notification
 from apps.core.services.notification import NotificationService
 
+#: Kinds with a link or code of their own: test_account_kinds.py.
+KINDS = [kind.name for kind in kinds.REGISTRY.values() if not kind.secrets]
 
-@pytest.fixture(params=[kind.name for kind in kinds.REGISTRY.values()])
+
+@pytest.fixture(params=KINDS)
 def notification(request: pytest.FixtureRequest) -> Notification:
     """Each kind there is, with its sample, to a person whose name is hard on markup."""
     kind = kinds.get(request.param)
@@ -89,7 +92,7 @@ def test_an_unknown_variable_in_a_template_raises() -> None:
     ],
 )
 def test_links_are_absolute(url: str, expected: str) -> None:
-    assert rendering.absolute(url) == expected
+    assert links.absolute(url) == expected
 
 
 def test_the_in_app_words_are_not_escaped_twice(notify: Callable[..., Any], person: Any) -> None:

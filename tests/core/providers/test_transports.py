@@ -15,6 +15,7 @@ from apps.core.exceptions import (
     ThrottledError,
     TransientError,
 )
+from apps.core.message import unsubscribe
 from apps.core.providers.django_mail import DjangoMail
 from sandbox.testing import HOST, RunningSandbox
 from tests.support.emails import MESSAGE, send
@@ -60,6 +61,21 @@ def test_ses_has_the_same_message_by_either(sandbox: RunningSandbox, settings: A
     assert by_smtp["configuration_set"] == by_api["configuration_set"] == "rs-systems-notifications"
     sources = [without_what_is_new_each_time(each["source"]) for each in (by_smtp, by_api)]
     assert header_fields(sources[0]) == header_fields(sources[1])
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_both_headers_of_one_click_unsubscribing_are_sent_whole_by_either(
+    sandbox: RunningSandbox, settings: Any, transport: str
+) -> None:
+    categories = ("a_category_with_a_long_name", "approval", "assignment", "repair_status")
+    headers = unsubscribe.headers_for(unsubscribe.Subscription(123456789, categories))
+    mail = provider(settings, transport)
+    accepted = mail.send(mail.encode(replace(MESSAGE, headers=headers)))
+    received = {
+        name: value.strip() for name, value in sandbox.message(accepted.message_id)["headers"]
+    }
+    assert headers.items() <= received.items()
+    assert received["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)

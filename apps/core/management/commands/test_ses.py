@@ -6,7 +6,7 @@ from django.core.management.base import CommandParser
 from django.core.validators import validate_email
 
 from apps.core.channels.email import EmailService
-from apps.core.message import rendering
+from apps.core.message import rendering, unsubscribe
 from apps.core.providers.base import Acceptance
 
 from ._send_test import SendTestCommand
@@ -35,7 +35,10 @@ class Command(SendTestCommand):
 
         def call() -> Acceptance:
             service = EmailService()
-            return service.send(service.message(options["address"], content, tags={}))
+            # With the headers of other e-mails, so that `aws loopback --received` can look at them.
+            headers = unsubscribe.headers_for(unsubscribe.Subscription(None, ()))
+            message = service.message(options["address"], content, tags={}, headers=headers)
+            return service.send(message)
 
         self.send(
             call,

@@ -1,0 +1,103 @@
+"""The kinds of message about a person's own account. Each goes to one address, at once."""
+
+from datetime import timedelta
+from typing import Any
+
+from apps.core.models import Notification
+from apps.core.models.verification import VALID_FOR, Purpose, code, token
+from apps.core.states import Channel, Priority
+
+from .kinds import Category, Context, NotificationKind, Text, register
+from .links import absolute, confirm_path, new_password_path
+
+ACCOUNT = Category("account", "Your account")
+
+
+class ConfirmEmail(Context):
+    address: Text
+    #: The ID of the verification, from which its link or code follows.
+    verification: Text
+
+
+class ConfirmPhone(Context):
+    number: Text
+    verification: Text
+
+
+class AddressChanged(Context):
+    #: "e-mail address" or "mobile number".
+    what: Text
+    changed_by: Text
+
+
+class NewPassword(Context):
+    username: Text
+
+
+def _confirm_link(notification: Notification) -> dict[str, str]:
+    made = token(notification.context["verification"])
+    return {"action_url": absolute(confirm_path(made))}
+
+
+def _code(notification: Notification) -> dict[str, str]:
+    return {"code": code(notification.context["verification"])}
+
+
+def _password_link(notification: Notification) -> dict[str, str]:
+    return {"action_url": absolute(new_password_path(notification.recipient))}
+
+
+def _rules(*channels: Channel, valid_for: timedelta | None = None) -> dict[str, Any]:
+    """Return what these kinds share: nobody can switch them off, and they never wait."""
+    return {
+        "required": frozenset(channels),
+        "is_never_held": True,
+        "expires_after": valid_for,
+    }
+
+
+_SAMPLE_ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
+
+CONFIRM_EMAIL = register(
+    NotificationKind(
+        "confirm_email",
+        "Confirm your e-mail address",
+        ACCOUNT,
+        Priority.URGENT,
+        ConfirmEmail(address="jane@rssystems.com", verification=_SAMPLE_ID),
+        secrets=_confirm_link,
+        **_rules(Channel.EMAIL, valid_for=VALID_FOR[Purpose.EMAIL]),
+    )
+)
+CONFIRM_PHONE = register(
+    NotificationKind(
+        "confirm_phone",
+        "Confirm your mobile number",
+        ACCOUNT,
+        Priority.URGENT,
+        ConfirmPhone(number="+12025550123", verification=_SAMPLE_ID),
+        secrets=_code,
+        **_rules(Channel.SMS, valid_for=VALID_FOR[Purpose.PHONE]),
+    )
+)
+ADDRESS_CHANGED = register(
+    NotificationKind(
+        "address_changed",
+        "Contact details changed",
+        ACCOUNT,
+        Priority.URGENT,
+        AddressChanged(what="e-mail address", changed_by="Sam Whitaker"),
+        **_rules(*Channel),
+    )
+)
+NEW_PASSWORD = register(
+    NotificationKind(
+        "new_password",
+        "Choose a new password",
+        ACCOUNT,
+        Priority.URGENT,
+        NewPassword(username="jane"),
+        secrets=_password_link,
+        **_rules(Channel.EMAIL, valid_for=VALID_FOR[Purpose.PASSWORD]),
+    )
+)

@@ -1,0 +1,124 @@
+"""The delivery story of one message, in plain words for its recipient and for the office."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from apps.core.models import Delivery, Notification, NotificationDeliveryLog
+from apps.core.reasons import HOLD_REASONS, Reason
+from apps.core.states import Channel, DeliveryState, LogEvent
+
+#: What a state means for the reader; `{it}` is the mailbox or the phone.
+_STATES = {
+    DeliveryState.DUE: "It is about to be sent.",
+    DeliveryState.SENDING: "It is being sent now.",
+    DeliveryState.RETRYING: "It could not be sent yet, and is tried again by itself.",
+    DeliveryState.UNKNOWN: "It may have arrived: the connection broke while it was handed over.",
+    DeliveryState.ACCEPTED: "It was handed over; {it} has not confirmed it yet.",
+    DeliveryState.DELIVERED: "It arrived at {it}.",
+    DeliveryState.BOUNCED: "It came back: {it} did not take it.",
+    DeliveryState.COMPLAINED: "It arrived, and was reported as unwanted.",
+    DeliveryState.REJECTED: "It could not be sent.",
+    DeliveryState.EXHAUSTED: "It could not be sent although it was tried many times.",
+    DeliveryState.SKIPPED: "It was not sent.",
+    DeliveryState.HELD: "It waits.",
+    DeliveryState.FOLDED: "It was sent together with others.",
+}
+_EVENTS = {
+    LogEvent.SKIPPED: "Not sent",
+    LogEvent.HELD: "Held back",
+    LogEvent.RELEASED: "The wait is over",
+    LogEvent.FOLDED: "Put together with others",
+    LogEvent.CALLING: "Handing it over",
+    LogEvent.NOT_CALLED: "Not handed over after all",
+    LogEvent.ACCEPTED: "Handed over",
+    LogEvent.DELAYED: "On its way, but late",
+    LogEvent.REPLIED: "An automatic reply came",
+    LogEvent.DELIVERED: "Arrived",
+    LogEvent.BOUNCED: "Came back",
+    LogEvent.COMPLAINED: "Reported as unwanted",
+    LogEvent.TRANSIENT: "Refused for now",
+    LogEvent.PERMANENT: "Refused",
+    LogEvent.AMBIGUOUS: "No answer",
+    LogEvent.LOST_BEFORE_CALL: "Our sender stopped before it was handed over",
+    LogEvent.LOST_AFTER_CALL: "Our sender stopped while it was handed over",
+    LogEvent.RESEND: "To be sent again",
+    LogEvent.LEFT: "Left for the office to decide",
+    LogEvent.FALLBACK: "Another way was taken instead",
+}
+_IT = {Channel.EMAIL: "the mailbox", Channel.SMS: "the phone"}
+#: States in which `reason` says why, in a provider's or our own words.
+_WITH_REASON = {
+    DeliveryState.REJECTED,
+    DeliveryState.EXHAUSTED,
+    DeliveryState.BOUNCED,
+    DeliveryState.RETRYING,
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    at: datetime
+    what: str
+    #: What a provider or worker wrote: for the office, since it is no plain language.
+    detail: str
+
+
+@dataclass(frozen=True)
+class Way:
+    """The way of the message over one channel."""
+
+    channel: str
+    #: The state's name, for the page's colours.
+    state: str
+    sentence: str
+    #: Why it went this way or did not, and who decided that and when.
+    reason: str
+    by: str
+    decided_at: datetime | None
+    #: When something happens next; empty if nothing does.
+    next_at: datetime | None
+    steps: list[Step]
+
+
+def of(notification: Notification) -> list[Way]:
+    """Return the message's way over each channel that was considered."""
+    rows = notification.deliveries.select_related("decided_by").prefetch_related("log")
+    return [_way(row, notification) for row in rows.order_by("channel")]
+
+
+def _way(row: Delivery, notification: Notification) -> Way:
+    state = DeliveryState(row.state)
+    by = row.decided_by
+    return Way(
+        channel=row.get_channel_display(),
+        state=state.value,
+        sentence=_STATES[state].format(it=_IT[Channel(row.channel)]),
+        reason=_reason(row, notification, state),
+        by=(by.get_full_name() or by.get_username()) if by else "",
+        decided_at=row.decided_at,
+        next_at=_next(row, state),
+        steps=[_step(entry) for entry in row.log.all()],
+    )
+
+
+def _reason(row: Delivery, notification: Notification, state: DeliveryState) -> str:
+    if state == DeliveryState.HELD:
+        return HOLD_REASONS[row.held_for]
+    if row.decision == Reason.SETTLED and notification.settled_because:
+        return f"{Reason.SETTLED.label}: {notification.settled_because}"
+    if state in _WITH_REASON or not row.decision:
+        return row.reason
+    return str(Reason(row.decision).label)
+
+
+def _next(row: Delivery, state: DeliveryState) -> datetime | None:
+    match state:
+        case DeliveryState.HELD:
+            return row.release_at
+        case DeliveryState.RETRYING | DeliveryState.DUE:
+            return row.next_attempt_at
+    return None
+
+
+def _step(entry: NotificationDeliveryLog) -> Step:
+    return Step(entry.at, _EVENTS[LogEvent(entry.event)], entry.detail)
