@@ -33,7 +33,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 PHONE = "+12025550105"
 WIDTHS = [390, 1280]
-SMALL = """() => [...document.querySelectorAll("main button, main summary, main .button, main input")]
+SMALL = """() => [...document.querySelectorAll("main :is(button, summary, .button, input)")]
     .filter((each) => each.checkVisibility() && each.type !== "hidden" && each.type !== "checkbox")
     .filter((each) => each.getBoundingClientRect().height < 44)
     .map((each) => each.outerHTML)"""
@@ -77,7 +77,7 @@ def browser(monkeypatch: pytest.MonkeyPatch) -> Iterator[Browser]:
 
 
 @pytest.fixture
-def open_page(browser: Browser, live_server: Any, settings: Any) -> Iterator[Open]:
+def open_page(browser: Browser, live_server: Any, settings: Any) -> Open:
     """Open a page, signed in as this user or as nobody."""
     settings.SITE_URL = live_server.url
 
@@ -106,7 +106,7 @@ def open_page(browser: Browser, live_server: Any, settings: Any) -> Iterator[Ope
         page.goto(path)
         return page
 
-    yield enter
+    return enter
 
 
 def send_all() -> None:
