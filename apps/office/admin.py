@@ -359,6 +359,13 @@ class ContactAdmin(SearchMixin, admin.ModelAdmin):
             return False
         if channel == Channel.SMS and not settings.SMS_ENABLED:
             return False
+        if contacts.suppression_of(contact, channel):
+            messages.error(
+                request,
+                f"Nothing is sent to {contact.address(channel)}: it is suppressed. Lift the "
+                "suppression first.",
+            )
+            return False
         try:
             verification.send(contact, channel)
         except verification.TooMany as error:
