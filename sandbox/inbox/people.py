@@ -46,11 +46,11 @@ class Person:
 
     @property
     def why_no_email(self) -> str:
-        return self.contact.why_not(EMAIL) if self.contact else ""
+        return self._why_not(EMAIL)
 
     @property
     def why_no_sms(self) -> str:
-        return self.contact.why_not(SMS) if self.contact else ""
+        return self._why_not(SMS)
 
     @property
     def phone(self) -> str:
@@ -65,6 +65,10 @@ class Person:
             *((reply.at, {"reply": reply}) for reply in self.replies),
         ]
         return [each for _, each in sorted(said, key=lambda pair: pair[0])]
+
+    def _why_not(self, channel: str) -> str:
+        reason = self.contact.why_not(channel) if self.contact else None
+        return str(reason.label) if reason else ""
 
     def add(self, message: Email | Sms) -> None:
         if isinstance(message, Email):

@@ -51,7 +51,9 @@ def address_of(delivery: Delivery, suppression: SuppressionReason | None) -> str
         reason = people.why_not(channel, contact)
     # First: STOP withdraws the consent as well, and the suppression says why.
     if suppression:
-        raise NotSendable(f"address is suppressed: {suppression.label}")
+        raise NotSendable(
+            f"address is suppressed: {suppression.label}", code=f"suppressed_{suppression}"
+        )
     if reason:
         raise NotSendable(str(reason.label), code=reason)
     if delivery.direct_to:
@@ -63,4 +65,4 @@ def address_of(delivery: Delivery, suppression: SuppressionReason | None) -> str
 def permit(address: str) -> None:
     """Raise NotSendable if this environment may not send to the address."""
     if not conf.may_reach(address):
-        raise NotSendable("not among the recipients that staging may reach")
+        raise NotSendable(str(Reason.STAGING.label), code=Reason.STAGING)

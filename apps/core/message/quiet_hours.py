@@ -16,8 +16,9 @@ from zoneinfo import ZoneInfo
 
 #: A range is shorter than a day, and a jump of the clock too. One further day for each side.
 REACH = timedelta(days=2)
-#: Ranges that leave some time of the week free do so within this time.
-LONGEST = timedelta(days=9)
+#: Ranges that leave an hour of the week free do so within this time, even if a change of the clock
+#: skips that hour once.
+LONGEST = timedelta(days=15)
 
 
 @dataclass(frozen=True)

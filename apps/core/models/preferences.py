@@ -167,13 +167,17 @@ class Preferences(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="preferences"
     )
     #: When the person confirmed the time zone of their contact; empty if it is a guess.
-    zone_confirmed_at = models.DateTimeField(null=True)
+    zone_confirmed_at = models.DateTimeField(null=True, blank=True)
     #: Ranges as `validate_quiet` describes them.
-    quiet = models.JSONField(default=list, validators=[validate_quiet])
-    paused_until = models.DateTimeField(null=True)
+    quiet = models.JSONField(default=list, blank=True, validators=[validate_quiet])
+    paused_until = models.DateTimeField(null=True, blank=True)
     #: Who gets what cannot wait, during the pause.
     deputy = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
     )
     digest_hour = models.PositiveSmallIntegerField(
         default=default_digest_hour, validators=[MaxValueValidator(23)]

@@ -23,6 +23,7 @@ from apps.core.models import Contact, Delivery, Mark, Notification, ProviderEven
 from apps.core.models.suppression import SuppressionReason
 from apps.core.providers import memory
 from apps.core.providers.aws.simulator import NUMBERS
+from apps.core.reasons import Reason
 from apps.core.states import Channel, DeliveryState, EventKind, LogEvent
 from tests.support.documentation import table
 
@@ -228,7 +229,7 @@ def test_a_report_of_the_wrong_sort_breaks_at_the_event(delivery: Make) -> None:
 
 def test_our_own_refusal_to_send_breaks_at_the_worker(delivery: Make) -> None:
     row = delivery(state=DeliveryState.DUE)
-    transitions.skip_due(row, "account is deactivated")
+    transitions.skip_due(row, "account is deactivated", Reason.DEACTIVATED)
     found = hops.where_it_broke(Delivery.objects.get(), DeliveryState.BOUNCED)
     assert (found.hop, found.why) == (Hop.WORKER, "it was not sent: account is deactivated")
 
