@@ -9,6 +9,7 @@ from apps.core.message import people
 from apps.core.models import Contact, Delivery
 from apps.core.models.suppression import SuppressionReason
 from apps.core.providers.base import Acceptance, Provider
+from apps.core.reasons import Reason
 from apps.core.states import Channel
 
 Message = TypeVar("Message")
