@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.utils import timezone
 
+from apps.core import tasks
 from apps.core.delivery.attempt import attempt
 from apps.core.models import Contact, Delivery, Notification, Suppression, Verification
 from apps.core.models.verification import MOST_TRIES, code, token
@@ -207,6 +208,14 @@ def test_asking_for_new_passwords_does_not_use_up_the_codes(person: Person) -> N
     with pytest.raises(verification.TooMany):
         verification.send_new_password(contact, network="stranger")
     verification.send(contact, Channel.SMS, network="home")
+
+
+def test_old_ones_are_deleted_with_the_old_logs(contact: Contact) -> None:
+    old, new = (verification.send(contact, channel) for channel in Channel)
+    months_ago = timezone.now() - timedelta(days=400)
+    Verification.objects.filter(pk=old.pk).update(created_at=months_ago)
+    tasks.cleanup_old_delivery_logs()
+    assert list(Verification.objects.all()) == [new]
 
 
 # --- What still stops a message -----------------------------------------------------------------
