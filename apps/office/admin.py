@@ -323,7 +323,8 @@ class ContactAdmin(SearchMixin, admin.ModelAdmin):
                 setattr(obj, consent, still)
         reachable = _reachable(Contact.objects.filter(pk=obj.pk).select_related("user").first())
         assert request.user.is_authenticated
-        changed = contacts.save(obj, by=request.user)
+        fields = [name for name in form.fields if name != "send_confirmation"]
+        changed = contacts.save(obj, fields, by=request.user)
         sent = (
             [channel for channel in changed if self._send(request, obj, channel)]
             if form.cleaned_data["send_confirmation"]
