@@ -67,7 +67,7 @@ app.conf.beat_schedule = {
     # Publishes metrics to CloudWatch, whose alarms treat missing data as a failure.
     "publish-metrics": _every(60.0, "apps.core.tasks.publish_metrics"),
     # Suppresses numbers that answered STOP, and releases those that answered START.
-    "read-opt-outs": _every(HOUR_S, "apps.core.tasks.read_opt_outs"),
+    "read-opt-outs": _every(300.0, "apps.core.tasks.read_opt_outs"),
     # Suppresses the addresses on SES's own list, and removes lifted ones from AWS's lists.
     "read-suppression-list": _at(
         crontab(hour=3, minute=10), "apps.core.tasks.read_suppression_list"

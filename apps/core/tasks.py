@@ -15,6 +15,7 @@ from .exceptions import DeliveryError
 from .feedback import event_queue, provider_events, sms_receipts, suppression_sync
 from .guards import reputation
 from .guards.single_run import single_run
+from .models import Verification
 from .states import Channel, Priority
 
 logger = logging.getLogger(__name__)
@@ -66,6 +67,7 @@ def send_daily_digests() -> None:
 def cleanup_old_delivery_logs() -> None:
     deleted = cleanup.clean_up()
     logger.info("old rows deleted %s", " ".join(f"{k}={v}" for k, v in deleted.items()))
+    Verification.objects.old().delete()
 
 
 @shared_task(name="apps.core.tasks.send_alerts")

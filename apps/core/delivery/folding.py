@@ -81,6 +81,7 @@ def _fold(user_id: Any, channel: Channel, held_for: Reason) -> int:
         rows = list(
             _theirs(user_id, channel, held_for)
             .select_related("notification")
+            .order_by("pk")
             .select_for_update(of=("self",))
         )
         fresh = [row for row in rows if _still_matters(row, person)]

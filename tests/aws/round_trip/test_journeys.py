@@ -18,7 +18,15 @@ from apps.aws.round_trip.hops import Hop
 from apps.core.audit.ledger import ledger
 from apps.core.delivery import transitions
 from apps.core.guards.suppressions import suppress
-from apps.core.models import Contact, Delivery, Mark, Notification, ProviderEvent, Suppression
+from apps.core.models import (
+    Choice,
+    Contact,
+    Delivery,
+    Mark,
+    Notification,
+    ProviderEvent,
+    Suppression,
+)
 from apps.core.models.suppression import SuppressionReason
 from apps.core.providers import memory
 from apps.core.providers.aws.simulator import NUMBERS
@@ -169,6 +177,15 @@ def test_a_run_forgets_what_runs_have_suppressed_and_nothing_else(woken: Any) ->
     fails("--yes", "--sms")
     left = Suppression.objects.values_list("address", flat=True)
     assert sorted(left) == sorted([*theirs, "+12025550101"])
+
+
+def test_the_complaint_of_the_last_run_does_not_stop_the_next_one(sends_at_once: None) -> None:
+    for _ in range(2):
+        fails("--yes", "--only=complaint")
+        [mail] = memory.emails
+        memory.clear()
+        suppress(Channel.EMAIL, mail.to[0], SuppressionReason.COMPLAINT)
+        assert Choice.objects.present().count() == 1
 
 
 def test_a_run_that_is_broken_off_leaves_nothing_behind(

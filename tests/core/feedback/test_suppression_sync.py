@@ -18,6 +18,7 @@ from apps.core.models import Contact, Delivery, Mark, ProviderEvent, Suppression
 from apps.core.models.contact import ConsentVia
 from apps.core.models.suppression import Listed, SuppressionReason
 from apps.core.providers import suppression_lists
+from apps.core.reasons import Reason
 from apps.core.states import Channel, DeliveryState, EventCause, EventKind, Priority
 from sandbox.testing import RunningSandbox
 from tests.support.attempts import attempt, stand_in
@@ -552,7 +553,7 @@ def test_stop_holds_for_the_next_number_of_its_owner(
     row = delivery(Channel.SMS, recipient=owner)
     attempt(row.pk)
     row.refresh_from_db()
-    assert (row.state, row.reason) == (DeliveryState.SKIPPED, "has not agreed to text messages")
+    assert (row.state, row.decision) == (DeliveryState.SKIPPED, Reason.STOPPED)
 
 
 def agree(admin_client: Client, contact: Contact, *, shown: bool = False) -> str:
