@@ -31,8 +31,8 @@ from apps.core.services import contacts, verification
 from apps.core.states import Channel, DeliveryState, EventKind
 from apps.site.read_only_admin import ReadOnlyMixin
 
-from .lists import KindFilter, LongList, MonthFilter, OlderFilter
-from .search import SearchMixin, find_messages, person_fields, read_uuid
+from .lists import MOST_COUNTED, DateFilter, KindFilter, LongList, OlderFilter
+from .search import SearchMixin, of_messages, person_fields, read_uuid
 
 WAITING = (DeliveryState.DUE, DeliveryState.RETRYING)
 
@@ -77,20 +77,20 @@ class LogInline(ReadOnlyMixin, admin.TabularInline):
 @admin.register(Notification)
 class NotificationAdmin(ReadOnlyMixin, LongList):
     list_display = ["created_at", "kind", "recipient", "priority", "title", "read_at"]
-    list_filter = [KindFilter, "priority", "created_at", MonthFilter, OlderFilter]
+    list_filter = [KindFilter, "priority", "created_at", DateFilter, OlderFilter]
     list_select_related = ["recipient"]
     search_help_text = "A name, an address, a phone number, R-1042, B-1007 or an id"
     inlines = [DeliveryInline]
 
     def find(self, rows: QuerySet[Notification], typed: str) -> QuerySet[Notification]:
         key = read_uuid(typed)
-        return rows.filter(pk__in=[key] if key else find_messages(typed))
+        return rows.filter(Q(pk=key) if key else of_messages(typed))
 
 
 @admin.register(Delivery)
 class DeliveryAdmin(ReadOnlyMixin, WhyMixin, LongList):
     list_display = ["created_at", "title", "recipient", "channel", "state", "why", "attempts"]
-    list_filter = ["state", "channel", "priority", "created_at", MonthFilter, OlderFilter]
+    list_filter = ["state", "channel", "priority", "created_at", DateFilter, OlderFilter]
     list_select_related = ["notification__recipient"]
     search_help_text = "A name, an address, a phone number, R-1042, B-1007 or an id"
     exclude = ["reason"]
@@ -104,7 +104,7 @@ class DeliveryAdmin(ReadOnlyMixin, WhyMixin, LongList):
         of_provider = rows.filter(provider_message_id=typed)
         if of_provider.exists():
             return of_provider
-        return rows.filter(notification__in=find_messages(typed))
+        return rows.filter(of_messages(typed, "notification__"))
 
     def has_settle_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("core.change_delivery")
@@ -137,7 +137,7 @@ class DeliveryAdmin(ReadOnlyMixin, WhyMixin, LongList):
 @admin.register(ProviderEvent)
 class ProviderEventAdmin(ReadOnlyMixin, LongList):
     list_display = ["received_at", "kind", "provider", "recipient", "code", "via", "is_matched"]
-    list_filter = ["kind", "cause", "received_at", MonthFilter, OlderFilter]
+    list_filter = ["kind", "cause", "received_at", DateFilter, OlderFilter]
     time_field = "received_at"
     search_help_text = "A name, an address, a phone number, R-1042, B-1007 or a message id"
     raw_id_fields = ["delivery"]
@@ -146,18 +146,16 @@ class ProviderEventAdmin(ReadOnlyMixin, LongList):
         of_provider = rows.filter(provider_message_id=typed)
         if of_provider.exists():
             return of_provider
-        deliveries = Delivery.objects.filter(notification__in=find_messages(typed))
-        of_people = rows.filter(delivery__in=list(deliveries.values_list("pk", flat=True)))
-        # The address of no person any more: by the indexes of these two kinds of event.
         of_address = rows.filter(recipient=typed)
+        # One by one, each by its index: the last two are of an address that no person has.
         found = {
             pk
             for events in (
-                of_people,
+                rows.filter(of_messages(typed, "delivery__notification__")),
                 of_address.filter(kind=EventKind.BOUNCED),
                 of_address.filter(delivery=None),
             )
-            for pk in events.values_list("pk", flat=True)
+            for pk in events.order_by("-received_at").values_list("pk", flat=True)[:MOST_COUNTED]
         }
         return rows.filter(pk__in=found)
 

@@ -1,13 +1,14 @@
 """Lists of tables that grow without end: none of their queries reads a whole table."""
 
+from calendar import monthrange
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, cast
 
 from django.contrib import admin
 from django.contrib.admin.views.main import PAGE_VAR, ChangeList
 from django.core.exceptions import ValidationError
-from django.core.paginator import Paginator
+from django.core.paginator import Page, Paginator
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -27,6 +28,13 @@ class CappedPaginator(Paginator):
         """Count the rows, at most MOST_COUNTED."""
         rows: Any = self.object_list
         return int(rows.order_by().values("pk")[:MOST_COUNTED].count())
+
+    def page(self, number: Any) -> Page[Any]:
+        page = super().page(number)
+        # Their keys first: the rest, as other tables' columns, is read for one page alone.
+        rows, slice_of_them = cast(Any, self.object_list), cast(Any, page.object_list)
+        page.object_list = rows.filter(pk__in=list(slice_of_them.values_list("pk", flat=True)))
+        return page
 
 
 class LongChangeList(ChangeList):
@@ -121,16 +129,16 @@ class KindFilter(admin.SimpleListFilter):
         return queryset.filter(kind=self.value()) if self.value() else queryset
 
 
-class MonthFilter(admin.SimpleListFilter):
-    """The months since the oldest row, and the days of the chosen month."""
+class DateFilter(admin.SimpleListFilter):
+    """The years since the oldest row, the months of the chosen year, the days of its month."""
 
-    title = parameter_name = "month"
+    title, parameter_name = "date", "date"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         field = _time_field(model_admin.model)
         rows = model_admin.model._default_manager.order_by(field)
         oldest = rows.values_list(field, flat=True).first()
-        return list(_months(timezone.localtime(oldest), self.value())) if oldest else []
+        return list(_dates(timezone.localtime(oldest), self.value() or "")) if oldest else []
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         span = _span(self.value() or "")
@@ -140,32 +148,33 @@ class MonthFilter(admin.SimpleListFilter):
         return queryset.filter(**{f"{field}__gte": span[0], f"{field}__lt": span[1]})
 
 
-def _months(oldest: datetime, chosen: str | None) -> Iterator[tuple[str, str]]:
-    month = timezone.localtime().replace(day=1)
-    while (month.year, month.month) >= (oldest.year, oldest.month):
-        name = f"{month:%Y-%m}"
-        yield name, date_format(month, "F Y")
-        if chosen and chosen.startswith(name):
-            yield from _days(month)
-        month = (month - timedelta(days=1)).replace(day=1)
-
-
-def _days(month: datetime) -> Iterator[tuple[str, str]]:
-    day = month
-    while day.month == month.month:
-        yield f"{day:%Y-%m-%d}", date_format(day, "F j")
-        day += timedelta(days=1)
+def _dates(oldest: datetime, chosen: str) -> Iterator[tuple[str, str]]:
+    for year in range(timezone.localtime().year, oldest.year - 1, -1):
+        yield str(year), str(year)
+        if chosen[:4] != str(year):
+            continue
+        for month in range(1, 13):
+            yield f"{year}-{month:02}", date_format(date(year, month, 1), "F Y")
+            if chosen[:7] != f"{year}-{month:02}":
+                continue
+            for day in range(1, monthrange(year, month)[1] + 1):
+                this = date(year, month, day)
+                yield this.isoformat(), date_format(this, "F j")
 
 
 def _span(name: str) -> tuple[datetime, datetime] | None:
-    """Return the beginning and end of a day, as in 2026-11-23, or of a month, as in 2026-11."""
+    """Return the beginning and end of a year, a month or a day, as in 2026-11-23."""
     try:
-        if name.count("-") == 2:
-            start = datetime.strptime(name, "%Y-%m-%d")
-            end = start + timedelta(days=1)
-        else:
-            start = datetime.strptime(name, "%Y-%m")
-            end = (start + timedelta(days=31)).replace(day=1)
+        match name.count("-"):
+            case 0:
+                start = datetime.strptime(name, "%Y")
+                end = start.replace(year=start.year + 1)
+            case 1:
+                start = datetime.strptime(name, "%Y-%m")
+                end = (start + timedelta(days=31)).replace(day=1)
+            case _:
+                start = datetime.strptime(name, "%Y-%m-%d")
+                end = start + timedelta(days=1)
         return timezone.make_aware(start), timezone.make_aware(end)
     except (ValueError, OverflowError):
         return None

@@ -1,7 +1,7 @@
 """The search of the admin: by a person's name, address or number, or by what a message is about.
 
-A search of messages reads people first, and then the newest messages of those it finds, by an
-index. So it costs the same however many messages there are.
+A search of messages reads people first, and then the messages of those it finds, by an index. So
+its cost depends on how many messages these people have, not on how many there are.
 """
 
 import re
@@ -12,11 +12,10 @@ from django.contrib.contenttypes.models import ContentType
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
-from apps.core.models import Notification
 from apps.site import numbers
 
-#: A search of messages shows those of so many people, and so many of their newest.
-MOST_PEOPLE, MOST_MESSAGES = 50, 1000
+#: A search of messages shows those of so many people.
+MOST_PEOPLE = 50
 
 _PHONE = re.compile(r"[\d\s()+./-]{7,}")
 
@@ -37,18 +36,17 @@ class SearchMixin:
         return super().get_search_results(request, queryset, term)  # type: ignore[misc]
 
 
-def find_messages(typed: str) -> list[UUID]:
-    """Return the keys of the newest messages to the people typed, and of those about a number."""
-    found: set[UUID] = set()
-    people = _find_people(typed)
-    for person in people:
-        newest = Notification.objects.filter(recipient=person).order_by("-visible_from", "-pk")
-        found.update(newest.values_list("pk", flat=True)[: MOST_MESSAGES // len(people)])
+def of_messages(typed: str, notification: str = "") -> Q:
+    """Return the condition that a notification is to a person typed, or about a number typed.
+
+    `notification` is the path to it, as in `notification__`.
+    """
+    found = Q(**{f"{notification}recipient__in": _find_people(typed)})
     for row in numbers.find(typed):
         kind = ContentType.objects.get_for_model(row)
-        about = Notification.objects.filter(about_type=kind, about_id=str(row.pk))
-        found.update(about.values_list("pk", flat=True)[:MOST_MESSAGES])
-    return list(found)
+        about = {"about_type": kind, "about_id": str(row.pk)}
+        found |= Q(**{f"{notification}{field}": value for field, value in about.items()})
+    return found
 
 
 def read_uuid(typed: str) -> UUID | None:

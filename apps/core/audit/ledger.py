@@ -298,7 +298,9 @@ def _money(since: datetime | None) -> list[Month]:
     return [
         # SQLite adds binary fractions.
         Month(month, spent or Decimal(0), round(total, sms_budget.PLACES))
-        for month, spent, total in months.annotate(spent=Subquery(committed), total=Sum("cost_usd"))
+        for month, total, spent in months.annotate(total=Sum("cost_usd")).annotate(
+            spent=Subquery(committed)
+        )
     ]
 
 
