@@ -21,7 +21,7 @@ from apps.core.states import Channel, DeliveryState, Priority  # noqa: E402
 from rs_systems.celery import app  # noqa: E402
 
 from .. import actions  # noqa: E402
-from ..message import ACTION_PATH, CONTEXT, KIND, address, phone, username  # noqa: E402
+from ..message import ACTION_PATH, CONTEXT, KIND, WARM_UP, address, phone, username  # noqa: E402
 
 TASKS = {
     Channel.EMAIL: "apps.core.tasks.send_notification_email",
@@ -61,10 +61,10 @@ def create(count: int, priority: str) -> dict[str, Any]:
 
 
 def fan_out(count: int, priority: str) -> dict[str, Any]:
-    """Notify one person, then all others by one call; return how long that took."""
+    """Notify a few people by one call, then all others; return how long the second call took."""
     users = _users(count, priority)
-    notify(users[0], priority)
-    return {"seconds": _timed(users[1:], priority)}
+    notify(users[:WARM_UP], priority)
+    return {"seconds": _timed(users[WARM_UP:], priority) if users[WARM_UP:] else 0.0}
 
 
 def trickle(first: int, count: int, every_s: float, priority: str) -> dict[str, Any]:
