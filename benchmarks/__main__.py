@@ -68,7 +68,7 @@ def main() -> int:
     others_venv.make()
     if options.profile:
         with running_rig() as rig:
-            rig.ours("profile", options.profile, PROFILED, "MEDIUM")
+            print(json.dumps(rig.ours("profile", options.profile, PROFILED, "MEDIUM")))
         return 0
     started = datetime.now(UTC)
     report = Report()
