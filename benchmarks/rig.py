@@ -47,6 +47,8 @@ POSTGRES = (
     "--shared_buffers=256MB",
     "--max_wal_size=4GB",
 )
+#: Variables of the caller that every process has: the last two may be tried out.
+KEPT = ("PATH", "HOME", "LANG", "EMAIL_CONNECTIONS", "SMS_CONNECTIONS")
 #: People who are told by e-mail, and by text message.
 PEOPLE, TEXTED = 10_500, 6_000
 #: The statements that a transaction or a connection costs, beside those that read or write rows.
@@ -291,7 +293,7 @@ def _migrate(rig: Rig) -> None:
 
 
 def _environment(rig: Rig, database: str) -> dict[str, str]:
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
     return kept | {
         "PYTHONPATH": str(ROOT),
         "PYTHONUNBUFFERED": "1",

@@ -33,6 +33,8 @@ TASKS = {
 TEXTED = "texted"
 #: Functions of ours in a profile.
 LINES = 25
+#: Seconds for which this process sends at most.
+PATIENCE_S = 600.0
 
 
 def people(count: int, texted: int) -> None:
@@ -83,10 +85,12 @@ def trickle(first: int, count: int, every_s: float, priority: str) -> dict[str, 
 def drain() -> dict[str, Any]:
     """Send all that is due in this process, by the workers' task; return how often it was run.
 
-    Each turn costs one statement of the harness.
+    Each turn costs one statement of the harness. Raise TimeoutError if something stays due.
     """
-    turns = 0
+    turns, deadline = 0, time.monotonic() + PATIENCE_S
     while (row := Delivery.objects.filter(state=DeliveryState.DUE).first()) is not None:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"delivery {row.pk} is still due after {PATIENCE_S:g} s")
         app.tasks[TASKS[Channel(row.channel)]].apply(args=(str(row.pk),), throw=True)
         turns += 1
     return {"turns": turns}
