@@ -457,7 +457,7 @@ VARIABLES = (
     Variable("SMS_MAX_PRICE_USD", dollars(100), "0.50"),
     Variable("SMS_LIMIT_PER_PERSON_H", whole(1, 1_000_000), "60"),
     Variable("SMS_LIMIT_PER_COMPANY_H", whole(1, 1_000_000), "150"),
-    # Deliveries. A send task must reach its hard limit, 45 s, before its lease ends.
+    # Deliveries. A send task must reach its hard limit, 55 s, before its lease ends.
     Variable("DELIVERY_LEASE_S", whole(56, 3_600), "60"),
     Variable("RETRY_HORIZON_URGENT_H", whole(1, 720), "4"),
     Variable("RETRY_HORIZON_H", whole(1, 720), "24"),

@@ -147,7 +147,7 @@ def test_what_was_approved_while_redis_was_down_arrives_once(
 ) -> None:
     redis_server.stop()
     notify(person(1))
-    assert set(Delivery.objects.values_list("state", "enqueued_at")) == {("due", None)}
+    assert set(Delivery.objects.values_list("state", flat=True)) == {DeliveryState.DUE}
     redis_server.start()
     start()
     _sweep()
@@ -163,7 +163,6 @@ def test_a_flushed_broker_loses_nothing(
     for number in range(20):
         notify(person(number), priority=Priority.MEDIUM)
     redis.Redis.from_url(redis_server.url).flushall()
-    Delivery.objects.update(enqueued_at="2026-01-01T00:00Z")
     start()
     _sweep()
     wait_with_beat(settled(20), "all are accepted")
@@ -174,7 +173,7 @@ def test_a_worker_killed_while_calling_leaves_the_delivery_unknown(
     worker: StartWorker, settings: Any
 ) -> None:
     with running_sandbox(latency=30) as slow:
-        busy = worker(AWS_SES_PORT=str(slow.smtp_port), EMAIL_TIMEOUT="40")
+        busy = worker(AWS_SES_PORT=str(slow.smtp_port), EMAIL_TIMEOUT="20")
         notify(person(1), priority=Priority.MEDIUM)
         wait_until(lambda: slow.messages(kind="email"), "the provider has the message")
         busy.kill()

@@ -9,7 +9,7 @@ from celery import current_app
 from django.db import transaction
 
 from apps.core import tasks
-from apps.core.delivery import wakeups
+from apps.core.delivery import sweeps, wakeups
 from apps.core.guards import rate_limit
 from apps.core.models import Delivery
 from apps.core.states import Channel, DeliveryState, Priority
@@ -47,10 +47,8 @@ def test_a_broker_that_is_down_loses_nothing_and_raises_nothing(
         listener.listen()
     broker_at(listener)
     rows = [delivery(Channel.EMAIL), delivery(Channel.SMS)]
-    Delivery.objects.update(enqueued_at="2026-11-23T12:00Z")
     wakeups.wake(rows)
-    for row in Delivery.objects.all():
-        assert (row.state, row.enqueued_at) == (DeliveryState.DUE, None)
+    assert sweeps.due() == rows
 
 
 @pytest.mark.django_db
@@ -101,7 +99,7 @@ def test_notify_raises_for_no_broker_and_no_url(
         notify(person())
         rate_limit.client.cache_clear()
         chatter.shutdown()
-    assert set(Delivery.objects.values_list("state", "enqueued_at")) == {("due", None)}
+    assert [row.state for row in Delivery.objects.all()] == [DeliveryState.DUE] * 2
 
 
 @pytest.mark.django_db(transaction=True)
@@ -126,6 +124,5 @@ def test_a_send_task_wakes_a_worker_for_the_delivery_that_stands_in(
     row.notification.recipient.contact.save()
     tasks.send_notification_sms(str(row.pk))
     stand_in = row.notification.deliveries.get(channel=Channel.EMAIL)
-    assert woken == [
-        ("apps.core.tasks.send_notification_email", {"args": (str(stand_in.pk),), "priority": 3})
-    ]
+    options = {"args": (str(stand_in.pk),), "priority": Priority.MEDIUM, "expires": 60.0}
+    assert woken == [("apps.core.tasks.send_notification_email", options)]

@@ -87,6 +87,8 @@ VARIABLES: dict[str, tuple[str, dict[str, object]]] = {
     "SMS_DELIVERY_LOG_GROUP": ("sns/x/y/z", {"SMS_DELIVERY_LOG_GROUP": "sns/x/y/z"}),
     "SMS_SENDER_ID": ("Glass Co", {"SMS_SENDER_ID": "GlassCo"}),
     "EMAIL_RATE_LIMIT": ("7.5", {"EMAIL_RATE_LIMIT": 7.5}),
+    "EMAIL_CONNECTIONS": ("40", {"EMAIL_CONNECTIONS": 40}),
+    "SMS_CONNECTIONS": ("3", {"SMS_CONNECTIONS": 3}),
     "SMS_RATE_LIMIT": ("3", {"SMS_RATE_LIMIT": 3.0}),
     "RATE_LIMIT_SHARES": ("4", {"RATE_LIMIT_SHARES": 4}),
     "SMS_MONTHLY_SPEND_LIMIT_USD": ("120.50", {"SMS_MONTHLY_SPEND_LIMIT_USD": "120.50"}),
@@ -118,6 +120,14 @@ def test_every_variable_takes_effect() -> None:
     result = run(PRINT, *expected, ENVIRONMENT="development", **values)
     assert result.returncode == 0, result.stderr
     assert dict(zip(expected, json.loads(result.stdout), strict=True)) == expected
+
+
+@pytest.mark.parametrize(("rate", "expected"), [("1", 2), ("14", 7), ("200", 10)])
+def test_a_process_makes_as_many_calls_at_a_time_as_the_rate_limit_needs(
+    rate: str, expected: int
+) -> None:
+    assert setting("EMAIL_CONNECTIONS", EMAIL_RATE_LIMIT=rate) == expected
+    assert setting("SMS_CONNECTIONS", SMS_RATE_LIMIT=rate) == expected
 
 
 def test_database_connections_are_kept_as_configured_and_checked() -> None:

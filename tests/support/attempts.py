@@ -1,21 +1,57 @@
 """Attempts that a test makes step by step, and whole turns of a worker."""
 
+import math
+import threading
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 
 from apps.core.delivery import attempt as attempts
-from apps.core.delivery import turn
+from apps.core.delivery import places
 from apps.core.delivery.attempt import Attempt, Lease
+from apps.core.delivery.places import Place, Pool
+from apps.core.delivery.senders import Senders
+from apps.core.delivery.turn import Turn
 from apps.core.models import Delivery
 from apps.core.states import Channel, DeliveryState, Priority
 
+#: A process has senders of its own, and each thread of a test stands for a process.
+_own = threading.local()
+
 
 def attempt(delivery_id: UUID) -> None:
-    """Run a worker's turn, woken for this delivery. It sends what is due in that pool."""
+    """Run a worker's turn, woken for this delivery. It sends what is due in that pool.
+
+    The turn has all the time that a busy machine needs, and gives way to no other pool, for which
+    no worker would come here.
+    """
     row = Delivery.objects.filter(pk=delivery_id).first()
     channel = Channel(row.channel) if row else Channel.EMAIL
-    turn.handle(delivery_id, channel, Priority(row.priority) if row else Priority.MEDIUM)
+    priority = Priority(row.priority) if row else Priority.MEDIUM
+    if turn := begin(places.pool_of(channel, priority), delivery_id):
+        turn.run()
+
+
+def begin(pool: Pool, delivery_id: UUID, size: int = 4) -> Turn | None:
+    """Return a turn, with so many sender threads, of a worker that has a place; else None."""
+    place = Place(pool, str(delivery_id))
+    if not place.hold():
+        return None
+    turn = Turn(place, delivery_id)
+    turn._ends_at = turn._renew_at = math.inf
+    turn._senders = _own_senders(pool.channel, size)
+    return turn
+
+
+def _own_senders(channel: Channel, size: int) -> Senders:
+    kept: dict[Any, Senders] = _own.__dict__.setdefault("senders", {})
+    return kept.setdefault((channel, size), Senders(size))
+
+
+def stand_in(row: Delivery) -> Delivery | None:
+    """Return the delivery on another channel that stands in for this one."""
+    return row.notification.deliveries.exclude(pk=row.pk).first()
 
 
 def claimed(delivery_id: UUID) -> Delivery:

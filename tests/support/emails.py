@@ -1,6 +1,6 @@
 """An e-mail for the providers, and a reply of SES to it."""
 
-from apps.core.providers.base import EmailMessage
+from apps.core.providers.base import Acceptance, EmailMessage, Provider
 
 MESSAGE = EmailMessage(
     "jane@fleet.example",
@@ -13,3 +13,8 @@ NOT_VERIFIED = (
     "554 Message rejected: Email address is not verified. "
     "The following identities failed the check in"
 )
+
+
+def send(provider: Provider[EmailMessage], message: EmailMessage) -> Acceptance:
+    """Encode the message and hand it to the provider."""
+    return provider.send(provider.encode(message))

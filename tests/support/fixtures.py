@@ -1,6 +1,7 @@
 """The fixtures that the tests of all apps share; tests/conftest.py registers them."""
 
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,7 +10,9 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
 
 from apps.core import providers
+from apps.core.delivery import retry, shutdown, turn
 from apps.core.feedback import sns_envelope
+from apps.core.guards import rate_limit
 from apps.core.message import kinds
 from apps.core.models import Delivery, Notification
 from apps.core.providers import memory
@@ -49,7 +52,11 @@ def running(shared_sandbox: RunningSandbox, _shared_sns: Any) -> RunningSandbox:
 
 
 @pytest.fixture
-def memory_providers(settings: Any) -> Iterator[None]:
+def memory_providers(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Keeps messages in memory, and lets a turn end when it has sent what was due at its start."""
+    monkeypatch.setattr(turn, "LOOK_AGAIN_S", 3600.0)
+    # What is refused for now must not be due again at once.
+    monkeypatch.setattr(retry, "random", SimpleNamespace(random=lambda: 0.9))
     settings.EMAIL_BACKEND = "apps.core.providers.memory.EmailBackend"
     settings.SMS_BACKEND = "apps.core.providers.memory.SMS"
     settings.SMS_ENABLED = True
@@ -57,6 +64,19 @@ def memory_providers(settings: Any) -> Iterator[None]:
     memory.clear()
     yield
     providers.forget()
+
+
+@pytest.fixture
+def no_rate_slot(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gives no rate slot, and tells a worker to stop when it has asked for one."""
+    asked: list[object] = []
+
+    def take(*arguments: Any, **_: Any) -> rate_limit.Answer:
+        asked.append(arguments)
+        return rate_limit.Answer([], 0.01)
+
+    monkeypatch.setattr(rate_limit, "take", take)
+    monkeypatch.setattr(shutdown, "is_requested", lambda: bool(asked))
 
 
 @pytest.fixture

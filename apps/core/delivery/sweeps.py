@@ -40,11 +40,7 @@ def due() -> list[Delivery]:
     # Chosen before the hand-over, which must leave them.
     probes = _probes()
     stand_ins = [*_expire_leases(), *_settle_unknown(), *_hand_over(probes)]
-    first = (
-        circuit_breaker.running(ready(pool)).order_by("priority", "next_attempt_at").first()
-        for pool in POOLS
-    )
-    return [*probes, *stand_ins, *(row for row in first if row)]
+    return [*probes, *stand_ins, *(row for pool in POOLS if (row := _first(pool)))]
 
 
 def retry() -> int:
@@ -99,6 +95,14 @@ def _hand_over(probes: list[Delivery]) -> Iterator[Delivery]:
         held = _ready(stop.channel).filter(priority__in=replaceable)
         for delivery in held.exclude(pk__in=[row.pk for row in probes])[:WINDOW]:
             yield from _settle(delivery, partial(transitions.hand_over, reason=reason))
+
+
+def _first(pool: Pool) -> Delivery | None:
+    rows = circuit_breaker.running(ready(pool))
+    if not pool.is_urgent:
+        # An urgent one would wake the other pool.
+        rows = rows.exclude(priority=Priority.URGENT)
+    return rows.order_by("priority", "next_attempt_at").first()
 
 
 def _ready(channel: str) -> DeliveryQuerySet:

@@ -28,6 +28,7 @@ from apps.core.exceptions import (
 from apps.core.guards import sms_budget
 from apps.core.message import routing
 from apps.core.models import Delivery, NotificationDeliveryLog
+from apps.core.models.inserts import insert
 from apps.core.providers.base import Acceptance
 from apps.core.redaction import storable
 from apps.core.states import (
@@ -110,7 +111,7 @@ def record_calls(
     ]
     entries += [_entry(row, LogEvent.CALLING, provider) for row in announced]
     with transaction.atomic():
-        NotificationDeliveryLog.objects.bulk_create(entries)
+        insert(entries)
         for number, rows in _by_attempt(row for row, _ in accepted):
             _move_accepted(number, rows)
 

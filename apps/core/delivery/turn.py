@@ -234,11 +234,13 @@ class Turn:
             if connection.errors_occurred:
                 connection.close_if_unusable_or_obsolete()
             self._announce([])
-            for call in self._ready:
-                if call.attempt.is_announced:
-                    late = NotCalled("no rate slot in time", is_announced=True)
-                    transitions.record_outcome(call.attempt.delivery, late)
             waiting = [*(call.attempt for call in self._ready), *self._claimed]
+            for this in waiting:
+                if this.is_announced:
+                    late = NotCalled("no rate slot in time", is_announced=True)
+                    self._end_attempt(this, late)
+                elif this.is_probe:
+                    circuit_breaker.return_probe(this.channel)
             transitions.give_back([this.delivery for this in waiting if not this.is_announced])
         finally:
             self._place.release()

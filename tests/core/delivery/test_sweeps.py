@@ -7,8 +7,7 @@ from django.db import IntegrityError
 from django.utils import timezone
 
 from apps.core import tasks
-from apps.core.delivery import broker, sweeps, transitions
-from apps.core.delivery.attempt import claim
+from apps.core.delivery import sweeps, transitions
 from apps.core.delivery.transitions import record
 from apps.core.models import Delivery
 from apps.core.states import Channel, DeliveryState, LogEvent, LogSource, Priority
@@ -18,14 +17,6 @@ pytestmark = pytest.mark.sqlite
 
 Make = Callable[..., Delivery]
 Story = Callable[[Delivery], list[str]]
-
-
-@pytest.fixture
-def waiting(monkeypatch: pytest.MonkeyPatch) -> dict[Priority, int]:
-    """How many wake-ups the broker holds."""
-    depths = dict.fromkeys(Priority, 0)
-    monkeypatch.setattr(broker, "waiting", lambda: depths)
-    return depths
 
 
 def ago(**time: float) -> Any:
@@ -40,46 +31,29 @@ def state(row: Delivery) -> str:
     return Delivery.objects.get(pk=row.pk).state
 
 
-def test_a_scheduled_delivery_is_found_when_its_time_has_come(delivery: Make, waiting: Any) -> None:
+def test_a_scheduled_delivery_is_found_when_its_time_has_come(delivery: Make) -> None:
     come = delivery(next_attempt_at=ago(seconds=1))
     delivery(next_attempt_at=timezone.now() + timedelta(minutes=1))
     assert sweeps.due() == [come]
 
 
-def test_a_wake_up_without_effect_counts_as_lost(delivery: Make, waiting: Any) -> None:
-    lost = delivery(enqueued_at=ago(seconds=11))
-    delivery(enqueued_at=ago(seconds=5))
-    assert sweeps.due() == [lost]
-    assert sweeps.due() == [], "it was enqueued just now"
-
-
-def test_the_most_urgent_comes_first_then_the_oldest(delivery: Make, waiting: Any) -> None:
-    low = delivery(priority=Priority.LOW, next_attempt_at=ago(hours=2))
-    young = delivery(priority=Priority.URGENT, next_attempt_at=ago(seconds=1))
-    old = delivery(priority=Priority.URGENT, next_attempt_at=ago(minutes=1))
-    assert sweeps.due() == [old, young, low]
-
-
-def test_a_backlog_stays_in_the_database(
-    delivery: Make, waiting: dict[Priority, int], monkeypatch: pytest.MonkeyPatch
+def test_one_delivery_is_found_for_each_pool_the_most_urgent_then_the_oldest(
+    delivery: Make,
 ) -> None:
-    monkeypatch.setattr(sweeps, "WINDOW", 3)
-    for _ in range(5):
-        delivery(priority=Priority.LOW)
-    urgent = delivery(priority=Priority.URGENT)
-    waiting[Priority.LOW] = 1
-    found = sweeps.due()
-    assert found[0] == urgent
-    assert len(found) == 3
-    waiting[Priority.LOW] = 30
-    assert sweeps.due() == []
+    delivery(priority=Priority.LOW, next_attempt_at=ago(hours=2))
+    delivery(priority=Priority.MEDIUM, next_attempt_at=ago(minutes=1))
+    medium = delivery(priority=Priority.MEDIUM, next_attempt_at=ago(hours=1))
+    delivery(priority=Priority.URGENT, next_attempt_at=ago(seconds=1))
+    urgent = delivery(priority=Priority.URGENT, next_attempt_at=ago(minutes=1))
+    text = delivery(Channel.SMS, Priority.HIGH)
+    assert sweeps.due() == [urgent, medium, text]
 
 
 def test_a_worker_lost_before_its_call_leaves_the_delivery_due(
-    delivery: Make, story: Story, waiting: Any
+    delivery: Make, story: Story
 ) -> None:
     row = delivery()
-    claim(row.pk)
+    claimed(row.pk)
     expire(row)
     sweeps.due()
     assert state(row) == DeliveryState.DUE
@@ -87,7 +61,7 @@ def test_a_worker_lost_before_its_call_leaves_the_delivery_due(
 
 
 def test_a_worker_lost_after_its_call_began_leaves_the_delivery_unknown(
-    delivery: Make, story: Story, waiting: Any
+    delivery: Make, story: Story
 ) -> None:
     row = delivery()
     held = claimed(row.pk)
@@ -99,39 +73,35 @@ def test_a_worker_lost_after_its_call_began_leaves_the_delivery_unknown(
     assert story(row) == [LogEvent.CALLING, LogEvent.LOST_AFTER_CALL]
 
 
-def test_the_call_of_an_earlier_attempt_does_not_count(delivery: Make, waiting: Any) -> None:
+def test_the_call_of_an_earlier_attempt_does_not_count(delivery: Make) -> None:
     row = delivery()
     record(row, LogEvent.CALLING)
-    claim(row.pk)
+    claimed(row.pk)
     expire(row)
     sweeps.due()
     assert state(row) == DeliveryState.DUE
 
 
-def test_a_lease_that_still_runs_is_respected(delivery: Make, waiting: Any) -> None:
+def test_a_lease_that_still_runs_is_respected(delivery: Make) -> None:
     row = delivery()
-    claim(row.pk)
+    claimed(row.pk)
     assert sweeps.due() == []
     assert state(row) == DeliveryState.SENDING
 
 
-def test_a_delivery_that_keeps_losing_workers_ends_at_its_horizon(
-    delivery: Make, waiting: Any
-) -> None:
+def test_a_delivery_that_keeps_losing_workers_ends_at_its_horizon(delivery: Make) -> None:
     row = delivery(priority=Priority.URGENT, due_at=ago(hours=5), failures=3)
-    claim(row.pk)
+    claimed(row.pk)
     expire(row)
     sweeps.due()
     assert state(row) == DeliveryState.EXHAUSTED
 
 
-def test_a_late_first_try_outlives_a_lost_worker(
-    delivery: Make, story: Story, waiting: Any
-) -> None:
+def test_a_late_first_try_outlives_a_lost_worker(delivery: Make, story: Story) -> None:
     row = delivery(due_at=ago(hours=5))
     for _ in range(transitions.MIN_TRIES):
         Delivery.objects.update(next_attempt_at=ago(seconds=1))
-        assert claim(row.pk)
+        assert claimed(row.pk)
         expire(row)
         sweeps.due()
         assert state(row) == DeliveryState.DUE
@@ -149,7 +119,6 @@ def test_a_late_first_try_outlives_a_lost_worker(
 def test_the_policy_settles_an_overdue_unknown_delivery_once(
     delivery: Make,
     story: Story,
-    waiting: Any,
     channel: Channel,
     priority: Priority,
     after: DeliveryState,
@@ -163,7 +132,7 @@ def test_the_policy_settles_an_overdue_unknown_delivery_once(
 
 
 def test_sweeps_at_once_leave_an_unknown_one_for_a_person_once(
-    delivery: Make, story: Story, waiting: Any
+    delivery: Make, story: Story
 ) -> None:
     row = delivery(
         Channel.SMS, Priority.HIGH, state=DeliveryState.UNKNOWN, next_attempt_at=ago(seconds=1)
@@ -173,7 +142,7 @@ def test_sweeps_at_once_leave_an_unknown_one_for_a_person_once(
     assert story(row) == [LogEvent.LEFT, LogEvent.FALLBACK]
 
 
-def test_what_is_unknown_waits_for_its_deadline(delivery: Make, waiting: Any) -> None:
+def test_what_is_unknown_waits_for_its_deadline(delivery: Make) -> None:
     row = delivery(
         state=DeliveryState.UNKNOWN, next_attempt_at=timezone.now() + timedelta(minutes=1)
     )
@@ -186,18 +155,21 @@ def test_a_slow_retry_is_due_again_after_its_back_off(delivery: Make) -> None:
     delivery(state=DeliveryState.RETRYING, next_attempt_at=timezone.now() + timedelta(minutes=9))
     assert sweeps.retry() == 1
     assert state(ready) == DeliveryState.DUE
-    assert claim(ready.pk) is not None
+    assert claimed(ready.pk)
 
 
-def test_the_sweep_wakes_a_worker_for_each_row_it_finds(
-    delivery: Make, waiting: Any, woken: list[Any]
+def test_the_sweep_wakes_one_worker_for_each_pool_that_has_work(
+    delivery: Make, woken: list[Any]
 ) -> None:
-    delivery(Channel.EMAIL)
-    delivery(Channel.SMS)
+    for _ in range(2):
+        delivery(Channel.EMAIL, Priority.URGENT)
+        delivery(Channel.EMAIL, Priority.MEDIUM)
+        delivery(Channel.SMS, Priority.URGENT)
     tasks.dispatch_due_notifications()
-    assert sorted(name for name, _ in woken) == [
-        "apps.core.tasks.send_notification_email",
-        "apps.core.tasks.send_notification_sms",
+    assert [(name.rpartition("_")[2], options["priority"]) for name, options in woken] == [
+        ("email", Priority.URGENT),
+        ("email", Priority.MEDIUM),
+        ("sms", Priority.URGENT),
     ]
 
 
@@ -205,7 +177,7 @@ def test_the_sweep_wakes_a_worker_for_each_row_it_finds(
     ("due_at", "resends"), [(ago(hours=25), 0), (ago(hours=1), 3)], ids=["too late", "too often"]
 )
 def test_the_policy_does_not_send_again_for_ever(
-    delivery: Make, story: Story, waiting: Any, due_at: Any, resends: int
+    delivery: Make, story: Story, due_at: Any, resends: int
 ) -> None:
     row = delivery(
         priority=Priority.MEDIUM,
@@ -220,21 +192,21 @@ def test_the_policy_does_not_send_again_for_ever(
     assert story(row)[-1] == LogEvent.LEFT
 
 
-def test_an_email_stands_in_for_a_text_that_is_left_for_a_person(
-    delivery: Make, waiting: Any
-) -> None:
+def test_an_email_stands_in_for_a_text_that_is_left_for_a_person(delivery: Make) -> None:
     row = delivery(
         Channel.SMS, Priority.HIGH, state=DeliveryState.UNKNOWN, next_attempt_at=ago(seconds=1)
     )
-    (stand_in,) = sweeps.due()
-    assert (stand_in.channel, stand_in.notification_id) == (Channel.EMAIL, row.notification_id)
+    found = sweeps.due()
+    assert {(each.channel, each.notification_id) for each in found} == {
+        (Channel.EMAIL, row.notification_id)
+    }
 
 
 def test_a_row_that_fails_does_not_stop_the_sweep_of_the_others(
-    delivery: Make, waiting: Any, monkeypatch: pytest.MonkeyPatch
+    delivery: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     poison = delivery()
-    claim(poison.pk)
+    claimed(poison.pk)
     expire(poison)
     healthy = delivery()
 

@@ -224,11 +224,11 @@ def test_an_event_while_the_second_attempt_waits_spares_the_call(
     row = accepted(delivery)
     transitions.settle_unknown(fresh(row))
 
-    def turn(*_: Any, **__: Any) -> rate_limit.Slot:
+    def take(*_: Any, **__: Any) -> rate_limit.Answer:
         receive(row, DELIVERED)
-        return rate_limit.Slot(time.monotonic())
+        return rate_limit.Answer([rate_limit.Slot(time.monotonic())], 0)
 
-    monkeypatch.setattr(rate_limit, "wait_for_slot", turn)
+    monkeypatch.setattr(rate_limit, "take", take)
     attempt(row.pk)
     assert memory.emails == []
     assert fresh(row).state == DeliveryState.DELIVERED

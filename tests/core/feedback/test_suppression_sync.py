@@ -19,7 +19,7 @@ from apps.core.models.suppression import Listed, SuppressionReason
 from apps.core.providers import suppression_lists
 from apps.core.states import Channel, DeliveryState, EventCause, EventKind, Priority
 from sandbox.testing import RunningSandbox
-from tests.support.attempts import attempt
+from tests.support.attempts import attempt, stand_in
 from tests.support.services import Worker, wait_with_beat
 
 Make = Callable[..., Delivery]
@@ -516,9 +516,10 @@ def test_stop_withdraws_the_consent_and_the_next_message_goes_by_email(
     stop(sandbox, NUMBER)
     assert not Contact.objects.get(user=owner).sms_opt_in
     assert Contact.objects.get(user=other).sms_opt_in
-    stand_in = attempt(waiting.pk)
-    assert stand_in
-    assert stand_in.channel == Channel.EMAIL
+    attempt(waiting.pk)
+    instead = stand_in(waiting)
+    assert instead
+    assert instead.channel == Channel.EMAIL
     waiting.refresh_from_db()
     assert waiting.reason == "address is suppressed: its owner answered STOP"
 

@@ -5,16 +5,18 @@ from typing import Any
 
 import pytest
 import redis
+from django.utils import timezone
 
+from apps.core.delivery import shutdown
 from apps.core.exceptions import ThrottledError
 from apps.core.guards import rate_limit
-from apps.core.guards.rate_limit import _ask
 from apps.core.models import Delivery
 from apps.core.providers import memory
 from apps.core.states import Channel, DeliveryState, Priority
 from tests.support.attempts import attempt
 
 EMAIL, SMS = Channel.EMAIL, Channel.SMS
+NAP_S = rate_limit.LONGEST_NAP_S
 
 
 @pytest.fixture(autouse=True)
@@ -26,6 +28,7 @@ def pace(redis_url: str, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iter
     monkeypatch.setattr(rate_limit, "_own", rate_limit._OwnLimiter())
     monkeypatch.setattr(rate_limit, "PATIENCE_S", 0.2)
     monkeypatch.setattr(rate_limit, "USED", 1)
+    monkeypatch.setattr(rate_limit, "LONGEST_NAP_S", 3600)
     yield client
     client.flushall()
 
@@ -34,8 +37,8 @@ def ask(
     channel: Channel = EMAIL, *, urgent: bool = False, weight: int = 1, waiter: str = "one"
 ) -> float:
     """Return 0 if a slot was given for now, else the seconds until asking again."""
-    answer = _ask(channel, urgent, weight, waiter)
-    assert answer.given is (answer.seconds == 0)
+    answer = rate_limit.take(channel, [weight], is_urgent=urgent, waiter=waiter)
+    assert bool(answer.slots) is (answer.seconds == 0)
     return answer.seconds
 
 
@@ -49,11 +52,42 @@ def test_a_slot_is_given_a_moment_ahead_and_kept_for_its_own_time(
 ) -> None:
     settings.EMAIL_RATE_LIMIT = 0.001
     monkeypatch.setattr(rate_limit, "LEAD_S", 1500)
-    given = [_ask(EMAIL, urgent=False, weight=1, waiter="one") for _ in range(4)]
-    assert [answer.given for answer in given] == [True, True, False, False]
-    assert given[0].seconds == 0
-    assert 900 < given[1].seconds <= 1000
-    assert 400 < given[2].seconds <= 500, "until the third slot is less than the lead away"
+    begun = time.monotonic()
+    answers = [rate_limit.take(EMAIL, [1]) for _ in range(4)]
+    assert [len(answer.slots) for answer in answers] == [1, 1, 0, 0]
+    assert answers[0].slots[0].at < begun + 100
+    assert 900 < answers[1].slots[0].at - begun < 1100
+    assert 400 < ask() <= 500, "until the third slot is less than the lead away"
+
+
+def test_several_slots_come_in_one_trip_each_at_its_own_time(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.EMAIL_RATE_LIMIT = 0.001
+    monkeypatch.setattr(rate_limit, "LEAD_S", 2500)
+    answer = rate_limit.take(EMAIL, [1] * 5)
+    first, second, third = (slot.at for slot in answer.slots)
+    assert second - first == pytest.approx(1000)
+    assert third - second == pytest.approx(1000)
+    assert 400 < answer.seconds <= 500, "until the fourth slot is less than the lead away"
+
+
+def test_slots_of_one_trip_are_as_far_apart_as_their_messages_weigh(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.SMS_RATE_LIMIT = 0.001
+    monkeypatch.setattr(rate_limit, "LEAD_S", 5500)
+    first, second, third = (slot.at for slot in rate_limit.take(SMS, [3, 2, 1, 1]).slots)
+    assert second - first == pytest.approx(3000)
+    assert third - second == pytest.approx(2000)
+
+
+def test_all_that_is_asked_for_is_given_if_it_fits(settings: Any) -> None:
+    settings.EMAIL_RATE_LIMIT = 1000
+    answer = rate_limit.take(EMAIL, [1] * 16)
+    assert len(answer.slots) == 16
+    assert answer.seconds == 0
+    assert sorted(answer.slots) == answer.slots
 
 
 def test_a_slot_is_waited_for_and_a_passed_one_is_lost() -> None:
@@ -68,9 +102,13 @@ def test_a_call_that_missed_its_slot_takes_another_and_is_made_once(
     story: Callable[[Delivery], list[str]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    slots = [rate_limit.Slot(time.monotonic() + 3600), *[rate_limit.Slot(time.monotonic() - 1)] * 2]
-    monkeypatch.setattr(rate_limit, "wait_for_slot", lambda *_, **__: slots.pop())
-    monkeypatch.setattr(time, "sleep", lambda _: None)
+    passed = [rate_limit.Slot(time.monotonic() - 1)] * 2
+    take = rate_limit.take
+
+    def late(*arguments: Any, **options: Any) -> rate_limit.Answer:
+        return rate_limit.Answer([passed.pop()], 0) if passed else take(*arguments, **options)
+
+    monkeypatch.setattr(rate_limit, "take", late)
     row = delivery()
     attempt(row.pk)
     assert story(row) == ["calling", "accepted"]
@@ -78,14 +116,22 @@ def test_a_call_that_missed_its_slot_takes_another_and_is_made_once(
 
 
 def test_a_call_that_finds_no_other_slot_is_given_back(
-    delivery: Callable[..., Delivery], monkeypatch: pytest.MonkeyPatch
+    delivery: Callable[..., Delivery],
+    story: Callable[[Delivery], list[str]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    slots = [rate_limit.Slot(time.monotonic() - 1)]
-    monkeypatch.setattr(
-        rate_limit, "wait_for_slot", lambda *_, **__: slots.pop() if slots else None
-    )
+    asked: list[object] = []
+
+    def late(*arguments: Any, **_: Any) -> rate_limit.Answer:
+        asked.append(arguments)
+        passed = rate_limit.Slot(time.monotonic() - 1)
+        return rate_limit.Answer([passed] if len(asked) == 1 else [], 0.01)
+
+    monkeypatch.setattr(rate_limit, "take", late)
+    monkeypatch.setattr(shutdown, "is_requested", lambda: len(asked) == 2)
     row = delivery()
     attempt(row.pk)
+    assert story(row) == ["calling", "not_called"]
     after = Delivery.objects.get(pk=row.pk)
     assert (after.state, after.failures) == (DeliveryState.DUE, 0)
     assert memory.emails == []
@@ -126,6 +172,25 @@ def test_workers_at_once_never_go_faster_than_the_limit(
     assert after_fifty >= seconds * 1_000_000 + microseconds + 50 * 10_000
 
 
+def test_workers_that_take_several_slots_never_go_faster_than_the_limit(
+    settings: Any, pace: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.SMS_RATE_LIMIT = 200
+    monkeypatch.setattr(rate_limit, "LEAD_S", 3600)
+    seconds, microseconds = pace.time()
+    weights = [1, 2, 3]
+
+    def work() -> int:
+        return sum(len(rate_limit.take(SMS, weights).slots) for _ in range(5))
+
+    with ThreadPoolExecutor(5) as workers:
+        trips = [workers.submit(work) for _ in range(5)]
+        assert sum(done.result() for done in trips) == 5 * 5 * 3
+    after_all = int(pace.get("rs:pace:sms:arrival") or 0)
+    parts = 5 * 5 * sum(weights)
+    assert after_all >= seconds * 1_000_000 + microseconds + parts * 5_000
+
+
 def test_a_waiting_urgent_message_keeps_the_others_back(
     settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -155,7 +220,7 @@ def test_every_waiting_urgent_message_keeps_the_others_back(
 
 
 def test_a_hold_lasts_longer_than_the_nap_between_two_questions() -> None:
-    assert rate_limit.URGENT_HOLDS_MS >= 2 * rate_limit.LONGEST_NAP_S * 1000
+    assert rate_limit.URGENT_HOLDS_MS >= 2 * NAP_S * 1000
 
 
 def test_a_message_without_a_slot_gives_up_waiting() -> None:
@@ -227,15 +292,18 @@ def test_the_first_process_back_at_redis_holds_the_channel_once(
 
 
 def test_a_delivery_without_a_rate_slot_is_given_back_unchanged(
-    delivery: Callable[..., Delivery], story: Callable[[Delivery], list[str]]
+    delivery: Callable[..., Delivery],
+    story: Callable[[Delivery], list[str]],
+    no_rate_slot: None,
 ) -> None:
-    rows = [delivery() for _ in range(2)]
-    for row in rows:
-        attempt(row.pk)
-    last = Delivery.objects.get(pk=rows[1].pk)
-    assert (last.state, last.failures, last.enqueued_at) == (DeliveryState.DUE, 0, None)
-    assert story(last) == []
-    assert len(memory.emails) == 1
+    row = delivery()
+    attempt(row.pk)
+    after = Delivery.objects.get(pk=row.pk)
+    assert (after.state, after.failures) == (DeliveryState.DUE, 0)
+    assert after.next_attempt_at
+    assert after.next_attempt_at <= timezone.now()
+    assert story(after) == []
+    assert memory.emails == []
 
 
 def test_a_throttled_attempt_slows_the_pace_and_counts_as_no_failure(

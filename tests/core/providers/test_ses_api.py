@@ -21,6 +21,7 @@ from apps.core.exceptions import (
 )
 from apps.core.providers.base import Acceptance
 from apps.core.providers.django_mail import DjangoMail
+from tests.support import emails
 from tests.support.emails import MESSAGE, NOT_VERIFIED
 from tests.support.endpoint import HANG_UP, SILENCE, Answer, Endpoint, running_endpoint
 
@@ -47,7 +48,7 @@ def endpoint(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoin
 
 @pytest.fixture
 def send(endpoint: Endpoint) -> Callable[[], Acceptance]:
-    return lambda: DjangoMail(BACKEND).send(MESSAGE)
+    return lambda: emails.send(DjangoMail(BACKEND), MESSAGE)
 
 
 def only_request(endpoint: Endpoint) -> dict[str, Any]:
@@ -150,13 +151,13 @@ def test_an_error_answer_becomes_our_error_after_one_call(
     assert len(endpoint.bodies) == 1
 
 
-def test_without_credentials_prepare_stops_the_channel(
-    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+def test_without_credentials_the_channel_is_unavailable_and_nothing_is_called(
+    send: Callable[[], Acceptance], endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     with pytest.raises(ChannelUnavailableError):
-        DjangoMail(BACKEND).prepare()
+        send()
     assert endpoint.bodies == []
 
 

@@ -25,6 +25,7 @@ from apps.core.exceptions import (
 from apps.core.providers import ses_smtp, timed_smtp
 from apps.core.providers.base import Acceptance
 from apps.core.providers.django_mail import DjangoMail
+from tests.support import emails
 from tests.support.emails import MESSAGE, NOT_VERIFIED
 from tools.processes import free_ports
 
@@ -112,7 +113,7 @@ def server(settings: Any) -> Iterator[Server]:
 @pytest.fixture
 def send(server: Server) -> Callable[[], Acceptance]:
     provider = cache(lambda: DjangoMail("apps.core.providers.ses_smtp.EmailBackend"))
-    return lambda: provider().send(MESSAGE)
+    return lambda: emails.send(provider(), MESSAGE)
 
 
 def test_the_message_id_of_the_reply_is_kept(
@@ -316,7 +317,7 @@ def test_a_server_without_auth_and_tls_hears_ehlo(server: Server, settings: Any)
         settings.EMAIL_PORT = relay.port
         provider = DjangoMail("apps.core.providers.ses_smtp.EmailBackend")
         for _ in range(2):
-            provider.send(MESSAGE)
+            emails.send(provider, MESSAGE)
     finally:
         relay.stop()
     assert [each.rcpt_tos for each in received] == [[MESSAGE.to]] * 2
@@ -342,12 +343,12 @@ def test_a_refused_connection_is_transient(
         closed.bind(("127.0.0.1", 0))
         settings.EMAIL_PORT = closed.getsockname()[1]
         with pytest.raises(TransientError):
-            DjangoMail("apps.core.providers.ses_smtp.EmailBackend").send(MESSAGE)
+            emails.send(DjangoMail("apps.core.providers.ses_smtp.EmailBackend"), MESSAGE)
 
 
 def test_with_django_s_smtp_backend_a_lost_answer_is_ambiguous(server: Server) -> None:
     provider = DjangoMail("django.core.mail.backends.smtp.EmailBackend")
-    assert provider.send(MESSAGE) == Acceptance("smtp")
+    assert emails.send(provider, MESSAGE) == Acceptance("smtp")
     server.replies["."] = HANG_UP
     with pytest.raises(AmbiguousError):
-        provider.send(MESSAGE)
+        emails.send(provider, MESSAGE)

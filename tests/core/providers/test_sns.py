@@ -131,7 +131,7 @@ def test_an_error_answer_becomes_our_error_after_one_call(
 def test_a_text_that_cannot_be_encoded_is_refused_unsent(endpoint: Endpoint) -> None:
     message = SMSMessage(MESSAGE.to, "half an emoji \ud83d")
     with pytest.raises(NotSendable):
-        sns.SNS().check(message)
+        sns.SNS().encode(message)
     with pytest.raises(NotSendable):
         sns.SNS().send(message)
     assert endpoint.bodies == []

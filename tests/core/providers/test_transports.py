@@ -17,7 +17,7 @@ from apps.core.exceptions import (
 )
 from apps.core.providers.django_mail import DjangoMail
 from sandbox.testing import HOST, RunningSandbox
-from tests.support.emails import MESSAGE
+from tests.support.emails import MESSAGE, send
 
 TRANSPORTS = ["smtp", "ses-api"]
 
@@ -50,7 +50,7 @@ def header_fields(source: str) -> tuple[set[str], str]:
 
 
 def test_ses_has_the_same_message_by_either(sandbox: RunningSandbox, settings: Any) -> None:
-    receipts = [provider(settings, transport).send(MESSAGE) for transport in TRANSPORTS]
+    receipts = [send(provider(settings, transport), MESSAGE) for transport in TRANSPORTS]
     by_smtp, by_api = (sandbox.message(receipt.message_id) for receipt in receipts)
     for name in ("from", "envelope_from", "to", "subject", "text", "html"):
         assert by_smtp[name] == by_api[name], name
@@ -84,7 +84,7 @@ def test_every_form_of_the_sender_is_sent_by_either(
     expected: str,
 ) -> None:
     settings.DEFAULT_FROM_EMAIL, settings.DEFAULT_FROM_NAME = address, name
-    accepted = provider(settings, transport).send(MESSAGE)
+    accepted = send(provider(settings, transport), MESSAGE)
     found = sandbox.message(accepted.message_id)["from"]
     # Python's parser does not join encoded words, as RFC 2047, 6.2 has it.
     assert found.replace(" ", "") == expected.replace(" ", "")
@@ -106,7 +106,7 @@ def test_a_sender_that_cannot_be_used_stops_the_channel_unsent(
 ) -> None:
     settings.DEFAULT_FROM_EMAIL, settings.DEFAULT_FROM_NAME = address, name
     with pytest.raises(ChannelUnavailableError):
-        provider(settings, transport).send(MESSAGE)
+        send(provider(settings, transport), MESSAGE)
     assert sandbox.messages() == []
 
 
@@ -129,7 +129,7 @@ def test_a_message_that_cannot_be_encoded_is_refused_unsent(
         transport, "django.core.mail.backends.smtp.EmailBackend"
     )
     with pytest.raises(NotSendable):
-        DjangoMail(backend).send(replace(MESSAGE, **change))
+        send(DjangoMail(backend), replace(MESSAGE, **change))
     assert sandbox.messages() == []
 
 
@@ -137,7 +137,7 @@ def test_a_message_that_cannot_be_encoded_is_refused_unsent(
 def test_an_international_recipient_is_written_to_by_idna_2008(
     sandbox: RunningSandbox, settings: Any, transport: str
 ) -> None:
-    accepted = provider(settings, transport).send(replace(MESSAGE, to="tom@straße.example"))
+    accepted = send(provider(settings, transport), replace(MESSAGE, to="tom@straße.example"))
     assert sandbox.message(accepted.message_id)["to"] == ["tom@xn--strae-oqa.example"]
 
 
@@ -146,7 +146,7 @@ def test_bodies_are_ascii_in_short_lines(
     sandbox: RunningSandbox, settings: Any, transport: str
 ) -> None:
     long = replace(MESSAGE, text="Jané " * 400, html=f"<p>{'ж' * 3000}</p>")
-    kept = sandbox.message(provider(settings, transport).send(long).message_id)
+    kept = sandbox.message(send(provider(settings, transport), long).message_id)
     assert kept["source"].isascii()
     assert max(map(len, kept["source"].splitlines())) < 998
     assert "8bit" not in kept["source"]
@@ -183,7 +183,7 @@ def test_a_fault_becomes_our_error_after_one_call_by_either(
     settings.EMAIL_TIMEOUT = 1 if "hang" in fault else 10
     sandbox.rule(channel="email", answer=fault)
     with pytest.raises(DeliveryError) as caught:
-        provider(settings, transport).send(MESSAGE)
+        send(provider(settings, transport), MESSAGE)
     assert type(caught.value) is (by_smtp if transport == "smtp" else by_api)
     if fault not in ("refuse", "credentials"):
         assert [rule["used"] for rule in sandbox.rules()] == [1]
@@ -198,6 +198,6 @@ def test_a_provider_goes_on_when_a_fault_is_over(
     for fault in ("credentials", "drop", "throttle"):
         sandbox.rule(channel="email", answer=fault)
         with pytest.raises(DeliveryError):
-            kept.send(MESSAGE)
+            send(kept, MESSAGE)
         sandbox.clear_rules()
-    assert kept.send(MESSAGE).message_id == sandbox.messages()[0]["id"]
+    assert send(kept, MESSAGE).message_id == sandbox.messages()[0]["id"]
