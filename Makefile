@@ -76,6 +76,7 @@ lock: $(DEV) ## Compile requirements*.in into requirements*.txt
 	$(LOCK) --output-file requirements.txt requirements.in
 	$(LOCK) --output-file requirements-run.txt requirements-run.in
 	$(LOCK) --output-file requirements-dev.txt requirements-dev.in
+	$(LOCK) --output-file benchmarks/requirements.txt benchmarks/requirements.in
 
 clean: ## Remove what the other commands made, the demo's database included
 	rm -rf .venv var staticfiles benchmarks/results chaos/results .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -17,7 +17,8 @@ Key = tuple[str, str]
 
 _JOB_NUMBER = re.compile(r"\bC-\d{6}\b")
 
-_CHANNELS: dict[Priority, tuple[Channel, ...]] = {
+#: The channels by which a message of each priority goes.
+CHANNELS: dict[Priority, tuple[Channel, ...]] = {
     Priority.URGENT: (Channel.EMAIL, Channel.SMS),
     Priority.HIGH: (Channel.SMS,),
     Priority.MEDIUM: (Channel.EMAIL,),
@@ -54,7 +55,7 @@ def expected(notifications: Iterable[PlannedNotification]) -> set[Key]:
     return {
         (each.job_number, channel.value)
         for each in notifications
-        for channel in _CHANNELS[each.priority]
+        for channel in CHANNELS[each.priority]
     }
 
 

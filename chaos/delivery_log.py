@@ -1,10 +1,14 @@
 """Read from the delivery log which outcomes were unknown, and which duplicates that explains.
 
-This is the only question on which the application's own records are believed.
+Apart from how soon a claimed delivery is due again, this is the only question on which the
+application's own records are believed.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import F
 
 from apps.core.models import Delivery, NotificationDeliveryLog
 from apps.core.states import UNKNOWN_EVENTS, DeliveryState, LogEvent
@@ -56,6 +60,14 @@ def unexplained(duplicates: dict[Key, int], doubts: dict[Key, Doubt]) -> list[Ke
     return [
         key for key, count in duplicates.items() if key not in doubts or doubts[key].resends < count
     ]
+
+
+def announced() -> set[UUID]:
+    """Return the deliveries whose call is announced and whose outcome is not recorded."""
+    called = Delivery.objects.filter(
+        state=DeliveryState.SENDING, log__event=LogEvent.CALLING, log__attempt=F("attempts")
+    )
+    return set(called.values_list("pk", flat=True))
 
 
 def count_unfinished() -> int:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
-from chaos.kill_points import AFTER_ACCEPTANCE, KillPoint
+from chaos.kill_points import AFTER_ACCEPTANCE, KillPoint, ThreadFault
 
 if TYPE_CHECKING:
     from chaos.run import Run
 
 #: Seconds between two sweeps, and seconds from a wake-up to the arrival.
 SWEEP_S, WAKE_UP_S = 15.0, 10.0
+#: Seconds of a slow call, and the calls under way that are many for two workers.
+SLOW_S, MANY_CALLS = 0.5, 10
 #: Ways in which an e-mail's events come. `late_s` is below the deadline of an unknown outcome.
 DISORDER: tuple[dict[str, Any], ...] = (
     {"timing": "early"},
@@ -39,8 +42,7 @@ def kill_a_worker_repeatedly(run: Run) -> None:
 def kill_all(run: Run) -> None:
     run.wait(run.seconds(5, quick=1))
     killed = [*run.rig.workers, run.rig.beat]
-    for each in killed:
-        run.kill(each, stay_down=True)
+    run.kill(*killed, stay_down=True)
     run.wait(run.seconds(2, quick=0))
     if run.quick:
         # No worker lives that holds a lease.
@@ -64,6 +66,8 @@ def take_redis_away(run: Run) -> None:
 
 def crash_postgres(run: Run) -> None:
     run.wait(6)
+    # No worker can record how its calls end.
+    run.in_flight += run.most_in_doubt
     run.rig.postgres.crash()
     run.rig.postgres.start()
 
@@ -78,6 +82,8 @@ def start_a_second_beat(run: Run) -> None:
 
 def refuse_both_channels(run: Run) -> None:
     run.wait(run.seconds(3, quick=1))
+    # The provider also cuts the connections that are open, under way or not.
+    run.in_flight += run.most_in_doubt
     run.rig.sandbox.rule(answer="refuse")
     run.wait(run.seconds(20, quick=3))
     run.rig.sandbox.clear_rules()
@@ -111,13 +117,67 @@ def disorder_events(run: Run) -> None:
 
 
 def kill_at_points(run: Run) -> None:
-    points = [point for point in KillPoint for _ in range(10)]
+    # At the pace of this scenario each acceptance is recorded by itself.
+    points = [point for point in KillPoint if point != KillPoint.GROUP for _ in range(10)]
     run.rng.shuffle(points)
     for point in points:
         run.kill_worker_at(point)
         run.wait(run.rng.uniform(0.5, 1.5))
     run.extras["kills"] = len(points)
     run.extras["kills_after_acceptance"] = sum(point in AFTER_ACCEPTANCE for point in points)
+
+
+def kill_with_calls_in_flight(run: Run) -> None:
+    """Kill both workers while a slow provider keeps many calls under way."""
+    from chaos import delivery_log  # needs the settings
+
+    run.rig.sandbox.rule(channel="email", answer="slow", after_s=SLOW_S)
+    counts: list[int] = []
+    known: set[UUID] = set()
+
+    def in_doubt() -> set[UUID]:
+        return delivery_log.announced() - known
+
+    for _ in range(1 if run.quick else 4):
+        run.until(lambda: len(in_doubt()) >= MANY_CALLS, "many calls are under way")
+        run.kill(*run.rig.workers, stay_down=True)
+        counts.append(len(in_doubt()))
+        known |= in_doubt()
+        if run.quick:
+            # No worker lives that holds a lease.
+            run.age_leases()
+        for worker in run.rig.workers:
+            worker.start()
+    run.rig.sandbox.clear_rules()
+    most = run.most_in_doubt
+    run.note(
+        {"in_doubt": counts, "most_in_doubt": most},
+        [f"{max(counts)} calls were in doubt, {most} allowed"] if max(counts) > most else [],
+    )
+
+
+def kill_before_group_commit(run: Run) -> None:
+    for _ in range(5):
+        run.kill_worker_at(KillPoint.GROUP)
+        run.wait(run.rng.uniform(0.5, 1.5))
+
+
+def break_threads(run: Run) -> None:
+    """Have sender threads hang or raise SystemExit, before and after the message is out."""
+    for fault in ThreadFault:
+        run.wait(1)
+        run.break_thread(fault)
+    run.until_committed()
+
+
+def delete_places(run: Run) -> None:
+    """Delete the places while slow calls are under way, again and again."""
+    run.rig.sandbox.rule(answer="slow", after_s=SLOW_S)
+    for _ in range(4 if run.quick else 15):
+        run.wait(0.7)
+        run.lose_places()
+    run.until_committed()
+    run.rig.sandbox.clear_rules()
 
 
 def deploy(run: Run) -> None:

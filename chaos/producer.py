@@ -13,6 +13,7 @@ from datetime import timedelta
 from itertools import count
 from typing import Any
 
+from celery import current_app
 from django.contrib.auth.models import User
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
@@ -21,7 +22,7 @@ from apps.core.delivery import wakeups
 from apps.core.message import kinds
 from apps.core.models import Contact, Delivery
 from apps.core.services.notification import NotificationService
-from apps.core.states import Priority
+from apps.core.states import Channel, Priority
 
 KIND = "repair_approved"
 THREADS = 4
@@ -83,7 +84,7 @@ def plan_notifications(
 class Producer:
     """Commits the planned notifications from several threads; `committed` grows meanwhile.
 
-    With `wake_twice` it wakes a worker once more for each.
+    With `wake_twice` it also wakes a worker for each delivery, however many are awake.
     """
 
     def __init__(self, planned: list[PlannedNotification], *, wake_twice: bool = False) -> None:
@@ -141,8 +142,9 @@ class Producer:
                 break
         self.committed.append(planned)
         if self._wake_twice:
-            deliveries = Delivery.objects.filter(notification__dedup_key=planned.job_number)
-            wakeups.wake(list(deliveries))
+            for row in Delivery.objects.filter(notification__dedup_key=planned.job_number):
+                task = current_app.tasks[wakeups.SEND_TASKS[Channel(row.channel)]]
+                task.apply_async(args=(str(row.pk),), priority=row.priority)
 
 
 def _notify(planned: PlannedNotification) -> None:

@@ -28,7 +28,7 @@ from tools.processes import LOOPBACK, free_ports, redis_answers, redis_command, 
 from tools.stack import committed_environment
 
 BIN = Path(sys.executable).parent
-#: Processes of one worker, so also the most calls in flight when it is killed.
+#: Processes of one worker.
 PROCESSES = 4
 READY_S = 120.0
 WEBHOOK = "/webhooks/aws/sns"
@@ -46,6 +46,8 @@ class RigPlan:
     event_source: bool = False
     #: Whether there is a replica of Redis, and a forwarder that can be pointed to it.
     redis_replica: bool = False
+    #: The host name of each worker.
+    hosts: tuple[str, ...] = ("chaos", "chaos")
     #: Environment variables beyond those of every rig.
     settings: Mapping[str, str] = field(default_factory=dict)
     #: The Celery applications of the workers and of beat.
@@ -83,7 +85,7 @@ class Rig:
         self.services: list[Service] = []
         self.redis = self._add_redis("redis", self.primary_port)
         self.replica = self._add_redis("replica", self.replica_port) if plan.redis_replica else None
-        self.workers = [self.add_worker(), self.add_worker()]
+        self.workers = [self.add_worker(host) for host in plan.hosts]
         self.beat = self.add_beat("beat")
         bind = f"--bind={LOOPBACK}:{web_port}"
         gunicorn = [str(BIN / "gunicorn"), "rs_systems.wsgi", bind, "--threads=4"]
@@ -126,10 +128,10 @@ class Rig:
         except AssertionError as error:
             raise AssertionError(f"{error}\n{service.log_tail()}") from None
 
-    def add_worker(self) -> Service:
+    def add_worker(self, host: str = "chaos") -> Service:
         """Add a worker, not started yet."""
         name = f"worker{next(self._numbers)}"
-        options = [f"--hostname={name}@chaos", f"--concurrency={PROCESSES}"]
+        options = [f"--hostname={name}@{host}", f"--concurrency={PROCESSES}"]
         return self._celery(
             name, self._plan.worker_app, "worker", *options, "--without-gossip", "--without-mingle"
         )
@@ -228,7 +230,7 @@ def _environment(rig: Rig, folder: Path) -> dict[str, str]:
             "EMAIL_RATE_LIMIT": "60",
             "SMS_RATE_LIMIT": "60",
             "UNKNOWN_DEADLINE_S": "20",
-            "EMAIL_TIMEOUT": "2",
+            "EMAIL_TIMEOUT": "4",
         }
     )
 

@@ -18,17 +18,17 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.models import F
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from apps.core import conf
-from apps.core.delivery import broker, sweeps
+from apps.core.delivery import broker
+from apps.core.delivery.places import POOLS, pool_of
 from apps.core.models import Delivery
 from apps.core.states import DeliveryState, Priority
-from chaos import arrivals, delivery_log
+from chaos import arrivals, delivery_log, limits
 from chaos.arrivals import Arrivals, Key
-from chaos.kill_points import STOP, STOPPED, KillPoint
+from chaos.kill_points import CLAIM, HAS_CLAIMED, STOP, STOPPED, KillPoint, ThreadFault
 from chaos.producer import PlannedNotification, Producer, plan_notifications
-from chaos.rig import PROCESSES, Rig
+from chaos.rig import Rig
 from chaos.scenario import Scenario
 from chaos.service import Service
 from chaos.verdict import MOST_SHOWN, Figures, Result, judge
@@ -56,7 +56,12 @@ class Run:
         self.rig = rig
         self.quick = quick
         self.rng = random.Random(f"{scenario.name} {seed}")
-        #: Calls that may have been in flight when a fault struck.
+        priorities = tuple(Priority[name] for name in scenario.priorities)
+        #: Calls that a fault may leave in doubt if it strikes all workers at once.
+        self.most_in_doubt = limits.most_in_doubt(
+            {pool_of(channel, each) for each in priorities for channel in arrivals.CHANNELS[each]}
+        )
+        #: Calls that may have been in doubt when faults struck.
         self.in_flight = 0
         #: Calls that the sandbox accepted and never answered.
         self.unanswered = 0
@@ -67,7 +72,7 @@ class Run:
             self.rng,
             count=QUICK_MESSAGES if quick else scenario.messages,
             over_s=QUICK_OVER_S if quick else scenario.over_s,
-            priorities=tuple(Priority[name] for name in scenario.priorities),
+            priorities=priorities,
             later_s=self.seconds(scenario.later_s, quick=scenario.later_s / 10),
         )
         self.producer = Producer(self.planned, wake_twice=scenario.wake_twice)
@@ -75,7 +80,6 @@ class Run:
         self._seed = seed
         self._arrivals = Arrivals(rig.sandbox)
         self._afterwards = ExitStack()
-        self._fault_ended_at = timezone.now()
 
     def __call__(self) -> Result:
         """Run the scenario and return what was counted."""
@@ -88,7 +92,6 @@ class Run:
                 self.producer.join()
             # The fault may have ended it.
             connection.close()
-            self._fault_ended_at = timezone.now()
             self.say(f"the fault is over, {delivery_log.count_unfinished()} deliveries unfinished")
             drain_s = self._drain()
             self._wait_until_quiet()
@@ -127,18 +130,41 @@ class Run:
         """Call the action when the run is over."""
         self._afterwards.callback(action)
 
-    def kill(self, service: Service, *, stay_down: bool = False) -> None:
-        """SIGKILL a service; count what a worker may have had in flight."""
-        if service in self.rig.workers:
-            self.in_flight += PROCESSES
-        service.kill(stay_down=stay_down)
+    def kill(self, *services: Service, stay_down: bool = False) -> None:
+        """SIGKILL services at once; count what workers may leave in doubt."""
+        if any(service in self.rig.workers for service in services):
+            self.in_flight += self.most_in_doubt
+        for service in services:
+            service.kill(stay_down=stay_down)
 
     def kill_worker_at(self, point: KillPoint) -> None:
         """Wait until a worker has died at this point of an attempt."""
-        request = self.rig.request_folder / point
+        self._request(point)
+        self.in_flight += self.most_in_doubt
+
+    def break_thread(self, fault: ThreadFault) -> None:
+        """Wait until a sender thread has begun to hang, or has raised SystemExit."""
+        self._request(fault)
+        self.in_flight += 1
+
+    def _request(self, name: str) -> None:
+        request = self.rig.request_folder / name
         request.touch()
-        self.until(lambda: not request.exists(), f"a worker dies at the point {point}")
-        self.in_flight += PROCESSES
+        self.until(lambda: not request.exists(), f"a worker takes the request {name}")
+
+    def claimed_batch(self) -> tuple[Service, list[str]]:
+        """Wait until a worker has claimed several deliveries; return it and their ids."""
+        folder = self.rig.request_folder
+        (folder / CLAIM).touch()
+        self.until(lambda: any(folder.glob(f"{HAS_CLAIMED}*")), "a worker claims a batch")
+        [told] = folder.glob(f"{HAS_CLAIMED}*")
+        worker = int(told.name.split()[1])
+        [service] = [each for each in self.rig.workers if each.is_process(worker)]
+        return service, told.read_text().split()
+
+    def lose_places(self) -> None:
+        """Delete the places of all pools."""
+        redis.Redis(port=self.rig.redis_port).delete(*(key for pool in POOLS for key in pool.keys))
 
     def stop_before_call(self) -> Callable[[], None]:
         """Wait until a worker has stopped just before a call; return what lets it go on."""
@@ -219,12 +245,9 @@ class Run:
         return None if took is None else round(took, 1)
 
     def _hurry(self) -> None:
-        """Age lost wake-ups and back-offs in the database, instead of waiting for them."""
-        waiting = Delivery.objects.filter(state=DeliveryState.DUE)
-        # Only wake-ups from before the fault's end can be lost.
-        woken = waiting.filter(enqueued_at__lt=self._fault_ended_at)
-        woken.update(enqueued_at=Now() - sweeps.BUSY_PATIENCE)
-        waiting.filter(failures__gt=0, next_attempt_at__gt=Now()).update(next_attempt_at=Now())
+        """Age back-offs in the database, instead of waiting for them."""
+        waiting = Delivery.objects.filter(state=DeliveryState.DUE, failures__gt=0)
+        waiting.filter(next_attempt_at__gt=Now()).update(next_attempt_at=Now())
 
     def _wait_until_quiet(self) -> None:
         """Wait until no wake-up or event is left, since one could still cause a duplicate."""

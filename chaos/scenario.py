@@ -24,7 +24,7 @@ class Scenario:
     priorities: tuple[str, ...] = BOTH_CHANNELS
     #: If not 0, half of them are scheduled, at most so many seconds ahead.
     later_s: float = 0.0
-    #: Whether a worker is woken twice for each delivery.
+    #: Whether a worker is also woken for each delivery, however many are awake.
     wake_twice: bool = False
     rig: RigPlan = field(default_factory=RigPlan)
     promise: Promise = field(default_factory=Promise)

@@ -35,6 +35,24 @@ def check_sms_spend(run: Run) -> None:
     run.note(*sms_spend.race_reservations())
 
 
+def end_worker_with_batch(run: Run) -> None:
+    from chaos import batch  # needs the settings
+
+    batch.end_worker(run)
+
+
+def share_between_hosts(run: Run) -> None:
+    from chaos import hosts  # needs the settings
+
+    hosts.share(run)
+
+
+def check_pace(run: Run) -> None:
+    from chaos import hosts  # needs the settings
+
+    hosts.check_pace(run)
+
+
 KILLED_AT_POINTS = Scenario(
     "killed-at-points",
     faults.kill_at_points,
@@ -75,7 +93,12 @@ SCENARIOS: dict[str, Scenario] = {
             rig=WITH_EVENTS,
             promise=Promise(drained_within_s=120),
         ),
-        Scenario("provider-down", faults.refuse_both_channels, over_s=26),
+        Scenario(
+            "provider-down",
+            faults.refuse_both_channels,
+            over_s=26,
+            promise=Promise(may_duplicate=True),
+        ),
         Scenario(
             "account-paused",
             faults.pause_the_account,
@@ -119,7 +142,7 @@ SCENARIOS: dict[str, Scenario] = {
             ),
             check=check_sms_spend,
         ),
-        Scenario("deploy", faults.deploy, over_s=30, promise=Promise(may_be_unknown=False)),
+        Scenario("deploy", faults.deploy, over_s=30),
         Scenario(
             "redis-failover",
             faults.fail_over_redis,
@@ -140,7 +163,13 @@ SCENARIOS: dict[str, Scenario] = {
             priorities=EMAIL_ONLY,
             rig=RigPlan(
                 # The shortest lease that the settings allow, and a policy that decides soon.
-                settings={"DELIVERY_LEASE_S": "46", "UNKNOWN_DEADLINE_S": "5"},
+                # One slow sender, so that no other call is under way when the process stops.
+                settings={
+                    "DELIVERY_LEASE_S": "56",
+                    "UNKNOWN_DEADLINE_S": "5",
+                    "EMAIL_RATE_LIMIT": "20",
+                    "EMAIL_CONNECTIONS": "1",
+                },
                 worker_app="chaos.worker",
                 beat_app="chaos.fast_beat",
             ),
@@ -154,6 +183,61 @@ SCENARIOS: dict[str, Scenario] = {
             rig=RigPlan(event_source=True),
             check=poison_events.check,
         ),
+        Scenario(
+            "killed-in-flight",
+            faults.kill_with_calls_in_flight,
+            over_s=30,
+            messages=900,
+            priorities=EMAIL_ONLY,
+            rig=WITH_EVENTS,
+            promise=Promise(drained_within_s=120),
+        ),
+        Scenario(
+            "killed-before-group",
+            faults.kill_before_group_commit,
+            over_s=30,
+            messages=900,
+            priorities=EMAIL_ONLY,
+            rig=RigPlan(
+                events=True,
+                # As fast as the machine: only then do several calls end together.
+                settings={"EMAIL_RATE_LIMIT": "500"},
+                worker_app="chaos.worker",
+            ),
+            promise=Promise(drained_within_s=120),
+        ),
+        Scenario(
+            "threads-broken",
+            faults.break_threads,
+            priorities=EMAIL_ONLY,
+            rig=RigPlan(events=True, worker_app="chaos.worker"),
+            # A lease, two sweeps, and the deadline of an unknown outcome.
+            promise=Promise(drained_within_s=120),
+        ),
+        Scenario("places-lost", faults.delete_places),
+        Scenario(
+            "batch-given-back",
+            end_worker_with_batch,
+            messages=100,
+            over_s=4,
+            priorities=EMAIL_ONLY,
+            rig=RigPlan(settings={"EMAIL_RATE_LIMIT": "10"}, worker_app="chaos.worker"),
+        ),
+        Scenario(
+            "three-hosts",
+            share_between_hosts,
+            messages=900,
+            over_s=8,
+            priorities=EMAIL_ONLY,
+            rig=RigPlan(
+                events=True,
+                hosts=("host1", "host2", "host3"),
+                # One place for each host.
+                settings={"EMAIL_RATE_LIMIT": "120"},
+            ),
+            promise=Promise(drained_within_s=120),
+            check=check_pace,
+        ),
     ]
 }
 
@@ -165,5 +249,6 @@ QUICK = (
     "timeouts-with-events",
     "enqueued-twice",
     "two-beats",
-    "all-killed",
+    "places-lost",
+    "killed-in-flight",
 )

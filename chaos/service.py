@@ -71,6 +71,11 @@ class Service:
         with self._lock:
             return self._process is None
 
+    def is_process(self, process_id: int) -> bool:
+        """Return whether its present process has this id."""
+        with self._lock:
+            return self._process is not None and self._process.pid == process_id
+
     def kill(self, *, stay_down: bool = False) -> None:
         """SIGKILL the process and all of its group, as a power cut would end them."""
         with self._lock:

@@ -15,7 +15,6 @@ class Promise:
     drained_within_s: float = 60.0
     #: Whether a message of unknown outcome may arrive again after the policy resent it.
     may_duplicate: bool = False
-    may_be_unknown: bool = True
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class Figures:
     drain_s: float | None
     #: Duplicates that no resend in the delivery log explains.
     unexplained: int = 0
-    #: Calls under way when a fault struck; each may lead to a duplicate.
+    #: Calls that may have been in doubt when a fault struck: only they may be of unknown outcome.
     in_flight: int = 0
     #: Calls that the sandbox accepted and never answered.
     unanswered: int = 0
@@ -97,8 +96,8 @@ def _answers(promise: Promise, figures: Figures, timed: bool) -> list[tuple[bool
             " unknown",
         ),
         (
-            figures.unknown > 0 and not promise.may_be_unknown,
-            f"{figures.unknown} of unknown outcome, none allowed",
+            figures.unknown > figures.in_flight,
+            f"{figures.unknown} of unknown outcome, {figures.in_flight} allowed",
         ),
         (
             figures.drain_s is None or (timed and figures.drain_s > within),

@@ -1,13 +1,13 @@
-"""The application's own workers, which die or stop at a point of an attempt when told to.
+"""The application's own workers, which die, stop or lose a thread at a point of an attempt.
 
 A file in REQUEST_FOLDER, named after the point, is a request: the process that passes the point and
-takes the file kills its whole worker. The application's functions are wrapped from outside.
+takes the file does what it says. The application's functions are wrapped from outside.
 """
 
 import os
 import signal
-import time
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -18,71 +18,122 @@ from rs_systems.celery import app as app
 
 django.setup()
 
-from apps.core.channels.base import ChannelService  # noqa: E402
-from apps.core.delivery import attempt, transitions  # noqa: E402  they need the settings
-from apps.core.states import LogEvent  # noqa: E402
+from apps.core.delivery import attempt, transitions, turn  # noqa: E402  they need the settings
+from apps.core.delivery.attempt import Attempt  # noqa: E402
+from apps.core.providers.base import Acceptance  # noqa: E402
+from apps.core.providers.django_mail import DjangoMail  # noqa: E402
 
-from .kill_points import REQUEST_FOLDER, STOP, STOPPED, KillPoint  # noqa: E402
+from .kill_points import (  # noqa: E402
+    CLAIM,
+    HAS_CLAIMED,
+    REQUEST_FOLDER,
+    STOP,
+    STOPPED,
+    KillPoint,
+    ThreadFault,
+)
 
 _folder = Path(os.environ[REQUEST_FOLDER])
-_sleep = time.sleep
-_is_before_call = False
+
+
+def _take(request: str) -> bool:
+    """Return whether there was such a request; it is this process's now."""
+    try:
+        (_folder / request).unlink()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _die_if_requested(point: KillPoint) -> None:
-    try:
-        (_folder / point).unlink()
-    except FileNotFoundError:
-        return
-    # The pool's processes are in the group of their worker.
-    os.killpg(0, signal.SIGKILL)
+    if _take(point):
+        # The pool's processes are in the group of their worker.
+        os.killpg(0, signal.SIGKILL)
 
 
-def _sleep_then_stop(seconds: Any) -> None:
-    """Sleep, then stop this process and its worker if requested and a call comes next."""
-    _sleep(seconds)
-    if not _is_before_call:
-        return
-    try:
-        (_folder / STOP).rename(_folder / f"{STOPPED} {os.getpid()} {os.getppid()}")
-    except FileNotFoundError:
-        return
-    # A worker that runs would kill this process at its task's time limit.
-    os.kill(os.getppid(), signal.SIGSTOP)
-    os.kill(os.getpid(), signal.SIGSTOP)
-
-
-def _with_kill_point(
-    function: Callable[..., Any], point_after: Callable[..., KillPoint | None]
-) -> Callable[..., Any]:
-    """Wrap the function; `point_after` gets its result and arguments, and returns the point."""
+def _after(function: Callable[..., Any], follow: Callable[..., None]) -> Callable[..., Any]:
+    """Call `follow` after the function, with its result and its arguments."""
 
     @wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         result = function(*args, **kwargs)
-        if point := point_after(result, *args):
-            _die_if_requested(point)
+        follow(result, *args)
         return result
 
     return wrapped
 
 
-def _after_claim(delivery: Any, *_: Any) -> KillPoint | None:
-    return KillPoint.CLAIMED if delivery else None
+def _after_claim(batch: list[Attempt], *_: Any) -> None:
+    if batch:
+        _die_if_requested(KillPoint.CLAIMED)
+    if len(batch) > 1:
+        _tell_claim(batch)
 
 
-def _after_log_entry(_: Any, __: Any, event: LogEvent) -> KillPoint | None:
-    global _is_before_call
-    _is_before_call = event == LogEvent.CALLING
-    points = {LogEvent.CALLING: KillPoint.CALLING, LogEvent.ACCEPTED: KillPoint.RECORDING}
-    return points.get(event)
+def _tell_claim(batch: list[Attempt]) -> None:
+    try:
+        mine = (_folder / CLAIM).rename(_folder / f"taken {os.getpid()}")
+    except FileNotFoundError:
+        return
+    mine.write_text("\n".join(str(each.delivery.pk) for each in batch))
+    # Renamed last, so that its reader finds it complete.
+    mine.rename(_folder / f"{HAS_CLAIMED} {os.getppid()}")
 
 
-def _after_send(*_: Any) -> KillPoint:
-    return KillPoint.ACCEPTED
+def _after_writing_acceptances(*_: Any) -> None:
+    _die_if_requested(KillPoint.RECORDING)
 
 
-attempt.claim = _with_kill_point(attempt.claim, _after_claim)
-transitions.record = _with_kill_point(transitions.record, _after_log_entry)
-ChannelService.send = _with_kill_point(ChannelService.send, _after_send)  # type: ignore[method-assign]
-time.sleep = _sleep_then_stop
+_record_calls = transitions.record_calls
+
+
+@wraps(_record_calls)
+def _record_calls_or_die(
+    announced: Sequence[Any], provider: str, accepted: Sequence[tuple[Any, Acceptance]]
+) -> None:
+    if len(accepted) > 1:
+        _die_if_requested(KillPoint.GROUP)
+    _record_calls(announced, provider, accepted)
+    if announced:
+        _die_if_requested(KillPoint.CALLING)
+
+
+_check_lease = Attempt.check_lease
+
+
+def _check_lease_after_stop(this: Attempt) -> None:
+    """Stop this process and its worker if requested, and check the lease when it goes on."""
+    try:
+        (_folder / STOP).rename(_folder / f"{STOPPED} {os.getpid()} {os.getppid()}")
+    except FileNotFoundError:
+        pass
+    else:
+        # A worker that runs would kill this process at its task's time limit.
+        os.kill(os.getppid(), signal.SIGSTOP)
+        os.kill(os.getpid(), signal.SIGSTOP)
+    _check_lease(this)
+
+
+_send = DjangoMail.send
+
+
+def _send_or_break(provider: DjangoMail, encoded: Any) -> Acceptance:
+    _break_thread(ThreadFault.HANG_BEFORE, ThreadFault.EXIT_BEFORE)
+    acceptance = _send(provider, encoded)
+    _break_thread(ThreadFault.HANG_AFTER, ThreadFault.EXIT_AFTER)
+    _die_if_requested(KillPoint.ACCEPTED)
+    return acceptance
+
+
+def _break_thread(hang: ThreadFault, end: ThreadFault) -> None:
+    if _take(hang):
+        threading.Event().wait()
+    if _take(end):
+        raise SystemExit
+
+
+turn.claim = _after(attempt.claim, _after_claim)  # type: ignore[attr-defined]
+transitions.record_calls = _record_calls_or_die
+transitions._move_accepted = _after(transitions._move_accepted, _after_writing_acceptances)
+Attempt.check_lease = _check_lease_after_stop  # type: ignore[assignment, method-assign]
+DjangoMail.send = _send_or_break  # type: ignore[assignment, method-assign]

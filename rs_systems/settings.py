@@ -160,6 +160,8 @@ ADMINS = [("Administrator", ADMIN_EMAIL)]
 STAGING_ALLOWED_RECIPIENTS: list[str] = VALUES["STAGING_ALLOWED_RECIPIENTS"]
 # Days that the delivery log of a finished delivery is kept.
 DELIVERY_LOG_RETENTION_DAYS = VALUES["DELIVERY_LOG_RETENTION_DAYS"]
+# Days that a notification is kept, with its deliveries and its context.
+NOTIFICATION_RETENTION_DAYS = VALUES["NOTIFICATION_RETENTION_DAYS"]
 # Seconds that a worker may hold a delivery. Longer than the hard limit of a send task.
 DELIVERY_LEASE_S = VALUES["DELIVERY_LEASE_S"]
 # Hours after it was first due that a delivery is still retried.

@@ -465,6 +465,8 @@ VARIABLES = (
     Variable("UNKNOWN_RESEND", several(RULE), "email,sms:urgent"),
     # Bounces are counted over 30 days, from the log.
     Variable("DELIVERY_LOG_RETENTION_DAYS", whole(30, 3_650), "90"),
+    # The reconciliation adds up the texts of the present month.
+    Variable("NOTIFICATION_RETENTION_DAYS", whole(60, 3_650), "365"),
     Variable("STAGING_ALLOWED_RECIPIENTS", several(TEXT)),
     Variable("CLOUDWATCH_METRICS", FLAG, "false", "true"),
     # Celery

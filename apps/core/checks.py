@@ -21,7 +21,7 @@ _RULES = {c.value for c in Channel} | {f"{c}:{p.name.lower()}" for c in Channel 
 @register(Tags.compatibility)
 def check_values(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
     """Find settings that cannot work in any environment."""
-    return [*_email(), *_prices(), *_names()]
+    return [*_email(), *_prices(), *_names(), *_retention()]
 
 
 @register(Tags.security)
@@ -81,6 +81,17 @@ def _names() -> Iterator[CheckMessage]:
             yield _error(
                 8, f"{name} cannot be imported: {error}.", "Name a class by its full path."
             )
+
+
+def _retention() -> Iterator[CheckMessage]:
+    log, all_of_it = settings.DELIVERY_LOG_RETENTION_DAYS, settings.NOTIFICATION_RETENTION_DAYS
+    if log > all_of_it:
+        yield _error(
+            21,
+            f"DELIVERY_LOG_RETENTION_DAYS is {log}, and NOTIFICATION_RETENTION_DAYS {all_of_it}.",
+            "A delivery's log is deleted with its notification at the latest: keep notifications "
+            "at least as long as logs.",
+        )
 
 
 def _deployment() -> Iterator[CheckMessage]:

@@ -42,6 +42,11 @@ def log_retention() -> timedelta:
     return timedelta(days=settings.DELIVERY_LOG_RETENTION_DAYS)
 
 
+def notification_retention() -> timedelta:
+    """Return how long a notification is kept, with its finished deliveries."""
+    return timedelta(days=settings.NOTIFICATION_RETENTION_DAYS)
+
+
 def may_reach(address: str) -> bool:
     """Return whether this environment may send to the address. Staging has an allow-list.
 

@@ -10,7 +10,7 @@ from django.conf import settings
 
 from . import conf
 from .audit import alerts, heartbeat, metrics
-from .delivery import sweeps, turn, wakeups
+from .delivery import cleanup, sweeps, turn, wakeups
 from .exceptions import DeliveryError
 from .feedback import event_queue, provider_events, sms_receipts, suppression_sync
 from .guards import reputation
@@ -50,9 +50,11 @@ def retry_failed_notifications() -> None:
         wakeups.wake_dispatch()
 
 
-@shared_task(name="apps.core.tasks.cleanup_old_delivery_logs")
+@shared_task(name="apps.core.tasks.cleanup_old_delivery_logs", **NIGHTLY_LIMITS)
+@single_run(seconds=310)
 def cleanup_old_delivery_logs() -> None:
-    logger.info("delivery log cleaned entries=%d", sweeps.cleanup_logs())
+    deleted = cleanup.clean_up()
+    logger.info("old rows deleted %s", " ".join(f"{k}={v}" for k, v in deleted.items()))
 
 
 @shared_task(name="apps.core.tasks.send_alerts")

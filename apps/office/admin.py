@@ -3,7 +3,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import admin, messages
 from django.db import models, transaction
-from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.formats import date_format
 from django.utils.text import Truncator
@@ -26,10 +26,11 @@ from apps.core.models import (
 from apps.core.models.channel_stop import StopCause
 from apps.core.models.contact import is_unassigned
 from apps.core.models.suppression import SuppressionReason
-from apps.core.states import Channel, DeliveryState
+from apps.core.states import Channel, DeliveryState, EventKind
 from apps.site.read_only_admin import ReadOnlyMixin
 
-from .search import SearchMixin, person_fields
+from .lists import KindFilter, LongList, MonthFilter, OlderFilter
+from .search import SearchMixin, find_messages, person_fields, read_uuid
 
 WAITING = (DeliveryState.DUE, DeliveryState.RETRYING)
 
@@ -72,36 +73,36 @@ class LogInline(ReadOnlyMixin, admin.TabularInline):
 
 
 @admin.register(Notification)
-class NotificationAdmin(SearchMixin, ReadOnlyMixin, admin.ModelAdmin):
-    notification = ""
+class NotificationAdmin(ReadOnlyMixin, LongList):
     list_display = ["created_at", "kind", "recipient", "priority", "title", "read_at"]
-    list_filter = ["kind", "priority", "created_at"]
-    ordering = ["-created_at"]
+    list_filter = [KindFilter, "priority", "created_at", MonthFilter, OlderFilter]
     list_select_related = ["recipient"]
-    search_fields = ["title", *person_fields("recipient")]
-    search_help_text = "A name, an address, a phone number, R-1042 or B-1007"
-    date_hierarchy = "created_at"
+    search_help_text = "A name, an address, a phone number, R-1042, B-1007 or an id"
     inlines = [DeliveryInline]
+
+    def find(self, rows: QuerySet[Notification], typed: str) -> QuerySet[Notification]:
+        key = read_uuid(typed)
+        return rows.filter(pk__in=[key] if key else find_messages(typed))
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(SearchMixin, ReadOnlyMixin, WhyMixin, admin.ModelAdmin):
-    notification = "notification__"
+class DeliveryAdmin(ReadOnlyMixin, WhyMixin, LongList):
     list_display = ["created_at", "title", "recipient", "channel", "state", "why", "attempts"]
-    list_filter = ["state", "channel", "priority", "created_at"]
-    ordering = ["-created_at"]
+    list_filter = ["state", "channel", "priority", "created_at", MonthFilter, OlderFilter]
     list_select_related = ["notification__recipient"]
-    search_fields = [
-        "=id",
-        "=provider_message_id",
-        "notification__title",
-        *person_fields("notification__recipient"),
-    ]
     search_help_text = "A name, an address, a phone number, R-1042, B-1007 or an id"
     exclude = ["reason"]
     readonly_fields = ["why"]
     inlines = [LogInline]
     actions = ["send_again", "mark_as_arrived"]
+
+    def find(self, rows: QuerySet[Delivery], typed: str) -> QuerySet[Delivery]:
+        if key := read_uuid(typed):
+            return rows.filter(Q(pk=key) | Q(notification=key))
+        of_provider = rows.filter(provider_message_id=typed)
+        if of_provider.exists():
+            return of_provider
+        return rows.filter(notification__in=find_messages(typed))
 
     def has_settle_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("core.change_delivery")
@@ -124,28 +125,39 @@ class DeliveryAdmin(SearchMixin, ReadOnlyMixin, WhyMixin, admin.ModelAdmin):
         known = sum(transitions.confirm_arrival(row, request.user.get_username()) for row in chosen)
         messages.success(request, f"{known} of {len(chosen)} deliveries are marked as arrived.")
 
-    @admin.display(ordering="notification__title")
     def title(self, row: Delivery) -> str:
         return row.notification.title
 
-    @admin.display(ordering="notification__recipient")
     def recipient(self, row: Delivery) -> str:
         return str(row.notification.recipient)
 
 
 @admin.register(ProviderEvent)
-class ProviderEventAdmin(SearchMixin, ReadOnlyMixin, admin.ModelAdmin):
-    notification = "delivery__notification__"
+class ProviderEventAdmin(ReadOnlyMixin, LongList):
     list_display = ["received_at", "kind", "provider", "recipient", "code", "via", "is_matched"]
-    list_filter = ["kind", "cause", "received_at"]
-    ordering = ["-received_at"]
-    search_fields = [
-        "=provider_message_id",
-        "recipient",
-        *person_fields("delivery__notification__recipient"),
-    ]
+    list_filter = ["kind", "cause", "received_at", MonthFilter, OlderFilter]
+    time_field = "received_at"
     search_help_text = "A name, an address, a phone number, R-1042, B-1007 or a message id"
     raw_id_fields = ["delivery"]
+
+    def find(self, rows: QuerySet[ProviderEvent], typed: str) -> QuerySet[ProviderEvent]:
+        of_provider = rows.filter(provider_message_id=typed)
+        if of_provider.exists():
+            return of_provider
+        deliveries = Delivery.objects.filter(notification__in=find_messages(typed))
+        of_people = rows.filter(delivery__in=list(deliveries.values_list("pk", flat=True)))
+        # The address of no person any more: by the indexes of these two kinds of event.
+        of_address = rows.filter(recipient=typed)
+        found = {
+            pk
+            for events in (
+                of_people,
+                of_address.filter(kind=EventKind.BOUNCED),
+                of_address.filter(delivery=None),
+            )
+            for pk in events.values_list("pk", flat=True)
+        }
+        return rows.filter(pk__in=found)
 
     @admin.display(boolean=True, description="matched a delivery")
     def is_matched(self, row: ProviderEvent) -> bool:

@@ -31,6 +31,7 @@ VARIABLES: dict[str, tuple[str, dict[str, object]]] = {
         {"STAGING_ALLOWED_RECIPIENTS": ["@x.example", "+12025550123"]},
     ),
     "DELIVERY_LOG_RETENTION_DAYS": ("45", {"DELIVERY_LOG_RETENTION_DAYS": 45}),
+    "NOTIFICATION_RETENTION_DAYS": ("700", {"NOTIFICATION_RETENTION_DAYS": 700}),
     "DELIVERY_LEASE_S": ("90", {"DELIVERY_LEASE_S": 90}),
     "RETRY_HORIZON_URGENT_H": ("2", {"RETRY_HORIZON_URGENT_H": 2}),
     "RETRY_HORIZON_H": ("48", {"RETRY_HORIZON_H": 48}),
@@ -332,6 +333,7 @@ def test_logs_rotate_in_their_folder_and_carry_no_address(tmp_path: Path) -> Non
         ({"SMS_PRICES_USD": "US=0.51"}, "notifications.E016"),
         ({"SMS_PRICES_USD": "UK=0.04"}, "notifications.E016"),
         ({"AWS_SES_SMTP_PASSWORD": ""}, "notifications.E015"),
+        ({"DELIVERY_LOG_RETENTION_DAYS": "366"}, "notifications.E021"),
         (
             {
                 "EMAIL_TRANSPORT": "ses-api",

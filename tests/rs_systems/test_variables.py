@@ -42,6 +42,7 @@ NONSENSE = [
     ("SMS_ENABLED", "maybe", "true or false"),
     ("CELERY_CONCURRENCY", "0", "1 to 256"),
     ("DELIVERY_LOG_RETENTION_DAYS", "7", "30 to 3,650"),
+    ("NOTIFICATION_RETENTION_DAYS", "59", "60 to 3,650"),
     ("DELIVERY_LEASE_S", "55", "56 to 3,600"),
     ("RETRY_HORIZON_H", "-1", "1 to 720"),
     ("AWS_SECRETS_REFRESH_S", "0", "1 to 86,400"),

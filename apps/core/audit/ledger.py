@@ -1,6 +1,6 @@
 """Check our own records: the log of each delivery must explain the state of its row."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -103,8 +103,13 @@ class Ledger:
         return {"balances": self.balances, **asdict(self)}
 
 
-def ledger(since: datetime | None = None) -> Ledger:
-    """Check all notifications, or those made since then; the money by whole months.
+def ledger(
+    since: datetime | None = None, tell: Callable[[str], None] = lambda step: None
+) -> Ledger:
+    """Check all records, or the deliveries made or finished since then; the money by whole months.
+
+    With `since`, the cost depends on what is newer; only what is stuck is found whatever its age.
+    `tell` gets the name of each step when it begins.
 
     A due delivery may wait for hours in a backlog, and for days while its channel is stopped. So
     the ledger does not ask how long it has been due; the doctor asks whether workers are running.
@@ -112,19 +117,24 @@ def ledger(since: datetime | None = None) -> Ledger:
     notifications, deliveries = Notification.objects.all(), Delivery.objects.all()
     if since:
         notifications = notifications.filter(created_at__gte=since)
-        deliveries = deliveries.filter(notification__created_at__gte=since)
-    counts = dict(deliveries.order_by().values_list("state").annotate(Count("pk")))
+        deliveries = deliveries.filter(Q(created_at__gte=since) | Q(finished_at__gte=since))
     twice = _accepted_twice(deliveries)
+    tell("the money")
     money = _money(since)
-    found = [
-        *_without_deliveries(notifications),
-        *_without_stand_in(deliveries),
-        *_without_evidence(deliveries),
-        *_accepted_only_in_the_log(deliveries),
-        *_stuck(deliveries),
-        *_twice_without_policy(twice),
-        *_overspent(money),
-    ]
+    checks = {
+        "notifications without a delivery": _without_deliveries(notifications),
+        "failures without a stand-in": _without_stand_in(deliveries),
+        "states without an entry in the log": _without_evidence(deliveries),
+        "acceptances in the log alone": _accepted_only_in_the_log(deliveries),
+        "stuck deliveries": _stuck(Delivery.objects.all()),
+        "deliveries accepted twice": _twice_without_policy(twice),
+    }
+    found = list(_overspent(money))
+    for step, discrepancies in checks.items():
+        tell(step)
+        found += discrepancies
+    tell("the counts")
+    counts = dict(deliveries.order_by().values_list("state").annotate(Count("pk")))
     return Ledger(
         notifications=notifications.count(),
         deliveries=sum(counts.values()),

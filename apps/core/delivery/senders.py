@@ -24,16 +24,15 @@ from .attempt import Attempt
 
 logger = logging.getLogger(__name__)
 
-#: Calls that one transaction announces, and results that it records, at most.
-GROUP = 16
-#: Seconds of work that waits for the threads, so that they need not wait for it.
-AHEAD_S = 0.01
+#: Calls that one transaction announces, at most.
+GROUP = 32
+#: Seconds of work that waits for the threads, so that they need not wait for it. Less than a rate
+#: slot is good for.
+AHEAD_S = 0.015
+#: Results that are recorded together at once, and seconds after which fewer are.
+ENOUGH, LINGER_S = 16, 0.01
 #: Seconds after which a call hangs: more than the time-outs of every provider.
 CALL_S = 28.0
-#: Seconds for which results are collected after the first one, to record them together.
-LINGER_S = 0.005
-
-
 NO_SLOT = Slot(0.0)
 
 
@@ -86,10 +85,10 @@ class Senders:
             self._start_thread()
 
     def results(self, timeout_s: float) -> list[tuple[Call, Result]]:
-        """Wait for a result; return those that come within LINGER_S, at most GROUP, maybe none."""
+        """Wait for a result; return it and those that come within LINGER_S. There may be none."""
         found: list[tuple[Call, Result]] = []
         until = time.monotonic() + timeout_s
-        while len(found) < GROUP and (self.open or not found):
+        while len(found) < ENOUGH and (self.open or not found):
             try:
                 call, result = self._ended.get(timeout=max(0.0, until - time.monotonic()))
             except Empty:

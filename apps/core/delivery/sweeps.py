@@ -8,25 +8,17 @@ import logging
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
-from typing import Any
 
 from django.db import DatabaseError
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
 
-from apps.core import conf
-from apps.core.guards import circuit_breaker, suppressions
+from apps.core.guards import circuit_breaker
 from apps.core.message import routing
-from apps.core.models import (
-    ChannelStop,
-    Delivery,
-    NotificationDeliveryLog,
-    ProviderEvent,
-    SetAside,
-)
+from apps.core.models import ChannelStop, Delivery, NotificationDeliveryLog
 from apps.core.models.channel_stop import StopCause
 from apps.core.models.delivery import DeliveryQuerySet
-from apps.core.states import FINISHED, Channel, DeliveryState, LogEvent, Priority
+from apps.core.states import Channel, DeliveryState, LogEvent, Priority
 
 from . import transitions
 from .attempt import ready
@@ -38,7 +30,6 @@ logger = logging.getLogger(__name__)
 WINDOW = 2000
 #: How long a delivery waits for a stopped channel before the fallback channel takes over.
 HELD = timedelta(minutes=2)
-CHUNK = 500
 
 
 def due() -> list[Delivery]:
@@ -59,29 +50,6 @@ def retry() -> int:
     """
     waiting = Delivery.objects.filter(state=DeliveryState.RETRYING, next_attempt_at__lte=Now())
     return waiting.move(DeliveryState.DUE)
-
-
-def cleanup_logs() -> int:
-    """Delete log entries and events older than the retention; return the number of entries.
-
-    A delivery that is not finished keeps its log. Rows go in chunks, to keep transactions short.
-    """
-    old = NotificationDeliveryLog.objects.filter(
-        delivery__state__in=FINISHED,
-        delivery__finished_at__lt=Now() - conf.log_retention(),
-    )
-    # The rule of three soft bounces counts events.
-    kept = max(conf.log_retention(), suppressions.SOFT_WINDOW)
-    _delete(ProviderEvent.objects.filter(received_at__lt=Now() - kept))
-    _delete(SetAside.objects.filter(received_at__lt=Now() - conf.log_retention()))
-    return _delete(old)
-
-
-def _delete(rows: QuerySet[Any]) -> int:
-    deleted = 0
-    while ids := list(rows.order_by().values_list("pk", flat=True)[:CHUNK]):
-        deleted += rows.model._default_manager.filter(pk__in=ids).delete()[0]
-    return deleted
 
 
 def _expire_leases() -> Iterator[Delivery]:

@@ -7,10 +7,10 @@ begun, leaves a log entry and moves nothing; only its acceptance counts even the
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any
 
 from django.db import transaction
-from django.db.models import Case, F, Value, When
+from django.db.models import Case, F, OuterRef, Subquery, Value, When
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -28,6 +28,7 @@ from apps.core.exceptions import (
 from apps.core.guards import sms_budget
 from apps.core.message import routing
 from apps.core.models import Delivery, NotificationDeliveryLog
+from apps.core.models.inserts import insert
 from apps.core.providers.base import Acceptance
 from apps.core.redaction import storable
 from apps.core.states import (
@@ -49,10 +50,6 @@ MIN_TRIES = 3
 MAX_RESENDS = 3
 
 Outcome = Acceptance | DeliveryError | NotCalled
-Item = TypeVar("Item", bound=tuple[Any, ...])
-
-#: The columns of a delivery that a worker gives back.
-_DUE_AGAIN: dict[str, Any] = {"next_attempt_at": Now(), "lease_until": None}
 
 
 def record(
@@ -109,13 +106,13 @@ def record_calls(
 
     Once an announcement is committed, a lost worker leaves that outcome unknown.
     """
-    # A reply that the columns cannot hold must not undo what the provider did.
-    ids = [(row, its.provider[:32], storable(its.message_id, 128)) for row, its in accepted]
-    entries = [_entry(row, LogEvent.ACCEPTED, *its) for row, *its in ids]
+    entries = [
+        _entry(row, LogEvent.ACCEPTED, its.provider, its.message_id) for row, its in accepted
+    ]
     entries += [_entry(row, LogEvent.CALLING, provider) for row in announced]
     with transaction.atomic():
-        NotificationDeliveryLog.objects.bulk_create(entries)
-        for number, rows in _by_attempt(ids):
+        insert(entries)
+        for number, rows in _by_attempt(row for row, _ in accepted):
             _move_accepted(number, rows)
 
 
@@ -126,23 +123,27 @@ def _entry(
         delivery=delivery,
         attempt=delivery.attempts,
         event=event,
-        provider=provider,
-        provider_message_id=message_id,
+        # A reply that the columns cannot hold must not undo what the provider did.
+        provider=provider[:32],
+        provider_message_id=storable(message_id, 128),
     )
 
 
-def _move_accepted(number: int, ids: list[tuple[Delivery, str, str]]) -> None:
-    """Move deliveries whose attempt of this number was accepted."""
+def _move_accepted(number: int, deliveries: list[Delivery]) -> None:
+    """Move deliveries whose attempt of this number was accepted. The log has the provider's ids."""
+    logged = NotificationDeliveryLog.objects.filter(
+        delivery=OuterRef("pk"), attempt=number, event=LogEvent.ACCEPTED
+    ).order_by("-id")
     values = _ended(
         {
-            "provider": ids[0][1],
-            "provider_message_id": Case(*(When(pk=row.pk, then=Value(its)) for row, _, its in ids)),
+            "provider": Subquery(logged.values("provider")[:1]),
+            "provider_message_id": Subquery(logged.values("provider_message_id")[:1]),
             "reason": "",
         }
     )
-    rows = Delivery.objects.filter(pk__in=[row.pk for row, *_ in ids], state__in=OPEN)
+    rows = Delivery.objects.filter(pk__in=[row.pk for row in deliveries], state__in=OPEN)
     # An event that came first has settled the row, and says more than the answer.
-    if rows.filter(attempts=number).move(DeliveryState.ACCEPTED, **values) < len(ids):
+    if rows.filter(attempts=number).move(DeliveryState.ACCEPTED, **values) < len(deliveries):
         # A later attempt that has not called yet need not call.
         rows.filter(attempts__gt=number).move(DeliveryState.ACCEPTED, **values)
 
@@ -153,17 +154,28 @@ def give_back(deliveries: Sequence[Delivery]) -> None:
     for row in deliveries:
         if row.cost_usd is not None:
             _give_back(row, reason)
-    free = [(row,) for row in deliveries if row.cost_usd is None]
-    for number, rows in _by_attempt(free):
-        held = Delivery.objects.filter(pk__in=[row.pk for (row,) in rows], attempts=number)
-        held.filter(state=DeliveryState.SENDING).move(DeliveryState.DUE, **_DUE_AGAIN)
+    for number, rows in _by_attempt(row for row in deliveries if row.cost_usd is None):
+        held = Delivery.objects.filter(pk__in=[row.pk for row in rows], attempts=number)
+        given = _due_again(rows)
+        held.filter(state=DeliveryState.SENDING).move(DeliveryState.DUE, **given)
 
 
-def _by_attempt(items: Iterable[Item]) -> Iterator[tuple[int, list[Item]]]:
-    """Group tuples that begin with a delivery by the number of its present attempt."""
-    groups: dict[int, list[Item]] = {}
-    for item in items:
-        groups.setdefault(item[0].attempts, []).append(item)
+def _due_again(claimed: Iterable[Delivery]) -> dict[str, Any]:
+    """Return the columns of deliveries that a worker gives back: due since they were due before.
+
+    Due from now, they would go behind a whole backlog.
+    """
+    since = [
+        When(pk=row.pk, then=Value(row.next_attempt_at)) for row in claimed if row.next_attempt_at
+    ]
+    return {"next_attempt_at": Case(*since, default=Now()), "lease_until": None}
+
+
+def _by_attempt(deliveries: Iterable[Delivery]) -> Iterator[tuple[int, list[Delivery]]]:
+    """Group the deliveries by the number of their present attempt."""
+    groups: dict[int, list[Delivery]] = {}
+    for row in deliveries:
+        groups.setdefault(row.attempts, []).append(row)
     yield from groups.items()
 
 
@@ -202,11 +214,11 @@ def _give_back(delivery: Delivery, reason: NotCalled) -> None:
                 LogEvent.NOT_CALLED,
                 to=DeliveryState.DUE,
                 only_from=only_from,
-                row=_DUE_AGAIN,
+                row=_due_again([delivery]),
                 entry=entry,
             )
         else:
-            _move(delivery, DeliveryState.DUE, only_from[:1], _DUE_AGAIN)
+            _move(delivery, DeliveryState.DUE, only_from[:1], _due_again([delivery]))
         sms_budget.release(delivery)
 
 

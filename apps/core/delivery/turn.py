@@ -43,7 +43,8 @@ logger = logging.getLogger(__name__)
 TURN_S = 5.0
 #: Seconds after which a worker renews its place, and looks whether others wait for a process.
 RENEW_S = 0.5
-#: Seconds until a worker whose calls are under way looks for more after it found no more.
+#: Seconds after which a worker that found no more looks again, once: under a steady load it then
+#: finds several messages at once, and they need no wake-up.
 LOOK_AGAIN_S = 0.05
 #: Deliveries of one claim. SQLite lets one process write at a time, so its transactions are short.
 BATCH = {"postgresql": 32, "sqlite": 8}
@@ -101,12 +102,11 @@ class Turn:
             return True
         if self._is_over:
             return False
-        if self._claimed or self._ready:
-            time.sleep(self._idle_s())
-        elif not self._may_be_more:
-            self._claim_at, self._may_be_more = 0.0, True
-            return not self._place.release_if_done()
-        return True
+        time.sleep(self._idle_s())
+        if self._claimed or self._ready or self._may_be_more:
+            return True
+        self._claim_at, self._may_be_more = 0.0, True
+        return not self._place.release_if_done()
 
     def _goes_on(self) -> bool:
         now = time.monotonic()
@@ -130,7 +130,8 @@ class Turn:
             batch = [probe]
         self._claimed.extend(batch)
         self._may_be_more = bool(batch) and (len(batch) == limit or batch[0].is_urgent)
-        self._claim_at = 0.0 if self._may_be_more else now + LOOK_AGAIN_S
+        has_work = bool(batch or self._senders.open) and not self._may_be_more
+        self._claim_at = now + LOOK_AGAIN_S if has_work else 0.0
         if batch:
             self._last_claimed = batch[-1].delivery
         if self._may_be_more and now >= self._wake_at:

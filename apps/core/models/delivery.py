@@ -23,8 +23,9 @@ class Delivery(models.Model):
     """The way of one notification over one channel. These rows are the queue; Redis only wakes."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    # The constraint below has an index that begins with it.
     notification = models.ForeignKey(
-        Notification, on_delete=models.CASCADE, related_name="deliveries"
+        Notification, on_delete=models.CASCADE, related_name="deliveries", db_index=False
     )
     channel = models.CharField(max_length=8, choices=Channel.choices)
     priority = models.SmallIntegerField(choices=Priority.choices)
@@ -66,9 +67,21 @@ class Delivery(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["-created_at"], name="delivery_newest"),
+            models.Index(fields=["-created_at", "-id"], name="delivery_newest"),
+            # The admin's filter: what is rare is found without reading the rest.
+            models.Index(fields=["state", "-created_at", "-id"], name="delivery_state"),
             models.Index(
-                fields=["priority", "next_attempt_at"],
+                fields=["finished_at", "id"],
+                condition=models.Q(finished_at__isnull=False),
+                name="delivery_finished",
+            ),
+            models.Index(
+                fields=["cost_month", "cost_usd"],
+                condition=models.Q(cost_month__isnull=False),
+                name="delivery_cost",
+            ),
+            models.Index(
+                fields=["channel", "priority", "next_attempt_at"],
                 condition=models.Q(state=DeliveryState.DUE),
                 name="delivery_due",
             ),

@@ -10,7 +10,10 @@ from .delivery import Delivery
 class NotificationDeliveryLog(models.Model):
     """One entry of a delivery's log. Entries are only added, and deleted after the retention."""
 
-    delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="log")
+    # An index below begins with it.
+    delivery = models.ForeignKey(
+        Delivery, on_delete=models.CASCADE, related_name="log", db_index=False
+    )
     at = models.DateTimeField(db_default=Now(), editable=False)
     attempt = models.PositiveIntegerField()
     event = models.CharField(max_length=16, choices=LogEvent.choices)
@@ -28,8 +31,8 @@ class NotificationDeliveryLog(models.Model):
             models.Index(fields=["delivery", "attempt"], name="delivery_log_attempt"),
             models.Index(
                 fields=["at"],
-                condition=models.Q(event__in=ENDS_OF_ATTEMPTS),
-                name="delivery_log_ended",
+                condition=models.Q(event__in=(LogEvent.CALLING, *ENDS_OF_ATTEMPTS)),
+                name="delivery_log_calls",
             ),
         ]
         constraints = [

@@ -28,8 +28,12 @@ class Notification(models.Model):
     """One message to one person. This row is the in-app message; its deliveries go outside."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    # Indexes below begin with each of the two foreign keys.
     recipient = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notifications"
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        related_name="notifications",
+        db_index=False,
     )
     kind = models.CharField(max_length=64)
     category = models.CharField(max_length=64)
@@ -38,7 +42,9 @@ class Notification(models.Model):
     title = models.CharField(max_length=LONGEST_TITLE)
     text = models.TextField()
     action_url = models.CharField(max_length=500, blank=True)
-    about_type = models.ForeignKey(ContentType, null=True, on_delete=models.SET_NULL)
+    about_type = models.ForeignKey(
+        ContentType, null=True, on_delete=models.SET_NULL, db_index=False
+    )
     about_id = models.CharField(max_length=64, blank=True)
     about = GenericForeignKey("about_type", "about_id")
     dedup_key = models.CharField(max_length=200, blank=True)
@@ -61,10 +67,13 @@ class Notification(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["-created_at"], name="notification_newest"),
-            models.Index(fields=["recipient", "-visible_from"], name="notification_inbox"),
+            models.Index(fields=["-created_at", "-id"], name="notification_newest"),
+            models.Index(fields=["kind", "-created_at", "-id"], name="notification_kind"),
+            models.Index(fields=["recipient", "-visible_from", "-id"], name="notification_inbox"),
             models.Index(
-                fields=["recipient"], condition=models.Q(read_at=None), name="notification_unread"
+                fields=["recipient", "-visible_from"],
+                condition=models.Q(read_at=None),
+                name="notification_unread",
             ),
             models.Index(fields=["about_type", "about_id"], name="notification_about"),
         ]

@@ -1,6 +1,6 @@
 """NotificationService: the one way in to the engine."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ from django.utils import timezone
 from apps.core.delivery import wakeups
 from apps.core.message import kinds, rendering, routing
 from apps.core.models import Contact, Delivery, Notification, NotificationDeliveryLog
+from apps.core.models.inserts import insert
 from apps.core.states import DeliveryState, LogEvent, LogSource, Priority
 
 BATCH = 1000
@@ -95,13 +96,19 @@ def _about(about: models.Model | None) -> dict[str, Any]:
     return {"about_type": ContentType.objects.get_for_model(about), "about_id": str(about.pk)}
 
 
+def _insert(rows: Sequence[models.Model]) -> None:
+    for start in range(0, len(rows), BATCH):
+        insert(rows[start : start + BATCH])
+
+
 def _write(
     fresh: list[Notification], dedup_key: str
 ) -> tuple[list[Notification], list[Notification]]:
     """Insert the rows. Return the stored ones, of earlier calls too, and which of them are new."""
-    Notification.objects.bulk_create(fresh, batch_size=BATCH, ignore_conflicts=bool(dedup_key))
     if not dedup_key:
+        _insert(fresh)
         return fresh, fresh
+    Notification.objects.bulk_create(fresh, batch_size=BATCH, ignore_conflicts=True)
     ours = {row.pk: row for row in fresh}
     stored: list[Notification] = []
     for start in range(0, len(fresh), BATCH):
@@ -123,8 +130,8 @@ def _open_deliveries(
             Priority(row.priority), contacts.get(row.recipient_id), sms_enabled=settings.SMS_ENABLED
         )
     ]
-    Delivery.objects.bulk_create(deliveries, batch_size=BATCH)
-    NotificationDeliveryLog.objects.bulk_create(
+    _insert(deliveries)
+    _insert(
         [
             NotificationDeliveryLog(
                 delivery=row,
@@ -135,8 +142,7 @@ def _open_deliveries(
             )
             for row in deliveries
             if row.state == DeliveryState.SKIPPED
-        ],
-        batch_size=BATCH,
+        ]
     )
     to_send = [row for row in deliveries if row.state == DeliveryState.DUE]
     if to_send and not scheduled_for:

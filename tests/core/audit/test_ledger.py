@@ -1,6 +1,7 @@
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -13,6 +14,7 @@ from django.utils import timezone
 from apps.core.audit.ledger import EVIDENCE, ledger
 from apps.core.delivery.transitions import record, record_lost_worker, settle_unknown
 from apps.core.exceptions import AmbiguousError, PermanentError, TransientError
+from apps.core.management.commands import ledger as command
 from apps.core.models import Delivery, Notification, SMSSpend
 from apps.core.providers import memory
 from apps.core.states import Channel, DeliveryState, LogEvent, LogSource, Priority
@@ -307,14 +309,41 @@ def test_the_command_s_exit_status_tells_the_truth(delivery: Make, capsys: Any) 
     assert len(books["discrepancies"]) == 1
 
 
-def test_since_leaves_out_what_is_older(delivery: Make, capsys: Any) -> None:
-    old = delivery(next_attempt_at=None)
-    Notification.objects.filter(pk=old.notification_id).update(created_at="2026-01-01T00:00Z")
-    call_command("ledger", "--since", "2026-01-02", "--json")
-    assert json.loads(capsys.readouterr().out)["deliveries"] == 0
+def test_since_looks_at_what_was_made_or_has_finished_later(delivery: Make, capsys: Any) -> None:
+    long_ago, then = timezone.now() - timedelta(days=40), timezone.now() - timedelta(days=30)
+    # No log entry explains either of them.
+    for finished_at in (long_ago, then):
+        row = delivery(state=DeliveryState.BOUNCED, created_at=long_ago, finished_at=finished_at)
+        Notification.objects.filter(pk=row.notification_id).update(created_at=long_ago)
+    counts = []
+    for since in ("41d", "35d", f"{24 * 20}h", str(then.date())):
+        with suppress(SystemExit):
+            call_command("ledger", "--since", since, "--json")
+        found = json.loads(capsys.readouterr().out)
+        counts.append((found["notifications"], found["deliveries"], len(found["discrepancies"])))
+    assert counts == [(2, 2, 2), (0, 1, 1), (0, 0, 0), (0, 1, 1)]
 
 
-@pytest.mark.parametrize("text", ["yesterday", "2026-13-01"])
+def test_since_finds_what_is_stuck_whatever_its_age(delivery: Make) -> None:
+    delivery(next_attempt_at=None, created_at="2026-01-01T00:00Z")
+    assert [each.problem for each in ledger(timezone.now()).discrepancies] == [
+        "waits without a time for its next attempt"
+    ]
+
+
+def test_a_ledger_that_takes_long_names_its_steps_on_stderr(
+    db: None, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call_command("ledger", "--json")
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(command, "SLOW_S", -1.0)
+    call_command("ledger", "--json")
+    told = capsys.readouterr()
+    assert "0 s: stuck deliveries\n" in told.err
+    assert json.loads(told.out)["balances"]
+
+
+@pytest.mark.parametrize("text", ["yesterday", "2026-13-01", "24", "7w"])
 def test_an_invalid_date_is_refused_with_an_example(db: None, text: str) -> None:
     with pytest.raises(CommandError, match="--since"):
         call_command("ledger", "--since", text)

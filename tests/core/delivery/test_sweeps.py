@@ -9,8 +9,8 @@ from django.utils import timezone
 from apps.core import tasks
 from apps.core.delivery import sweeps, transitions
 from apps.core.delivery.transitions import record
-from apps.core.models import Delivery, NotificationDeliveryLog, ProviderEvent
-from apps.core.states import FINISHED, Channel, DeliveryState, LogEvent, LogSource, Priority
+from apps.core.models import Delivery
+from apps.core.states import Channel, DeliveryState, LogEvent, LogSource, Priority
 from tests.support.attempts import claimed
 
 pytestmark = pytest.mark.sqlite
@@ -156,35 +156,6 @@ def test_a_slow_retry_is_due_again_after_its_back_off(delivery: Make) -> None:
     assert sweeps.retry() == 1
     assert state(ready) == DeliveryState.DUE
     assert claimed(ready.pk)
-
-
-def test_clean_up_takes_the_old_logs_of_finished_deliveries_only(
-    delivery: Make, settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sweeps, "CHUNK", 2)
-    settings.DELIVERY_LOG_RETENTION_DAYS = 30
-    old = {s: delivery(state=s, finished_at=ago(days=31)) for s in sorted(FINISHED)}
-    open_rows = [delivery(state=s, created_at=ago(days=400)) for s in set(DeliveryState) - FINISHED]
-    young = delivery(state=DeliveryState.ACCEPTED, finished_at=ago(days=29))
-    for row in [*old.values(), *open_rows, young]:
-        record(row, LogEvent.CALLING)
-    assert sweeps.cleanup_logs() == len(FINISHED)
-    left = set(NotificationDeliveryLog.objects.values_list("delivery_id", flat=True))
-    assert left == {row.pk for row in [*open_rows, young]}
-    assert Delivery.objects.count() == len(old) + len(open_rows) + 1
-
-
-def test_events_outlive_a_short_retention_for_the_rule_of_soft_bounces(
-    db: None, settings: Any
-) -> None:
-    settings.DELIVERY_LOG_RETENTION_DAYS = 7
-    for days in (8, 31):
-        event = ProviderEvent.objects.create(
-            fingerprint=str(days), kind="bounced", provider="ses", occurred_at=ago(days=days)
-        )
-        ProviderEvent.objects.filter(pk=event.pk).update(received_at=ago(days=days))
-    sweeps.cleanup_logs()
-    assert ProviderEvent.objects.get().fingerprint == "8"
 
 
 def test_the_sweep_wakes_one_worker_for_each_pool_that_has_work(

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from apps.core import tasks
 from apps.core.audit.ledger import ledger
-from apps.core.delivery import broker, sweeps, transitions
+from apps.core.delivery import broker, cleanup, sweeps, transitions
 from apps.core.exceptions import AmbiguousError, PermanentError, TransientError
 from apps.core.feedback import provider_events
 from apps.core.models import Contact, Delivery, ProviderEvent
@@ -528,7 +528,7 @@ def test_the_clean_up_deletes_old_events_with_the_log(delivery: Make, settings: 
     old.update(
         received_at=timezone.now() - timedelta(days=settings.DELIVERY_LOG_RETENTION_DAYS + 1)
     )
-    sweeps.cleanup_logs()
+    cleanup.clean_up()
     assert [each.kind for each in ProviderEvent.objects.all()] == [DELIVERED]
 
 

@@ -1,6 +1,9 @@
 import json
+import re
 import sys
-from datetime import datetime, time
+from collections.abc import Callable
+from datetime import datetime, time, timedelta
+from time import monotonic
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -12,6 +15,8 @@ from apps.core.audit.ledger import Ledger, ledger
 from apps.core.states import Channel, DeliveryState
 
 SHOWN = 50
+#: Seconds after which a command that no person watches begins to name its steps.
+SLOW_S = 5.0
 
 
 class Command(BaseCommand):
@@ -21,17 +26,33 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--since", type=_moment, help="a date or date and time (ISO 8601)")
+        parser.add_argument(
+            "--since",
+            type=_moment,
+            help="look at what was made or has finished since a date, a date and time (ISO 8601), "
+            "or so long ago: 24h, 7d",
+        )
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        found = ledger(options["since"])
+        found = ledger(options["since"], self._progress())
         if options["json"]:
             self.stdout.write(json.dumps(found.as_dict(), cls=DjangoJSONEncoder))
         else:
             self._tell(found)
         if not found.balances:
             sys.exit(1)
+
+    def _progress(self) -> Callable[[str], None]:
+        """Return a function that names each step: at once on a terminal, else if it is slow."""
+        started = monotonic()
+
+        def tell(step: str) -> None:
+            seconds = monotonic() - started
+            if self.stderr.isatty() or seconds > SLOW_S:
+                self.stderr.write(f"{seconds:5.0f} s: {step}", style_func=str)
+
+        return tell
 
     def _tell(self, found: Ledger) -> None:
         for state in DeliveryState:
@@ -64,6 +85,9 @@ class Command(BaseCommand):
 
 
 def _moment(text: str) -> datetime:
+    if ago := re.fullmatch(r"(\d{1,6})([hd])", text):
+        count = int(ago[1])
+        return timezone.now() - (timedelta(hours=count) if ago[2] == "h" else timedelta(days=count))
     try:
         moment = parse_datetime(text)
         if moment is None and (day := parse_date(text)):
@@ -71,5 +95,5 @@ def _moment(text: str) -> datetime:
     except ValueError as error:
         raise CommandError(f"--since: {text!r} is not a date: {error}.") from None
     if moment is None:
-        raise CommandError(f"--since: write a date as in 2026-11-23, not {text!r}.")
+        raise CommandError(f"--since: write a date as in 2026-11-23, or 24h or 7d, not {text!r}.")
     return moment if timezone.is_aware(moment) else timezone.make_aware(moment)

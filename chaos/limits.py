@@ -1,0 +1,79 @@
+"""What holds for the workers of all hosts together: calls in doubt, the pace, and the places."""
+
+import threading
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any, Self
+
+import redis
+from django.conf import settings
+
+from apps.core.delivery.places import POOLS, Pool
+from apps.core.delivery.senders import GROUP
+from apps.core.states import Channel
+
+LOOK_EVERY_S = 0.02
+_SECOND = timedelta(seconds=1)
+#: The holders of each place list, on Redis's clock.
+_COUNT = """
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local held = {}
+for i, key in ipairs(KEYS) do held[i] = redis.call('ZCOUNT', key, '(' .. now, '+inf') end
+return held
+"""
+
+
+def most_in_doubt(pools: Iterable[Pool]) -> int:
+    """Return how many calls are announced and not recorded at most, in all processes together.
+
+    A process that holds a place has as many under way as it has connections, and one group more:
+    calls that wait for a thread, and results that wait to be recorded.
+    """
+    connections = {Channel.EMAIL: settings.EMAIL_CONNECTIONS, Channel.SMS: settings.SMS_CONNECTIONS}
+    return sum(pool.size * (connections[pool.channel] + GROUP) for pool in pools)
+
+
+def busiest_second(messages: Iterable[dict[str, Any]]) -> int:
+    """Return how many messages arrived at the sandbox in the busiest sliding second."""
+    times = sorted(datetime.fromisoformat(each["received_at"]) for each in messages)
+    most = first = 0
+    for position, time in enumerate(times):
+        while time - times[first] >= _SECOND:
+            first += 1
+        most = max(most, position - first + 1)
+    return most
+
+
+class PlaceWatch:
+    """Counts in a thread, again and again, how many processes hold a place in each pool."""
+
+    def __init__(self, redis_port: int) -> None:
+        #: The most that were counted.
+        self.most: dict[Pool, int] = dict.fromkeys(POOLS, 0)
+        self._redis = redis.Redis(port=redis_port)
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_over.set()
+        self._thread.join()
+        self._redis.close()
+
+    def problems(self) -> list[str]:
+        return [
+            f"{held} processes held one of the {pool.size} places of {pool.channel}"
+            for pool, held in self.most.items()
+            if held > pool.size
+        ]
+
+    def _watch(self) -> None:
+        keys = [pool.keys[0] for pool in POOLS]
+        while not self._is_over.wait(LOOK_EVERY_S):
+            counts: Any = self._redis.eval(_COUNT, len(keys), *keys)
+            for pool, held in zip(POOLS, counts, strict=True):
+                self.most[pool] = max(self.most[pool], held)
