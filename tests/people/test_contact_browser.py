@@ -17,7 +17,7 @@ from django.test import Client
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from apps.core import providers, tasks
-from apps.core.delivery.attempt import attempt
+from tests.support.attempts import attempt
 from apps.core.message import links, unsubscribe
 from apps.core.models import Choice, Contact, Delivery, Verification
 from apps.core.models.verification import token
