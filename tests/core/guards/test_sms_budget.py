@@ -362,6 +362,96 @@ def test_the_last_share_of_the_budget_is_for_urgent_texts(delivery: Make, settin
     assert SMSSpend.objects.get().refused_at
 
 
+# --- Several at once ----------------------------------------------------------------------------
+
+
+def claimed_texts(delivery: Make, *priorities: Priority) -> list[Delivery]:
+    return [claimed(text(delivery, priority).pk) for priority in priorities]
+
+
+def test_money_for_a_batch_is_reserved_as_one(delivery: Make) -> None:
+    rows = claimed_texts(delivery, *[Priority.HIGH] * 3)
+    SMSSpend.objects.create(month=NOVEMBER)
+    with CaptureQueriesContext(connection) as captured:
+        assert sms_budget.reserve_all([(row, ONE) for row in rows])
+    assert len(statements(captured)) == 2, "one for the rows and one for the month"
+    assert committed() == 3 * ONE
+    assert {held(row) for row in rows} == {(ONE, NOVEMBER)}
+    assert {row.cost_usd for row in rows} == {ONE}
+
+
+def test_a_batch_of_different_prices_and_attempts_is_reserved(delivery: Make) -> None:
+    first, second = claimed_texts(delivery, Priority.HIGH, Priority.HIGH)
+    Delivery.objects.filter(pk=second.pk).update(attempts=4)
+    second.attempts = 4
+    assert sms_budget.reserve_all([(first, ONE), (second, 2 * ONE)])
+    assert (held(first), held(second)) == ((ONE, NOVEMBER), (2 * ONE, NOVEMBER))
+    assert committed() == 3 * ONE
+
+
+def test_a_batch_without_room_for_all_reserves_nothing(delivery: Make, settings: Any) -> None:
+    settings.SMS_MONTHLY_SPEND_LIMIT_USD = 2 * ONE
+    rows = claimed_texts(delivery, *[Priority.HIGH] * 3)
+    assert not sms_budget.reserve_all([(row, ONE) for row in rows])
+    assert {held(row) for row in rows} == {(None, None)}
+    assert {row.cost_usd for row in rows} == {None}
+    assert sum(SMSSpend.objects.values_list("committed_usd", flat=True)) == 0
+    assert sms_budget.reserve_all([(row, ONE) for row in rows[:2]])
+
+
+def test_a_batch_with_a_delivery_that_is_lost_reserves_nothing(delivery: Make) -> None:
+    mine, lost = claimed_texts(delivery, Priority.HIGH, Priority.HIGH)
+    Delivery.objects.filter(pk=lost.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
+    assert not sms_budget.reserve_all([(mine, ONE), (lost, ONE)])
+    assert held(mine) == held(lost) == (None, None)
+    assert sms_budget.reserve_all([(mine, ONE)])
+    assert committed() == ONE
+
+
+@pytest.mark.parametrize(
+    ("priorities", "expected"),
+    [([Priority.URGENT] * 2, True), ([Priority.URGENT, Priority.HIGH], False)],
+)
+def test_a_batch_with_one_that_is_not_urgent_leaves_the_urgent_reserve(
+    delivery: Make, settings: Any, priorities: list[Priority], expected: bool
+) -> None:
+    settings.SMS_MONTHLY_SPEND_LIMIT_USD = 2 * ONE
+    settings.SMS_URGENT_RESERVE = Decimal("0.5")
+    rows = claimed_texts(delivery, *priorities)
+    assert sms_budget.reserve_all([(row, ONE) for row in rows]) is expected
+
+
+def test_a_batch_that_meets_the_limit_is_sent_as_far_as_the_money_goes(
+    delivery: Make, settings: Any
+) -> None:
+    settings.SMS_MONTHLY_SPEND_LIMIT_USD = 5 * ONE
+    rows = [text(delivery, Priority.HIGH) for _ in range(8)]
+    attempt(rows[0].pk)
+    assert len(memory.texts) == 5
+    assert Delivery.objects.filter(state=DeliveryState.SKIPPED, cost_usd=None).count() == 3
+    assert committed() == 5 * ONE
+    assert ledger().balances
+
+
+@pytest.mark.django_db(transaction=True)
+def test_batches_at_once_spend_exactly_the_limit(delivery: Make, settings: Any) -> None:
+    settings.SMS_MONTHLY_SPEND_LIMIT_USD = 7 * ONE
+    batches = [claimed_texts(delivery, *[Priority.HIGH] * 3) for _ in range(4)]
+    reserved_all: list[bool] = []
+    at_once(
+        4,
+        lambda number: reserved_all.append(
+            sms_budget.reserve_all([(row, ONE) for row in batches[number]])
+        ),
+    )
+    assert reserved_all.count(True) == 2
+    assert committed() == 6 * ONE
+    assert Delivery.objects.filter(cost_usd=ONE).count() == 6
+
+
+# --- Alerts ---------------------------------------------------------------------------------------
+
+
 def spend(dollars: str, **values: Any) -> None:
     SMSSpend.objects.update_or_create(
         month=NOVEMBER, defaults={"committed_usd": Decimal(dollars), **values}
