@@ -109,7 +109,7 @@ def recompute(user_id: Any) -> int:
             # It ends by itself within the hour, and the check after the claim asks for the rest.
             continue
         if row.notification.kind not in kinds.REGISTRY:
-            # Of an earlier version of the code. Its attempt fails, and a person's settings must not.
+            # Of an earlier version of the code: its attempt fails, and the settings must not.
             continue
         decision = decided(row, person)
         if decision.verdict == Verdict.SEND:
