@@ -16,7 +16,7 @@ LOOPBACK = register(
     NotificationKind(
         "loopback",
         "Loopback",
-        Category("loopback", "Round trips", is_internal=True),
+        Category("loopback", "Round trips", is_fixed=True),
         Priority.MEDIUM,
         Loopback(simulates="bounce", run="3f9a1c"),
         # Somebody waits for its journey.

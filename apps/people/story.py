@@ -121,4 +121,7 @@ def _next(row: Delivery, state: DeliveryState) -> datetime | None:
 
 
 def _step(entry: NotificationDeliveryLog) -> Step:
-    return Step(entry.at, _EVENTS[LogEvent(entry.event)], entry.detail)
+    what = _EVENTS[LogEvent(entry.event)]
+    if entry.event == LogEvent.HELD and entry.code in HOLD_REASONS:
+        what += f": {HOLD_REASONS[entry.code]}"
+    return Step(entry.at, what, entry.detail)

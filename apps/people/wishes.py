@@ -49,6 +49,8 @@ class Card:
     fields: list[forms.BoundField]
     #: What was chosen, by which way and when; empty if nothing was.
     chosen: list[str]
+    #: What the switches cannot turn off, and why.
+    fixed: list[str]
     lines: list[Line]
 
 
@@ -56,7 +58,7 @@ def categories() -> dict[Category, list[NotificationKind]]:
     """Return the kinds of each category in which there is something to choose."""
     found: dict[Category, list[NotificationKind]] = {}
     for kind in kinds.REGISTRY.values():
-        if not kind.category.is_internal:
+        if not kind.category.is_fixed:
             found.setdefault(kind.category, []).append(kind)
     return {each: rows for each, rows in found.items() if any(_changeable(rows))}
 
@@ -197,6 +199,7 @@ def cards(form: WishesForm, now: datetime) -> list[Card]:
             category,
             [form[_name(category, channel)] for channel in _changeable(rows)],
             [text for channel in _changeable(rows) if (text := _chosen(person, category, channel))],
+            list(_fixed(person, rows)),
             [_line(kind, person, now) for kind in rows],
         )
         for category, rows in categories().items()
@@ -262,6 +265,20 @@ def _chosen(person: Person, category: Category, channel: Channel) -> str:
         return ""
     day = localtime(made.at)
     return f"{channel.label}: chosen {made.via.label}, {day:%b} {day.day}, {day.year}"
+
+
+def _fixed(person: Person, rows: list[NotificationKind]) -> Iterator[str]:
+    for channel in Channel:
+        locked: dict[Reason, list[str]] = {}
+        for kind in rows:
+            if channel in _channels(kind) and (lock := _lock(kind, person, channel)):
+                locked.setdefault(lock, []).append(kind.label)
+        for lock, labels in locked.items():
+            yield f"{channel.label}, {', '.join(labels)}: {lock.label}."
+    kept = [kind.label for kind in rows if kind.keeps_one_outside]
+    if kept:
+        whose = "" if len(kept) == len(rows) else f" ({', '.join(kept)})"
+        yield f"If you switch everything off here, {Reason.KEPT_ONE.label}{whose}."
 
 
 def _line(kind: NotificationKind, person: Person, now: datetime) -> Line:

@@ -87,7 +87,7 @@ def erase(user: User) -> None:
         recipient="", detail=""
     )
     NotificationDeliveryLog.objects.filter(delivery__in=ways).update(detail="")
-    ways.update(reason="")
+    ways.update(reason="", direct_to="")
     messages.update(title="", text="", context={}, dedup_key="", settled_because="")
     _suppressions(user).delete()
     for model in (Choice, Contact, Preferences, Verification):

@@ -19,7 +19,7 @@ from apps.core.models import (
 )
 from apps.core.models.preferences import ChoiceVia, Setting
 from apps.core.models.suppression import SuppressionReason
-from apps.core.services import preferences
+from apps.core.services import preferences, verification
 from apps.core.states import Channel, DeliveryState, LogEvent
 from apps.office import reach
 from apps.repairs.models import Company, EventAction, Profile, Role
@@ -227,6 +227,7 @@ def test_an_erasure_removes_the_person_and_keeps_the_counts(office, person, noti
         delivery=sent, attempt=1, event=LogEvent.BOUNCED, detail=f"{somebody.contact.email} is full"
     )
     preferences.choose(somebody, "approval", Channel.SMS, Setting.OFF, via=ChoiceVia.PAGE)
+    verification.send(somebody.contact, Channel.EMAIL)
     words = {somebody.contact.email, somebody.contact.phone, "Ortiz", "jane@home.example"}
 
     office.post(f"{PEOPLE}{somebody.pk}/erase/", {"username": somebody.username})

@@ -10,7 +10,7 @@ from apps.core.states import Channel, Priority
 from .kinds import Category, Context, NotificationKind, Text, register
 from .links import absolute, confirm_path, new_password_path
 
-ACCOUNT = Category("account", "Your account")
+ACCOUNT = Category("account", "Your account", is_fixed=True)
 
 
 class ConfirmEmail(Context):

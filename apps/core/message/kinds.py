@@ -57,8 +57,8 @@ class Category:
 
     name: str
     label: str
-    #: Of messages to addresses that belong to nobody: no person has it in their settings.
-    is_internal: bool = False
+    #: Nobody can choose about it: they are always sent, or not to people.
+    is_fixed: bool = False
 
 
 @dataclass(frozen=True)

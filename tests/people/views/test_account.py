@@ -14,8 +14,8 @@ from django.test import Client
 from django.utils import timezone
 
 from apps.core.message import decide, kinds, people
-from apps.core.models import Choice, Delivery, Notification, Preferences
-from apps.core.models.preferences import ChoiceVia, Setting
+from apps.core.models import Choice, Delivery, Notification, Preferences, Rule
+from apps.core.models.preferences import ChoiceVia, RuleSetting, Setting
 from apps.core.reasons import Reason, Verdict
 from apps.core.services import preferences
 from apps.core.states import Channel, DeliveryState, Priority
@@ -276,3 +276,38 @@ def test_urgent_messages_are_not_promised_to_wait(signed_in, user):
     assert kinds.get("repair_approved").priority == Priority.URGENT
     page = signed_in.get(ACCOUNT).content.decode()
     assert "Repair approved:</span> <strong>e-mail at once and text message" in page
+
+
+def test_what_nobody_can_switch_off_is_said_and_has_no_switch(signed_in):
+    page = signed_in.get(ACCOUNT).content.decode()
+    assert "Always sent" in page
+    assert not [name for name in shown(signed_in) if name.startswith(("account_", "loopback_"))]
+
+
+def test_a_company_rule_locks_the_switch_and_says_why(maria):
+    Rule.objects.create(
+        group=f"company:{maria.company_id}",
+        category="repair_status",
+        channel=Channel.SMS,
+        rule=RuleSetting.FORCED_OFF,
+    )
+    client = Client()
+    client.force_login(maria.user)
+    page = client.get(ACCOUNT).content.decode()
+    assert f"{Reason.COMPANY_FORCED_OFF.label}." in page
+    assert "repair_status_sms" not in shown(client)
+    save(client, repair_status_sms="at_once")
+    off = decision(maria.user, "repair_completed", Channel.SMS)
+    assert off.reason == Reason.COMPANY_FORCED_OFF
+
+
+def test_the_last_way_of_an_approval_stays_and_the_page_says_so(signed_in, user):
+    save(signed_in, approval_sms="off", approval_email="off")
+    page = signed_in.get(ACCOUNT).content.decode()
+    assert "one way outside the app must stay open for these messages" in page
+    person = people.load([user.pk])[user.pk]
+    kind = kinds.get("repair_pending_approval")
+    plan = decide.plan(kind, person, kind.priority, timezone.now())
+    assert [each.reason for each in plan.values() if each.verdict != Verdict.SKIP] == [
+        Reason.KEPT_ONE
+    ]

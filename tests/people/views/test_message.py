@@ -66,10 +66,14 @@ def test_it_says_until_when_a_message_waits_and_why(request_to, maria):
     way.state, way.held_for = DeliveryState.HELD, Reason.QUIET_HOURS
     way.release_at = timezone.now() + timedelta(hours=3, minutes=5)
     way.save()
+    NotificationDeliveryLog.objects.create(
+        delivery=way, attempt=0, event=LogEvent.HELD, code=Reason.DIGEST
+    )
     shown = page(maria.user, request_to)
     assert "It waits." in shown
     assert Reason.QUIET_HOURS.label in shown.replace("&#x27;", "'")
     assert "in 3\xa0hours" in shown
+    assert f"Held back: {Reason.DIGEST.label}" in shown
 
 
 def test_it_says_who_decided_that_it_was_not_sent(request_to, maria, sam):
