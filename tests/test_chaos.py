@@ -97,11 +97,9 @@ def test_each_duplicate_needs_a_call_in_flight_and_a_resend() -> None:
     ]
 
 
-def test_an_unknown_outcome_is_a_problem_only_if_the_promise_says_so() -> None:
-    assert judge(Promise(), figures(unknown=1)) == []
-    assert judge(Promise(may_be_unknown=False), figures(unknown=1)) == [
-        "1 of unknown outcome, none allowed"
-    ]
+def test_only_what_was_in_flight_may_be_of_unknown_outcome() -> None:
+    assert judge(Promise(), figures(unknown=4, in_flight=4)) == []
+    assert judge(Promise(), figures(unknown=5, in_flight=4)) == ["5 of unknown outcome, 4 allowed"]
 
 
 def test_urgent_messages_need_both_channels_and_high_ones_either() -> None:

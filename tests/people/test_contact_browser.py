@@ -17,7 +17,6 @@ from django.test import Client
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from apps.core import providers, tasks
-from tests.support.attempts import attempt
 from apps.core.message import links, unsubscribe
 from apps.core.models import Choice, Contact, Delivery, Verification
 from apps.core.models.verification import token
@@ -26,6 +25,7 @@ from apps.core.states import Channel, DeliveryState, Priority
 from apps.site.sign_in import SIGNED_OUT
 from sandbox.inbox import client as sandbox_client
 from sandbox.testing import HOST, RunningSandbox
+from tests.support.attempts import attempt
 from tests.support.people import create_contact
 from tools import chromium
 

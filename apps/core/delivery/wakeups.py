@@ -7,6 +7,7 @@ finds them if the broker loses the hint or cannot be reached.
 import logging
 import time
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -55,9 +56,18 @@ def wake_another(pool: Pool, delivery: Delivery) -> None:
     _reach_broker(partial(_wake, {pool: delivery}, another=True))
 
 
-def wake_dispatch() -> None:
-    """Look for due deliveries now instead of at the next run of the sweep."""
-    _reach_broker(partial(_publish, DISPATCH_TASK, priority=Priority.URGENT, expires=EXPIRES_S))
+def wake_dispatch(after: timedelta = timedelta(0)) -> None:
+    """Look for due deliveries now, or after so many seconds, instead of at the next sweep."""
+    # Only for seconds: a worker keeps such a task in its memory.
+    _reach_broker(
+        partial(
+            _publish,
+            DISPATCH_TASK,
+            priority=Priority.URGENT,
+            countdown=after.total_seconds() or None,
+            expires=after.total_seconds() + EXPIRES_S,
+        )
+    )
 
 
 def wake_unlisting() -> None:

@@ -1,7 +1,7 @@
 """NotificationService: the one way in to the engine."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -17,6 +17,8 @@ from apps.core.models.inserts import insert
 from apps.core.states import DeliveryState, Priority
 
 BATCH = 1000
+#: What is scheduled for so soon, as while an undo is offered, does not wait for the next sweep.
+SOON = timedelta(seconds=30)
 
 
 class NotificationService:
@@ -130,10 +132,15 @@ def _open_deliveries(
     _insert(deliveries)
     _insert(opening.entries(deliveries))
     to_send = [row for row in deliveries if row.state == DeliveryState.DUE]
-    if to_send and not scheduled_for:
+    wait = scheduled_for - now if scheduled_for else timedelta(0)
+    if not to_send or wait > SOON:
+        return
 
-        def wake_after_commit() -> None:
-            # A named function: Django's handler of robust callbacks fails for a partial.
+    def wake_after_commit() -> None:
+        # A named function: Django's handler of robust callbacks fails for a partial.
+        if wait > timedelta(0):
+            wakeups.wake_dispatch(after=wait)
+        else:
             wakeups.wake(to_send)
 
-        transaction.on_commit(wake_after_commit, robust=True)
+    transaction.on_commit(wake_after_commit, robust=True)

@@ -16,6 +16,7 @@ from apps.core.models import (
     ProviderEvent,
     SMSSpend,
 )
+from apps.core.reasons import Reason
 from apps.core.states import FINISHED, Channel, DeliveryState, LogEvent
 
 pytestmark = pytest.mark.sqlite
@@ -65,7 +66,10 @@ def test_clean_up_takes_the_old_logs_of_finished_deliveries_only(
 ) -> None:
     settings.DELIVERY_LOG_RETENTION_DAYS = 30
     old = {s: delivery(state=s, finished_at=ago(days=31)) for s in sorted(FINISHED)}
-    open_rows = [delivery(state=s, created_at=ago(days=400)) for s in set(DeliveryState) - FINISHED]
+    held = {"held_for": Reason.DIGEST, "release_at": ago(days=400)}
+    open_rows = [
+        delivery(state=s, created_at=ago(days=400), **held) for s in set(DeliveryState) - FINISHED
+    ]
     young = delivery(state=DeliveryState.ACCEPTED, finished_at=ago(days=29))
     for row in [*old.values(), *open_rows, young]:
         record(row, LogEvent.CALLING)
@@ -129,7 +133,12 @@ def test_a_notification_with_an_unfinished_delivery_stays_whole(
 ) -> None:
     row = message(days=4000)
     Delivery.objects.create(
-        notification=row.notification, channel=Channel.SMS, priority=row.priority, state=state
+        notification=row.notification,
+        channel=Channel.SMS,
+        priority=row.priority,
+        state=state,
+        held_for=Reason.DIGEST,
+        release_at=timezone.now(),
     )
     assert cleanup.clean_up()["notifications"] == 0
     assert Delivery.objects.count() == 2
