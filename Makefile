@@ -16,7 +16,7 @@ PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help run redis-stop redis-start test test-fast check check-staging check-production \
-  chromium bench chaos chaos-quick lock clean
+  chromium bench bench-quick chaos chaos-quick lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,8 +62,11 @@ check-staging check-production: check-%: $(DEV)
 chromium: $(DEV)
 	@$(BIN)/python -m tools.chromium
 
-bench: $(DEV) ## Measure; write the results to benchmarks/results/ as JSON
-	@$(BIN)/python -m benchmarks
+bench: $(DEV) ## Compare with other queues, and measure; 30 min; ONLY="drain_ratio memory_mb"
+	@$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY))
+
+bench-quick: $(DEV) ## The comparison alone, in little; under 4 min
+	@$(BIN)/python -m benchmarks --quick
 
 chaos: $(DEV) ## Break a running system in every way and count what arrives; ONLY=name SEED=7
 	@$(BIN)/python -m chaos $(if $(ONLY),--only $(ONLY)) $(if $(SEED),--seed=$(SEED))
@@ -79,7 +82,7 @@ lock: $(DEV) ## Compile requirements*.in into requirements*.txt
 	$(LOCK) --output-file benchmarks/requirements.txt benchmarks/requirements.in
 
 clean: ## Remove what the other commands made, the demo's database included
-	rm -rf .venv var staticfiles benchmarks/results chaos/results .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv benchmarks/.venv var staticfiles benchmarks/results chaos/results .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 $(RUN): requirements-run.txt | $(VENV)

@@ -4,6 +4,7 @@ import statistics
 import time
 
 from .figures import Report
+from .message import WARM_UP
 from .rig import Rig
 from .side_by_side import OURS, STUCK_S, Sizes, drain
 from .trips import counted_trips
@@ -68,16 +69,15 @@ def measure_fan_out(rig: Rig, report: Report) -> None:
     rig.clean()
     create = statistics.median(rig.ours("create", 1 + MESSAGES, "MEDIUM")["seconds"])
     rig.clean()
-    seconds = rig.ours("fan_out", 1 + PEOPLE, "MEDIUM")["seconds"]
+    seconds = rig.ours("fan_out", WARM_UP + PEOPLE, "MEDIUM")["seconds"]
     report.add(fanout_s=seconds, fanout_share=seconds / (PEOPLE * create))
     rig.clean()
-    # Both notify one person first, and load the people by one statement.
-    one = rig.statements(lambda: rig.ours("create", 1, "MEDIUM"))
-    all_of_them = rig.statements(lambda: rig.ours("fan_out", 1 + PEOPLE, "MEDIUM"))
-    report.add(fanout_sql=all_of_them - one)
+    few = rig.statements(lambda: rig.ours("fan_out", WARM_UP, "MEDIUM"))
+    many = rig.statements(lambda: rig.ours("fan_out", WARM_UP + PEOPLE, "MEDIUM"))
+    report.add(fanout_sql=many - few)
     rig.clean()
     with counted_trips(rig.redis_port) as counter:
-        rig.ours("create", 1, "MEDIUM", CELERY_BROKER_URL=counter.url)
-        trips_of_one, counter.trips = counter.trips, 0
-        rig.ours("fan_out", 1 + PEOPLE, "MEDIUM", CELERY_BROKER_URL=counter.url)
-        report.add(fanout_trips=counter.trips - trips_of_one)
+        rig.ours("fan_out", WARM_UP, "MEDIUM", CELERY_BROKER_URL=counter.url)
+        few, counter.trips = counter.trips, 0
+        rig.ours("fan_out", WARM_UP + PEOPLE, "MEDIUM", CELERY_BROKER_URL=counter.url)
+        report.add(fanout_trips=counter.trips - few)

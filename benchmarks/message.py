@@ -7,6 +7,9 @@ KIND = "measured"
 TEMPLATES = Path(__file__).parent / "ours" / "templates"
 FOLDER = f"notifications/{KIND}"
 
+#: How many people the first of two calls for many people notifies.
+WARM_UP = 30
+
 CONTEXT = {
     "number": "R-1042",
     "company": "Redwood Freight",

@@ -47,6 +47,8 @@ POSTGRES = (
     "--shared_buffers=256MB",
     "--max_wal_size=4GB",
 )
+#: Variables of the caller that every process has: the last two may be tried out.
+KEPT = ("PATH", "HOME", "LANG", "EMAIL_CONNECTIONS", "SMS_CONNECTIONS")
 #: People who are told by e-mail, and by text message.
 PEOPLE, TEXTED = 10_500, 6_000
 #: The statements that a transaction or a connection costs, beside those that read or write rows.
@@ -78,12 +80,13 @@ class Sinks:
 
 
 class Rig:
-    def __init__(self, folder: Path, postgres: PostgreSQL, redis_port: int, sinks: Sinks) -> None:
+    """The running services, and what each contestant can be asked to do."""
+
+    def __init__(self, folder: Path, postgres: PostgreSQL, sinks: Sinks) -> None:
         self.folder = folder
-        self.redis_port = redis_port
         self.sinks = sinks
-        self.environment: dict[str, str] = {}
-        self._postgres = postgres
+        self.redis_port, self.smtp_port, self.sns_port = free_ports(3)
+        self.environment = _environment(self, postgres.url)
         self._databases = {
             name: psycopg.connect(re.sub("rs_systems$", name, postgres.url), autocommit=True)
             for name in ("rs_systems", "others")
@@ -264,18 +267,16 @@ def running_rig() -> Iterator[Rig]:
         postgres.create_database()
         with psycopg.connect(postgres.url, autocommit=True) as connection:
             connection.execute("CREATE DATABASE others")
-        redis_port, smtp_port, sns_port = free_ports(3)
         files = [sink.create(folder / f"sink{number}") for number in range(SINKS)]
-        rig = Rig(folder, postgres, redis_port, Sinks(files))
+        rig = Rig(folder, postgres, Sinks(files))
         stack.callback(rig.close)
-        rig.environment = _environment(rig, smtp_port, sns_port, postgres.url)
-        command = redis_command(redis_port, _inner(folder, "redis"))
+        command = redis_command(rig.redis_port, _inner(folder, "redis"))
         stack.enter_context(rig.running("redis", command, rig.environment, ""))
-        wait_until(lambda: redis_answers(redis_port), "Redis answers")
+        wait_until(lambda: redis_answers(rig.redis_port), "Redis answers")
         for number in range(SINKS):
             path = str(folder / f"sink{number}")
             serve = [sys.executable, "-m", "benchmarks.sink", "serve"]
-            serve += [str(smtp_port), str(sns_port), path]
+            serve += [str(rig.smtp_port), str(rig.sns_port), path]
             name = f"sink-{number}"
             stack.enter_context(rig.running(name, serve, rig.environment, "ready"))
         _migrate(rig)
@@ -291,8 +292,8 @@ def _migrate(rig: Rig) -> None:
     rig.others("template")
 
 
-def _environment(rig: Rig, smtp_port: int, sns_port: int, database: str) -> dict[str, str]:
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+def _environment(rig: Rig, database: str) -> dict[str, str]:
+    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
     return kept | {
         "PYTHONPATH": str(ROOT),
         "PYTHONUNBUFFERED": "1",
@@ -304,7 +305,7 @@ def _environment(rig: Rig, smtp_port: int, sns_port: int, database: str) -> dict
         "DATABASE_URL": database,
         "CELERY_BROKER_URL": rig.redis_url,
         "AWS_SES_HOST": LOOPBACK,
-        "AWS_SES_PORT": str(smtp_port),
+        "AWS_SES_PORT": str(rig.smtp_port),
         "AWS_SES_TLS": "none",
         "AWS_SES_SMTP_USER": "",
         "AWS_SES_SMTP_PASSWORD": "",
@@ -315,7 +316,7 @@ def _environment(rig: Rig, smtp_port: int, sns_port: int, database: str) -> dict
         "SMS_MONTHLY_SPEND_LIMIT_USD": "9999999",
         "SMS_DELIVERY_LOG_GROUP": "",
         "CLOUDWATCH_METRICS": "false",
-        "AWS_ENDPOINT_URL_SNS": f"http://{LOOPBACK}:{sns_port}",
+        "AWS_ENDPOINT_URL_SNS": f"http://{LOOPBACK}:{rig.sns_port}",
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_ACCESS_KEY_ID": "measured",
         "AWS_SECRET_ACCESS_KEY": "measured",

@@ -17,7 +17,7 @@ SLOW_S = 0.05
 STUCK_S = 90.0
 #: Processes of each contestant, beside the one that manages them.
 PROCESSES = 2
-#: E-mails with which each process of the cheapest clients tries the sinks.
+#: Messages with which each process of the cheapest clients tries the sinks.
 HAMMERED = 5_000
 
 
@@ -128,11 +128,13 @@ def measure_texts(rig: Rig, report: Report, sizes: Sizes) -> None:
 
 
 def measure_sinks(rig: Rig, report: Report) -> None:
-    """Keep how many e-mails per second the sinks take from the cheapest clients."""
-    rig.clean()
-    hammer = [sys.executable, "-m", "benchmarks.sink", "hammer", rig.environment["AWS_SES_PORT"]]
-    rig.at_once([[*hammer, str(HAMMERED)]] * PROCESSES, rig.environment)
-    report.keep(sinks_per_s=rate(rig.sinks.times()))
+    """Keep how many messages per second the sinks take from the cheapest clients."""
+    ports = {"smtp": rig.smtp_port, "sns": rig.sns_port}
+    for protocol, port in ports.items():
+        rig.clean()
+        hammer = [sys.executable, "-m", "benchmarks.sink", "hammer", protocol, str(port)]
+        rig.at_once([[*hammer, str(HAMMERED)]] * PROCESSES, rig.environment)
+        report.keep(**{f"sinks_{protocol}_per_s": rate(rig.sinks.times())})
 
 
 def drain(rig: Rig, sizes: Sizes, queue: Queue) -> Drained:

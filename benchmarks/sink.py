@@ -155,8 +155,8 @@ async def serve(smtp_port: int, sns_port: int, path: Path) -> None:
     await asyncio.Event().wait()
 
 
-def hammer(port: int, count: int) -> None:
-    """Send prepared messages with as few system calls as the protocol allows."""
+def hammer_smtp(port: int, count: int) -> None:
+    """Send prepared e-mails with as few system calls as the protocol allows."""
     body = b"Subject: x\r\n\r\n" + (b"x" * 76 + b"\r\n") * 20 + b".\r\n"
     with socket.create_connection((HOST, port)) as connection:
         connection.recv(1000)
@@ -169,6 +169,20 @@ def hammer(port: int, count: int) -> None:
             connection.recv(1000)
 
 
+def hammer_sns(port: int, count: int) -> None:
+    """Send prepared requests of the size of boto3's."""
+    body = b"PhoneNumber=%2B12025550000&Action=Publish&Message=" + b"x" * 400
+    head = b"POST / HTTP/1.1\r\nAuthorization: %s\r\nContent-Length: %d\r\n\r\n"
+    request = head % (b"x" * 300, len(body)) + body
+    with socket.create_connection((HOST, port)) as connection:
+        for _ in range(count):
+            connection.sendall(request)
+            connection.recv(4096)
+
+
+HAMMERS = {"smtp": hammer_smtp, "sns": hammer_sns}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.sink")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -177,13 +191,14 @@ def main() -> None:
     server.add_argument("sns_port", type=int)
     server.add_argument("path", type=Path)
     client = commands.add_parser("hammer")
+    client.add_argument("protocol", choices=HAMMERS)
     client.add_argument("port", type=int)
     client.add_argument("count", type=int)
-    options = vars(parser.parse_args())
-    if options.pop("command") == "hammer":
-        hammer(**options)
+    options = parser.parse_args()
+    if options.command == "serve":
+        asyncio.run(serve(options.smtp_port, options.sns_port, options.path))
     else:
-        asyncio.run(serve(**options))
+        HAMMERS[options.protocol](options.port, options.count)
 
 
 if __name__ == "__main__":

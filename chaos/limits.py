@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any, Self
 
 import redis
@@ -13,6 +14,8 @@ from apps.core.delivery.senders import GROUP
 from apps.core.states import Channel
 
 LOOK_EVERY_S = 0.02
+#: Seconds for which nothing may arrive while messages are due. A call that hangs takes 28.
+LONGEST_PAUSE_S = 10.0
 _SECOND = timedelta(seconds=1)
 #: The holders of each place list, on Redis's clock.
 _COUNT = """
@@ -24,14 +27,14 @@ return held
 """
 
 
-def most_in_doubt(pools: Iterable[Pool]) -> int:
+def most_in_doubt(pools: Iterable[Pool], processes: int) -> int:
     """Return how many calls are announced and not recorded at most, in all processes together.
 
     A process that holds a place has as many under way as it has connections, and one group more:
     calls that wait for a thread, and results that wait to be recorded.
     """
     connections = {Channel.EMAIL: settings.EMAIL_CONNECTIONS, Channel.SMS: settings.SMS_CONNECTIONS}
-    return sum(pool.size * (connections[pool.channel] + GROUP) for pool in pools)
+    return sum(min(pool.size, processes) * (connections[pool.channel] + GROUP) for pool in pools)
 
 
 def busiest_second(messages: Iterable[dict[str, Any]]) -> int:
@@ -43,6 +46,19 @@ def busiest_second(messages: Iterable[dict[str, Any]]) -> int:
             first += 1
         most = max(most, position - first + 1)
     return most
+
+
+def check_pauses(
+    messages: Iterable[dict[str, Any]], *, broken: int
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the longest pause between two arrivals, and a problem if it is too long.
+
+    The last ones may be those of the `broken` calls, which wait for a lease or a deadline.
+    """
+    times = sorted(datetime.fromisoformat(each["received_at"]) for each in messages)[:-broken]
+    longest = max(later - sooner for sooner, later in pairwise(times)).total_seconds()
+    problem = f"nothing arrived for {longest:.1f} s, {LONGEST_PAUSE_S:g} allowed"
+    return {"longest_pause_s": longest}, [problem] if longest > LONGEST_PAUSE_S else []
 
 
 class PlaceWatch:

@@ -28,7 +28,7 @@ from chaos import arrivals, delivery_log, limits
 from chaos.arrivals import Arrivals, Key
 from chaos.kill_points import CLAIM, HAS_CLAIMED, STOP, STOPPED, KillPoint, ThreadFault
 from chaos.producer import PlannedNotification, Producer, plan_notifications
-from chaos.rig import Rig
+from chaos.rig import PROCESSES, Rig
 from chaos.scenario import Scenario
 from chaos.service import Service
 from chaos.verdict import MOST_SHOWN, Figures, Result, judge
@@ -59,7 +59,8 @@ class Run:
         priorities = tuple(Priority[name] for name in scenario.priorities)
         #: Calls that a fault may leave in doubt if it strikes all workers at once.
         self.most_in_doubt = limits.most_in_doubt(
-            {pool_of(channel, each) for each in priorities for channel in arrivals.CHANNELS[each]}
+            {pool_of(channel, each) for each in priorities for channel in arrivals.CHANNELS[each]},
+            processes=PROCESSES * len(rig.workers),
         )
         #: Calls that may have been in doubt when faults struck.
         self.in_flight = 0
@@ -171,6 +172,7 @@ class Run:
         folder = self.rig.request_folder
         (folder / STOP).touch()
         self.until(lambda: any(folder.glob(f"{STOPPED}*")), "a worker stops before a call")
+        self.in_flight += self.most_in_doubt
         [stopped] = folder.glob(f"{STOPPED}*")
         process, worker = map(int, stopped.name.split()[1:])
 

@@ -47,6 +47,12 @@ def share_between_hosts(run: Run) -> None:
     hosts.share(run)
 
 
+def check_pauses(run: Run) -> None:
+    from chaos import limits  # needs the settings
+
+    run.note(*limits.check_pauses(run.rig.sandbox.messages(kind="email"), broken=4))
+
+
 def check_pace(run: Run) -> None:
     from chaos import hosts  # needs the settings
 
@@ -163,7 +169,7 @@ SCENARIOS: dict[str, Scenario] = {
             priorities=EMAIL_ONLY,
             rig=RigPlan(
                 # The shortest lease that the settings allow, and a policy that decides soon.
-                # One slow sender, so that no other call is under way when the process stops.
+                # One sender, and slow: no call is between its acceptance and the record of it.
                 settings={
                     "DELIVERY_LEASE_S": "56",
                     "UNKNOWN_DEADLINE_S": "5",
@@ -210,9 +216,13 @@ SCENARIOS: dict[str, Scenario] = {
             "threads-broken",
             faults.break_threads,
             priorities=EMAIL_ONLY,
-            rig=RigPlan(events=True, worker_app="chaos.worker"),
+            # One place: a process whose thread hangs must not keep it from the others.
+            rig=RigPlan(
+                events=True, settings={"EMAIL_RATE_LIMIT": "40"}, worker_app="chaos.worker"
+            ),
             # A lease, two sweeps, and the deadline of an unknown outcome.
             promise=Promise(drained_within_s=120),
+            check=check_pauses,
         ),
         Scenario("places-lost", faults.delete_places),
         Scenario(

@@ -24,6 +24,7 @@ _PROJECT = Path(__file__).resolve().parent.parent
 _START_SECONDS = 120
 _STOP_SECONDS = 10
 _ANSWER_SECONDS = 120
+_PAGE = 1_000
 
 
 @dataclass(frozen=True)
@@ -48,17 +49,17 @@ class RunningSandbox:
     def messages(self, **filters: str | int) -> list[dict[str, Any]]:
         """Return the messages that match filters of `GET /api/messages`, oldest first.
 
-        Read every page, unless `limit` is among the filters.
+        Read every page, unless `limit` is among the filters. Messages may go on arriving meanwhile.
         """
         if "limit" in filters:
             return list(self._get(f"/api/messages?{urlencode(filters)}")["messages"])
         found: list[dict[str, Any]] = []
-        query = {"since": 0, "limit": 1_000, **filters}
+        query = {"since": 0, "limit": _PAGE, **filters}
         while True:
             page = self._get(f"/api/messages?{urlencode(query)}")
-            if not page["messages"]:
-                return found
             found += page["messages"]
+            if len(page["messages"]) < _PAGE:
+                return found
             query["since"] = page["last_seq"]
 
     def message(self, message_id: str) -> dict[str, Any]:
