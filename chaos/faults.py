@@ -67,7 +67,7 @@ def take_redis_away(run: Run) -> None:
 def crash_postgres(run: Run) -> None:
     run.wait(6)
     # No worker can record how its calls end.
-    run.in_flight += run.most_in_doubt
+    run.in_flight += run.most_in_doubt(len(run.rig.workers))
     run.rig.postgres.crash()
     run.rig.postgres.start()
 
@@ -83,7 +83,7 @@ def start_a_second_beat(run: Run) -> None:
 def refuse_both_channels(run: Run) -> None:
     run.wait(run.seconds(3, quick=1))
     # The provider also cuts the connections that are open, under way or not.
-    run.in_flight += run.most_in_doubt
+    run.in_flight += run.most_in_doubt(len(run.rig.workers))
     run.rig.sandbox.rule(answer="refuse")
     run.wait(run.seconds(20, quick=3))
     run.rig.sandbox.clear_rules()
@@ -149,7 +149,7 @@ def kill_with_calls_in_flight(run: Run) -> None:
         for worker in run.rig.workers:
             worker.start()
     run.rig.sandbox.clear_rules()
-    most = run.most_in_doubt
+    most = run.most_in_doubt(len(run.rig.workers))
     run.note(
         {"in_doubt": counts, "most_in_doubt": most},
         [f"{max(counts)} calls were in doubt, {most} allowed"] if max(counts) > most else [],
