@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 #: Seconds between two sweeps, and seconds from a wake-up to the arrival.
 SWEEP_S, WAKE_UP_S = 15.0, 10.0
-#: Seconds of a slow call, and the calls under way that are many for two workers.
-SLOW_S, MANY_CALLS = 0.5, 10
+#: Seconds of a slow call, below EMAIL_TIMEOUT, and the calls under way that are many.
+SLOW_S, MANY_CALLS = 1.0, 10
 #: Ways in which an e-mail's events come. `late_s` is below the deadline of an unknown outcome.
 DISORDER: tuple[dict[str, Any], ...] = (
     {"timing": "early"},
