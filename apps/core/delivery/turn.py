@@ -2,8 +2,8 @@
 
 Read `_step` from top to bottom: claim a batch, compose, reserve money, take rate slots, announce
 the calls together with what was accepted meanwhile, have threads make them, record what failed.
-After TURN_S the worker gives back what it has not announced and wakes a successor, so neither
-another pool nor a deploy waits for a backlog.
+After TURN_S the worker gives back what it has not announced, frees its place and wakes a successor,
+so neither another pool nor a deploy waits for a backlog.
 """
 
 import logging
