@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 #: Seconds between two sweeps, and seconds from a wake-up to the arrival.
 SWEEP_S, WAKE_UP_S = 15.0, 10.0
-#: Seconds of a slow call, and the calls under way that are many for two workers.
-SLOW_S, MANY_CALLS = 0.5, 10
+#: Seconds of a slow call, below EMAIL_TIMEOUT, and the calls under way that are many.
+SLOW_S, MANY_CALLS = 1.0, 10
 #: Ways in which an e-mail's events come. `late_s` is below the deadline of an unknown outcome.
 DISORDER: tuple[dict[str, Any], ...] = (
     {"timing": "early"},
@@ -67,7 +67,7 @@ def take_redis_away(run: Run) -> None:
 def crash_postgres(run: Run) -> None:
     run.wait(6)
     # No worker can record how its calls end.
-    run.in_flight += run.most_in_doubt
+    run.in_flight += run.most_in_doubt(len(run.rig.workers))
     run.rig.postgres.crash()
     run.rig.postgres.start()
 
@@ -83,7 +83,7 @@ def start_a_second_beat(run: Run) -> None:
 def refuse_both_channels(run: Run) -> None:
     run.wait(run.seconds(3, quick=1))
     # The provider also cuts the connections that are open, under way or not.
-    run.in_flight += run.most_in_doubt
+    run.in_flight += run.most_in_doubt(len(run.rig.workers))
     run.rig.sandbox.rule(answer="refuse")
     run.wait(run.seconds(20, quick=3))
     run.rig.sandbox.clear_rules()
@@ -149,7 +149,7 @@ def kill_with_calls_in_flight(run: Run) -> None:
         for worker in run.rig.workers:
             worker.start()
     run.rig.sandbox.clear_rules()
-    most = run.most_in_doubt
+    most = run.most_in_doubt(len(run.rig.workers))
     run.note(
         {"in_doubt": counts, "most_in_doubt": most},
         [f"{max(counts)} calls were in doubt, {most} allowed"] if max(counts) > most else [],

@@ -27,14 +27,14 @@ return held
 """
 
 
-def most_in_doubt(pools: Iterable[Pool], processes: int) -> int:
-    """Return how many calls are announced and not recorded at most, in all processes together.
+def most_in_doubt(channels: Iterable[Channel]) -> int:
+    """Return how many calls one process has announced and not recorded at most.
 
-    A process that holds a place has as many under way as it has connections, and one group more:
-    calls that wait for a thread, and results that wait to be recorded.
+    It sends by one channel at a time. As many calls are under way as it has connections, and one
+    group waits for a thread or for the record of its results.
     """
     connections = {Channel.EMAIL: settings.EMAIL_CONNECTIONS, Channel.SMS: settings.SMS_CONNECTIONS}
-    return sum(min(pool.size, processes) * (connections[pool.channel] + GROUP) for pool in pools)
+    return max(connections[channel] for channel in channels) + GROUP
 
 
 def busiest_second(messages: Iterable[dict[str, Any]]) -> int:

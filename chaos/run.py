@@ -21,7 +21,7 @@ from django.db.models.functions import Now
 
 from apps.core import conf
 from apps.core.delivery import broker
-from apps.core.delivery.places import POOLS, pool_of
+from apps.core.delivery.places import POOLS
 from apps.core.models import Delivery
 from apps.core.states import DeliveryState, Priority
 from chaos import arrivals, delivery_log, limits
@@ -57,10 +57,8 @@ class Run:
         self.quick = quick
         self.rng = random.Random(f"{scenario.name} {seed}")
         priorities = tuple(Priority[name] for name in scenario.priorities)
-        #: Calls that a fault may leave in doubt if it strikes all workers at once.
-        self.most_in_doubt = limits.most_in_doubt(
-            {pool_of(channel, each) for each in priorities for channel in arrivals.CHANNELS[each]},
-            processes=PROCESSES * len(rig.workers),
+        self._most_per_process = limits.most_in_doubt(
+            channel for each in priorities for channel in arrivals.CHANNELS[each]
         )
         #: Calls that may have been in doubt when faults struck.
         self.in_flight = 0
@@ -131,17 +129,20 @@ class Run:
         """Call the action when the run is over."""
         self._afterwards.callback(action)
 
+    def most_in_doubt(self, workers: int = 1) -> int:
+        """Return how many calls a fault leaves in doubt at most if it strikes so many workers."""
+        return workers * PROCESSES * self._most_per_process
+
     def kill(self, *services: Service, stay_down: bool = False) -> None:
         """SIGKILL services at once; count what workers may leave in doubt."""
-        if any(service in self.rig.workers for service in services):
-            self.in_flight += self.most_in_doubt
+        self.in_flight += self.most_in_doubt(sum(each in self.rig.workers for each in services))
         for service in services:
             service.kill(stay_down=stay_down)
 
     def kill_worker_at(self, point: KillPoint) -> None:
         """Wait until a worker has died at this point of an attempt."""
         self._request(point)
-        self.in_flight += self.most_in_doubt
+        self.in_flight += self.most_in_doubt()
 
     def break_thread(self, fault: ThreadFault) -> None:
         """Wait until a sender thread has begun to hang, or has raised SystemExit."""
@@ -172,7 +173,7 @@ class Run:
         folder = self.rig.request_folder
         (folder / STOP).touch()
         self.until(lambda: any(folder.glob(f"{STOPPED}*")), "a worker stops before a call")
-        self.in_flight += self.most_in_doubt
+        self.in_flight += self.most_in_doubt()
         [stopped] = folder.glob(f"{STOPPED}*")
         process, worker = map(int, stopped.name.split()[1:])
 

@@ -8,10 +8,12 @@ import socket
 import socketserver
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,11 +24,14 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from django.contrib.auth.models import User
 
 from apps.core.delivery import transitions
+from apps.core.delivery.places import Place, Pool
+from apps.core.delivery.senders import GROUP
 from apps.core.exceptions import AmbiguousError
+from apps.core.guards import rate_limit
 from apps.core.models import Delivery
 from apps.core.services.notification import NotificationService
 from apps.core.states import Channel, DeliveryState, LogEvent, Priority
-from chaos import arrivals, delivery_log, digests, producer, stale
+from chaos import arrivals, delivery_log, digests, limits, producer, stale
 from chaos.arrivals import Arrivals
 from chaos.event_source import MOST_RECEIVES, EventSource, certificate_path
 from chaos.forwarder import running_forwarder
@@ -97,9 +102,46 @@ def test_each_duplicate_needs_a_call_in_flight_and_a_resend() -> None:
     ]
 
 
-def test_only_what_was_in_flight_may_be_of_unknown_outcome() -> None:
-    assert judge(Promise(), figures(unknown=4, in_flight=4)) == []
-    assert judge(Promise(), figures(unknown=5, in_flight=4)) == ["5 of unknown outcome, 4 allowed"]
+def test_only_calls_that_were_in_flight_may_be_of_unknown_outcome() -> None:
+    assert judge(Promise(), figures(unknown=2, in_flight=2)) == []
+    assert judge(Promise(), figures(unknown=2, in_flight=1)) == ["2 of unknown outcome, 1 allowed"]
+
+
+def test_a_process_may_leave_its_connections_and_one_group_in_doubt(settings: Any) -> None:
+    settings.EMAIL_CONNECTIONS, settings.SMS_CONNECTIONS = 3, 5
+    assert limits.most_in_doubt([Channel.EMAIL]) == 3 + GROUP
+    assert limits.most_in_doubt([Channel.EMAIL, Channel.SMS]) == 5 + GROUP
+
+
+def arrived_at(*seconds: float) -> list[dict[str, Any]]:
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    return [{"received_at": (start + timedelta(seconds=each)).isoformat()} for each in seconds]
+
+
+def test_the_busiest_second_is_found_wherever_it_begins() -> None:
+    assert limits.busiest_second(arrived_at(0.0, 0.9, 1.1, 1.8, 1.85, 1.9, 3.0)) == 4
+
+
+def test_a_pause_among_messages_is_a_problem_and_one_before_a_broken_call_is_not() -> None:
+    assert limits.check_pauses(arrived_at(0, 1, 60), broken=1)[1] == []
+    assert limits.check_pauses(arrived_at(0, 11, 12), broken=1)[1] == [
+        "nothing arrived for 11.0 s, 10 allowed"
+    ]
+
+
+@pytest.mark.services
+def test_a_watch_counts_the_processes_that_hold_a_place() -> None:
+    pool = Pool(Channel.EMAIL, is_urgent=False)
+    client = rate_limit.client()
+    held = [Place(pool, str(number)) for number in range(pool.size)]
+    with limits.PlaceWatch(client.connection_pool.connection_kwargs["port"]) as watch:
+        assert all(place.hold() for place in held)
+        wait_until(lambda: watch.most[pool] == pool.size, "they are counted")
+        client.zadd(pool.keys[0], {"one too many": time.time() * 1000 + 60_000})
+        wait_until(watch.problems, "it is reported")
+    assert watch.problems() == [
+        f"{pool.size + 1} processes held one of the {pool.size} places of email"
+    ]
 
 
 def test_urgent_messages_need_both_channels_and_high_ones_either() -> None:

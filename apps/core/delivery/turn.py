@@ -2,8 +2,8 @@
 
 Read `_step` from top to bottom: claim a batch, compose, reserve money, take rate slots, announce
 the calls together with what was accepted meanwhile, have threads make them, record what failed.
-After TURN_S the worker gives back what it has not announced and wakes a successor, so neither
-another pool nor a deploy waits for a backlog.
+After TURN_S the worker gives back what it has not announced, frees its place and wakes a successor,
+so neither another pool nor a deploy waits for a backlog.
 """
 
 import logging
@@ -73,6 +73,7 @@ class Turn:
         self._accepted: list[tuple[Delivery, Acceptance]] = []
         self._waiter = uuid4().hex
         self._is_over = False
+        self._has_place = True
         self._last_claimed: Delivery | None = None
         self._may_be_more = True
         now = time.monotonic()
@@ -96,6 +97,9 @@ class Turn:
             calls = self._take_slots()
         for call in self._announce(calls):
             self._senders.submit(call)
+        if self._is_over and self._has_place:
+            # Another process need not wait for the calls under way: one may hang.
+            self._hand_over()
         if self._senders.open:
             # Acceptances first: if the database fails at another result, they are not forgotten.
             results = self._senders.results(self._idle_s())
@@ -112,7 +116,7 @@ class Turn:
 
     def _goes_on(self) -> bool:
         now = time.monotonic()
-        if now >= self._renew_at:
+        if self._has_place and now >= self._renew_at:
             self._renew_at = now + RENEW_S
             # An urgent message waits for nobody's turn.
             gives_way = self._place.others_wait and not self._pool.is_urgent
@@ -253,12 +257,17 @@ class Turn:
             wakeups.wake_dispatch()
 
     def _end(self) -> None:
-        """Record what was accepted and give back what was not called."""
         try:
             if connection.errors_occurred:
                 connection.close_if_unusable_or_obsolete()
             self._announce([])
-            waiting = [*(call.attempt for call in self._ready), *self._claimed]
+        finally:
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        """Give back what was not called, release the place, and wake a successor if needed."""
+        waiting = [*(call.attempt for call in self._ready), *self._claimed]
+        try:
             for this in waiting:
                 if this.is_announced:
                     late = NotCalled("no rate slot in time", is_announced=True)
@@ -266,9 +275,13 @@ class Turn:
                 elif this.is_probe:
                     circuit_breaker.return_probe(this.channel)
             transitions.give_back([this.delivery for this in waiting if not this.is_announced])
+            self._ready.clear()
+            self._claimed.clear()
         finally:
             self._place.release()
+            self._has_place = False
         if self._is_over and self._last_claimed and (waiting or self._may_be_more):
+            self._may_be_more = False
             wakeups.wake_another(self._pool, self._last_claimed)
 
     def _idle_s(self) -> float:

@@ -1,5 +1,6 @@
 """Whole turns of workers: what is committed before a call, and what is left when a turn ends."""
 
+import math
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -397,6 +398,43 @@ def test_a_call_that_hangs_is_unknown_and_another_thread_makes_the_next(
     assert states()[rows[0].pk] == DeliveryState.ACCEPTED
     assert story(rows[0])[-1] == LogEvent.ACCEPTED
     assert sorted(provider.sent) == sorted([*(row.pk for row in rows), third.pk])
+
+
+def test_a_turn_that_ends_keeps_its_place_for_no_call_that_hangs(
+    delivery: Make, provider: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held_when_woken: list[int] = []
+    released = threading.Event()
+
+    def wake_another(*_: Any) -> None:
+        held_when_woken.append(rate_limit.client().zcard(EMAILS.keys[0]))
+        released.set()
+
+    def hang(_: UUID) -> None:
+        its_time_is_up(this)
+        assert released.wait(60)
+
+    monkeypatch.setattr(wakeups, "wake_another", wake_another)
+    provider.does = hang
+    rows = [delivery() for _ in range(40)]
+    this = a_turn(EMAILS, rows[0], size=1)
+    # Only the end of the turn wakes another worker.
+    this._wake_at = math.inf
+    this.run()
+    assert set(held_when_woken) == {0}, "a successor is woken while the call hangs, and has a place"
+    assert len(provider.sent) == count(DeliveryState.ACCEPTED) > 0
+    assert count(DeliveryState.DUE) == 40 - len(provider.sent) > 0
+
+
+def test_what_is_given_back_goes_before_what_became_due_later(delivery: Make) -> None:
+    early = delivery(next_attempt_at=timezone.now() - timedelta(minutes=1))
+    first = a_turn(EMAILS, early)
+    first._claim()
+    late = delivery()
+    its_time_is_up(first)
+    first.run()
+    again = Delivery.objects.filter(state=DeliveryState.DUE).order_by("next_attempt_at")
+    assert [row.pk for row in again] == [early.pk, late.pk]
 
 
 def test_an_outcome_of_each_kind_is_recorded_for_its_own_delivery(
