@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from apps.core.models import Delivery, NotificationDeliveryLog
-from apps.core.states import UNKNOWN_EVENTS, DeliveryState, LogEvent
+from apps.core.states import PENDING, UNKNOWN_EVENTS, DeliveryState, LogEvent
 from chaos.arrivals import Key
 from chaos.producer import PlannedNotification
 
@@ -60,6 +60,6 @@ def unexplained(duplicates: dict[Key, int], doubts: dict[Key, Doubt]) -> list[Ke
 
 def count_unfinished() -> int:
     """Count the deliveries that will still change without a person's help."""
-    moving = (DeliveryState.DUE, DeliveryState.SENDING, DeliveryState.RETRYING)
+    moving = PENDING | {DeliveryState.SENDING}
     waiting = Delivery.objects.filter(state=DeliveryState.UNKNOWN, next_attempt_at__isnull=False)
     return Delivery.objects.filter(state__in=moving).count() + waiting.count()

@@ -1,7 +1,8 @@
-"""The application with a sweep each second, for runs that cannot wait for the real interval."""
+"""The application with short intervals, for runs that cannot wait for the real ones."""
 
 from celery.schedules import schedule
 
 from rs_systems.celery import app
 
-app.conf.beat_schedule["dispatch-due-notifications"]["schedule"] = schedule(run_every=1.0)
+for name in ("dispatch-due-notifications", "release-held", "send-daily-digests"):
+    app.conf.beat_schedule[name]["schedule"] = schedule(run_every=1.0)

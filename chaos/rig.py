@@ -227,8 +227,7 @@ def _environment(rig: Rig, folder: Path) -> dict[str, str]:
             # Slow enough that a fault strikes while messages are on their way.
             "EMAIL_RATE_LIMIT": "60",
             "SMS_RATE_LIMIT": "60",
-            # Nothing waits for the morning or for the next hour.
-            "SMS_HOURS": "always",
+            # Nothing waits for the next hour.
             "SMS_CAP_PER_PERSON_H": "0",
             "EMAIL_CAP_PER_PERSON_H": "0",
             "UNKNOWN_DEADLINE_S": "20",

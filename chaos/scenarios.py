@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from chaos import faults, poison_events
+from chaos import digests, faults, poison_events, stale
 from chaos.rig import RigPlan
 from chaos.scenario import EMAIL_ONLY, Scenario
 from chaos.verdict import Promise
@@ -153,6 +153,24 @@ SCENARIOS: dict[str, Scenario] = {
             priorities=EMAIL_ONLY,
             rig=RigPlan(event_source=True),
             check=poison_events.check,
+        ),
+        Scenario(
+            "digest-twice",
+            digests.make_with_two_beats,
+            messages=200,
+            over_s=8,
+            priorities=EMAIL_ONLY,
+            rig=RigPlan(events=True, beat_app="chaos.fast_beat"),
+            promise=Promise(drained_within_s=120),
+            check=digests.check,
+        ),
+        Scenario(
+            "stale",
+            stale.settle_under_load,
+            messages=100,
+            over_s=5,
+            priorities=EMAIL_ONLY,
+            check=stale.check,
         ),
     ]
 }

@@ -35,12 +35,6 @@ def _every(seconds: float, task: str, priority: int = Priority.LOW) -> dict[str,
     return {"task": task, "schedule": schedule(run_every=seconds), "options": options}
 
 
-def _often(moment: crontab, seconds: float, task: str) -> dict[str, Any]:
-    """Return an entry that runs every few minutes, at full ones; see `_every` for the rest."""
-    options = {"priority": int(Priority.MEDIUM), "expires": seconds}
-    return {"task": task, "schedule": moment, "options": options}
-
-
 def _at(moment: crontab, task: str) -> dict[str, Any]:
     """Return an entry that runs at a time of the wall clock, in CELERY_TIMEZONE."""
     options = {"priority": int(Priority.LOW), "expires": 12 * HOUR_S}
@@ -58,12 +52,11 @@ app.conf.beat_schedule = {
         300.0, "apps.core.tasks.retry_failed_notifications", Priority.URGENT
     ),
     # Releases what quiet hours, a pause or a cap held and whose time is over.
-    "release-held": _every(30.0, "apps.core.tasks.release_held", Priority.MEDIUM),
-    # Makes the daily digest of each person whose hour has come. It is nine o'clock somewhere at any
-    # quarter of an hour, and each person has one digest a day, however often this runs.
-    "send-daily-digests": _often(
-        crontab(minute="*/5"), 300.0, "apps.core.tasks.send_daily_digests"
-    ),
+    "release-held": _every(30.0, "apps.core.tasks.release_held", Priority.URGENT),
+    # Makes the daily digest of each person whose hour has come: it is nine o'clock somewhere at any
+    # quarter of an hour. Each person has one digest a day, however often this runs. An interval,
+    # because a crontab of every few minutes leaves out an hour when the clock is set back.
+    "send-daily-digests": _every(60.0, "apps.core.tasks.send_daily_digests"),
     # Stops e-mail that is not urgent if too much of it bounces or is complained about. Tells the
     # administrator once about that, about a stopped channel and about the month's SMS budget.
     "send-alerts": _every(300.0, "apps.core.tasks.send_alerts"),
@@ -74,7 +67,7 @@ app.conf.beat_schedule = {
     # Publishes metrics to CloudWatch, whose alarms treat missing data as a failure.
     "publish-metrics": _every(60.0, "apps.core.tasks.publish_metrics"),
     # Suppresses numbers that answered STOP, and releases those that answered START.
-    "read-opt-outs": _every(HOUR_S, "apps.core.tasks.read_opt_outs"),
+    "read-opt-outs": _every(300.0, "apps.core.tasks.read_opt_outs"),
     # Suppresses the addresses on SES's own list, and removes lifted ones from AWS's lists.
     "read-suppression-list": _at(
         crontab(hour=3, minute=10), "apps.core.tasks.read_suppression_list"

@@ -15,6 +15,7 @@ from sandbox.account.settings import AwsAccount
 from sandbox.api.account import AccountApi
 from sandbox.api.app import build_app
 from sandbox.api.messages import MessagesApi
+from sandbox.api.replies import RepliesApi
 from sandbox.api.rules import RulesApi
 from sandbox.api.smtp import SmtpApi
 from sandbox.api.subscription import SubscriptionApi
@@ -31,6 +32,7 @@ from sandbox.net.listener import Listener
 from sandbox.ses.account_api import SesAccountApi
 from sandbox.ses.sending_api import MAX_BODY, SendingApi
 from sandbox.ses.smtp import Credentials, Habits, SmtpEndpoint, protocol_factory
+from sandbox.sns.replies import Replies
 from sandbox.sns.settings import SnsSettings
 from sandbox.sns.signing import SignatureVersion, Signer
 from sandbox.sns.sms_api import SmsApi
@@ -69,6 +71,7 @@ async def serve(options: Options) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
 
     store, rules, opted_out = Store(), Rules(options.seed), set[str]()
+    replies = Replies(opted_out)
     account, counts, receipt_logs = AwsAccount(), Counts(), Logs()
     async with AsyncExitStack() as running:
         topic = Topic(Signer(options.signature_version), options.events_url)
@@ -107,7 +110,8 @@ async def serve(options: Options) -> None:
         ports = PortSwitch(rules, {"email": smtp_listener, "sms": aws_listener})
         api_app = build_app(
             [
-                *MessagesApi(store, rules, topic, feedback).routes(),
+                *MessagesApi(store, rules, topic, feedback, replies).routes(),
+                *RepliesApi(replies).routes(),
                 *RulesApi(rules, ports).routes(),
                 *AccountApi(account, opted_out, published_metrics).routes(),
                 *SmtpApi(smtp).routes(),

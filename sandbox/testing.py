@@ -108,6 +108,11 @@ class RunningSandbox:
         """Opt a number out, as if its owner had answered STOP."""
         self._ask("POST", "/api/opt-outs", json.dumps({"phone": phone}))
 
+    def reply(self, phone: str, text: str) -> str:
+        """Answer from a phone; return what SNS answers by itself, or ""."""
+        said = self._ask("POST", "/api/replies", json.dumps({"phone": phone, "text": text}))
+        return str(json.loads(said)["answer"])
+
     def opt_in(self, phone: str) -> None:
         """Opt a number in, as if its owner had answered START."""
         self._ask("DELETE", f"/api/opt-outs/{phone}")

@@ -26,7 +26,7 @@ from apps.core.exceptions import AmbiguousError
 from apps.core.models import Delivery
 from apps.core.services.notification import NotificationService
 from apps.core.states import Channel, DeliveryState, LogEvent, Priority
-from chaos import arrivals, delivery_log, producer
+from chaos import arrivals, delivery_log, digests, producer, stale
 from chaos.arrivals import Arrivals
 from chaos.event_source import MOST_RECEIVES, EventSource, certificate_path
 from chaos.forwarder import running_forwarder
@@ -69,6 +69,18 @@ def test_a_kept_promise_has_no_problems() -> None:
 )
 def test_a_broken_promise_is_named(changed: dict[str, Any], problem: str) -> None:
     assert judge(Promise(), figures(**changed)) == [problem]
+
+
+def test_an_item_that_no_digest_has_or_that_two_have_is_a_problem() -> None:
+    assert digests.find_problems({"D-1", "D-2"}, Counter({"D-1": 1, "D-2": 1})) == []
+    found = digests.find_problems({"D-1", "D-2"}, Counter({"D-1": 2}))
+    assert found == ["1 items of digests lost", "1 items in two messages"]
+
+
+def test_messages_about_settled_matters_must_add_up_and_show_something() -> None:
+    assert stale.find_problems(9, arrived=4, skipped=5) == []
+    assert stale.find_problems(9, arrived=4, skipped=4)
+    assert stale.find_problems(9, arrived=9, skipped=0)
 
 
 def test_a_quick_run_may_drain_late_but_must_drain() -> None:

@@ -59,6 +59,16 @@ class Reason(models.TextChoices):
     PHONE_UNVERIFIED = "phone_unverified", "mobile number is not verified"
     NO_CONSENT = "no_consent", "has not agreed to text messages"
 
+    # Skipped, because it cannot or must not be sent.
+    SUPPRESSED_BOUNCE = "suppressed_bounce", "messages to this address bounce"
+    SUPPRESSED_COMPLAINT = "suppressed_complaint", "the owner of this address complained"
+    SUPPRESSED_OPT_OUT = "suppressed_opt_out", "the owner of this number answered STOP"
+    STAGING = "staging", "not among the recipients that staging may reach"
+    ADDRESS = "address", "the address cannot be written in a message"
+    ENCODING = "encoding", "the message cannot be written as an e-mail"
+    BUDGET = "budget", "the month's budget for texts is spent"
+    CHANNEL_STOPPED = "channel_stopped", "the channel is stopped and another one stands in"
+
 
 def _among(*reasons: Reason) -> dict[str, str]:
     return {reason.value: str(reason.label) for reason in reasons}
@@ -98,7 +108,18 @@ UNREACHABLE_REASONS = _among(
     Reason.PHONE_UNVERIFIED,
     Reason.NO_CONSENT,
 )
-SKIP_REASONS = OFF_REASONS | STALE_REASONS | UNREACHABLE_REASONS
+#: What keeps a message from being sent, whatever anybody decided.
+UNSENDABLE_REASONS = _among(
+    Reason.SUPPRESSED_BOUNCE,
+    Reason.SUPPRESSED_COMPLAINT,
+    Reason.SUPPRESSED_OPT_OUT,
+    Reason.STAGING,
+    Reason.ADDRESS,
+    Reason.ENCODING,
+    Reason.BUDGET,
+    Reason.CHANNEL_STOPPED,
+)
+SKIP_REASONS = OFF_REASONS | STALE_REASONS | UNREACHABLE_REASONS | UNSENDABLE_REASONS
 SEND_REASONS = _among(
     Reason.KIND_REQUIRED,
     Reason.COMPANY_FORCED_ON,

@@ -15,6 +15,7 @@ from .exceptions import DeliveryError
 from .feedback import event_queue, provider_events, sms_receipts, suppression_sync
 from .guards import reputation
 from .guards.single_run import single_run
+from .models import Verification
 from .states import Channel, Priority
 
 logger = logging.getLogger(__name__)
@@ -64,6 +65,7 @@ def send_daily_digests() -> None:
 @shared_task(name="apps.core.tasks.cleanup_old_delivery_logs")
 def cleanup_old_delivery_logs() -> None:
     logger.info("delivery log cleaned entries=%d", sweeps.cleanup_logs())
+    Verification.objects.old().delete()
 
 
 @shared_task(name="apps.core.tasks.send_alerts")

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from apps.core.message.kinds import format_money
 from apps.core.models import Contact
+from apps.core.services.contacts import consent_wording
 from apps.repairs.models import (
     Company,
     Damage,
@@ -244,6 +245,8 @@ def _people(companies: dict[str, Company]) -> dict[str, Profile]:
             phone=phone,
             verified_phone=phone,
             sms_opt_in=person.sms_opt_in,
+            sms_agreed_at=timezone.now() if person.sms_opt_in else None,
+            sms_agreed_to=consent_wording() if person.sms_opt_in else "",
             time_zone=person.time_zone,
         )
         people[person.username] = Profile.objects.create(

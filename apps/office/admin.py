@@ -323,7 +323,8 @@ class ContactAdmin(SearchMixin, admin.ModelAdmin):
                 setattr(obj, consent, still)
         reachable = _reachable(Contact.objects.filter(pk=obj.pk).select_related("user").first())
         assert request.user.is_authenticated
-        changed = contacts.save(obj, by=request.user)
+        fields = [name for name in form.fields if name != "send_confirmation"]
+        changed = contacts.save(obj, fields, by=request.user)
         sent = (
             [channel for channel in changed if self._send(request, obj, channel)]
             if form.cleaned_data["send_confirmation"]
@@ -358,6 +359,13 @@ class ContactAdmin(SearchMixin, admin.ModelAdmin):
         if not contact.address(channel) or contact.is_verified(channel):
             return False
         if channel == Channel.SMS and not settings.SMS_ENABLED:
+            return False
+        if contacts.suppression_of(contact, channel):
+            messages.error(
+                request,
+                f"Nothing is sent to {contact.address(channel)}: it is suppressed. Lift the "
+                "suppression first.",
+            )
             return False
         try:
             verification.send(contact, channel)

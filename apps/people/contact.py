@@ -29,13 +29,17 @@ class Address:
 
     @property
     def can_be_confirmed(self) -> bool:
-        return bool(self.text) and not self.is_verified and not self.is_dead
+        return bool(self.text) and not self.is_verified and self.suppression is None
+
+    @property
+    def has_stopped(self) -> bool:
+        """Return whether the owner of the number answered STOP, and can answer START."""
+        return self.suppression is not None and self.suppression.reason == SuppressionReason.OPT_OUT
 
     @property
     def is_dead(self) -> bool:
         """Return whether messages to it come back, which only the office can mend."""
-        suppression = self.suppression
-        return suppression is not None and suppression.reason == SuppressionReason.BOUNCE
+        return self.suppression is not None and not self.has_stopped
 
 
 def of(user: Any) -> Contact:

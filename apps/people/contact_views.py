@@ -133,7 +133,7 @@ def _change(
 ) -> HttpResponse:
     if not form.is_valid():
         return _page(request, contact, form)
-    if channel not in contacts.save(form.instance, by=contact.user):
+    if channel not in contacts.save(form.instance, list(form.fields), by=contact.user):
         messages.info(request, f"Your {contacts.NAMES[channel]} is the same as before.")
     elif not form.instance.address(channel):
         messages.warning(request, f"Your {contacts.NAMES[channel]} is removed.")

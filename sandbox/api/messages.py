@@ -8,6 +8,7 @@ from aiohttp import web
 from sandbox.api.app import problem
 from sandbox.faults.rules import Rules
 from sandbox.feedback import Feedback
+from sandbox.sns.replies import Replies
 from sandbox.sns.topic import Topic
 from sandbox.store import Channel, Store
 
@@ -19,11 +20,14 @@ _PARAMETERS = frozenset({"since", "kind", "to", "limit", "full"})
 
 
 class MessagesApi:
-    def __init__(self, store: Store, rules: Rules, topic: Topic, feedback: Feedback) -> None:
+    def __init__(
+        self, store: Store, rules: Rules, topic: Topic, feedback: Feedback, replies: Replies
+    ) -> None:
         self._store = store
         self._rules = rules
         self._topic = topic
         self._feedback = feedback
+        self._replies = replies
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -79,6 +83,7 @@ class MessagesApi:
 
     async def delete_messages(self, request: web.Request) -> web.Response:
         self._store.clear()
+        self._replies.clear()
         return web.Response(status=204)
 
     async def health(self, request: web.Request) -> web.Response:

@@ -95,6 +95,19 @@ class Page(BaseModel):
         return f"{self.last_seq}-{newest}-{self.waiting}"
 
 
+class Reply(BaseModel):
+    """What a phone answered, and what SNS answered by itself to that, if it did."""
+
+    phone: str
+    text: str
+    answer: str
+    at: datetime
+
+
+class _ReplyList(BaseModel):
+    replies: list[Reply]
+
+
 class ActiveRule(Rule):
     """A rule in force; `left_s` is the seconds until it ends by itself."""
 
@@ -126,6 +139,19 @@ def email(message_id: str) -> Email:
     if isinstance(found, Email):
         return found
     raise NoSuchMessage("That message is not an e-mail.")
+
+
+def replies() -> list[Reply]:
+    """Return what phones answered, oldest first; raises SandboxError."""
+    try:
+        return _ReplyList.model_validate_json(_call("/api/replies")).replies
+    except ValidationError as error:
+        raise _not_the_sandbox() from error
+
+
+def reply(phone: str, text: str) -> None:
+    """Answer from a phone; raises SandboxError."""
+    _call("/api/replies", method="POST", body=json.dumps({"phone": phone, "text": text}).encode())
 
 
 def rules() -> list[ActiveRule]:

@@ -83,6 +83,11 @@ def _act(request: HttpRequest, action: Callable[[], None], done: str) -> HttpRes
         messages.error(request, f"Nothing was changed. {error}")
     else:
         messages.success(request, done)
+    return back_to_page(request)
+
+
+def back_to_page(request: HttpRequest) -> HttpResponse:
+    """Redirect to the page with the parameters that a button keeps."""
     query = {name: value for name in PAGE_STATE if (value := request.POST.get(name))}
     url = reverse("sandbox:inbox")
     return redirect(f"{url}?{urlencode(query)}" if query else url)

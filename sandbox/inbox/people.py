@@ -11,7 +11,7 @@ from django.db.models import Count, Max, Q
 from django.db.models.functions import Now
 
 from .application import EMAIL, SMS, Contact, Notification, Suppression
-from .client import Email, Sms
+from .client import Email, Reply, Sms
 
 
 @dataclass
@@ -22,6 +22,8 @@ class Person:
     contact: Any = None
     emails: list[Email] = field(default_factory=list)
     texts: list[Sms] = field(default_factory=list)
+    #: What their phone answered.
+    replies: list[Reply] = field(default_factory=list)
     unread: int = 0
     latest: datetime | None = None
     #: By channel, the reason for which its address is suppressed.
@@ -44,11 +46,29 @@ class Person:
 
     @property
     def why_no_email(self) -> str:
-        return self.contact.why_not(EMAIL) if self.contact else ""
+        return self._why_not(EMAIL)
 
     @property
     def why_no_sms(self) -> str:
-        return self.contact.why_not(SMS) if self.contact else ""
+        return self._why_not(SMS)
+
+    @property
+    def phone(self) -> str:
+        """The number of their phone, or "" if they have none."""
+        return next((each for each in self.addresses if "@" not in each), "")
+
+    @property
+    def conversation(self) -> list[dict[str, Any]]:
+        """The texts and the answers, oldest first, each by its name in the template."""
+        said: list[tuple[datetime, dict[str, Any]]] = [
+            *((text.received_at, {"text": text}) for text in self.texts),
+            *((reply.at, {"reply": reply}) for reply in self.replies),
+        ]
+        return [each for _, each in sorted(said, key=lambda pair: pair[0])]
+
+    def _why_not(self, channel: str) -> str:
+        reason = self.contact.why_not(channel) if self.contact else None
+        return str(reason.label) if reason else ""
 
     def add(self, message: Email | Sms) -> None:
         if isinstance(message, Email):
@@ -58,7 +78,7 @@ class Person:
         self.latest = max(self.latest or message.received_at, message.received_at)
 
 
-def everyone(messages: Iterable[Email | Sms]) -> list[Person]:
+def everyone(messages: Iterable[Email | Sms], replies: Iterable[Reply] = ()) -> list[Person]:
     """Return every contact, and a person for each other address that got a message.
 
     `messages` are oldest first. People are sorted by newest activity, then by name.
@@ -77,6 +97,9 @@ def everyone(messages: Iterable[Email | Sms]) -> list[Person]:
                 others += holders
             for person in holders:
                 person.add(message)
+    for reply in replies:
+        for person in owners[reply.phone]:
+            person.replies.append(reply)
     return sorted(known + others, key=_newest_first)
 
 

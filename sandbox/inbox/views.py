@@ -15,7 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_POST, require_safe
 
-from . import buttons, client
+from . import buttons, client, fault_views
 from .application import Notification, Suppression
 from .links import links
 from .people import Person, everyone
@@ -30,6 +30,13 @@ MAX_CHARACTERS = 200_000
 #: An e-mail may neither run scripts nor load anything.
 FRAME_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
+_SEES = "The application sees that in SNS's list, which it reads every five minutes."
+#: What a phone can answer, and what comes of it.
+ANSWERS = {
+    "STOP": f"{_SEES} The receipt of the next text says it too.",
+    "START": _SEES,
+    "HELP": "SNS answers by itself, and the application hears nothing of it.",
+}
 VIEWS = {"rendered": "Rendered", "text": "Text", "headers": "Headers", "source": "Source"}
 
 
@@ -38,6 +45,7 @@ class Reading(NamedTuple):
 
     messages: list[client.Email | client.Sms]
     rules: list[client.ActiveRule]
+    replies: list[client.Reply]
     version: str
     trouble: str = ""
 
@@ -83,6 +91,21 @@ def clear(request: HttpRequest) -> HttpResponse:
     return redirect(reverse("sandbox:inbox") + query)
 
 
+@require_POST
+def reply(request: HttpRequest) -> HttpResponse:
+    """Answer `text` from the phone `phone`, as its owner would."""
+    phone, text = request.POST.get("phone", ""), request.POST.get("text", "")
+    if not phone or text not in ANSWERS:
+        raise Http404
+    try:
+        client.reply(phone, text)
+    except client.SandboxError as error:
+        messages.error(request, f"Nothing was answered. {error}")
+    else:
+        messages.success(request, f"{phone} answered {text}. {ANSWERS[text]}")
+    return fault_views.back_to_page(request)
+
+
 @never_cache
 @require_safe
 def events(request: HttpRequest, message_id: str) -> HttpResponse:
@@ -115,11 +138,13 @@ def frame(request: HttpRequest, message_id: str) -> HttpResponse:
 
 def _read(limit: int) -> Reading:
     try:
-        page, rules = client.newest(limit), client.rules()
+        page, rules, replies = client.newest(limit), client.rules(), client.replies()
     except client.SandboxError as error:
-        return Reading([], [], version="down", trouble=str(error))
-    version = "-".join([page.version, *(f"{rule.id}.{rule.used}" for rule in rules)])
-    return Reading(page.messages, rules, version)
+        return Reading([], [], [], version="down", trouble=str(error))
+    answered = [f"r{len(replies)}"] if replies else []
+    used = (f"{rule.id}.{rule.used}" for rule in rules)
+    version = "-".join([page.version, *answered, *used])
+    return Reading(page.messages, rules, replies, version)
 
 
 def _token(version: str) -> str:
@@ -135,7 +160,7 @@ def _token(version: str) -> str:
 def _live(query: QueryDict) -> dict[str, Any]:
     reading = _read(MAX_MESSAGES)
     token = _token(reading.version)
-    people = everyone(reading.messages)
+    people = everyone(reading.messages, reading.replies)
     person = _chosen(people, query)
     return {
         "token": token,
@@ -147,6 +172,7 @@ def _live(query: QueryDict) -> dict[str, Any]:
         "person": person,
         "shows_providers": "providers" in query and not person,
         **_faults(reading, people, person),
+        "answers": list(ANSWERS),
         "open_email": query.get("email", "") if person else "",
         **(_notifications(person) if person else {}),
     }

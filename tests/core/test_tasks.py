@@ -2,16 +2,19 @@ import socket
 import socketserver
 import threading
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from celery import current_app
 from django.db import transaction
+from django.utils import timezone
 
 from apps.core import tasks
 from apps.core.delivery import wakeups
 from apps.core.guards import rate_limit
 from apps.core.models import Delivery
+from apps.core.reasons import Reason
 from apps.core.states import Channel, DeliveryState, Priority
 
 Make = Callable[..., Delivery]
@@ -129,3 +132,25 @@ def test_a_send_task_wakes_a_worker_for_the_delivery_that_stands_in(
     assert woken == [
         ("apps.core.tasks.send_notification_email", {"args": (str(stand_in.pk),), "priority": 3})
     ]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("run", "held_for"),
+    [
+        (tasks.release_held, Reason.QUIET_HOURS),
+        (tasks.release_held, Reason.CAP),
+        (tasks.send_daily_digests, Reason.DIGEST),
+    ],
+)
+def test_what_is_held_becomes_due_when_its_time_has_come(
+    delivery: Make, woken: list[Any], run: Callable[[], None], held_for: Reason
+) -> None:
+    over, later = timezone.now(), timezone.now() + timedelta(hours=1)
+    rows = [
+        delivery(state=DeliveryState.HELD, held_for=held_for, release_at=at) for at in (over, later)
+    ]
+    run()
+    states = [Delivery.objects.get(pk=row.pk).state for row in rows]
+    assert states == [DeliveryState.DUE, DeliveryState.HELD]
+    assert [name for name, _ in woken] == ["apps.core.tasks.dispatch_due_notifications"]

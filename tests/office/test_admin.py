@@ -287,6 +287,9 @@ def test_the_office_sends_the_confirmation_of_what_is_not_confirmed(
     for _ in range(3):
         said = office.post("/admin/core/contact/", chosen, follow=True).content.decode()
     assert "That was asked for too often." in said
+    Suppression.objects.create(channel=Channel.SMS, address=contact.phone, reason="bounce")
+    said = office.post("/admin/core/contact/", chosen, follow=True).content.decode()
+    assert f"Nothing is sent to {contact.phone}: it is suppressed." in said
 
 
 # --- Who may do what ----------------------------------------------------------------------------

@@ -83,6 +83,18 @@ def test_an_address_whose_messages_come_back_is_said_and_not_offered(
     assert not Delivery.objects.exists()
 
 
+def test_a_number_that_answered_stop_says_how_to_go_on(signed_in: Client, jane: User) -> None:
+    number = contact(jane).phone
+    Suppression.objects.create(channel=Channel.SMS, address=number, reason="opt_out")
+    assert "Answer START to our last text message" in shown(signed_in)
+    posted(signed_in, "send/sms/")
+    assert not Delivery.objects.exists()
+    # A confirmed number agrees again here.
+    Contact.objects.update(verified_phone=number)
+    posted(signed_in, "texts/", agree="yes")
+    assert not Suppression.objects.in_force().exists()
+
+
 # --- The number ---------------------------------------------------------------------------------
 def test_a_number_is_confirmed_and_agreed_to_in_one_step(signed_in: Client, jane: User) -> None:
     said = posted(signed_in, "send/sms/")

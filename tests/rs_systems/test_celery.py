@@ -36,6 +36,9 @@ def test_the_specification_s_entries_run_at_its_times() -> None:
     cleanup = schedule["cleanup-old-logs"]["schedule"]
     assert (cleanup.day_of_week, cleanup.hour, cleanup.minute) == ({0}, {2}, {0})
     assert schedule["dispatch-due-notifications"]["schedule"].run_every == timedelta(seconds=15)
+    # At nine in each person's own zone, which is at any quarter of an hour.
+    assert schedule["send-daily-digests"]["task"] == "apps.core.tasks.send_daily_digests"
+    assert schedule["send-daily-digests"]["schedule"].run_every == timedelta(minutes=1)
     assert app.conf.timezone == "America/New_York"
 
 
@@ -53,6 +56,7 @@ def test_housekeeping_comes_after_every_message() -> None:
         is_sweep = entry["task"].rpartition(".")[2] in (
             "dispatch_due_notifications",
             "retry_failed_notifications",
+            "release_held",
         )
         assert entry["options"]["priority"] == (Priority.URGENT if is_sweep else Priority.LOW), name
         assert app.amqp.router.route({}, entry["task"])["queue"].name == broker.HOUSEKEEPING, name

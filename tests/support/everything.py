@@ -13,9 +13,10 @@ from apps.core.audit import alerts
 from apps.core.exceptions import NotSendable
 from apps.core.guards import sms_budget
 from apps.core.message import kinds
-from apps.core.models import SMSSpend
+from apps.core.models import Contact, SMSSpend
+from apps.core.services import verification
 from apps.core.services.notification import NotificationService
-from apps.core.states import Priority
+from apps.core.states import Channel, Priority
 from apps.repairs import services
 from apps.repairs.models import Damage, FleetUnit, Position, Profile, Repair
 
@@ -56,6 +57,13 @@ def notify_everyone() -> None:
             priority=Priority.URGENT,
             action_url="/repairs/1/",
         )
+
+
+def confirm_addresses() -> None:
+    """Send a link to each address and a code to each number, which need no consent."""
+    for contact in Contact.objects.select_related("user"):
+        for channel in Channel:
+            verification.send(contact, channel)
 
 
 def alert_the_administrator() -> None:

@@ -16,6 +16,7 @@ from django.db import transaction
 from apps.aws.kinds import LOOPBACK
 from apps.core.delivery import transitions
 from apps.core.models import Delivery, NotificationDeliveryLog, ProviderEvent
+from apps.core.reasons import Reason
 from apps.core.services.notification import NotificationService
 from apps.core.states import (
     FINISHED,
@@ -191,4 +192,4 @@ def _since(row: Delivery, moment: datetime | None) -> float:
 def _withdraw(journeys: list[Journey]) -> None:
     """Withdraw what no worker has claimed: the command no longer follows it."""
     for row in _rows([journey for journey in journeys if not journey.is_home]).values():
-        transitions.skip_due(row, "the loopback that it belonged to is over")
+        transitions.skip_due(row, "the loopback that it belonged to is over", Reason.EXPIRED)

@@ -14,7 +14,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from apps.core import conf
-from apps.core.models import Contact, Mark, Suppression
+from apps.core.models import Choice, Contact, Mark, Suppression
 from apps.core.providers.aws.simulator import MAILBOX_DOMAIN, NUMBERS
 from apps.core.states import Channel, DeliveryState
 
@@ -91,11 +91,12 @@ def user_for(recipient: Recipient) -> AbstractBaseUser:
             "verified_email": email,
             "phone": phone,
             "verified_phone": phone,
-            # The complaint of the last run has withdrawn it.
+            # The complaint of the last run has withdrawn it, and left a choice.
             "wants_email": True,
             "sms_opt_in": not is_email,
         },
     )
+    Choice.objects.filter(user=user).delete()
     return user
 
 

@@ -145,11 +145,13 @@ def ledger(since: datetime | None = None) -> Ledger:
 
 
 def _without_deliveries(notifications: QuerySet[Notification]) -> Iterator[Discrepancy]:
-    # A delivery that is skipped from the start has a row too.
+    # A delivery that is skipped from the start has a row too. A message about one address goes by
+    # that address's channel alone.
+    direct = Delivery.objects.filter(notification=OuterRef("pk")).exclude(direct_to="")
     for priority, channels in routing.CHANNELS.items():
         for channel in channels:
             its = Delivery.objects.filter(notification=OuterRef("pk"), channel=channel)
-            bare = notifications.filter(~Exists(its), priority=priority)
+            bare = notifications.filter(~Exists(its), ~Exists(direct), priority=priority)
             problem = f"has no delivery by {channel.label.lower()}, and its priority asks for one"
             for pk in bare.values_list("pk", flat=True):
                 yield Discrepancy(f"notification {pk}", problem)

@@ -9,6 +9,7 @@ from apps.core.message import people
 from apps.core.models import Contact, Delivery
 from apps.core.models.suppression import SuppressionReason
 from apps.core.providers.base import Acceptance, Provider
+from apps.core.reasons import Reason
 from apps.core.states import Channel
 
 Message = TypeVar("Message")
@@ -51,7 +52,9 @@ def address_of(delivery: Delivery, suppression: SuppressionReason | None) -> str
         reason = people.why_not(channel, contact)
     # First: STOP withdraws the consent as well, and the suppression says why.
     if suppression:
-        raise NotSendable(f"address is suppressed: {suppression.label}")
+        raise NotSendable(
+            f"address is suppressed: {suppression.label}", code=f"suppressed_{suppression}"
+        )
     if reason:
         raise NotSendable(str(reason.label), code=reason)
     if delivery.direct_to:
@@ -63,4 +66,4 @@ def address_of(delivery: Delivery, suppression: SuppressionReason | None) -> str
 def permit(address: str) -> None:
     """Raise NotSendable if this environment may not send to the address."""
     if not conf.may_reach(address):
-        raise NotSendable("not among the recipients that staging may reach")
+        raise NotSendable(str(Reason.STAGING.label), code=Reason.STAGING)

@@ -150,8 +150,9 @@ def claim(delivery_id: UUID) -> Attempt | None:
 def _outcome(
     this: Attempt, decision: Decision, before_call: Callable[[], None]
 ) -> transitions.Outcome:
-    if decision.verdict == Verdict.SKIP:
-        return NotSendable(str(decision.reason.label), code=decision.reason)
+    # What suppresses the address says more than that its owner withdrew their consent.
+    if decision.verdict == Verdict.SKIP and not this.suppression:
+        return _not_sendable(decision)
     try:
         return _send(this, service_for(this.channel), before_call)
     except (DeliveryError, NotCalled) as outcome:
@@ -173,7 +174,10 @@ def _send(
     _check_not_settled(this)
     if slot.has_passed:
         slot = _wait_for_slot(this, weight)
-    transitions.record_calling(this.delivery, service.provider.name)
+    with transaction.atomic():
+        if settled := recheck.settled_meanwhile([this.delivery]):
+            raise _not_sendable(settled[this.delivery.pk])
+        transitions.record_calling(this.delivery, service.provider.name)
     this.is_announced = True
     while not slot.wait():
         # This machine was too slow for the slot, and another message's is next.
@@ -181,6 +185,10 @@ def _send(
     # Last before the call: if anything above took long, another worker may have the delivery now.
     this.check_lease()
     return service.send(message)
+
+
+def _not_sendable(decision: Decision) -> NotSendable:
+    return NotSendable(str(decision.reason.label), code=decision.reason)
 
 
 def _reserve(this: Attempt, service: ChannelService[Any], message: Any) -> None:

@@ -28,7 +28,7 @@ from apps.core.states import Channel, DeliveryState, LogEvent, LogSource
 from . import holds, wakeups
 
 #: Seconds between two runs of `send_daily_digests`, by beat's table.
-DIGEST_EVERY_S = 300.0
+DIGEST_EVERY_S = 60.0
 
 
 def send_daily_digests() -> int:
@@ -81,6 +81,7 @@ def _fold(user_id: Any, channel: Channel, held_for: Reason) -> int:
         rows = list(
             _theirs(user_id, channel, held_for)
             .select_related("notification")
+            .order_by("pk")
             .select_for_update(of=("self",))
         )
         fresh = [row for row in rows if _still_matters(row, person)]

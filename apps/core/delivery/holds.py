@@ -197,7 +197,7 @@ def log(
 def _held_for(user_id: Any) -> Any:
     # A subquery, not a join: PostgreSQL judges the conditions on the row again if it had to wait.
     theirs = Notification.objects.filter(recipient=user_id).values("pk")
-    return Delivery.objects.held().filter(notification_id__in=theirs)
+    return Delivery.objects.held().filter(notification_id__in=theirs).order_by("pk")
 
 
 def _change(row: Delivery, decision: Decision) -> None:

@@ -31,14 +31,14 @@ Key = tuple[Any, Channel]
 
 
 def recheck(deliveries: Sequence[Delivery]) -> dict[UUID, Decision]:
-    """Decide about claimed deliveries, whose `notification` is loaded; return all by id.
+    """Decide about claimed deliveries, and load their notifications as of now; return all by id.
 
-    One statement for the people, one if any of them has made a choice, one for digests among the
-    deliveries, and one for what left before, if a cap or a bundle asks for it.
+    One statement for the notifications and one for the people; one more if any of them has made a
+    choice, and one for what left before, if a cap or a bundle asks for it.
     """
     now = timezone.now()
+    folded = _load(deliveries)
     everyone = people.load(row.notification.recipient_id for row in deliveries)
-    folded = _folded(deliveries)
     found: dict[UUID, Decision] = {}
     for row in deliveries:
         person = everyone[row.notification.recipient_id]
@@ -62,6 +62,20 @@ def recheck(deliveries: Sequence[Delivery]) -> dict[UUID, Decision]:
         if found[row.pk].verdict == Verdict.SEND:
             earlier[key].append((_turn(row), Earlier(kind.name, now)))
     return found
+
+
+def settled_meanwhile(deliveries: Sequence[Delivery]) -> dict[UUID, Decision]:
+    """Return the decisions about those whose matter was settled since `recheck`.
+
+    Call it in the transaction that announces the calls: until its commit nobody settles the others.
+    The content of a digest was judged when it was composed.
+    """
+    by_notification = {row.notification_id: row.pk for row in deliveries if row.digest_id is None}
+    locked = Notification.objects.filter(pk__in=by_notification).order_by("pk")
+    rows = locked.select_for_update(no_key=True).values_list("pk", "settled_at")
+    return {
+        by_notification[pk]: Decision(Verdict.SKIP, Reason.SETTLED, at=at) for pk, at in rows if at
+    }
 
 
 def cap(channel: Channel) -> int:
@@ -97,14 +111,26 @@ def _served_by_wish(row: Delivery) -> frozenset[Reason]:
     return holds.ONCE if row.decision == Reason.SENT_NOW else frozenset()
 
 
-def _folded(deliveries: Sequence[Delivery]) -> dict[Any, list[Notification]]:
-    """Return the other notifications of each digest."""
-    found: dict[Any, list[Notification]] = defaultdict(list)
-    if ids := {row.digest_id for row in deliveries if row.digest_id is not None}:
-        rows = Delivery.objects.filter(digest__in=ids, state=DeliveryState.FOLDED)
-        for row in rows.select_related("notification"):
-            found[row.digest_id].append(row.notification)
-    return found
+def _load(deliveries: Sequence[Delivery]) -> dict[Any, list[Notification]]:
+    """Load the notification of each delivery, and return the others of each digest.
+
+    What was loaded before the claim does not count: the matter may have been settled since.
+    """
+    ids = [row.pk for row in deliveries]
+    digests = {row.digest_id for row in deliveries if row.digest_id is not None}
+    wanted = Q(pk__in=ids)
+    if digests:
+        wanted |= Q(digest__in=digests, state=DeliveryState.FOLDED)
+    own: dict[UUID, Notification] = {}
+    folded: dict[Any, list[Notification]] = defaultdict(list)
+    for row in Delivery.objects.filter(wanted).select_related("notification__recipient__contact"):
+        if row.state == DeliveryState.FOLDED:
+            folded[row.digest_id].append(row.notification)
+        else:
+            own[row.pk] = row.notification
+    for delivery in deliveries:
+        delivery.notification = own[delivery.pk]
+    return folded
 
 
 def _turn(row: Delivery) -> tuple[datetime, str]:

@@ -27,10 +27,10 @@ def settle(about: models.Model, *, kinds: Collection[str], because: str) -> int:
         theirs = theirs.filter(kind__in=kinds)
     # Marked first: a worker that claims one of them now sees it, and does not send.
     theirs.filter(settled_at=None).update(settled_at=Now(), settled_because=because)
-    # A digest's content is judged when it is composed, so what carries one goes on. Locked: the
-    # log must name exactly the rows that are skipped.
+    # A digest's content is judged when it is composed, so what carries one goes on. Locked, in one
+    # order for all who lock: the log must name exactly the rows that are skipped.
     pending = Delivery.objects.pending().filter(notification__in=theirs, digest=None)
-    rows = list(pending.select_for_update(of=("self",)).only("pk", "attempts"))
+    rows = list(pending.order_by("pk").select_for_update(of=("self",)).only("pk", "attempts"))
     for start in range(0, len(rows), CHUNK):
         _skip(rows[start : start + CHUNK], because)
     return len(rows)

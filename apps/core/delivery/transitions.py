@@ -237,7 +237,7 @@ def settle_unknown(delivery: Delivery) -> Delivery | None:
         return open_stand_in(delivery, source=LogSource.SWEEP)
 
 
-def skip_due(delivery: Delivery, reason: str) -> bool:
+def skip_due(delivery: Delivery, reason: str, decision: Reason) -> bool:
     """Skip a due delivery. Return False if it is no longer due: a worker has it, or had."""
     return record(
         delivery,
@@ -245,7 +245,12 @@ def skip_due(delivery: Delivery, reason: str) -> bool:
         to=DeliveryState.SKIPPED,
         source=LogSource.SWEEP,
         only_from=(DeliveryState.DUE,),
-        row={"finished_at": Now(), "next_attempt_at": None, "reason": reason},
+        row={
+            "finished_at": Now(),
+            "next_attempt_at": None,
+            "reason": reason,
+            "decision": decision,
+        },
         entry={"detail": reason},
         is_logged_if_late=False,
     )
@@ -254,7 +259,7 @@ def skip_due(delivery: Delivery, reason: str) -> bool:
 def hand_over(delivery: Delivery, reason: str) -> Delivery | None:
     """Skip a due delivery of a stopped channel; return the one that stands in on another."""
     with transaction.atomic():
-        if not skip_due(delivery, reason):
+        if not skip_due(delivery, reason, Reason.CHANNEL_STOPPED):
             return None
         return open_stand_in(delivery, source=LogSource.SWEEP)
 

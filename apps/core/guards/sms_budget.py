@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from apps.core.exceptions import BudgetExhausted
 from apps.core.models import Delivery, SMSSpend
+from apps.core.reasons import Reason
 from apps.core.states import DeliveryState, Priority
 
 #: The decimal places of an amount in the database.
@@ -54,7 +55,7 @@ def reserve(delivery: Delivery, cost: Decimal) -> bool:
             if not holder.update(cost_usd=cost, cost_month=month):
                 return False
             if not _commit(month, cost, reserve_usd):
-                raise BudgetExhausted(_refusal(month, cost))
+                raise BudgetExhausted(_refusal(month, cost), code=Reason.BUDGET)
     except BudgetExhausted:
         _note_refusal(month, cost)
         raise

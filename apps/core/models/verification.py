@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils.crypto import salted_hmac
 
+from .. import conf
 from ..states import Channel
 from .fields import AddressField
 
@@ -35,6 +36,10 @@ MOST_TRIES = 5
 class VerificationQuerySet(models.QuerySet["Verification"]):
     def usable(self) -> "VerificationQuerySet":
         return self.filter(used_at=None, expires_at__gt=Now(), tries__lt=MOST_TRIES)
+
+    def old(self) -> "VerificationQuerySet":
+        """Return those that no limit counts any more and whose delivery's log is gone."""
+        return self.filter(created_at__lt=Now() - conf.log_retention())
 
 
 class Verification(models.Model):

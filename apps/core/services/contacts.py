@@ -1,5 +1,7 @@
 """Change how a person is reached, and their consent to text messages."""
 
+from collections.abc import Collection
+
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -32,8 +34,10 @@ def consent_wording() -> str:
     )
 
 
-def save(contact: Contact, *, by: User) -> list[Channel]:
-    """Save a contact; return the channels whose address is another one now, or is new.
+def save(contact: Contact, fields: Collection[str], *, by: User) -> list[Channel]:
+    """Save these fields; return the channels whose address is another one now, or is new.
+
+    The other fields stay as they are by now: a STOP may have come since the contact was read.
 
     A changed address is not verified, its open links and codes end, and the old one is told, if it
     was verified: it may be the owner's only sign that somebody else has changed it.
@@ -43,12 +47,16 @@ def save(contact: Contact, *, by: User) -> list[Channel]:
         changed = [
             channel
             for channel, field in FIELDS.items()
-            if before is None
-            or addresses.canonical(contact.address(channel)) != before.address(channel)
+            if field in fields
+            and (
+                before is None
+                or addresses.canonical(contact.address(channel)) != before.address(channel)
+            )
         ]
         for channel in changed:
             setattr(contact, f"verified_{FIELDS[channel]}", "")
-        contact.save()
+        verified = [f"verified_{FIELDS[channel]}" for channel in changed]
+        contact.save(update_fields=[*fields, *verified] if before else None)
         holds.recompute(contact.user_id)
         if before is not None:
             for channel in changed:

@@ -52,6 +52,7 @@ class Result(Enum):
     OVER = "over"
 
 
+@transaction.atomic
 def send(contact: Contact, channel: Channel, *, network: str = "") -> Verification:
     """Send the link or code that confirms the contact's present address; raise TooMany.
 
@@ -59,7 +60,7 @@ def send(contact: Contact, channel: Channel, *, network: str = "") -> Verificati
     links stay valid, because e-mails may arrive in any order.
     """
     purpose = PURPOSE[channel]
-    row = request(contact, purpose, contact.address(channel), network=network)
+    row = _count(contact, purpose, contact.address(channel), network=network)
     if purpose == Purpose.PHONE:
         context = {"number": row.address, "verification": str(row.pk)}
         kind = account_kinds.CONFIRM_PHONE
@@ -77,9 +78,10 @@ def send(contact: Contact, channel: Channel, *, network: str = "") -> Verificati
     return row
 
 
+@transaction.atomic
 def send_new_password(contact: Contact, *, network: str) -> None:
     """E-mail a link to a new password to the verified address; raise TooMany."""
-    row = request(contact, Purpose.PASSWORD, contact.verified_email, network=network)
+    row = _count(contact, Purpose.PASSWORD, contact.verified_email, network=network)
     direct.send(
         account_kinds.NEW_PASSWORD,
         contact.user,
@@ -90,28 +92,24 @@ def send_new_password(contact: Contact, *, network: str) -> None:
     )
 
 
-def request(contact: Contact, purpose: Purpose, address: str, *, network: str) -> Verification:
+def _count(contact: Contact, purpose: Purpose, address: str, *, network: str) -> Verification:
     """Count a link or code against the limits and return its row; raise TooMany."""
-    with transaction.atomic():
-        # Locked, so that one user's requests at the same time are counted one after the other.
-        Contact.objects.select_for_update().get(pk=contact.pk)
-        for what, limits in (
-            # By purpose: what a stranger can ask for, a new password, must not use up the rest.
-            (Q(user=contact.user_id, purpose=purpose), PER_USER),
-            (Q(address=address, purpose=purpose), PER_ADDRESS),
-            (Q(network=network) if network else None, PER_NETWORK),
-        ):
-            if what is not None:
-                _check(what, limits)
-        if purpose == Purpose.PHONE:
-            _end(contact, purpose)
-        return Verification.objects.create(
-            user_id=contact.user_id,
-            purpose=purpose,
-            address=address,
-            network=network,
-            expires_at=timezone.now() + VALID_FOR[purpose],
-        )
+    # Locked, so that one user's requests at the same time are counted one after the other.
+    Contact.objects.select_for_update().get(pk=contact.pk)
+    # By purpose: what a stranger can ask for, a new password, must not use up the rest.
+    _check(Q(user=contact.user_id, purpose=purpose), PER_USER)
+    _check(Q(address=address, purpose=purpose), PER_ADDRESS)
+    if network:
+        _check(Q(network=network), PER_NETWORK)
+    if purpose == Purpose.PHONE:
+        _end(contact, purpose)
+    return Verification.objects.create(
+        user_id=contact.user_id,
+        purpose=purpose,
+        address=address,
+        network=network,
+        expires_at=timezone.now() + VALID_FOR[purpose],
+    )
 
 
 def confirm_phone(contact: Contact, typed: str) -> Result:

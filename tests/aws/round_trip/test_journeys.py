@@ -19,10 +19,19 @@ from apps.core.audit.ledger import ledger
 from apps.core.delivery import transitions
 from apps.core.delivery.attempt import attempt
 from apps.core.guards.suppressions import suppress
-from apps.core.models import Contact, Delivery, Mark, Notification, ProviderEvent, Suppression
+from apps.core.models import (
+    Choice,
+    Contact,
+    Delivery,
+    Mark,
+    Notification,
+    ProviderEvent,
+    Suppression,
+)
 from apps.core.models.suppression import SuppressionReason
 from apps.core.providers import memory
 from apps.core.providers.aws.simulator import NUMBERS
+from apps.core.reasons import Reason
 from apps.core.states import Channel, DeliveryState, EventKind, LogEvent
 from tests.support.documentation import table
 
@@ -170,6 +179,15 @@ def test_a_run_forgets_what_runs_have_suppressed_and_nothing_else(woken: Any) ->
     assert sorted(left) == sorted([*theirs, "+12025550101"])
 
 
+def test_the_complaint_of_the_last_run_does_not_stop_the_next_one(sends_at_once: None) -> None:
+    for _ in range(2):
+        fails("--yes", "--only=complaint")
+        [mail] = memory.emails
+        memory.clear()
+        suppress(Channel.EMAIL, mail.to[0], SuppressionReason.COMPLAINT)
+        assert Choice.objects.present().count() == 1
+
+
 def test_a_run_that_is_broken_off_leaves_nothing_behind(
     woken: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -228,7 +246,7 @@ def test_a_report_of_the_wrong_sort_breaks_at_the_event(delivery: Make) -> None:
 
 def test_our_own_refusal_to_send_breaks_at_the_worker(delivery: Make) -> None:
     row = delivery(state=DeliveryState.DUE)
-    transitions.skip_due(row, "account is deactivated")
+    transitions.skip_due(row, "account is deactivated", Reason.DEACTIVATED)
     found = hops.where_it_broke(Delivery.objects.get(), DeliveryState.BOUNCED)
     assert (found.hop, found.why) == (Hop.WORKER, "it was not sent: account is deactivated")
 

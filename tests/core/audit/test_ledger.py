@@ -16,6 +16,7 @@ from apps.core.delivery.transitions import record, record_lost_worker, settle_un
 from apps.core.exceptions import AmbiguousError, PermanentError, TransientError
 from apps.core.models import Delivery, Notification, SMSSpend
 from apps.core.providers import memory
+from apps.core.services import verification
 from apps.core.states import Channel, DeliveryState, LogEvent, LogSource, Priority
 from tests.support.attempts import claimed
 
@@ -79,6 +80,17 @@ def test_a_state_without_a_log_entry_is_a_discrepancy(
 ) -> None:
     delivery(state=state, finished_at=timezone.now())
     assert problems() == [problem]
+
+
+def test_a_message_about_one_address_needs_no_other_channel(person: Any) -> None:
+    contact = person().contact
+    for channel in Channel:
+        verification.send(contact, channel)
+    for row in Delivery.objects.all():
+        attempt(row.pk)
+    books = ledger()
+    assert books.discrepancies == []
+    assert books.states["accepted"] == 2
 
 
 def test_a_delivery_older_than_its_log_is_no_discrepancy(delivery: Make) -> None:

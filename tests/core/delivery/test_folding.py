@@ -300,9 +300,8 @@ def test_two_beats_on_a_dst_night_make_one_digest_for_each_person_at_nine(
         items = Delivery.objects.filter(notification__recipient=jane)
         assert {row.digest_id for row in items} == {digest.pk}
         assert sorted(row.state for row in items) == ["due", "folded", "folded"]
-        at = next(row.release_at for row in items)
-        assert at
-        assert digest.local_date == at.astimezone(ZoneInfo(zone)).date()
+        (nine,) = {row.release_at for row in items if row.release_at}
+        assert digest.local_date == nine.astimezone(ZoneInfo(zone)).date()
     send_what_is_due()
     assert len(memory.emails) == len(people)
     assert len({mail.to[0] for mail in memory.emails}) == len(people)
@@ -396,7 +395,7 @@ def test_a_digest_shows_twenty_items_and_counts_the_others(
     (mail,) = memory.emails
     assert mail.body.count("\n- ") == folded.LONGEST
     assert "And 3 more." in mail.body
-    assert "And 3 more." in mail.alternatives[0][0]
+    assert "And 3 more." in str(mail.alternatives[0][0])  # type: ignore[attr-defined]
 
 
 def test_the_lines_are_grouped_by_category_with_the_most_urgent_first() -> None:

@@ -11,6 +11,7 @@ from apps.core.delivery import broker, sweeps, transitions
 from apps.core.delivery.attempt import claim
 from apps.core.delivery.transitions import record
 from apps.core.models import Delivery, NotificationDeliveryLog, ProviderEvent
+from apps.core.reasons import Reason
 from apps.core.states import FINISHED, Channel, DeliveryState, LogEvent, LogSource, Priority
 from tests.support.attempts import claimed
 
@@ -195,7 +196,10 @@ def test_clean_up_takes_the_old_logs_of_finished_deliveries_only(
     monkeypatch.setattr(sweeps, "CHUNK", 2)
     settings.DELIVERY_LOG_RETENTION_DAYS = 30
     old = {s: delivery(state=s, finished_at=ago(days=31)) for s in sorted(FINISHED)}
-    open_rows = [delivery(state=s, created_at=ago(days=400)) for s in set(DeliveryState) - FINISHED]
+    held = {"held_for": Reason.DIGEST, "release_at": ago(days=400)}
+    open_rows = [
+        delivery(state=s, created_at=ago(days=400), **held) for s in set(DeliveryState) - FINISHED
+    ]
     young = delivery(state=DeliveryState.ACCEPTED, finished_at=ago(days=29))
     for row in [*old.values(), *open_rows, young]:
         record(row, LogEvent.CALLING)

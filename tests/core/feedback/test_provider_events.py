@@ -20,6 +20,7 @@ from apps.core.feedback import provider_events
 from apps.core.models import Contact, Delivery, ProviderEvent
 from apps.core.providers import memory
 from apps.core.providers.base import Acceptance
+from apps.core.reasons import Reason
 from apps.core.states import Channel, DeliveryState, EventKind, LogEvent, Priority
 from tests.support.attempts import claimed
 from tests.support.ses_events import BOUNCE, COMPLAINT, DELIVERY, mail
@@ -417,7 +418,7 @@ def test_a_late_answer_settles_a_delivery_that_was_not_resent(delivery: Make) ->
     transitions.record(row, LogEvent.CALLING)
     transitions.record_lost_worker(row, called=True)
     transitions.settle_unknown(fresh(row))
-    assert transitions.skip_due(fresh(row), "its channel is stopped")
+    assert transitions.skip_due(fresh(row), "its channel is stopped", Reason.CHANNEL_STOPPED)
     transitions.record_outcome(row, Acceptance("ses-smtp", "ses-1"))
     after = fresh(row)
     assert (after.state, after.reason) == (DeliveryState.ACCEPTED, "")

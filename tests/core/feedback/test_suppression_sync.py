@@ -19,6 +19,7 @@ from apps.core.models import Contact, Delivery, Mark, ProviderEvent, Suppression
 from apps.core.models.contact import ConsentVia
 from apps.core.models.suppression import Listed, SuppressionReason
 from apps.core.providers import suppression_lists
+from apps.core.reasons import Reason
 from apps.core.states import Channel, DeliveryState, EventCause, EventKind, Priority
 from sandbox.testing import RunningSandbox
 from tests.support.services import Worker, wait_with_beat
@@ -551,7 +552,7 @@ def test_stop_holds_for_the_next_number_of_its_owner(
     row = delivery(Channel.SMS, recipient=owner)
     attempt(row.pk)
     row.refresh_from_db()
-    assert (row.state, row.reason) == (DeliveryState.SKIPPED, "has not agreed to text messages")
+    assert (row.state, row.decision) == (DeliveryState.SKIPPED, Reason.STOPPED)
 
 
 def agree(admin_client: Client, contact: Contact, *, shown: bool = False) -> str:

@@ -78,7 +78,10 @@ def test_a_complaint_withdraws_consent_for_later_addresses_too(
     row = delivery(recipient=jane)
     attempt(row.pk)
     row.refresh_from_db()
-    assert (row.state, row.reason) == (DeliveryState.SKIPPED, "wants no e-mail")
+    assert (row.state, row.reason) == (
+        DeliveryState.SKIPPED,
+        "this person complained about a message",
+    )
 
 
 def test_a_bounce_withdraws_no_consent(delivery: Make, jane: User) -> None:

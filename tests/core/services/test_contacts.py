@@ -8,14 +8,17 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 
 from apps.core.delivery.attempt import attempt
+from apps.core.guards import suppressions
 from apps.core.models import Contact, Delivery, Notification, Suppression
 from apps.core.models.contact import ConsentVia
 from apps.core.models.fields import to_e164
+from apps.core.models.suppression import SuppressionReason
 from apps.core.providers import memory
 from apps.core.services import contacts
 from apps.core.states import Channel
 
 Person = Callable[..., User]
+FIELDS = ("email", "phone")
 
 
 def send_all() -> None:
@@ -34,15 +37,24 @@ def test_a_changed_address_is_not_verified_even_if_it_is_changed_back(
     old = contact.address(channel)
     for address in (new, old):
         setattr(contact, field, address)
-        assert contacts.save(contact, by=contact.user) == [channel]
+        assert contacts.save(contact, FIELDS, by=contact.user) == [channel]
     assert not Contact.objects.get(pk=contact.pk).is_verified(channel)
 
 
 def test_the_same_address_in_other_letters_is_no_change(person: Person) -> None:
     contact = person().contact
     contact.email = contact.email.upper()
-    assert contacts.save(contact, by=contact.user) == []
+    assert contacts.save(contact, FIELDS, by=contact.user) == []
     assert Contact.objects.get(pk=contact.pk).is_verified(Channel.EMAIL)
+
+
+def test_a_stop_that_came_meanwhile_is_kept(person: Person) -> None:
+    contact = person().contact
+    suppressions.suppress(Channel.SMS, contact.phone, SuppressionReason.OPT_OUT)
+    contact.email = "new@fleet.example"
+    contacts.save(contact, ["email"], by=contact.user)
+    now = Contact.objects.get(pk=contact.pk)
+    assert (now.email, now.sms_opt_in) == ("new@fleet.example", False)
 
 
 def test_the_old_address_is_told_who_changed_it(person: Person) -> None:
@@ -51,7 +63,7 @@ def test_the_old_address_is_told_who_changed_it(person: Person) -> None:
     sam.refresh_from_db()
     old_email, old_phone = contact.email, contact.phone
     contact.email, contact.phone = "new@fleet.example", "+12025550199"
-    contacts.save(contact, by=sam)
+    contacts.save(contact, FIELDS, by=sam)
     send_all()
     [mail], [text] = memory.emails, memory.texts
     assert (mail.to, text.to) == ([old_email], old_phone)
@@ -66,7 +78,7 @@ def test_the_old_address_is_told_who_changed_it(person: Person) -> None:
 def test_an_address_that_was_not_verified_is_told_nothing(person: Person) -> None:
     contact = person(verified_email="", sms_opt_in=False).contact
     contact.email, contact.phone = "new@fleet.example", "+12025550199"
-    contacts.save(contact, by=contact.user)
+    contacts.save(contact, FIELDS, by=contact.user)
     assert not Delivery.objects.exists()
 
 

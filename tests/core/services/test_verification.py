@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.utils import timezone
 
+from apps.core import tasks
 from apps.core.delivery.attempt import attempt
 from apps.core.models import Contact, Delivery, Notification, Suppression, Verification
 from apps.core.models.verification import MOST_TRIES, code, token
@@ -19,6 +20,7 @@ from apps.core.services.verification import PER_ADDRESS, PER_NETWORK, PER_USER, 
 from apps.core.states import Channel, DeliveryState
 
 Person = Callable[..., User]
+FIELDS = ("email", "phone")
 
 
 @pytest.fixture
@@ -110,7 +112,7 @@ def test_a_new_code_ends_the_one_before(contact: Contact) -> None:
 def test_a_code_for_one_number_confirms_no_other(contact: Contact) -> None:
     row = verification.send(contact, Channel.SMS)
     contact.phone = "+12025550199"
-    contacts.save(contact, by=contact.user)
+    contacts.save(contact, FIELDS, by=contact.user)
     assert verification.confirm_phone(contact, code(row.pk)) == Result.OVER
     assert not is_verified(contact, Channel.SMS)
 
@@ -157,7 +159,7 @@ def test_a_link_ends_after_a_day_and_when_the_address_changes(contact: Contact) 
     assert verification.confirm_email(token(row.pk)) == Result.OVER
     row = verification.send(contact, Channel.EMAIL)
     contact.email = "new@fleet.example"
-    contacts.save(contact, by=contact.user)
+    contacts.save(contact, FIELDS, by=contact.user)
     assert verification.confirm_email(token(row.pk)) == Result.OVER
     assert not is_verified(contact, Channel.EMAIL)
 
@@ -183,10 +185,10 @@ def test_an_address_gets_few_messages_in_an_hour(contact: Contact, channel: Chan
 def test_a_person_cannot_have_codes_sent_to_many_numbers(contact: Contact) -> None:
     for number in range(PER_USER[0].sent):
         contact.phone = f"+120255502{number:02}"
-        contacts.save(contact, by=contact.user)
+        contacts.save(contact, FIELDS, by=contact.user)
         verification.send(contact, Channel.SMS)
     contact.phone = "+12025550299"
-    contacts.save(contact, by=contact.user)
+    contacts.save(contact, FIELDS, by=contact.user)
     with pytest.raises(verification.TooMany):
         verification.send(contact, Channel.SMS)
 
@@ -207,6 +209,14 @@ def test_asking_for_new_passwords_does_not_use_up_the_codes(person: Person) -> N
     with pytest.raises(verification.TooMany):
         verification.send_new_password(contact, network="stranger")
     verification.send(contact, Channel.SMS, network="home")
+
+
+def test_old_ones_are_deleted_with_the_old_logs(contact: Contact) -> None:
+    old, new = (verification.send(contact, channel) for channel in Channel)
+    months_ago = timezone.now() - timedelta(days=400)
+    Verification.objects.filter(pk=old.pk).update(created_at=months_ago)
+    tasks.cleanup_old_delivery_logs()
+    assert list(Verification.objects.all()) == [new]
 
 
 # --- What still stops a message -----------------------------------------------------------------

@@ -3,12 +3,15 @@
 import json
 import sys
 from argparse import ArgumentTypeError
+from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from apps.aws.round_trip import signed_headers
 from apps.aws.round_trip.hops import Broken
 from apps.aws.round_trip.journeys import PATIENCE_S, Journey, PassedHop, send_round
 from apps.aws.round_trip.simulated_recipients import (
@@ -50,11 +53,21 @@ def add_arguments(parser: CommandParser) -> None:
         help="how long each is waited for; {:.0f} for an e-mail and {:.0f} for a text unless "
         "given".format(*PATIENCE_S.values()),
     )
+    parser.add_argument(
+        "--received",
+        type=Path,
+        metavar="FILE",
+        help="send nothing: say whether the DKIM signature of a received e-mail covers the headers "
+        "of one-click unsubscribing (have `test_ses` send one to you, and save its source)",
+    )
     parser.add_argument("--yes", action="store_true", help="send without asking")
 
 
 def run(command: BaseCommand, options: dict[str, Any]) -> None:
     """Send, follow and print; exits with 1 if a message did not come home."""
+    if options["received"]:
+        _look_at(command, options["received"], as_json=options["json"])
+        return
     names = options["only"] or [*EMAILS, *(TEXTS if options["sms"] else ())]
     skipped = [] if settings.SMS_ENABLED else [name for name in names if name in TEXTS]
     run_label = label()
@@ -72,6 +85,38 @@ def run(command: BaseCommand, options: dict[str, Any]) -> None:
     teller.conclude(run_label, journeys, skipped)
     if not all(journey.is_home for journey in journeys):
         sys.exit(1)
+
+
+def _look_at(command: BaseCommand, path: Path, *, as_json: bool) -> None:
+    """Say what the signatures of a received e-mail cover; exit with 1 if one header is left out."""
+    try:
+        received = signed_headers.read(path.read_bytes())
+    except OSError as error:
+        raise CommandError(f"{path} cannot be read: {error.strerror}.") from None
+    if as_json:
+        signatures = [
+            {"domain": each.domain, "headers": sorted(each.headers), "lacks": each.lacks()}
+            for each in received.signatures
+        ]
+        answer = {"ok": received.is_covered, "missing": received.missing, "signatures": signatures}
+        command.stdout.write(json.dumps(answer))
+    else:
+        for line in _signature_lines(received):
+            command.stdout.write(line)
+        style = command.style.SUCCESS if received.is_covered else command.style.ERROR
+        said = "are" if received.is_covered else "are not both"
+        command.stdout.write(style(f"{' and '.join(signed_headers.ONE_CLICK)} {said} signed."))
+    if not received.is_covered:
+        sys.exit(1)
+
+
+def _signature_lines(received: signed_headers.Received) -> Iterator[str]:
+    if received.missing:
+        yield f"The message has no {' and no '.join(received.missing)}."
+    if not received.signatures:
+        yield "The message has no DKIM-Signature: save its source as it arrived, with all headers."
+    for each in received.signatures:
+        yield f"Signed by {each.domain or 'nobody named'}: {', '.join(sorted(each.headers))}"
 
 
 class _Teller:
