@@ -9,15 +9,17 @@ one daily digest at most (a constraint), so neither two beats nor two hosts nor 
 make two.
 """
 
+import logging
 from collections.abc import Sequence
 from datetime import date, time, timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import Max, Min
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from apps.core.exceptions import NotificationError
 from apps.core.message import decide, kinds, people, quiet_hours
 from apps.core.message.people import Person
 from apps.core.models import Delivery, Digest, Notification
@@ -26,6 +28,8 @@ from apps.core.reasons import FOLDED_HOLDS, Reason, Verdict
 from apps.core.states import Channel, DeliveryState, LogEvent, LogSource
 
 from . import holds, wakeups
+
+logger = logging.getLogger(__name__)
 
 #: Seconds between two runs of `send_daily_digests`, by beat's table.
 DIGEST_EVERY_S = 60.0
@@ -52,7 +56,7 @@ def _fold_all(reasons: Sequence[Reason], every_s: float) -> int:
             .order_by("first", "due")
         )
         for user_id, held_for, _, _ in groups[: max(1, int(pace * every_s))]:
-            made += _fold(user_id, channel, Reason(held_for))
+            made += _try_fold(user_id, channel, Reason(held_for))
     if made:
         wakeups.wake_dispatch()
     return made
@@ -63,9 +67,23 @@ def _unfolded() -> DeliveryQuerySet:
     return Delivery.objects.held().filter(digest=None)
 
 
+def _try_fold(user_id: Any, channel: Channel, held_for: Reason) -> int:
+    """Fold for one person. A failure must not stop the others."""
+    try:
+        return _fold(user_id, channel, held_for)
+    except (DatabaseError, NotificationError):
+        logger.exception(
+            "not folded, the next run tries again user=%s channel=%s", user_id, channel
+        )
+        return 0
+
+
 def _fold(user_id: Any, channel: Channel, held_for: Reason) -> int:
     with transaction.atomic():
-        person = people.load([user_id])[user_id]
+        person = people.load([user_id]).get(user_id)
+        if person is None:
+            # Deleted since the run began, and what waited with it.
+            return 0
         digest = Digest(user_id=user_id, channel=channel, held_for=held_for)
         if held_for == Reason.DIGEST:
             latest = _theirs(user_id, channel, held_for).aggregate(at=Max("release_at"))["at"]

@@ -17,10 +17,10 @@ from django.utils import timezone
 from apps.core.message import decide, kinds, people
 from apps.core.message.decide import Decision
 from apps.core.models import Delivery, Notification, NotificationDeliveryLog
-from apps.core.reasons import FOLDED_HOLDS, Reason, Verdict
+from apps.core.reasons import FOLDED_HOLDS, STALE_REASONS, Reason, Verdict
 from apps.core.states import Channel, DeliveryState, LogEvent, LogSource, Priority
 
-from . import wakeups
+from . import transitions, wakeups
 
 logger = logging.getLogger(__name__)
 
@@ -107,6 +107,9 @@ def recompute(user_id: Any) -> int:
     for row in rows:
         if row.held_for in ONCE - {Reason.DIGEST}:
             # It ends by itself within the hour, and the check after the claim asks for the rest.
+            continue
+        if row.notification.kind not in kinds.REGISTRY:
+            # Of an earlier version of the code: its attempt fails, and the settings must not.
             continue
         decision = decided(row, person)
         if decision.verdict == Verdict.SEND:
@@ -211,7 +214,7 @@ def _change(row: Delivery, decision: Decision) -> None:
 
 
 def skip(row: Delivery, decision: Decision, source: LogSource) -> None:
-    """Skip a held row, locked by the caller."""
+    """Skip a held row, locked by the caller. If it was the only way, another channel stands in."""
     Delivery.objects.held().filter(pk=row.pk).move(
         DeliveryState.SKIPPED,
         **_reasons(decision),
@@ -220,6 +223,8 @@ def skip(row: Delivery, decision: Decision, source: LogSource) -> None:
         next_attempt_at=None,
     )
     log([row], LogEvent.SKIPPED, source, code=decision.reason)
+    if decision.reason not in STALE_REASONS:
+        transitions.open_stand_in(row, source=source)
 
 
 def _reasons(decision: Decision) -> dict[str, Any]:

@@ -41,9 +41,17 @@ def recheck(deliveries: Sequence[Delivery]) -> dict[UUID, Decision]:
     everyone = people.load(row.notification.recipient_id for row in deliveries)
     found: dict[UUID, Decision] = {}
     for row in deliveries:
-        person = everyone[row.notification.recipient_id]
-        found[row.pk] = _decide(row, person, folded[row.digest_id], now)
-    counted = [row for row in deliveries if found[row.pk].verdict == Verdict.SEND]
+        person = everyone.get(row.notification.recipient_id)
+        if person is None or row.notification.kind not in kinds.REGISTRY:
+            # Deleted meanwhile, or of a kind that is gone: its own attempt fails, and no other's.
+            found[row.pk] = Decision(Verdict.SEND, Reason.KIND_DEFAULT_ON)
+        else:
+            found[row.pk] = _decide(row, person, folded[row.digest_id], now)
+    counted = [
+        row
+        for row in deliveries
+        if found[row.pk].verdict == Verdict.SEND and row.notification.kind in kinds.REGISTRY
+    ]
     earlier = _earlier(counted, now)
     for row in sorted(counted, key=_turn):
         key = _key(row)
@@ -129,7 +137,8 @@ def _load(deliveries: Sequence[Delivery]) -> dict[Any, list[Notification]]:
         else:
             own[row.pk] = row.notification
     for delivery in deliveries:
-        delivery.notification = own[delivery.pk]
+        if delivery.pk in own:
+            delivery.notification = own[delivery.pk]
     return folded
 
 

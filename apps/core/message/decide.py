@@ -230,11 +230,16 @@ def _hold(
 
 def _first_allowed(person: Person, channel: Channel, moment: datetime) -> tuple[datetime, Reason]:
     """Return the first moment outside the quiet hours, and whose hours they are."""
-    own = quiet_hours.first_allowed(moment, person.zone, person.quiet)
+    quiet = person.quiet
+    try:
+        own = quiet_hours.first_allowed(moment, person.zone, quiet)
+    except quiet_hours.NeverAllowed:
+        # The account page refuses such ranges. A message that waits for ever would be lost.
+        quiet, own = (), moment
     if channel != Channel.SMS or not person.text_quiet:
         return own, Reason.QUIET_HOURS
     try:
-        both = (*person.quiet, *person.text_quiet)
+        both = (*quiet, *person.text_quiet)
         allowed = quiet_hours.first_allowed(moment, person.zone, both)
     except quiet_hours.NeverAllowed:
         # Somebody who works at night and sleeps by day: their own hours count.

@@ -85,7 +85,10 @@ def items(delivery: Delivery) -> list[Notification]:
 
 
 def _matters(notification: Notification, person: Person, delivery: Delivery) -> bool:
-    kind, now = kinds.get(notification.kind), timezone.now()
+    kind, now = kinds.REGISTRY.get(notification.kind), timezone.now()
+    if kind is None:
+        # Of an earlier version of the code: nobody can say what it meant.
+        return False
     if decide.stale(kind, notification, now, in_digest=True):
         return False
     channel, priority = Channel(delivery.channel), Priority(notification.priority)

@@ -11,11 +11,13 @@ Where the clock is changed, a range means this:
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-#: A range is shorter than a day, and a jump of the clock too. One further day for each side.
-REACH = timedelta(days=2)
+#: A range that contains a moment begins on its day or the one before, or, if the clock skips a
+#: whole day, on the one before that.
+DAYS_BACK = 2
 #: Ranges that leave an hour of the week free do so within this time, even if a change of the clock
 #: skips that hour once.
 LONGEST = timedelta(days=15)
@@ -46,7 +48,9 @@ def every_day(start: time, end: time) -> tuple[QuietRange, ...]:
     return tuple(QuietRange(weekday, start, end) for weekday in range(7))
 
 
-def first_allowed(moment: datetime, zone: ZoneInfo, ranges: Sequence[QuietRange]) -> datetime:
+# For a message to a thousand people, most ask the same.
+@lru_cache(maxsize=1024)
+def first_allowed(moment: datetime, zone: ZoneInfo, ranges: tuple[QuietRange, ...]) -> datetime:
     """Return the first instant, at or after the moment, that is in none of the quiet ranges.
 
     Raise NeverAllowed if the ranges leave no free time.
@@ -94,8 +98,8 @@ def _ends_around(
 ) -> Iterator[datetime]:
     """Yield the end of each range that contains the moment."""
     today = moment.astimezone(zone).date()
-    for back in range(-REACH.days, REACH.days + 1):
-        day = today + timedelta(back)
+    for back in range(DAYS_BACK + 1):
+        day = today - timedelta(back)
         for each in ranges:
             if each.weekday != day.weekday() or each.start == each.end:
                 continue

@@ -454,3 +454,16 @@ def test_a_digest_s_date_is_that_of_its_hour_however_late_the_run(
     Delivery.objects.filter(state=DeliveryState.HELD).update(release_at=nine)
     folding.send_daily_digests()
     assert Digest.objects.get().local_date == date(2025, 11, 5)
+
+
+def test_a_person_for_whom_it_fails_does_not_stop_the_others(
+    notify: Notify, daily: Person, time_is_over: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    (gone,) = notify(daily(), priority=MEDIUM)
+    (row,) = notify(daily(), priority=MEDIUM)
+    Notification.objects.filter(pk=gone.pk).update(kind="kind_of_an_earlier_version")
+    time_is_over()
+    assert folding.send_daily_digests() == 1
+    assert state(row) == DeliveryState.DUE
+    assert state(gone) == DeliveryState.HELD
+    assert "not folded" in caplog.text

@@ -247,3 +247,29 @@ def test_what_a_person_pauses_leaves_as_one_message_afterwards(
     (mail,) = memory.emails
     assert mail.subject.startswith("While you were away")
     assert ledger().balances
+
+
+def test_an_email_stands_in_for_a_held_text_whose_owner_answered_stop(
+    notify: Notify, person: Person, woken: list[Any]
+) -> None:
+    jane = person()
+    preferences.pause(jane, in_hours(2))
+    (row,) = notify(jane, priority=Priority.HIGH)
+    assert only(row).state == DeliveryState.HELD
+    preferences.choose(jane, "", Channel.SMS, Setting.OFF, via=ChoiceVia.STOP)
+    text, email = (row.deliveries.get(channel=channel) for channel in (Channel.SMS, Channel.EMAIL))
+    assert (text.state, text.decision) == (DeliveryState.SKIPPED, Reason.STOPPED)
+    attempt(email.pk)
+    email.refresh_from_db()
+    assert (email.state, email.held_for) == (DeliveryState.HELD, Reason.PAUSED)
+    assert ledger().balances
+
+
+def test_settings_can_be_changed_while_a_message_of_an_earlier_version_waits(
+    notify: Notify, daily: Person, woken: list[Any]
+) -> None:
+    jane = daily()
+    (row,) = notify(jane, priority=Priority.MEDIUM)
+    Notification.objects.update(kind="kind_of_an_earlier_version")
+    preferences.set_times(jane, digest_hour=11)
+    assert only(row).state == DeliveryState.HELD

@@ -195,3 +195,16 @@ def test_the_cap_counts_each_person_and_each_channel_alone(
     notify(jane, priority=Priority.MEDIUM)
     rows = list(Delivery.objects.select_related("notification"))
     assert {each.verdict for each in recheck(rows).values()} == {Verdict.SEND}
+
+
+def test_a_kind_that_is_gone_does_not_stop_the_rest_of_a_batch(
+    notify: Notify, person: Person
+) -> None:
+    matter = person()
+    (gone,) = notify(person(), priority=Priority.MEDIUM)
+    (row,) = notify(person(), priority=Priority.MEDIUM, about=matter)
+    Notification.objects.filter(pk=gone.pk).update(kind="kind_of_an_earlier_version")
+    settled(row)
+    rows = list(Delivery.objects.all())
+    found = {each.notification_id: recheck(rows)[each.pk].verdict for each in rows}
+    assert found == {gone.pk: Verdict.SEND, row.pk: Verdict.SKIP}
