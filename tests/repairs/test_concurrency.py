@@ -10,8 +10,9 @@ import pytest
 from django.db import connection, transaction
 
 from apps.repairs import services
-from apps.repairs.exceptions import AlreadyDone, AlreadyRequested
+from apps.repairs.exceptions import AlreadyDone, AlreadyRequested, NotAllowed
 from apps.repairs.models import Damage, Position, Repair, RepairBatch, RepairEvent, Status
+from apps.repairs.undo import undo
 from tests.support.repairs import ESTIMATE, REASON, Cast, told
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
@@ -82,6 +83,42 @@ def test_an_approval_and_a_denial_at_once_leave_one_of_them(
     assert notice.event == asked.events.get(action__in=["approved", "denied"])
     assert fresh(asked).status == notice.event.action
     assert len(told("repair_approved") + told("repair_denied")) == 1
+
+
+def test_an_undo_and_a_start_at_once_leave_one_of_them(
+    cast: Cast, repair: Callable[[Status], Repair]
+) -> None:
+    asked = repair(Status.AWAITING_APPROVAL)
+    event = services.approve(asked, by=cast.maria)
+
+    def unless_refused(act: Callable[[], object]) -> object:
+        try:
+            return act()
+        except NotAllowed as refusal:
+            return refusal
+
+    outcomes = at_once(
+        lambda: unless_refused(lambda: undo(event, by=cast.maria)),
+        lambda: unless_refused(lambda: services.start(fresh(asked), by=cast.jane)),
+    )
+    undone, started = (not isinstance(outcome, NotAllowed) for outcome in outcomes)
+    assert undone is not started
+    assert fresh(asked).status == (Status.AWAITING_APPROVAL if undone else Status.IN_PROGRESS)
+    assert bool(told("repair_in_progress")) is started
+
+
+def test_two_undos_at_once_undo_once(cast: Cast, repair: Callable[[Status], Repair]) -> None:
+    event = services.approve(repair(Status.AWAITING_APPROVAL), by=cast.maria)
+
+    def take_back() -> object:
+        try:
+            return undo(event, by=cast.maria)
+        except NotAllowed as refusal:
+            return str(refusal)
+
+    outcomes = at_once(take_back, take_back)
+    assert sum("was undone by" in str(outcome) for outcome in outcomes) == 1
+    assert event.repair.events.filter(action="undone").count() == 1
 
 
 def test_a_batch_approved_by_two_at_once_is_notified_once(

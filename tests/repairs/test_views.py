@@ -701,8 +701,9 @@ def test_the_former_technicians_link_says_who_has_the_repair(cast, repair):
     made, client = repair(Status.APPROVED), as_(cast.jane)
     services.assign(made, cast.tom, by=cast.sam)
     shown = page(client, made.get_absolute_url())
-    assert f"Tom Becker has {made.number} now" in shown
-    assert "Sam Whitaker gave it to another technician" in shown
+    assert "Tom Becker has it now" in shown
+    assert made.number in shown
+    assert "Sam Whitaker gave this repair to another technician" in shown
     assert made.unit.plate not in shown
     for action in ("start", "complete", "estimate"):
         assert client.post(url(action, made)).status_code == 403
@@ -714,7 +715,7 @@ def test_a_repair_that_went_twice_names_the_technician_who_has_it(cast, repair):
     made = repair(Status.APPROVED)
     services.assign(made, cast.tom, by=cast.sam)
     services.assign(made, cast.jane, by=cast.sam)
-    assert f"Jane Ortiz has {made.number} now" in page(as_(cast.tom), made.get_absolute_url())
+    assert "Jane Ortiz has it now" in page(as_(cast.tom), made.get_absolute_url())
     assert 'data-testid="start"' in page(as_(cast.jane), made.get_absolute_url())
 
 

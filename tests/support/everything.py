@@ -2,6 +2,7 @@
 
 import logging
 from contextlib import suppress
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -18,7 +19,8 @@ from apps.core.services import verification
 from apps.core.services.notification import NotificationService
 from apps.core.states import Channel, Priority
 from apps.repairs import services
-from apps.repairs.models import Damage, FleetUnit, Position, Profile, Repair
+from apps.repairs.models import Damage, FleetUnit, Position, Profile, Repair, RepairEvent
+from apps.repairs.undo import undo
 
 PRICE = Decimal("95.00")
 BREAK: dict[str, Any] = {"damage": Damage.CHIP, "position": Position.CENTER}
@@ -38,13 +40,36 @@ def drive_repairs() -> None:
     services.start(whole, by=priya)
     services.complete(whole, PRICE, by=priya)
 
+    for decide in (services.approve_cost, _deny_cost):
+        dearer = services.request_repair(by=tom, unit=unit, estimate=PRICE, **BREAK)
+        services.approve(dearer, by=maria)
+        services.start(dearer, by=tom)
+        services.complete(dearer, PRICE * 2, by=tom, reason="A second leg opened.")
+        decide(dearer, by=maria)
+
     denied = services.request_repair(by=tom, unit=unit, estimate=PRICE, **BREAK)
     services.deny(denied, "The truck is sold.", by=maria)
+
+    asked = services.request_repair(by=tom, unit=unit, estimate=PRICE, **BREAK)
+    _undo_late(services.approve(asked, by=maria))
+    services.approve(asked, by=maria)
 
     breaks = [services.Break(estimate=PRICE, **BREAK)] * 2
     batch = services.request_batch(by=tom, unit=unit, breaks=breaks)
     services.approve_batch(batch, by=maria)
     assert Repair.objects.filter(batch=batch).count() == 2
+
+
+def _undo_late(event: RepairEvent) -> None:
+    """Undo an action as if its messages had left: nine seconds after it."""
+    event.at -= timedelta(seconds=9)
+    event.save()
+    Repair.objects.filter(pk=event.repair_id).update(updated_at=event.at)
+    undo(event, by=event.actor)
+
+
+def _deny_cost(repair: Repair, *, by: Profile) -> None:
+    services.deny_cost(repair, "We agreed on one break.", by=by)
 
 
 def notify_everyone() -> None:

@@ -33,5 +33,8 @@ def office_phone(context: template.Context) -> str:
         return ""
     if not context.autoescape:
         return fact(context, "Office", brand.phone)
-    link = format_html('<a href="tel:{}">{}</a>', brand.tel, brand.phone)
+    # The ink, since the accent is too dark a colour for a link in dark mode.
+    link = format_html(
+        '<a class="ink" style="color:#17202a" href="tel:{}">{}</a>', brand.tel, brand.phone
+    )
     return fact(context, "Office", link)

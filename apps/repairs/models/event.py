@@ -37,7 +37,7 @@ class RepairEvent(models.Model):
     before = models.JSONField(null=True, editable=False, encoder=DjangoJSONEncoder)
     #: The event that this one takes back.
     undoes = models.OneToOneField(
-        "self", null=True, editable=False, on_delete=models.PROTECT, related_name="undone_by"
+        "self", null=True, editable=False, on_delete=models.CASCADE, related_name="undone_by"
     )
     #: Whose repair it was until this reassignment.
     former_technician = models.ForeignKey(

@@ -13,6 +13,9 @@ from ..permissions import Action
 from .cards import batch_card, repair_card
 from .person import batch_of, for_person, mark_read, repair_of
 
+#: Labels that would be too wide for a step on a phone.
+SHORT = {Status.COST_APPROVAL: "Cost approval"}
+
 
 @dataclass(frozen=True)
 class Step:
@@ -73,10 +76,13 @@ def steps(repair: Repair) -> list[Step]:
     if repair.status == Status.DENIED:
         way.append(Status.DENIED)
     else:
-        way += [Status.APPROVED, Status.IN_PROGRESS]
-        if repair.status == Status.COST_APPROVAL:
-            way.append(Status.COST_APPROVAL)
+        # The work is done when its cost waits.
+        is_cost = repair.status == Status.COST_APPROVAL
+        way += [Status.APPROVED, Status.COST_APPROVAL if is_cost else Status.IN_PROGRESS]
         way.append(Status.COMPLETED)
     here = way.index(Status(repair.status))
     places = ["past"] * here + ["here"] + ["ahead"] * (len(way) - here - 1)
-    return [Step(str(status.label), place) for status, place in zip(way, places, strict=True)]
+    return [
+        Step(SHORT.get(status, str(status.label)), place)
+        for status, place in zip(way, places, strict=True)
+    ]
