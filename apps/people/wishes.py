@@ -18,6 +18,7 @@ from apps.core.models.preferences import ChoiceVia, Setting, validate_quiet
 from apps.core.reasons import LOCKED, Reason, Verdict
 from apps.core.services import preferences
 from apps.core.states import Channel, Priority
+from apps.site import history
 
 _EMAIL = [
     (Setting.AT_ONCE, "At once"),
@@ -186,9 +187,10 @@ class WishesForm(forms.Form):
             for (category, channel), setting in self.changed().items():
                 preferences.choose(user, category, channel, setting, via=via, by=by)
             if self.has_new_times():
-                preferences.set_times(
+                row = preferences.set_times(
                     user, quiet=self.ranges(), digest_hour=self.cleaned_data["digest_hour"]
                 )
+                history.record(row, by, "Changed the quiet hours or the hour of the daily e-mail")
 
 
 def cards(form: WishesForm, now: datetime) -> list[Card]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
+from django.contrib.contenttypes.models import ContentType
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models, transaction
 from django.db.models import Q
@@ -90,9 +91,9 @@ def erase(user: User) -> None:
     ways.update(reason="", direct_to="")
     messages.update(title="", text="", context={}, dedup_key="", settled_because="")
     _suppressions(user).delete()
+    _entries_about(user).delete()
     for model in (Choice, Contact, Preferences, Verification):
         model._default_manager.filter(user=user).delete()
-    LogEntry.objects.filter(user=user).delete()
     directory.get().forget(user)
     user.username = f"{_ERASED}-{user.pk}"
     user.first_name = user.last_name = user.email = ""
@@ -108,6 +109,16 @@ def _values(row: models.Model) -> dict[str, Any]:
         for field in row._meta.concrete_fields
         if field.name not in _SECRET
     }
+
+
+def _entries_about(user: User) -> models.QuerySet[LogEntry]:
+    """Return the admin's log of this person's rows, which names them. What they did stays."""
+    about = Q(content_type=ContentType.objects.get_for_model(User), object_id=str(user.pk))
+    for model in (Contact, Preferences):
+        rows = model._default_manager.filter(user=user).values_list("pk", flat=True)
+        kind = ContentType.objects.get_for_model(model)
+        about |= Q(content_type=kind, object_id__in=[str(pk) for pk in rows])
+    return LogEntry.objects.filter(about)
 
 
 def _addresses(user: User) -> list[str]:

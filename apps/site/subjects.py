@@ -60,7 +60,7 @@ class Refused(Exception):
 
 
 class Adapter(Protocol):
-    """Subclasses of nothing: an app registers one object with these members for each model."""
+    """Tells the centre about the rows of one model; an app registers one for each of its models."""
 
     model: type[Model]
 

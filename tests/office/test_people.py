@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.utils import timezone
@@ -23,7 +24,7 @@ from apps.core.services import preferences, verification
 from apps.core.states import Channel, DeliveryState, LogEvent
 from apps.office import reach
 from apps.repairs.models import Company, EventAction, Profile, Role
-from apps.site import personal_data
+from apps.site import history, personal_data
 from tests.support.people import create_contact
 
 PEOPLE = "/office/people/"
@@ -152,7 +153,7 @@ def test_a_persons_page_tells_what_was_changed_by_whom(office, person, notify):
     sam = User.objects.get(username="sam")
     preferences.choose(somebody, "approval", Channel.SMS, Setting.OFF, via=ChoiceVia.OFFICE, by=sam)
     page = office.get(f"{PEOPLE}{somebody.pk}/").content.decode()
-    assert "Approvals, text message: <strong>off</strong>" in page
+    assert "<strong>Approvals, text message: off</strong>" in page
     assert "by the office, Sam" in page
     assert f"/notifications/{Notification.objects.get().pk}/" in page
 
@@ -227,6 +228,7 @@ def test_an_erasure_removes_the_person_and_keeps_the_counts(office, person, noti
         delivery=sent, attempt=1, event=LogEvent.BOUNCED, detail=f"{somebody.contact.email} is full"
     )
     preferences.choose(somebody, "approval", Channel.SMS, Setting.OFF, via=ChoiceVia.PAGE)
+    history.record(somebody.preferences, somebody, "Paused")
     verification.send(somebody.contact, Channel.EMAIL)
     words = {somebody.contact.email, somebody.contact.phone, "Ortiz", "jane@home.example"}
 
@@ -240,6 +242,7 @@ def test_an_erasure_removes_the_person_and_keeps_the_counts(office, person, noti
         assert word not in told
     assert not re.search(r"is full|R-\d+", told)
     assert not Choice.objects.filter(user=somebody).exists()
+    assert not LogEntry.objects.exists()
     assert Delivery.objects.filter(notification=row).count() == 2
     texted.refresh_from_db()
     assert texted.cost_usd is not None

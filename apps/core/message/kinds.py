@@ -136,3 +136,11 @@ def get(name: str) -> NotificationKind:
     except KeyError:
         known = ", ".join(sorted(REGISTRY))
         raise UnknownKind(f"no notification kind {name!r}; registered: {known}") from None
+
+
+def category_label(name: str) -> str:
+    """Return the label of a category, or its name in words if no kind has it any more."""
+    for kind in REGISTRY.values():
+        if kind.category.name == name:
+            return kind.category.label
+    return name.replace("_", " ").capitalize()

@@ -10,10 +10,10 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
-from apps.core.models import Choice, Notification
+from apps.core.models import Notification
 from apps.core.services import verification
 from apps.core.states import Channel
-from apps.site import directory, personal_data
+from apps.site import directory, history, personal_data
 from apps.site.office import may, office_only
 from apps.site.sign_in import SignedInRequest
 
@@ -79,7 +79,7 @@ def person(request: SignedInRequest, pk: int) -> HttpResponse:
         "place": directory.get().places([user]).get(user.pk, ""),
         "obstacles": reach.explain([user])[0].obstacles,
         "messages_": rows.prefetch_related("deliveries")[:MOST_MESSAGES],
-        "changes": Choice.objects.filter(user=user).select_related("by")[:MOST_MESSAGES],
+        "changes": history.of(user, MOST_MESSAGES),
         "may_erase": may(request.user, "auth.delete_user") and user != request.user,
     }
     return render(request, "office/person.html", context)

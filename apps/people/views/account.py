@@ -23,10 +23,10 @@ from apps.core.delivery import holds
 from apps.core.exceptions import InvalidContext, UnknownKind
 from apps.core.guards import sms_budget
 from apps.core.message import rendering, segments
-from apps.core.models import Choice, Contact, Notification
+from apps.core.models import Contact, Notification
 from apps.core.models.preferences import ChoiceVia
 from apps.core.services import preferences
-from apps.site import directory, personal_data
+from apps.site import directory, history, personal_data
 from apps.site.htmx import HtmxRequest
 from apps.site.office import may
 from apps.site.sign_in import SignedInRequest, sign_in_required
@@ -156,7 +156,8 @@ def pause(request: AccountRequest) -> HttpResponse:
     if not form.is_valid():
         return _page(request, WishesForm(wishes.load(request.owner)), pause_form=form)
     until = form.moment()
-    preferences.pause(request.owner, until, deputy=form.cleaned_data["deputy"])
+    row = preferences.pause(request.owner, until, deputy=form.cleaned_data["deputy"])
+    history.record(row, request.user, "Paused" if until else "Ended the pause")
     messages.success(request, "Messages are paused." if until else "Messages come again.")
     return _back(request)
 
@@ -210,7 +211,7 @@ def _page(
         "pause_form": pause_form or PauseForm(request.owner),
         "zones": _zones(),
         "zone": _zone_of(request.owner),
-        "changes": _changes(request.owner),
+        "changes": history.of(request.owner, MOST_CHANGES),
         "now": timezone.now(),
     }
     return render(request, "people/account.html", context)
@@ -240,11 +241,6 @@ def _replay(owner: User, form: WishesForm) -> Replay:
         return sms_budget.price(number, parts)
 
     return replay(rows.select_related("recipient")[:MOST_REPLAYED], form.as_person(), price)
-
-
-def _changes(owner: User) -> list[Choice]:
-    """Return the last changes of the switches, those that were replaced since included."""
-    return list(Choice.objects.filter(user=owner).select_related("by")[:MOST_CHANGES])
 
 
 def _zone_of(owner: User) -> str:

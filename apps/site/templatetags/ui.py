@@ -79,15 +79,6 @@ def kind_label(name: str) -> str:
 
 
 @register.filter
-def category_label(name: str) -> str:
-    """Return the label of a category, or its name in words if no kind has it any more."""
-    for kind in kinds.REGISTRY.values():
-        if kind.category.name == name:
-            return kind.category.label
-    return name.replace("_", " ").capitalize()
-
-
-@register.filter
 def hidden_initial(field: BoundField) -> SafeString:
     """Return what the page showed, for a field whose tags the template writes one by one."""
     return field.as_hidden(only_initial=True)

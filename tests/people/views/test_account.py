@@ -214,14 +214,16 @@ def test_the_office_changes_anothers_settings_in_its_own_name(maria, sam):
     office = Client()
     office.force_login(sam.user)
     url = f"{ACCOUNT}of/{maria.user.pk}/"
-    save(office, url, approval_sms="off")
+    save(office, url, approval_sms="off", digest_hour="15")
     made = Choice.objects.get()
     assert (made.user, made.by, made.via) == (maria.user, sam.user, ChoiceVia.OFFICE)
     own = Client()
     own.force_login(maria.user)
     page = own.get(ACCOUNT).content.decode()
-    assert "by the office" in page
-    assert "Sam Whitaker" in page
+    assert "Approvals, text message: off" in page
+    assert "by the office, Sam Whitaker" in page
+    assert "Changed the quiet hours or the hour of the daily e-mail" in page
+    assert page.count("Sam Whitaker") == 2
 
 
 @pytest.mark.parametrize("path", ["", "preview/"])

@@ -1,0 +1,46 @@
+"""Who changed a person's settings, and when: their choices, and the log of what is no choice."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth.models import User
+from django.contrib.contenttypes.models import ContentType
+
+from apps.core.message import kinds
+from apps.core.models import Choice, Preferences
+
+
+@dataclass(frozen=True)
+class Change:
+    at: datetime
+    what: str
+    #: By which way, in words; empty if the person's own hand on their page is meant.
+    via: str
+    by: User | None
+
+
+def record(row: Preferences, by: User, what: str) -> None:
+    """Record that this user changed a person's times, pause or zone."""
+    LogEntry.objects.log_actions(by.pk, [row], CHANGE, what, single_object=True)
+
+
+def of(user: User, most: int) -> list[Change]:
+    """Return the last changes of a person's settings, newest first, those replaced included."""
+    choices = Choice.objects.filter(user=user).select_related("by")[:most]
+    kind = ContentType.objects.get_for_model(Preferences)
+    rows = Preferences.objects.filter(user=user).values_list("pk", flat=True)
+    entries = LogEntry.objects.filter(content_type=kind, object_id__in=map(str, rows))
+    found = [_of_choice(each) for each in choices]
+    found += [
+        Change(each.action_time, each.get_change_message(), "", each.user)
+        for each in entries.select_related("user")[:most]
+    ]
+    return sorted(found, key=lambda change: change.at, reverse=True)[:most]
+
+
+def _of_choice(choice: Choice) -> Change:
+    what = kinds.category_label(choice.category) if choice.category else "Everything"
+    channel, setting = choice.get_channel_display(), choice.get_setting_display()
+    text = f"{what}, {channel.lower()}: {setting.lower()}"
+    return Change(choice.at, text, choice.get_via_display(), choice.by)
