@@ -94,7 +94,10 @@ def _record_calls_or_die(
     if len(accepted) > 1:
         _die_if_requested(KillPoint.GROUP)
     _record_calls(announced, provider, accepted)
-    if announced:
+
+
+def _after_announcing(calls: list[Any], *_: Any) -> None:
+    if calls:
         _die_if_requested(KillPoint.CALLING)
 
 
@@ -133,6 +136,7 @@ def _break_thread(hang: ThreadFault, end: ThreadFault) -> None:
 
 
 turn.claim = _after(attempt.claim, _after_claim)  # type: ignore[attr-defined]
+turn.Turn._announce = _after(turn.Turn._announce, _after_announcing)  # type: ignore[method-assign]
 transitions.record_calls = _record_calls_or_die
 transitions._move_accepted = _after(transitions._move_accepted, _after_writing_acceptances)
 Attempt.check_lease = _check_lease_after_stop  # type: ignore[assignment, method-assign]
