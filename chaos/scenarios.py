@@ -68,7 +68,7 @@ KILLED_AT_POINTS = Scenario(
     rig=RigPlan(
         events=True,
         # Slow enough that messages are under way for as long as workers are killed.
-        settings={"EMAIL_RATE_LIMIT": "10"},
+        settings={"EMAIL_RATE_LIMIT": "20"},
         worker_app="chaos.worker",
     ),
     promise=Promise(drained_within_s=120),
