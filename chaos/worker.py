@@ -74,8 +74,11 @@ def _after_claim(delivery: Any, *_: Any) -> KillPoint | None:
 def _after_log_entry(_: Any, __: Any, event: LogEvent) -> KillPoint | None:
     global _is_before_call
     _is_before_call = event == LogEvent.CALLING
-    points = {LogEvent.CALLING: KillPoint.CALLING, LogEvent.ACCEPTED: KillPoint.RECORDING}
-    return points.get(event)
+    return KillPoint.RECORDING if event == LogEvent.ACCEPTED else None
+
+
+def _after_announcement(*_: Any) -> KillPoint:
+    return KillPoint.CALLING
 
 
 def _after_send(*_: Any) -> KillPoint:
@@ -83,6 +86,7 @@ def _after_send(*_: Any) -> KillPoint:
 
 
 attempt.claim = _with_kill_point(attempt.claim, _after_claim)
+attempt.announce = _with_kill_point(attempt.announce, _after_announcement)
 transitions.record = _with_kill_point(transitions.record, _after_log_entry)
 ChannelService.send = _with_kill_point(ChannelService.send, _after_send)  # type: ignore[method-assign]
 time.sleep = _sleep_then_stop

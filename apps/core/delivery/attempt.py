@@ -174,17 +174,22 @@ def _send(
     _check_not_settled(this)
     if slot.has_passed:
         slot = _wait_for_slot(this, weight)
-    with transaction.atomic():
-        if settled := recheck.settled_meanwhile([this.delivery]):
-            raise _not_sendable(settled[this.delivery.pk])
-        transitions.record_calling(this.delivery, service.provider.name)
-    this.is_announced = True
+    announce(this, service.provider.name)
     while not slot.wait():
         # This machine was too slow for the slot, and another message's is next.
         slot = _wait_for_slot(this, weight)
     # Last before the call: if anything above took long, another worker may have the delivery now.
     this.check_lease()
     return service.send(message)
+
+
+def announce(this: Attempt, provider: str) -> None:
+    """Commit that the call begins; raise NotSendable if the matter was settled meanwhile."""
+    with transaction.atomic():
+        if settled := recheck.settled_meanwhile([this.delivery]):
+            raise _not_sendable(settled[this.delivery.pk])
+        transitions.record_calling(this.delivery, provider)
+    this.is_announced = True
 
 
 def _not_sendable(decision: Decision) -> NotSendable:
