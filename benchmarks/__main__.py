@@ -103,14 +103,16 @@ def _grow(report: Report) -> None:
 
 
 def _run(report: Report, name: str, measure: Callable[[], None]) -> None:
-    began = time.monotonic()
+    began, known = time.monotonic(), set(report.runs)
     try:
         measure()
     except Exception:
         # What was measured before, and what can be measured after it, is worth its minutes.
         traceback.print_exc()
         report.failed.append(name)
-    print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+    # Said at once too, for a run that is interrupted.
+    found = {name: each for name, each in report.figures().items() if name not in known}
+    print(f"{time.monotonic() - began:.0f} s for {name}: {found}", file=sys.stderr, flush=True)
 
 
 def _options() -> argparse.Namespace:
