@@ -50,8 +50,8 @@ BACKLOG = 200
 REPEATS, WARM_UP = 25, 3
 #: Seconds after which a figure that is slow is not timed again.
 LONGEST_S = 10.0
-#: The ledger looks at so many hours.
-SINCE = timedelta(hours=6)
+#: The ledger looks at so much time before the newest message.
+SINCE = timedelta(hours=1)
 
 _NOTIFICATIONS = """
 INSERT INTO core_notification (id, recipient_id, kind, category, priority, context, title, text,

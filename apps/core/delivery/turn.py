@@ -252,8 +252,8 @@ class Turn:
         if isinstance(outcome, ChannelUnavailableError):
             # What is claimed would only be refused as well.
             self._is_over = True
-        elif this.is_probe and isinstance(outcome, NotSendable):
-            # Another delivery can probe the channel at once.
+        elif this.is_probe:
+            # The channel runs again for every pool, or another delivery can probe it at once.
             wakeups.wake_dispatch()
 
     def _end(self) -> None:

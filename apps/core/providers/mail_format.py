@@ -148,7 +148,9 @@ def encode(message: mail.EmailMessage) -> Message:
 def _header(name: str, value: str) -> bytes:
     if "\n" in value or "\r" in value:
         raise ValueError(f"the header {name} has a line break")
-    if not value.isascii():
+    # A reader decodes what looks encoded, and a line may have 998 characters (RFC 5322, 2.1.1).
+    is_plain = value.isascii() and "=?" not in value and len(value) < 900
+    if name == "Subject" and not is_plain:
         value = Header(value, "utf-8", header_name=name).encode()
     return f"{name}: {value}".encode("ascii")
 

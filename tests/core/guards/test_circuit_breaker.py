@@ -168,7 +168,7 @@ def test_a_delivery_that_cannot_ask_the_provider_returns_the_probe(
         attempt(row.pk)
     assert fresh(healthy).state == DeliveryState.ACCEPTED
     assert not ChannelStop.objects.exists()
-    assert [name for name, _ in woken] == ["apps.core.tasks.dispatch_due_notifications"] * 5
+    assert [name for name, _ in woken] == ["apps.core.tasks.dispatch_due_notifications"] * 6
 
 
 def test_a_probe_without_a_rate_slot_is_returned(delivery: Make, no_rate_slot: None) -> None:
