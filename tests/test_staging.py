@@ -18,6 +18,7 @@ from apps.core.message.account_kinds import ACCOUNT
 from apps.core.models import Delivery, Notification
 from apps.core.reasons import Reason
 from apps.core.states import Channel, DeliveryState, LogEvent
+from apps.office.kinds import ANNOUNCEMENT
 from sandbox.testing import SMTP_PASSWORD, SMTP_USER, RunningSandbox
 from tools.processes import LOOPBACK
 from tools.supervisor import ROOT
@@ -108,7 +109,7 @@ def test_a_whole_demo_run_reaches_the_allow_list_only(
     worker(concurrency=2, **staging)
     run(staging, "drive_repairs", "notify_everyone", "confirm_addresses")
     of_repairs = Notification.objects.exclude(about_type=None)
-    others = (ACCOUNT, ROUND_TRIP.category)
+    others = (ACCOUNT, ROUND_TRIP.category, ANNOUNCEMENT.category)
     known = kinds.REGISTRY.values()
     about_repairs = {kind.name for kind in known if kind.category not in others}
     assert set(of_repairs.values_list("kind", flat=True)) == about_repairs
