@@ -40,6 +40,7 @@ def begin(pool: Pool, delivery_id: UUID, size: int = 4) -> Turn | None:
         return None
     turn = Turn(place, delivery_id)
     turn._ends_at = turn._renew_at = math.inf
+    turn._idle_s = lambda: 0.02  # type: ignore[method-assign]
     turn._senders = _own_senders(pool.channel, size)
     return turn
 

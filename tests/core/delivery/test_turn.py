@@ -351,13 +351,18 @@ def test_a_refusal_of_the_account_gives_the_rest_of_the_batch_back(
         raise ChannelUnavailableError("paused", code="454")
 
     provider.does = refuse_all
-    rows = [delivery() for _ in range(40)]
-    a_turn(EMAILS, rows[0], size=1).run()
+    rows = [delivery() for _ in range(6)]
+    this = a_turn(EMAILS, rows[0], size=1)
+    # With calls this slow, none is announced ahead.
+    this._senders._call_s = 0.1
+    this.run()
     assert ChannelStop.objects.get().code == "454"
-    assert 1 <= len(called) < len(rows)
+    assert len(called) == 1
     assert set(states().values()) == {DeliveryState.DUE}
     assert set(Delivery.objects.values_list("failures", "lease_until")) == {(0, None)}
-    assert {LogEvent.TRANSIENT in story(row) for row in rows if row.pk in called} == {True}
+    for row in rows:
+        refused = [LogEvent.CALLING, LogEvent.TRANSIENT]
+        assert story(row) == (refused if row.pk in called else [])
 
 
 def test_a_result_that_cannot_be_recorded_does_not_lose_the_acceptances(

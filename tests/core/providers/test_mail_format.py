@@ -162,6 +162,10 @@ def test_a_body_of_any_form_survives(body: str) -> None:
     assert bodies(parsed(text=body, html=body)) == (_with_our_line_ends(body),) * 2
 
 
+def test_the_lines_of_a_body_are_lines_of_the_message() -> None:
+    assert b"\r\none\r\ntwo\r\nthree" in wire(text="one\ntwo\r\nthree").payload
+
+
 LINES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=2000)
 
 
