@@ -77,6 +77,11 @@ class Senders:
         ahead = min(GROUP, round(self._size * AHEAD_S / self._call_s))
         return min(GROUP, self._size + ahead - len(self.open))
 
+    @property
+    def rate(self) -> float:
+        """How many calls the threads make in a second."""
+        return self._size / self._call_s
+
     def submit(self, call: Call) -> None:
         """Have a thread make the call at its slot's time."""
         self.open.add(call)

@@ -128,9 +128,10 @@ class Turn:
         now = time.monotonic()
         if self._claimed or self._ready or now < self._claim_at:
             return
-        # What the pace allows in a second, so that nothing waits in a worker while another is idle.
-        pace = math.ceil(rate_limit.rate(self._pool.channel) / self._pool.size)
-        limit = min(BATCH[connection.vendor], pace)
+        # A second's work by the pace and by the provider's speed, so that nothing waits in a worker
+        # while another is idle.
+        pace = min(rate_limit.rate(self._pool.channel) / self._pool.size, self._senders.rate)
+        limit = min(BATCH[connection.vendor], math.ceil(pace))
         batch = claim(self._pool, limit)
         if not batch and (probe := claim_probe(self._hint)):
             batch = [probe]
