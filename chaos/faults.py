@@ -131,7 +131,9 @@ def kill_with_calls_in_flight(run: Run) -> None:
     """Kill both workers while a slow provider keeps many calls under way."""
     from chaos import delivery_log  # needs the settings
 
-    run.rig.sandbox.rule(channel="email", answer="slow", after_s=SLOW_S)
+    # An event that comes before the answer would settle a call that is still under way.
+    events = {"timing": "late", "late_s": 3 * SLOW_S}
+    run.rig.sandbox.rule(channel="email", answer="slow", after_s=SLOW_S, events=events)
     counts: list[int] = []
     known: set[UUID] = set()
 
