@@ -70,6 +70,8 @@ KILLED_AT_POINTS = Scenario(
         # Slow enough that messages are under way for as long as workers are killed.
         settings={"EMAIL_RATE_LIMIT": "20"},
         worker_app="chaos.worker",
+        # A worker that dies keeps its place for 5 s, and then only a sweep wakes another.
+        beat_app="chaos.fast_beat",
     ),
     promise=Promise(drained_within_s=120),
 )
