@@ -133,8 +133,8 @@ def test_a_batch_costs_as_many_statements_as_one(
         found = recheck(rows)
     assert {each.verdict for each in found.values()} == {Verdict.SEND}
     assert len(found) == 20
-    # Notifications, people, choices, and what left in the last hour.
-    assert len(statements(captured)) == 4
+    # Notifications, people, their choices and times, and what left in the last hour.
+    assert len(statements(captured)) == 5
 
 
 def test_without_choices_and_caps_two_statements_are_enough(notify: Notify, person: Person) -> None:

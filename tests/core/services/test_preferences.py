@@ -163,7 +163,7 @@ def test_of_two_companies_the_one_that_sends_counts(person: Person, companies: A
     assert reason(jane) == Reason.COMPANY_FORCED_ON
 
 
-def test_people_cost_one_statement_and_a_second_if_anybody_has_chosen(person: Person) -> None:
+def test_people_cost_one_statement_and_two_more_if_anybody_has_chosen(person: Person) -> None:
     everyone = [person() for _ in range(30)]
     with CaptureQueriesContext(connection) as captured:
         found = people.load([each.pk for each in everyone])
@@ -172,7 +172,8 @@ def test_people_cost_one_statement_and_a_second_if_anybody_has_chosen(person: Pe
     choose(everyone[0], Setting.OFF)
     with CaptureQueriesContext(connection) as captured:
         people.load([each.pk for each in everyone])
-    assert len(statements(captured)) == 2
+    # The choices, and the times that are kept beside them.
+    assert len(statements(captured)) == 3
 
 
 def test_a_person_without_preferences_has_the_house_s_hours(person: Person, settings: Any) -> None:
