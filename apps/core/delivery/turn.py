@@ -126,14 +126,17 @@ class Turn:
 
     def _claim(self) -> None:
         now = time.monotonic()
-        if self._claimed or self._ready or now < self._claim_at:
+        if now < self._claim_at:
             return
         # A second's work by the pace and by the provider's speed, so that nothing waits in a worker
         # while another is idle.
         pace = min(rate_limit.rate(self._pool.channel) / self._pool.size, self._senders.rate)
-        limit = min(BATCH[connection.vendor], math.ceil(pace))
+        waiting = len(self._claimed) + len(self._ready)
+        limit = min(BATCH[connection.vendor], math.ceil(pace)) - waiting
+        if waiting > limit or waiting >= max(1, self._senders.room):
+            return
         batch = claim(self._pool, limit)
-        if not batch and (probe := claim_probe(self._hint)):
+        if not (batch or waiting) and (probe := claim_probe(self._hint)):
             batch = [probe]
         self._sort_out(batch)
         self._may_be_more = bool(batch) and (len(batch) == limit or batch[0].is_urgent)
