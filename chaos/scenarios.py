@@ -105,7 +105,8 @@ SCENARIOS: dict[str, Scenario] = {
             "provider-down",
             faults.refuse_both_channels,
             over_s=26,
-            promise=Promise(may_duplicate=True),
+            # A message that failed five times in the outage waits up to 80 s after that.
+            promise=Promise(drained_within_s=120, may_duplicate=True),
         ),
         Scenario(
             "account-paused",
