@@ -5,6 +5,7 @@ that opens every link sends a GET, which changes nothing.
 """
 
 from collections.abc import Collection
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -61,6 +62,12 @@ def is_offered(notification: Notification) -> bool:
 
 def url(subscription: Subscription) -> str:
     """Return the link, which has no end: people unsubscribe from old e-mails too."""
+    return _url(subscription, settings.SITE_URL, settings.SECRET_KEY)
+
+
+@lru_cache(maxsize=1024)
+def _url(subscription: Subscription, *_made_of: str) -> str:
+    # Twice in each e-mail, and the same in all to one person.
     return absolute(reverse("unsubscribe", args=[token(subscription)]))
 
 
