@@ -32,6 +32,7 @@ from apps.core.states import Channel, DeliveryState, EventKind
 from apps.site.read_only_admin import ReadOnlyMixin
 
 from .lists import MOST_COUNTED, DateFilter, KindFilter, LongList, OlderFilter
+from .rules import RuleAdmin as RuleAdmin
 from .search import SearchMixin, of_messages, person_fields, read_uuid
 
 WAITING = (DeliveryState.DUE, DeliveryState.RETRYING)
