@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 #: Seconds between two sweeps, and seconds from a wake-up to the arrival.
 SWEEP_S, WAKE_UP_S = 15.0, 10.0
 #: Seconds of a slow call, below EMAIL_TIMEOUT, and the calls under way that are many.
-SLOW_S, MANY_CALLS = 1.0, 10
+SLOW_S, MANY_CALLS = 1.0, 6
 #: Ways in which an e-mail's events come. `late_s` is below the deadline of an unknown outcome.
 DISORDER: tuple[dict[str, Any], ...] = (
     {"timing": "early"},
@@ -131,9 +131,9 @@ def kill_with_calls_in_flight(run: Run) -> None:
     """Kill both workers while a slow provider keeps many calls under way."""
     from chaos import delivery_log  # needs the settings
 
-    # An event that comes before the answer would settle a call that is still under way.
-    events = {"timing": "late", "late_s": 3 * SLOW_S}
-    run.rig.sandbox.rule(channel="email", answer="slow", after_s=SLOW_S, events=events)
+    # The events come later than the answers, or they would end the doubt before the kill.
+    late = {"timing": "late", "late_s": 3 * SLOW_S}
+    run.rig.sandbox.rule(channel="email", answer="slow", after_s=SLOW_S, events=late)
     counts: list[int] = []
     known: set[UUID] = set()
 
@@ -222,7 +222,9 @@ def _check_arrival(run: Run, how: str, *, later_s: float, within_s: float) -> No
 
 def call_late(run: Run) -> None:
     """Stop a process just before its call, until another one has sent the message."""
-    go_on = run.stop_before_call()
+    message, go_on = run.stop_before_call()
     run.until_committed()
     run.until(run.is_drained, "another worker has sent the message of the stopped process")
     go_on()
+    arrived = run.count_arrivals(message)
+    run.note({}, [f"its message arrived {arrived} times"] if arrived != 1 else [])

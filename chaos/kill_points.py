@@ -6,7 +6,8 @@ from enum import StrEnum
 REQUEST_FOLDER = "CHAOS_REQUEST_FOLDER"
 #: The request to stop (SIGSTOP) just before a call.
 STOP = "stop"
-#: The process that stops renames the request to this, its id and its worker's id.
+#: The process that stops renames the request to this, its id and its worker's id, and writes the
+#: delivery's id into it.
 STOPPED = "stopped"
 #: The request to say who has claimed several deliveries. The process renames it to this and its
 #: worker's id, and writes the deliveries' ids into it.

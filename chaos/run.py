@@ -168,14 +168,18 @@ class Run:
         """Delete the places of all pools."""
         redis.Redis(port=self.rig.redis_port).delete(*(key for pool in POOLS for key in pool.keys))
 
-    def stop_before_call(self) -> Callable[[], None]:
-        """Wait until a worker has stopped just before a call; return what lets it go on."""
+    def stop_before_call(self) -> tuple[Key, Callable[[], None]]:
+        """Wait until a worker has stopped just before a call.
+
+        Return which message it would send, and what lets it go on.
+        """
         folder = self.rig.request_folder
         (folder / STOP).touch()
         self.until(lambda: any(folder.glob(f"{STOPPED}*")), "a worker stops before a call")
         self.in_flight += self.most_in_doubt()
         [stopped] = folder.glob(f"{STOPPED}*")
         process, worker = map(int, stopped.name.split()[1:])
+        delivery = Delivery.objects.select_related("notification").get(pk=stopped.read_text())
 
         def go_on() -> None:
             os.kill(process, signal.SIGCONT)
@@ -183,7 +187,10 @@ class Run:
             self.wait(LATE_CALL_S)
             os.kill(worker, signal.SIGCONT)
 
-        return go_on
+        return (delivery.notification.dedup_key, delivery.channel), go_on
+
+    def count_arrivals(self, message: Key) -> int:
+        return self._arrivals.read()[message]
 
     def end_rules(self) -> None:
         """End the sandbox's faults, and count the calls that got no answer as in flight."""

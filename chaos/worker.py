@@ -67,17 +67,19 @@ def _after_claim(batch: list[Attempt], *_: Any) -> None:
     if batch:
         _die_if_requested(KillPoint.CLAIMED)
     if len(batch) > 1:
-        _tell_claim(batch)
+        _answer(CLAIM, f"{HAS_CLAIMED} {os.getppid()}", batch)
 
 
-def _tell_claim(batch: list[Attempt]) -> None:
+def _answer(request: str, answer: str, attempts: Sequence[Attempt]) -> bool:
+    """Rename the request, if there is one, to the answer, with these deliveries' ids in it."""
     try:
-        mine = (_folder / CLAIM).rename(_folder / f"taken {os.getpid()}")
+        mine = (_folder / request).rename(_folder / f"taken {os.getpid()}")
     except FileNotFoundError:
-        return
-    mine.write_text("\n".join(str(each.delivery.pk) for each in batch))
+        return False
+    mine.write_text("\n".join(str(each.delivery.pk) for each in attempts))
     # Renamed last, so that its reader finds it complete.
-    mine.rename(_folder / f"{HAS_CLAIMED} {os.getppid()}")
+    mine.rename(_folder / answer)
+    return True
 
 
 def _after_writing_acceptances(*_: Any) -> None:
@@ -106,11 +108,7 @@ _check_lease = Attempt.check_lease
 
 def _check_lease_after_stop(this: Attempt) -> None:
     """Stop this process and its worker if requested, and check the lease when it goes on."""
-    try:
-        (_folder / STOP).rename(_folder / f"{STOPPED} {os.getpid()} {os.getppid()}")
-    except FileNotFoundError:
-        pass
-    else:
+    if _answer(STOP, f"{STOPPED} {os.getpid()} {os.getppid()}", [this]):
         # A worker that runs would kill this process at its task's time limit.
         os.kill(os.getppid(), signal.SIGSTOP)
         os.kill(os.getpid(), signal.SIGSTOP)
