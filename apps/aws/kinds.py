@@ -19,7 +19,7 @@ LOOPBACK = register(
         Category("loopback", "Round trips", is_fixed=True),
         Priority.MEDIUM,
         Loopback(simulates="bounce", run="3f9a1c"),
-        # Somebody waits for its journey.
+        # The command that sent it waits for its journey.
         is_never_held=True,
     )
 )

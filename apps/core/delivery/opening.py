@@ -52,7 +52,7 @@ def entries(deliveries: Collection[Delivery]) -> list[NotificationDeliveryLog]:
 def deputies(
     kind: NotificationKind, priority: Priority, everyone: Mapping[Any, Person], now: datetime
 ) -> set[Any]:
-    """Return the ids of those who stand in for people who have paused, if the kind asks for that.
+    """Return the ids of the deputies of people who have paused, if the kind asks for that.
 
     URGENT messages reach the person anyway. A deputy's own deputy is not asked.
     """

@@ -5,8 +5,8 @@ the process that holds it renews it, and a lost process's place is free again af
 a place or Redis costs throughput, never a message: the database decides who has a delivery.
 
 Redis also remembers which processes were woken and have not begun, and whether something became due
-while a process was awake. So a message wakes nobody if a process is awake, and that process looks
-once more before it goes to sleep.
+while a process was awake. So a message needs no wake-up if a process is awake, and that process
+looks once more before it goes to sleep.
 """
 
 import logging

@@ -75,7 +75,7 @@ def recheck(deliveries: Sequence[Delivery]) -> dict[UUID, Decision]:
 def settled_meanwhile(deliveries: Sequence[Delivery]) -> dict[UUID, Decision]:
     """Return the decisions about those whose matter was settled since `recheck`.
 
-    Call it in the transaction that announces the calls: until its commit nobody settles the others.
+    Call it in the transaction that announces the calls: until its commit no one can settle them.
     The content of a digest was judged when it was composed.
     """
     by_notification = {row.notification_id: row.pk for row in deliveries if row.digest_id is None}

@@ -48,7 +48,7 @@ def _password_link(notification: Notification) -> dict[str, str]:
 
 
 def _rules(*channels: Channel, valid_for: timedelta | None = None) -> dict[str, Any]:
-    """Return what these kinds share: nobody can switch them off, and they never wait."""
+    """Return what these kinds share: they cannot be switched off and never wait."""
     return {
         "required": frozenset(channels),
         "is_never_held": True,

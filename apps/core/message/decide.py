@@ -71,7 +71,7 @@ class Decision:
     #: What it waits for, and until when, if it is held.
     held_for: Reason | None = None
     until: datetime | None = None
-    #: Who made the choice or rule behind the reason, and when; None if nobody did.
+    #: Who made the choice or rule behind the reason, and when; None without one.
     by_id: Any = None
     at: datetime | None = None
 

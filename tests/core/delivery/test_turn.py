@@ -329,6 +329,16 @@ def test_a_bug_in_composing_one_message_leaves_it_to_its_lease_and_sends_the_oth
     assert story(poison) == [LogEvent.LOST_BEFORE_CALL]
 
 
+def test_a_kind_that_the_code_no_longer_has_holds_up_no_other_delivery(delivery: Make) -> None:
+    rows = [delivery() for _ in range(4)]
+    poison = rows[1]
+    Notification.objects.filter(pk=poison.notification_id).update(kind="gone")
+    attempt(rows[0].pk)
+    assert states() == {
+        row.pk: DeliveryState.SENDING if row == poison else DeliveryState.ACCEPTED for row in rows
+    }
+
+
 def test_a_bug_in_sending_one_message_leaves_it_to_its_lease_and_sends_the_others(
     delivery: Make, story: Story, provider: Scripted
 ) -> None:

@@ -116,7 +116,7 @@ def _signature_lines(received: signed_headers.Received) -> Iterator[str]:
     if not received.signatures:
         yield "The message has no DKIM-Signature: save its source as it arrived, with all headers."
     for each in received.signatures:
-        yield f"Signed by {each.domain or 'nobody named'}: {', '.join(sorted(each.headers))}"
+        yield f"Signed by {each.domain or 'an unnamed domain'}: {', '.join(sorted(each.headers))}"
 
 
 class _Teller:
