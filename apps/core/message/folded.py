@@ -19,7 +19,7 @@ from apps.core.models import Delivery, Notification
 from apps.core.reasons import Reason, Verdict
 from apps.core.states import Channel, DeliveryState, Priority
 
-from . import decide, kinds, people, rendering, things, unsubscribe
+from . import brand, decide, kinds, people, rendering, things, unsubscribe
 from .links import absolute
 from .people import Person
 from .rendering import EmailContent, SMSContent
@@ -147,6 +147,7 @@ def _values(delivery: Delivery, carried: Sequence[Notification]) -> dict[str, An
     all_lines = lines(carried)
     groups, more = group(all_lines)
     held_for = delivery.digest.held_for if delivery.digest else ""
+    recipient = delivery.notification.recipient_id
     return {
         "groups": groups,
         "count": len(all_lines),
@@ -156,5 +157,6 @@ def _values(delivery: Delivery, carried: Sequence[Notification]) -> dict[str, An
         "is_after_pause": held_for == Reason.PAUSED,
         "recipient_name": rendering.name_of(delivery.notification.recipient),
         "action_url": absolute(resolve_url(settings.INBOX_URL)),
+        "brand": brand.of([recipient])[recipient],
         **unsubscribe.footer(carried),
     }

@@ -58,10 +58,15 @@ def in_app(kind: kinds.NotificationKind, context: kinds.Context, action_url: str
     )
 
 
-def email(notification: Notification) -> EmailContent:
-    """Return the subject (one line), plain text and HTML of the notification's e-mail."""
+def email(notification: Notification, shown: brand.Brand | None = None) -> EmailContent:
+    """Return the subject (one line), plain text and HTML of the notification's e-mail.
+
+    `shown` replaces the recipient's brand, for a preview.
+    """
     name = notification.kind
     values = _values_of(notification) | unsubscribe.footer([notification])
+    if shown:
+        values["brand"] = shown
     return EmailContent(
         subject=_line(_text(name, "subject.txt", values)),
         text=_text(name, "email.txt", values).strip() + "\n",
@@ -97,6 +102,7 @@ def _values_of(notification: Notification) -> dict[str, Any]:
     context = kind.validate(notification.context)
     name = name_of(notification.recipient)
     values = _values(context, notification.action_url) | {"recipient_name": name}
+    values["brand"] = brand.of([notification.recipient_id])[notification.recipient_id]
     return {**values, **(kind.secrets(notification) if kind.secrets else {})}
 
 

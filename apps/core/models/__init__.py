@@ -1,3 +1,5 @@
+from .brand import BrandVersion
+from .brand_logo import BrandLogo
 from .channel_stop import ChannelStop
 from .contact import Contact
 from .delivery import Delivery
@@ -12,6 +14,8 @@ from .suppression import Suppression
 from .verification import Verification
 
 __all__ = [
+    "BrandLogo",
+    "BrandVersion",
     "ChannelStop",
     "Choice",
     "Contact",

@@ -16,6 +16,8 @@ class EmailMessage:
     tags: Mapping[str, str] = field(default_factory=dict)
     #: Further headers, in ASCII.
     headers: Mapping[str, str] = field(default_factory=dict)
+    #: The sender's display name; "" for that of the settings.
+    sender_name: str = ""
 
 
 @dataclass(frozen=True)

@@ -42,18 +42,19 @@ class Wire:
     payload: bytes
 
 
-def our_sender() -> str:
-    """Return the sender of every notification; raise ChannelUnavailableError.
+def our_sender(name: str = "") -> str:
+    """Return the sender of a notification; raise ChannelUnavailableError.
 
-    A name in DEFAULT_FROM_EMAIL, which is Django's usual form, wins over DEFAULT_FROM_NAME.
+    Without a name, one in DEFAULT_FROM_EMAIL, which is Django's usual form, wins over
+    DEFAULT_FROM_NAME.
     """
-    return _our_sender(settings.DEFAULT_FROM_EMAIL, settings.DEFAULT_FROM_NAME)
+    return _our_sender(name, settings.DEFAULT_FROM_EMAIL, settings.DEFAULT_FROM_NAME)
 
 
-@lru_cache(maxsize=8)
-def _our_sender(email: str, default_name: str) -> str:
+@lru_cache(maxsize=64)
+def _our_sender(chosen: str, email: str, default_name: str) -> str:
     name, address = parseaddr(email)
-    return _sender(name or default_name, address)
+    return _sender(chosen or name or default_name, address)
 
 
 def sender(text: str) -> str:
