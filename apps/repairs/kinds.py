@@ -3,6 +3,8 @@
 from datetime import timedelta
 from decimal import Decimal
 
+from django.utils.translation import gettext_noop
+
 from apps.core.message.kinds import (
     Category,
     Context,
@@ -21,11 +23,11 @@ ASSIGNMENT = Category("assignment", "Assignments")
 REPAIR_STATUS = Category("repair_status", "Repair status")
 
 NEXT_STEP = {
-    Status.REQUESTED: "Look at the damage and submit an estimate.",
-    Status.AWAITING_APPROVAL: "Wait for the approval before you start.",
-    Status.APPROVED: "You can start.",
-    Status.IN_PROGRESS: "The work has begun; finish it.",
-    Status.COST_APPROVAL: "A manager decides on the final cost.",
+    Status.REQUESTED: gettext_noop("Look at the damage and submit an estimate."),
+    Status.AWAITING_APPROVAL: gettext_noop("Wait for the approval before you start."),
+    Status.APPROVED: gettext_noop("You can start."),
+    Status.IN_PROGRESS: gettext_noop("The work has begun; finish it."),
+    Status.COST_APPROVAL: gettext_noop("A manager decides on the final cost."),
 }
 
 #: Requests that come within this time of the first one reach a manager together.
@@ -33,13 +35,13 @@ BURST = timedelta(minutes=10)
 
 #: The actions that can be undone, in words.
 UNDONE = {
-    EventAction.APPROVED: "the approval",
-    EventAction.DENIED: "the denial",
-    EventAction.STARTED: "the start",
-    EventAction.COMPLETED: "the completion",
-    EventAction.COST_SUBMITTED: "the higher cost",
-    EventAction.COST_APPROVED: "the approval of the higher cost",
-    EventAction.COST_DENIED: "the denial of the higher cost",
+    EventAction.APPROVED: gettext_noop("the approval"),
+    EventAction.DENIED: gettext_noop("the denial"),
+    EventAction.STARTED: gettext_noop("the start"),
+    EventAction.COMPLETED: gettext_noop("the completion"),
+    EventAction.COST_SUBMITTED: gettext_noop("the higher cost"),
+    EventAction.COST_APPROVED: gettext_noop("the approval of the higher cost"),
+    EventAction.COST_DENIED: gettext_noop("the denial of the higher cost"),
 }
 
 
@@ -107,9 +109,13 @@ class Completed(Context):
 
 
 class Unassigned(Context):
+    """`event` is the label of what happened last; messages of earlier versions have `since`."""
+
     job: Job
     status: Text
-    since: Text
+    event: str = ""
+    by: str = ""
+    since: str = ""
 
 
 class ApprovalWaits(Context):
@@ -271,7 +277,12 @@ REPAIR_UNASSIGNED = register(
         "Repair without a technician",
         ASSIGNMENT,
         Priority.MEDIUM,
-        Unassigned(job=_REPAIR, status=Status.APPROVED.label, since="approved by Maria Alvarez"),
+        Unassigned(
+            job=_REPAIR,
+            status=Status.APPROVED.label,
+            event=EventAction.APPROVED.label,
+            by="Maria Alvarez",
+        ),
         event="without a technician",
         keeps_one_outside=True,
         is_stale_when_read=True,
