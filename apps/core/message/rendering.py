@@ -1,34 +1,18 @@
 """Render a kind and its context as in-app text, e-mail and text message."""
 
-import re
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, NoReturn
 
-from django.conf import settings
 from django.template.backends.django import DjangoTemplates
 from django.utils.text import Truncator
 
 from apps.core.models import Notification
 from apps.core.models.notification import LONGEST_TITLE
 
-from . import kinds, segments, unsubscribe
+from . import brand, kinds, segments, unsubscribe
 from .links import absolute
 from .user_text import clean_line
-
-
-@dataclass(frozen=True)
-class Brand:
-    """The brand on pages and in messages. `phone` is the office's number, "" if there is none."""
-
-    name: str
-    accent: str
-    phone: str
-
-    @property
-    def tel(self) -> str:
-        """Return the number for a `tel:` link (RFC 3966)."""
-        return re.sub(r"[^+0-9]", "", self.phone)
 
 
 @dataclass(frozen=True)
@@ -108,10 +92,6 @@ def folded_sms(values: dict[str, Any]) -> SMSContent:
     return SMSContent(_line(segments.to_gsm(_text("folded", "sms.txt", values))))
 
 
-def brand() -> Brand:
-    return Brand(settings.BRAND_NAME, settings.BRAND_ACCENT, settings.OFFICE_PHONE)
-
-
 def _values_of(notification: Notification) -> dict[str, Any]:
     kind = kinds.get(notification.kind)
     context = kind.validate(notification.context)
@@ -131,7 +111,7 @@ def _values(context: kinds.Context, action_url: str) -> dict[str, Any]:
 
 
 def _shared(action_url: str) -> dict[str, Any]:
-    return {"action_url": action_url, "site_url": absolute("/"), "brand": brand()}
+    return {"action_url": action_url, "site_url": absolute("/"), "brand": brand.current()}
 
 
 def _text(kind: str, name: str, values: dict[str, Any]) -> str:
