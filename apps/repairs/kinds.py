@@ -12,6 +12,7 @@ from apps.core.message.kinds import (
     Money,
     NotificationKind,
     Text,
+    Tone,
     register,
 )
 from apps.core.states import Channel, Priority
@@ -173,6 +174,7 @@ REPAIR_PENDING_APPROVAL = register(
         is_stale_when_read=True,
         goes_to_deputy=True,
         bundle=BURST,
+        tone=Tone.WAITING,
     )
 )
 REPAIR_APPROVED = register(
@@ -184,6 +186,7 @@ REPAIR_APPROVED = register(
         Approved(job=_REPAIR, estimate=Decimal("412.50"), approved_by="Maria Alvarez"),
         event="approved",
         keeps_one_outside=True,
+        tone=Tone.GOOD,
     )
 )
 REPAIR_DENIED = register(
@@ -199,6 +202,7 @@ REPAIR_DENIED = register(
         ),
         event="denied",
         keeps_one_outside=True,
+        tone=Tone.BAD,
     )
 )
 BATCH_APPROVED = register(
@@ -215,6 +219,7 @@ BATCH_APPROVED = register(
         ),
         event="approved",
         keeps_one_outside=True,
+        tone=Tone.GOOD,
     )
 )
 REPAIR_ASSIGNED = register(
@@ -231,6 +236,7 @@ REPAIR_ASSIGNED = register(
         ),
         event="assigned",
         is_stale_when_read=True,
+        tone=Tone.WAITING,
     )
 )
 REPAIR_REASSIGNED_AWAY = register(
@@ -269,6 +275,7 @@ REPAIR_COMPLETED = register(
         ),
         event="completed",
         also=frozenset({Channel.EMAIL}),
+        tone=Tone.GOOD,
     )
 )
 REPAIR_UNASSIGNED = register(
@@ -286,6 +293,7 @@ REPAIR_UNASSIGNED = register(
         event="without a technician",
         keeps_one_outside=True,
         is_stale_when_read=True,
+        tone=Tone.WAITING,
     )
 )
 REPAIR_APPROVAL_REMINDER = register(
@@ -298,6 +306,7 @@ REPAIR_APPROVAL_REMINDER = register(
         event="still waits",
         is_stale_when_read=True,
         goes_to_deputy=True,
+        tone=Tone.WAITING,
     )
 )
 REPAIR_APPROVAL_OVERDUE = register(
@@ -309,6 +318,7 @@ REPAIR_APPROVAL_OVERDUE = register(
         ApprovalWaits(job=_REPAIR, hours=72),
         event="overdue",
         is_stale_when_read=True,
+        tone=Tone.WAITING,
     )
 )
 REPAIR_COST_PENDING = register(
@@ -328,6 +338,7 @@ REPAIR_COST_PENDING = register(
         keeps_one_outside=True,
         is_stale_when_read=True,
         goes_to_deputy=True,
+        tone=Tone.WAITING,
     )
 )
 REPAIR_COST_APPROVED = register(
@@ -343,6 +354,7 @@ REPAIR_COST_APPROVED = register(
             approved_by="Maria Alvarez",
         ),
         event="higher cost approved",
+        tone=Tone.GOOD,
     )
 )
 REPAIR_COST_DENIED = register(
@@ -360,6 +372,7 @@ REPAIR_COST_DENIED = register(
         ),
         event="higher cost denied",
         keeps_one_outside=True,
+        tone=Tone.BAD,
     )
 )
 REPAIR_TAKEN_BACK = register(
