@@ -149,7 +149,9 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 
-LANGUAGE_CODE = "en-us"
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("es", "Español")]
+USE_I18N = True
 USE_TZ = True
 TIME_ZONE = VALUES["TIME_ZONE"]
 

@@ -1,14 +1,16 @@
 """A kind's sample e-mail in a brand that is not saved yet."""
 
 import base64
-from dataclasses import replace
-from typing import Any
+import re
+from typing import cast
 
+from django.conf import settings
 from django.http import HttpResponse
-from django.utils.html import format_html, format_html_join
+from django.utils.html import escape, format_html, format_html_join
 
 from apps.core.message import brand, kinds, rendering
-from apps.core.models import BrandLogo, Notification
+from apps.core.models import BrandLogo
+from apps.core.states import Channel
 
 from .brand_form import accent_notes
 
@@ -19,39 +21,37 @@ POLICY = (
 
 
 def samples() -> list[tuple[str, str]]:
-    """Return the kinds that can be shown, with their labels. Those with secrets need a real row."""
-    shown = [kind for kind in kinds.REGISTRY.values() if not kind.secrets]
-    return sorted(((kind.name, kind.label) for kind in shown), key=lambda each: each[1])
+    """Return the kinds with their labels."""
+    shown = ((kind.name, kind.label) for kind in kinds.REGISTRY.values())
+    return sorted(shown, key=lambda each: each[1])
 
 
-def show(kind_name: str, shown: brand.Brand, logo: BrandLogo | None, reader: Any) -> HttpResponse:
-    """Return the e-mail as a document of its own, as `reader` would get it."""
+def show(kind_name: str, shown: brand.Brand, logo: BrandLogo | None, reader: str) -> HttpResponse:
+    """Return the e-mail to a person of that name, as a document of its own."""
     kind = kinds.get(kind_name)
-    sample = Notification(
-        recipient=reader,
-        kind=kind.name,
-        category=kind.category.name,
-        context=kind.sample.model_dump(mode="json"),
-        action_url="/",
+    words = rendering.words(kind.name, settings.LANGUAGE_CODE)
+    content = cast(
+        rendering.EmailContent,
+        rendering.draft(kind, words, kind.sample, reader, shown, Channel.EMAIL),
     )
+    html = content.html
     if logo:
-        # It is not stored yet, and a document in a sandbox has no site of its own.
+        # It may not be stored yet, and a document in a sandbox has no site of its own.
         picture = base64.b64encode(bytes(logo.data)).decode()
-        shown = replace(shown, logo_url=f"data:{logo.content_type};base64,{picture}")
-    content = rendering.email(sample, shown)
+        html = html.replace(escape(shown.logo_url), f"data:{logo.content_type};base64,{picture}")
     # A link would leave the preview. In a sandbox without new windows it leads nowhere.
-    html = content.html.replace("<head>", '<head>\n<base target="_blank">', 1)
-    html = html.replace("</body>", f"{_about(shown, content.subject)}</body>", 1)
-    response = HttpResponse(html)
-    response["Content-Security-Policy"] = POLICY
-    return response
+    html = html.replace("<head>", '<head><base target="_blank">', 1)
+    head = _head(shown, content.subject)
+    html = re.sub(r"<body[^>]*>", lambda found: found[0] + head, html, count=1)
+    return HttpResponse(html, headers={"Content-Security-Policy": POLICY})
 
 
-def _about(shown: brand.Brand, subject: str) -> str:
+def _head(shown: brand.Brand, subject: str) -> str:
+    """Return what a mail program shows above an e-mail, and what becomes of the accent."""
     reply = f", answers to {shown.reply_to}" if shown.reply_to else ""
     facts = [f"From {shown.sender_name}{reply}", f"Subject: {subject}", *accent_notes(shown)]
     return format_html(
-        '<ul style="margin:0;padding:12px 12px 12px 28px;background:#ffffff;color:#17202a;'
-        'border-top:1px solid #d9dfe5;font-size:13px;line-height:1.5">{}</ul>',
-        format_html_join("", "<li>{}</li>", ((fact,) for fact in facts)),
+        '<div style="padding:10px 14px;background:#ffffff;color:#17202a;font:13px/1.5 sans-serif;'
+        'border-bottom:1px solid #d9dfe5">{}</div>',
+        format_html_join("", "<div>{}</div>", ((fact,) for fact in facts)),
     )

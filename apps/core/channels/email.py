@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from django.conf import settings
 
 from apps.core.addresses import canonical
-from apps.core.message import brand, folded, rendering, unsubscribe
+from apps.core.message import folded, rendering
 from apps.core.models import Delivery
 from apps.core.models.suppression import SuppressionReason
 from apps.core.providers import email_provider
@@ -19,14 +19,11 @@ class EmailService(ChannelService[EmailMessage]):
         super().__init__(provider or email_provider())
 
     def compose(self, delivery: Delivery, suppression: SuppressionReason | None) -> EmailMessage:
-        recipient = delivery.notification.recipient_id
         return self.message(
             address_of(delivery, suppression),
             folded.email(delivery),
             # SES repeats these in its events, which find their delivery by them.
             tags={"delivery": str(delivery.id), "attempt": str(delivery.attempts)},
-            headers=unsubscribe.headers(folded.items(delivery)),
-            shown=brand.of([recipient])[recipient],
         )
 
     def message(
@@ -35,16 +32,9 @@ class EmailService(ChannelService[EmailMessage]):
         content: rendering.EmailContent,
         *,
         tags: Mapping[str, str],
-        headers: Mapping[str, str] | None = None,
-        shown: brand.Brand | None = None,
     ) -> EmailMessage:
-        """Return a message of this brand, by default the house's.
-
-        Raise NotSendable if this environment may not reach the address.
-        """
+        """Return a message; raise NotSendable if this environment may not reach the address."""
         permit(to)
-        shown = shown or brand.current()
-        reply_to = {"Reply-To": shown.reply_to} if shown.reply_to else {}
         mark = "[staging] " if settings.ENVIRONMENT == "staging" else ""
         return EmailMessage(
             canonical(to),
@@ -52,6 +42,6 @@ class EmailService(ChannelService[EmailMessage]):
             content.text,
             content.html,
             tags,
-            {**reply_to, **(headers or {})},
-            shown.sender_name,
+            content.headers,
+            content.sender_name,
         )

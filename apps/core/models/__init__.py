@@ -12,6 +12,7 @@ from .set_aside import SetAside
 from .spend import SMSSpend
 from .suppression import Suppression
 from .verification import Verification
+from .wording import WordingVersion
 
 __all__ = [
     "BrandLogo",
@@ -31,4 +32,5 @@ __all__ = [
     "SetAside",
     "Suppression",
     "Verification",
+    "WordingVersion",
 ]

@@ -14,9 +14,9 @@ class EmailMessage:
     text: str
     html: str
     tags: Mapping[str, str] = field(default_factory=dict)
-    #: Further headers, in ASCII.
+    #: Further headers. All but Reply-To are in ASCII.
     headers: Mapping[str, str] = field(default_factory=dict)
-    #: The sender's display name; "" for that of the settings.
+    #: Empty: the name in the settings.
     sender_name: str = ""
 
 

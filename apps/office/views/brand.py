@@ -9,6 +9,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_http_methods, require_POST
 
+from apps.core.message import rendering
 from apps.core.models import BrandVersion
 from apps.core.services import branding
 from apps.site import directory
@@ -68,7 +69,7 @@ def preview(request: SignedInRequest) -> HttpResponse:
     kind = given.get("kind", "")
     if kind not in known:
         kind = next(iter(known))
-    return brand_preview.show(kind, form.draft, _logo(form), request.user)
+    return brand_preview.show(kind, form.draft, _logo(form), rendering.name_of(request.user))
 
 
 @office_only("core.add_brandversion")

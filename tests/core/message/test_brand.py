@@ -178,8 +178,20 @@ def test_the_brand_of_an_earlier_moment(publish, settings):
     assert brand.at(start, ["company:1"]).name == "Glass Co"
 
 
-def test_an_email_has_the_brand_of_its_reader_s_company(publish, redwood, memory_providers):
-    maria, group = redwood
+@pytest.fixture
+def told(redwood, memory_providers):
+    """The delivery of an e-mail to the company's manager."""
+    [row] = NotificationService().notify(
+        "repair_in_progress",
+        redwood[0],
+        kinds.get("repair_in_progress").sample.model_dump(mode="json"),
+        priority=Priority.MEDIUM,
+    )
+    return row.deliveries.get(channel=Channel.EMAIL)
+
+
+def test_an_email_has_the_brand_of_its_reader_s_company(publish, redwood, told):
+    _, group = redwood
     publish(name="Glass Co", postal_address="1 Main Street", footer="House.")
     publish(
         group,
@@ -188,30 +200,41 @@ def test_an_email_has_the_brand_of_its_reader_s_company(publish, redwood, memory
         reply_to="repairs@redwood.example",
         accent="#00aa00",
     )
-    [row] = NotificationService().notify(
-        "repair_in_progress",
-        maria,
-        kinds.get("repair_in_progress").sample.model_dump(mode="json"),
-        priority=Priority.MEDIUM,
-    )
-    message = EmailService().compose(row.deliveries.get(channel=Channel.EMAIL), None)
+    message = EmailService().compose(told, None)
     assert message.sender_name == "Redwood Repairs"
     assert message.headers["Reply-To"] == "repairs@redwood.example"
     assert "1 Main Street" in message.text
     assert "Redwood&#x27;s Glass" in message.html
-    assert "background:#00aa00" in message.html
-    mail_format = EmailService().provider.encode(message)
-    assert mail_format.from_email.startswith("Redwood Repairs <")
+    assert 'bgcolor="#00aa00"' in message.html
+    mail = EmailService().provider.encode(message)
+    assert mail.from_email.startswith("Redwood Repairs <")
 
 
-def test_a_message_without_a_reply_address_has_no_such_header(settings, memory_providers):
+def test_a_message_that_is_shown_again_has_the_brand_of_its_time(publish, redwood, told):
+    _, group = redwood
+    publish(group, footer="Redwood's first")
+    published = timezone.now() - timedelta(hours=1)
+    BrandVersion.objects.update(published_at=published)
+    publish(group, footer="Redwood's second")
+    assert "Redwood's second" in rendering.email(told.notification).text
+    shown = rendering.as_sent(told.notification, Channel.EMAIL)
+    assert "Redwood's first" in shown.text
+    assert "second" not in shown.text
+
+
+def test_an_answer_goes_to_the_reply_address_if_there_is_one(settings, told):
     settings.EMAIL_REPLY_TO = ""
-    content = rendering.EmailContent("Hello", "text", "<p>html</p>")
-    message = EmailService().message("a@fleet.example", content, tags={})
-    assert "Reply-To" not in message.headers
+    assert "Reply-To" not in EmailService().compose(told, None).headers
     settings.EMAIL_REPLY_TO = "office@example.com"
-    message = EmailService().message("a@fleet.example", content, tags={})
-    assert message.headers["Reply-To"] == "office@example.com"
+    assert EmailService().compose(told, None).headers["Reply-To"] == "office@example.com"
+
+
+def test_the_office_s_sender_name_wins_over_the_one_in_the_address(settings, publish, told):
+    settings.DEFAULT_FROM_EMAIL = "RS Systems <n@example.com>"
+    assert EmailService().compose(told, None).sender_name == "RS Systems"
+    publish(sender_name="Glass Co")
+    message = EmailService().compose(told, None)
+    assert EmailService().provider.encode(message).from_email == "Glass Co <n@example.com>"
 
 
 @pytest.mark.django_db(transaction=True)

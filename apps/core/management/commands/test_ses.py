@@ -6,7 +6,7 @@ from django.core.management.base import CommandParser
 from django.core.validators import validate_email
 
 from apps.core.channels.email import EmailService
-from apps.core.message import brand, rendering, unsubscribe
+from apps.core.message import rendering, unsubscribe
 from apps.core.providers.base import Acceptance
 
 from ._send_test import SendTestCommand
@@ -26,22 +26,18 @@ class Command(SendTestCommand):
             self.refuse(
                 f"{options['address']!r} is not an e-mail address.", as_json=options["json"]
             )
-        # Of the settings, which are tested here: the database need not be there yet.
-        shown = brand.of_environment()
+        brand = settings.BRAND_NAME
         content = rendering.EmailContent(
-            subject=f"{shown.name}: test e-mail",
-            text=f"This is a test e-mail of {shown.name}. Its arrival shows that e-mail works.\n",
-            html=f"<p>This is a test e-mail of {shown.name}. It arrived, so e-mail works.</p>",
+            subject=f"{brand}: test e-mail",
+            text=f"This is a test e-mail of {brand}. Its arrival shows that e-mail works.\n",
+            html=f"<p>This is a test e-mail of {brand}. Its arrival shows that e-mail works.</p>",
+            # As other e-mails have them, so that `aws loopback --received` can look at them.
+            headers=unsubscribe.headers_for(unsubscribe.Subscription(None, ())),
         )
 
         def call() -> Acceptance:
             service = EmailService()
-            # With the headers of other e-mails, so that `aws loopback --received` can look at them.
-            headers = unsubscribe.headers_for(unsubscribe.Subscription(None, ()))
-            message = service.message(
-                options["address"], content, tags={}, headers=headers, shown=shown
-            )
-            return service.send(message)
+            return service.send(service.message(options["address"], content, tags={}))
 
         self.send(
             call,
