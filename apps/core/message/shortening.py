@@ -28,9 +28,12 @@ def fit(text: str) -> str:
     """
     line = " ".join(text.split())
     longest = max((len(value) for value in _MARKED.findall(line)), default=0)
-    whole, least = _limited(line, longest), _limited(line, SHORTEST)
-    fewest = segments.count(least).parts
-    if segments.count(whole).parts <= fewest:
+    whole = _limited(line, longest)
+    parts = segments.count(whole).parts
+    if parts == 1:
+        return whole
+    fewest = segments.count(_limited(line, SHORTEST)).parts
+    if parts == fewest:
         return whole
     short_enough, too_long = SHORTEST, longest
     while too_long - short_enough > 1:

@@ -57,3 +57,15 @@ def cut(values: Mapping[str, Any]) -> dict[str, Any]:
         else value
         for name, value in values.items()
     }
+
+
+def on_one_line(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the values without line breaks in their texts."""
+    return {
+        name: on_one_line(value)
+        if isinstance(value, dict)
+        else " ".join(value.split())
+        if isinstance(value, str)
+        else value
+        for name, value in values.items()
+    }
