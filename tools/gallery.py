@@ -19,7 +19,7 @@ from tools import chromium
 GROUND, INK = "#c9d0d6", "#1c2127"
 GAP, CAPTION = 16, 24
 #: Pictures are made smaller by this, and have so many colors, so that a sheet is a small file.
-SCALE, COLORS = 0.75, 48
+SCALE, COLORS = 0.75, 128
 
 
 class Screen(NamedTuple):
@@ -50,7 +50,9 @@ def main() -> None:
             for screen in SCREENS:
                 pictures = list(_pictures(browser, screen, emails))
                 path = folder / f"messages-{language}-{screen.name}.png"
-                _sheet(pictures, screen.columns).quantize(COLORS).save(path, optimize=True)
+                sheet = _sheet(pictures, screen.columns)
+                # The other methods lose the few points that have the color of a state.
+                sheet.quantize(COLORS, Image.Quantize.FASTOCTREE).save(path, optimize=True)
         browser.close()
 
 
