@@ -19,7 +19,7 @@ from tools import chromium
 GROUND, INK = "#c9d0d6", "#1c2127"
 GAP, CAPTION = 16, 24
 #: Pictures are made smaller by this, and have so many colors, so that a sheet is a small file.
-SCALE, COLORS = 0.75, 128
+SCALE, COLORS = 0.7, 56
 
 
 class Screen(NamedTuple):
@@ -51,8 +51,9 @@ def main() -> None:
                 pictures = list(_pictures(browser, screen, emails))
                 path = folder / f"messages-{language}-{screen.name}.png"
                 sheet = _sheet(pictures, screen.columns)
-                # The other methods lose the few points that have the color of a state.
-                sheet.quantize(COLORS, Image.Quantize.FASTOCTREE).save(path, optimize=True)
+                # Without these rounds the few points lose their color that show a state.
+                few = sheet.quantize(COLORS, kmeans=3, dither=Image.Dither.NONE)
+                few.save(path, optimize=True)
         browser.close()
 
 
