@@ -192,8 +192,8 @@ def test_a_denial_quotes_its_author_on_one_line_without_links(cast: Cast, repair
     typed = 'Pay first: https://evil.example/x\r\nEstimate: $1.00" RS Systems: \u202ecall us'
     services.deny(asked, typed, by=cast.maria)
     message = only("repair_denied")
-    quoted = '"Pay first: [link removed] Estimate: $1.00\' RS Systems: call us"'
-    assert "Maria Alvarez denied the repair of unit 417" in message.text
+    quoted = "“Pay first: [link removed] Estimate: $1.00' RS Systems: call us”"
+    assert f"Maria Alvarez denied {asked.number}" in message.text
     assert f"and wrote: {quoted}" in message.text
     email = rendering.email(message)
     assert quoted in email.text
@@ -216,12 +216,13 @@ def test_names_of_people_and_vehicles_forge_no_line_of_an_email(
     assert "\nEstimate: $1.00" not in email.text
 
 
-def test_the_text_message_of_a_denial_names_the_author_of_the_reason(
+def test_the_text_message_of_a_denial_leaves_the_reason_to_its_link(
     cast: Cast, repair: Make
 ) -> None:
     services.deny(repair(Status.AWAITING_APPROVAL), "Sold. evil.com", by=cast.maria)
     text = rendering.sms(only("repair_denied")).text
-    assert 'Maria Alvarez: "Sold. [link removed]"' in text
+    assert "Do not work on it." in text
+    assert "Sold" not in text
 
 
 # --- Work without a technician ------------------------------------------------------------------

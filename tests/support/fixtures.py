@@ -1,5 +1,6 @@
 """The fixtures that the tests of all apps share; tests/conftest.py registers them."""
 
+import time
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +14,7 @@ from apps.core import providers
 from apps.core.delivery import retry, shutdown, turn
 from apps.core.feedback import sns_envelope
 from apps.core.guards import rate_limit
-from apps.core.message import brand, kinds
+from apps.core.message import brand, kinds, wording
 from apps.core.models import Delivery, Notification
 from apps.core.providers import memory
 from apps.core.services.notification import NotificationService
@@ -24,6 +25,12 @@ from tests.support.clients import aws
 from tests.support.people import create_contact
 from tests.support.signing import Signer
 from tools.processes import wait_until
+
+
+@pytest.fixture(autouse=True)
+def _words_are_those_of_the_files() -> None:
+    """As in a process that has just read which words are published, and found none."""
+    wording._published._found, wording._published._until = {}, time.monotonic() + 3600
 
 
 @pytest.fixture(scope="session")

@@ -150,7 +150,8 @@ class Message:
             text = self.text()
             return mark_safe(escape(text).replace("\n", "<br>")), text  # noqa: S308
         html = _styled_sentence(self.wording, self.brand).fill(self.values)
-        return mark_safe(html), self._fill(Part.SENTENCE)  # noqa: S308
+        # The words have no line breaks, so these are of a value, such as an announcement.
+        return mark_safe(html.replace("\n", "<br>")), self._fill(Part.SENTENCE)  # noqa: S308
 
     def facts(self) -> list[Fact]:
         """Return the facts that have a value."""
@@ -163,8 +164,10 @@ class Message:
         return found
 
     def why(self) -> str:
+        """Return whom the e-mail is for, and why, as a sentence."""
         because = self.line(Part.WHY) or gettext("because of your work with us")
-        return gettext("You get this e-mail {why}.").format(why=because)
+        name = self.values["recipient_name"]
+        return gettext("This e-mail is for {name}, {why}.").format(name=name, why=because)
 
     def _fill(self, part: Part) -> str:
         if part not in self._parts:

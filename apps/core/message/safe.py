@@ -28,9 +28,8 @@ from django.template.library import Library
 from django.utils import formats
 from django.utils.html import escape
 from django.utils.text import capfirst
-from django.utils.translation import gettext
 
-from . import safe_html, shortening, variables
+from . import safe_html, shortening, stored_words, variables
 from .kinds import NotificationKind, format_money
 from .parts import FORM, Form, Part
 
@@ -149,12 +148,11 @@ def _plain(error: TemplateSyntaxError, token: Token | None) -> str:
 class _Told(TemplateSyntaxError):
     """A syntax error in our own words."""
 
-    token: Token | None = None
-
 
 def _syntax_error(token: Token | None, message: str) -> _Told:
     error = _Told(message)
-    error.token = token
+    # Where Django's parser looks for it.
+    error.token = token  # type: ignore[attr-defined]
     return error
 
 
@@ -310,5 +308,4 @@ def short(value: Any) -> str:
 @library.filter
 def tr(value: Any) -> str:
     """Translate a stored English word of our own, such as a status."""
-    text = _text(value)
-    return gettext(text) if text else ""
+    return stored_words.translated(_text(value))

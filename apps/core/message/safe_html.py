@@ -109,8 +109,8 @@ class _Reader(HTMLParser):
         self.html.append(f"</{tag}>")
         if tag == "a":
             self.text.append(f" ({self._href})")
-        elif tag not in INLINE:
-            self.text.append("\n" if tag == "li" or self._open else "\n\n")
+        elif tag not in INLINE and tag != "li":
+            self.text.append("\n" if self._open else "\n\n")
 
     def handle_data(self, data: str) -> None:
         if "{" in data or "}" in data:

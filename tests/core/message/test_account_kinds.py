@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from apps.core.message import kinds, rendering, segments
+from apps.core.message import rendering, segments
 from apps.core.models import Notification
 from apps.core.models.verification import code, token
+from tests.support.messages import in_app, sample
 
 SITE = "https://app.rssystems.com"
 ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
@@ -19,12 +20,8 @@ def site(settings: Any) -> None:
 
 
 def message(kind_name: str) -> Notification:
-    return Notification(
-        recipient=User(pk=7, username="jane", first_name="Jane", password="hash"),
-        kind=kind_name,
-        context=kinds.get(kind_name).sample.model_dump(mode="json"),
-        action_url="/account/contact/",
-    )
+    recipient = User(pk=7, username="jane", first_name="Jane", password="hash")
+    return sample(kind_name, recipient=recipient, action_url="/account/contact/")
 
 
 def test_the_text_message_has_the_code_and_fits_one_part() -> None:
@@ -50,8 +47,7 @@ def test_the_link_to_a_new_password_is_in_both_bodies() -> None:
 
 @pytest.mark.parametrize("kind_name", ["confirm_phone", "confirm_email", "new_password"])
 def test_the_app_shows_neither_code_nor_link(kind_name: str) -> None:
-    kind = kinds.get(kind_name)
-    words = rendering.in_app(kind, kind.sample, "/account/contact/")
+    words = in_app(message(kind_name))
     for secret in (code(ID), token(ID), "/password/"):
         assert secret not in words.title + words.text
 

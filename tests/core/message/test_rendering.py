@@ -1,42 +1,61 @@
+"""Every kind in every language, and what becomes of awkward values."""
+
+import re
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
+import html5lib
 import pytest
 from django.contrib.auth.models import User
+from django.utils import timezone
 
-from apps.core.message import kinds, links, rendering, segments
+from apps.core.message import brand as brands
+from apps.core.message import kinds, links, rendering, segments, wording
 from apps.core.models import Notification
 from apps.core.services.notification import NotificationService
+from apps.core.states import Channel
+from tests.support.messages import in_app, sample
 
+SITE = "https://app.rssystems.com"
 #: Kinds with a link or code of their own: test_account_kinds.py.
-KINDS = [kind.name for kind in kinds.REGISTRY.values() if not kind.secrets]
-
-
-@pytest.fixture(params=KINDS)
-def notification(request: pytest.FixtureRequest) -> Notification:
-    """Each kind there is, with its sample, to a person whose name is hard on markup."""
-    kind = kinds.get(request.param)
-    return Notification(
-        recipient=User(username="pat", first_name="Pat", last_name="O'Brien <b>"),
-        kind=kind.name,
-        context=kind.sample.model_dump(mode="json"),
-        action_url="/repairs/1042/",
-    )
+OPEN = [kind.name for kind in kinds.REGISTRY.values() if not kind.secrets]
+LANGUAGES = wording.languages()
+LONG = "Bartholomew Featherstonehaugh-Cholmondeley of York"
+#: The reference, and what is no name.
+NOT_NAMES = {"number", "status", "next_step", "what", "event", "run", "simulates", "reason"}
 
 
 @pytest.fixture(autouse=True)
 def site(settings: Any) -> None:
-    settings.SITE_URL = "https://app.rssystems.com"
+    settings.SITE_URL = SITE
     settings.BRAND_NAME = "RS Systems"
     settings.BRAND_ACCENT = "#123456"
+    settings.OFFICE_PHONE = "+1 (202) 555-0199"
+    settings.POSTAL_ADDRESS = "12 Main St, Springfield, IL 62701"
+    settings.SUPPORT_HOURS = "Mon-Fri 8-5"
 
 
-LINK = "https://app.rssystems.com/repairs/1042/"
+@pytest.fixture(params=product(OPEN, LANGUAGES), ids=lambda pair: "-".join(pair))
+def notification(request: pytest.FixtureRequest) -> Notification:
+    """Each kind in each language, to a person whose name is hard on markup."""
+    pat = User(pk=7, username="pat", first_name="Pat", last_name="O'Brien <b>")
+    return sample(*request.param, recipient=pat)
+
+
+LINK = f"{SITE}/repairs/1042/"
+
+
+def with_names(value: Any, name: str, key: str = "") -> Any:
+    """Return a context with each text that is a name replaced."""
+    if isinstance(value, dict):
+        return {key: with_names(each, name, key) for key, each in value.items()}
+    is_name = isinstance(value, str) and key not in NOT_NAMES and not re.match(r"[\d.]+$", value)
+    return name if is_name else value
 
 
 def test_every_kind_has_a_title_and_a_text_for_the_app(notification: Notification) -> None:
-    kind = kinds.get(notification.kind)
-    content = rendering.in_app(kind, kind.sample, notification.action_url)
+    content = in_app(notification)
     assert content.title
     assert "\n" not in content.title
     assert content.text
@@ -53,6 +72,41 @@ def test_every_kind_s_email_has_a_subject_and_two_linked_bodies(
     assert "#123456" in content.html
 
 
+def test_every_e_mail_is_valid_html_in_its_language_and_small(notification: Notification) -> None:
+    content = rendering.email(notification)
+    html5lib.HTMLParser(strict=True).parse(content.html)
+    words = wording.find(notification.wording)
+    assert words
+    assert f'<html lang="{words.language}"' in content.html
+    assert len(content.html.encode()) < 60_000
+    assert "data-css-inline" not in content.html
+
+
+def test_every_link_of_an_e_mail_is_absolute(notification: Notification) -> None:
+    content = rendering.email(notification)
+    for href in re.findall(r'(?:href|src)="([^"]*)"', content.html):
+        assert href.startswith((f"{SITE}/", "tel:+")), href
+
+
+def test_the_html_s_title_is_the_subject(notification: Notification) -> None:
+    content = rendering.email(notification)
+    document = html5lib.parse(content.html, namespaceHTMLElements=False)
+    assert document.findtext(".//title") == content.subject
+
+
+def test_the_plain_text_is_complete(notification: Notification) -> None:
+    """All that is read in the HTML is in the plain text, but for the hidden preheader."""
+    content = rendering.email(notification)
+    shown = re.sub("<!--.*?-->", "", content.html)
+    document = html5lib.parse(shown, namespaceHTMLElements=False)
+    body = document.find("body")
+    body.remove(body.find("div"))
+    for line in filter(None, (text.strip(" ·:\n") for text in body.itertext())):
+        assert line in content.text, line
+    assert "12 Main St" in content.text
+    assert "Mon-Fri 8-5" in content.text
+
+
 def test_plain_text_has_no_escapes_and_html_has_them(notification: Notification) -> None:
     content = rendering.email(notification)
     assert "Pat O'Brien <b>" in content.text
@@ -65,29 +119,68 @@ def test_every_kind_s_text_message_fits_one_part_and_ends_with_its_link(
 ) -> None:
     text = rendering.sms(notification).text
     assert text.endswith(LINK)
-    assert text.startswith("RS Systems: ")
-    assert segments.count(text).parts == 1
+    assert segments.count(text).parts == 1, text
+    assert "\ue010" not in text
 
 
-def test_every_value_of_the_sample_is_shown_somewhere(notification: Notification) -> None:
-    content = rendering.email(notification)
-    for name, value in notification.context.items():
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("name", [name for name in OPEN if name != "announcement"])
+def test_names_of_50_characters_leave_a_text_message_its_one_part(name: str, language: str) -> None:
+    context = with_names(kinds.get(name).sample.model_dump(mode="json"), LONG)
+    if "job" in context:
+        context["job"] |= {"unit": "417", "damage": "Star break, driver side"}
+    text = rendering.sms(sample(name, language, context=context)).text
+    assert segments.count(text).parts == 1, text
+    assert text.endswith(LINK)
+    if "job" in context:
+        assert context["job"]["number"] in text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("name", [name for name in OPEN if name.startswith("repair_")])
+def test_a_subject_shows_the_unit_within_40_characters(name: str, language: str) -> None:
+    context = with_names(kinds.get(name).sample.model_dump(mode="json"), LONG)
+    context["job"]["unit"] = "417"
+    subject = rendering.email(sample(name, language, context=context)).subject
+    assert "417" in subject[:40], subject
+
+
+@pytest.mark.parametrize("name", OPEN)
+def test_every_value_of_the_sample_is_shown_somewhere(name: str) -> None:
+    row = sample(name)
+    shown = rendering.email(row).text.lower()
+    for field, value in row.context.items():
         if isinstance(value, str) and not value.replace(".", "").isdigit():
-            assert value in content.text, f"{notification.kind} never says {name}"
+            assert value.lower() in shown, f"{name} never says {field}"
 
 
-def test_an_unknown_variable_in_a_template_raises() -> None:
-    engine = rendering._engine(autoescape=False)
-    template = engine.from_string("Hello {{ nobody|upper }}")
-    with pytest.raises(rendering.BlankVariable, match="nobody"):
-        template.render({"somebody": "Jane"})
+def test_a_subject_cannot_hold_a_second_header() -> None:
+    context = kinds.get("announcement").sample.model_dump(mode="json")
+    row = sample("announcement", context={**context, "text": "One.\r\nBcc: all@example.com"})
+    content = rendering.email(row)
+    assert "\n" not in content.subject + "".join(content.headers.values())
+    assert "One.<br>Bcc" in content.html.replace("\r", "")
+
+
+def test_a_value_with_a_line_break_makes_no_other_fact() -> None:
+    context = kinds.get("repair_completed").sample.model_dump(mode="json")
+    context["reason"] = "Cracked.\nApproved: $1.00"
+    facts = rendering.email(sample("repair_completed", context=context)).html
+    assert facts.count("<th") == 7
+    assert "$1.00</td>" not in facts
+
+
+def test_a_fact_without_a_value_is_left_out(settings: Any) -> None:
+    assert "Office: +1" in rendering.email(sample("repair_denied")).text
+    settings.OFFICE_PHONE = ""
+    assert "Office" not in rendering.email(sample("repair_denied")).text
 
 
 @pytest.mark.parametrize(
     ("url", "expected"),
     [
-        ("/repairs/1/", "https://app.rssystems.com/repairs/1/"),
-        ("", "https://app.rssystems.com/"),
+        ("/repairs/1/", f"{SITE}/repairs/1/"),
+        ("", f"{SITE}/"),
         ("https://elsewhere.example/x", "https://elsewhere.example/x"),
     ],
 )
@@ -96,16 +189,39 @@ def test_links_are_absolute(url: str, expected: str) -> None:
 
 
 def test_the_in_app_words_are_not_escaped_twice(notify: Callable[..., Any], person: Any) -> None:
-    kind = kinds.get("repair_denied")
-    (field,) = [name for name in type(kind.sample).model_fields if name == "reason"]
-    context = kind.sample.model_dump() | {field: "O'Brien said <no>"}
+    context = kinds.get("repair_denied").sample.model_dump() | {"reason": "O'Brien said <no>"}
     (row,) = NotificationService().notify("repair_denied", person(), context)
     assert "O'Brien said <no>" in row.text
 
 
 def test_a_title_that_is_too_long_is_cut_with_an_ellipsis(person: Any) -> None:
     context = kinds.get("repair_approved").sample.model_dump(mode="json")
-    context["job"] |= {"company": "C" * 500}
+    context["job"] |= {"unit": "C" * 500}
     (row,) = NotificationService().notify("repair_approved", person(), context)
     assert len(row.title) == 200
     assert row.title.endswith("\u2026")
+
+
+def test_a_draft_is_what_its_message_would_be() -> None:
+    kind, words = kinds.get("repair_approved"), wording.of_file("repair_approved", "es")
+    made: dict[Any, Any] = {
+        channel: rendering.draft(kind, words, kind.sample, "Pat Doyle", brands.current(), channel)
+        for channel in (None, *Channel)
+    }
+    row = sample("repair_approved", "es", action_url="/")
+    assert made[None] == in_app(row)
+    assert made[Channel.SMS] == rendering.sms(row)
+    sent = rendering.email(row)
+    assert (made[Channel.EMAIL].subject, made[Channel.EMAIL].headers) == (
+        sent.subject,
+        sent.headers,
+    )
+
+
+def test_a_message_that_is_shown_again_has_no_secret_and_no_link_that_acts() -> None:
+    now = timezone.now()
+    text = rendering.as_sent(sample("confirm_phone", created_at=now), Channel.SMS).text
+    assert text.startswith("------ is your RS Systems code.")
+    content = rendering.as_sent(sample("repair_completed", created_at=now), Channel.EMAIL)
+    assert isinstance(content, rendering.EmailContent)
+    assert "/unsubscribe/" not in content.html + content.text

@@ -10,6 +10,7 @@ from apps.core.message import kinds, rendering, unsubscribe
 from apps.core.message.unsubscribe import Subscription
 from apps.core.models import Notification
 from apps.core.states import Channel, Priority
+from tests.support.messages import sample
 
 SUBSCRIPTION = Subscription(7, ("approval", "repair_status"))
 
@@ -21,14 +22,9 @@ def site(settings: Any) -> None:
 
 def message(kind_name: str, priority: Priority | None = None) -> Notification:
     kind = kinds.get(kind_name)
-    return Notification(
-        recipient=User(pk=7, username="jane", password="hash"),
-        kind=kind.name,
-        category=kind.category.name,
-        priority=kind.priority if priority is None else priority,
-        context=kind.sample.model_dump(mode="json"),
-        action_url="/repairs/1042/",
-    )
+    recipient = User(pk=7, username="jane", password="hash")
+    chosen = kind.priority if priority is None else priority
+    return sample(kind_name, recipient=recipient, priority=chosen)
 
 
 def test_a_link_is_about_one_person_and_some_categories() -> None:
