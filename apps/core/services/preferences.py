@@ -7,6 +7,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from apps.core.delivery import holds
 from apps.core.models import Choice, Contact, Preferences
@@ -74,7 +75,7 @@ def pause(user: Any, until: datetime | None, *, deputy: Any = None) -> Preferenc
     if until and timezone.is_naive(until):
         raise ValueError("until must carry a time zone")
     if deputy is not None and deputy.pk == user.pk:
-        raise ValidationError("Choose somebody else as your deputy.")
+        raise ValidationError(gettext("Choose somebody else as your deputy."))
     with transaction.atomic():
         row = of_person(user, lock=True)
         row.paused_until, row.deputy = until, deputy if until else None
