@@ -135,8 +135,7 @@ def _zone(contact: Contact | None) -> zoneinfo.ZoneInfo | None:
 
 def _language(request: HttpRequest, contact: Contact | None) -> str:
     """Return the language that the person chose, or else the best one that the browser names."""
-    chosen = getattr(contact, "language", "")
     try:
-        return translation.get_supported_language_variant(chosen)
+        return translation.get_supported_language_variant(contact.language if contact else "")
     except LookupError:
         return translation.get_language_from_request(request)

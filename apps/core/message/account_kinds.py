@@ -36,17 +36,16 @@ class NewPassword(Context):
     username: Text
 
 
-def _confirm_link(notification: Notification) -> dict[str, str]:
-    made = token(notification.context["verification"])
-    return {"action_url": absolute(confirm_path(made))}
+def _confirm_link(notification: Notification) -> str:
+    return absolute(confirm_path(token(notification.context["verification"])))
 
 
-def _code(notification: Notification) -> dict[str, str]:
-    return {"code": code(notification.context["verification"])}
+def _code(notification: Notification) -> str:
+    return code(notification.context["verification"])
 
 
-def _password_link(notification: Notification) -> dict[str, str]:
-    return {"action_url": absolute(new_password_path(notification.recipient))}
+def _password_link(notification: Notification) -> str:
+    return absolute(new_password_path(notification.recipient))
 
 
 def _rules(*channels: Channel, valid_for: timedelta | None = None) -> dict[str, Any]:
@@ -67,7 +66,7 @@ CONFIRM_EMAIL = register(
         ACCOUNT,
         Priority.URGENT,
         ConfirmEmail(address="jane@rssystems.com", verification=_SAMPLE_ID),
-        secrets=_confirm_link,
+        secrets={"action_url": _confirm_link},
         **_rules(Channel.EMAIL, valid_for=VALID_FOR[Purpose.EMAIL]),
     )
 )
@@ -78,7 +77,7 @@ CONFIRM_PHONE = register(
         ACCOUNT,
         Priority.URGENT,
         ConfirmPhone(number="+12025550123", verification=_SAMPLE_ID),
-        secrets=_code,
+        secrets={"code": _code},
         **_rules(Channel.SMS, valid_for=VALID_FOR[Purpose.PHONE]),
     )
 )
@@ -99,7 +98,7 @@ NEW_PASSWORD = register(
         ACCOUNT,
         Priority.URGENT,
         NewPassword(username="jane"),
-        secrets=_password_link,
+        secrets={"action_url": _password_link},
         **_rules(Channel.EMAIL, valid_for=VALID_FOR[Purpose.PASSWORD]),
     )
 )

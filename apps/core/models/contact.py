@@ -89,6 +89,10 @@ class Contact(models.Model):
     time_zone = models.CharField(
         max_length=64, default=default_time_zone, validators=[validate_time_zone]
     )
+    #: The language of pages and messages; empty if none was chosen.
+    language = models.CharField(
+        max_length=16, choices=settings.LANGUAGES, blank=True, default="", db_default=""
+    )
 
     def __str__(self) -> str:
         return f"contact of {self.user}"
