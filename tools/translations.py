@@ -153,6 +153,18 @@ def complaints(apps: tuple[str, ...] = APPS) -> Iterator[str]:
                 yield f"{name}: its .mo is out of date; run: python -m tools.translations compile"
 
 
+def contradictions() -> Iterator[str]:
+    """Yield the messages that two apps translate differently: Django would take either."""
+    for language in languages():
+        found: dict[tuple[object, object], tuple[str, object]] = {}
+        for app in APPS:
+            for message in list(read(path_of(app, language), language))[1:]:
+                key = (message.id, message.context)
+                other, words = found.setdefault(key, (app, message.string))
+                if words != message.string:
+                    yield f"{_first(message)!r} is translated differently in {other} and {app}"
+
+
 def _complaints(template: Catalog, catalog: Catalog) -> Iterator[str]:
     for message in list(template)[1:]:
         found = catalog.get(message.id, message.context)
@@ -190,7 +202,7 @@ def _first(message: Message) -> str:
 
 
 def check() -> int:
-    found = list(complaints())
+    found = [*complaints(), *contradictions()]
     print("\n".join(found), file=sys.stderr, end="\n" if found else "")
     return 1 if found else 0
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
@@ -100,6 +101,19 @@ def set_time_zone(user: Any, name: str, *, is_confirmed: bool) -> bool:
         Contact.objects.update_or_create(user=user, defaults={"time_zone": name})
         holds.recompute(user.pk)
     return True
+
+
+def set_language(user: Any, code: str) -> bool:
+    """Set the language of a person's pages and messages; "" leaves it to their browser.
+
+    Raise ValidationError for a language that there is not. Return whether anything changed.
+    """
+    if code and code not in dict(settings.LANGUAGES):
+        raise ValidationError(gettext("Choose one of the languages."))
+    with transaction.atomic():
+        Contact.objects.get_or_create(user=user)
+        changed = Contact.objects.filter(user=user).exclude(language=code).update(language=code)
+    return bool(changed)
 
 
 def of_person(user: Any, *, lock: bool = False) -> Preferences:

@@ -11,12 +11,13 @@ from functools import cache, wraps
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.translation import gettext, gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -185,6 +186,24 @@ def zone(request: AccountRequest) -> HttpResponse:
 
 @require_POST
 @_for_owner
+def language(request: AccountRequest) -> HttpResponse:
+    """Set the language of pages and messages, from the next page on."""
+    code = request.POST.get("language", "")
+    try:
+        is_new = preferences.set_language(request.owner, code)
+    except ValidationError as error:
+        messages.error(request, error.messages[0])
+        return _back(request)
+    if is_new:
+        row = preferences.of_person(request.owner)
+        history.record(row, request.user, history.LANGUAGE_CHANGED)
+    with translation.override(code or translation.get_language_from_request(request)):
+        messages.success(request, gettext("The language is saved."))
+    return _back(request)
+
+
+@require_POST
+@_for_owner
 def send_now(request: AccountRequest) -> HttpResponse:
     """Send what waits for the person's time, by their own word."""
     sent = holds.send_now(request.owner.pk)
@@ -213,6 +232,7 @@ def _page(
         "held": holds.waiting(request.owner.pk),
         "times": preferences.of_person(request.owner),
         "pause_form": pause_form or PauseForm(request.owner),
+        "languages": settings.LANGUAGES,
         "zones": _zones(),
         "zone": _zone_of(request.owner),
         "changes": history.of(request.owner, MOST_CHANGES),

@@ -17,13 +17,13 @@ from django.utils.timesince import timesince, timeuntil
 from django.utils.translation import gettext
 
 from apps.core.exceptions import UnknownKind
-from apps.core.message import kinds
+from apps.core.message import kinds, stored_words
 from apps.core.models.fields import HOME
 
 register = template.Library()
 register.filter("money", kinds.format_money)
 # A label that is stored or logged is English until it is shown.
-register.filter("tr", gettext)
+register.filter("tr", stored_words.translated)
 
 
 @register.simple_tag
