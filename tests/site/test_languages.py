@@ -4,6 +4,7 @@ import html
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from importlib import import_module
 from io import StringIO
 
@@ -197,8 +198,7 @@ def untranslated(text: str) -> Iterator[str]:
     """Yield the English of our catalogs, of several words, that the text has."""
     for app in translations.APPS:
         for message in list(translations.read(translations.path_of(app, "es"), "es"))[1:]:
-            ids = message.id if isinstance(message.id, tuple) else (message.id,)
-            for each in ids:
+            for each in translations.texts(message.id):
                 pieces = re.split(r"%\(\w+\)s|\{\w*\}|<[^>]*>", each)
                 longest = max(pieces, key=len).strip()
                 if " " in longest and longest in text:
@@ -333,7 +333,7 @@ def test_spanish_numbers_and_money_are_american() -> None:
     with translation.override("es"):
         assert formats.localize(1412.5) == "1412.5"
         assert formats.number_format(1412.5, 2, force_grouping=True) == "1,412.50"
-        assert format_money(1412.5) == "$1,412.50"
+        assert format_money(Decimal("1412.50")) == "$1,412.50"
 
 
 def test_fields_of_dates_and_times_stay_in_the_form_that_browsers_need() -> None:

@@ -61,8 +61,8 @@ def translate(words: dict[str, str | tuple[str, ...]]) -> None:
     path = translations.path_of("shop", "es")
     catalog: Catalog = translations.read(path, "es")
     for message in list(catalog)[1:]:
-        first = message.id[0] if isinstance(message.id, tuple) else message.id
-        message.string = words.get(first, message.string)
+        if said := words.get(translations.texts(message.id)[0]):
+            message.string = said
     path.write_text(translations.po_of(catalog))
 
 
