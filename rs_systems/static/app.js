@@ -70,6 +70,9 @@ for (const button of document.querySelectorAll("[data-show-password]")) {
   });
 }
 
+// Show the offline page if the network is away.
+navigator.serviceWorker?.register("/worker.js");
+
 // Show a page from the back-forward cache as it is now, not as it was before an action.
 window.addEventListener("pageshow", (event) => {
   if (event.persisted) location.reload();
