@@ -4,27 +4,39 @@ from decimal import Decimal
 from typing import Any
 
 from django import forms
-from django.db.models import Q
+from django.utils.functional import cached_property
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 
 from apps.core.message import user_text
 from apps.core.message.kinds import format_money
 
 from .models import Company, Damage, FleetUnit, Position, Profile, Role, Status
-from .models.numbering import primary_key
 from .models.repair import RepairQuerySet
+from .search import search
 from .services import MAX_AMOUNT, MAX_REASON, Break, cost_limit
 
 MOST_BREAKS = 10
 
 
+class UnitSelect(forms.Select):
+    """Options with the unit's number, by which app.js finds them."""
+
+    def create_option(self, name: str, value: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        option = super().create_option(name, value, *args, **kwargs)
+        if unit := getattr(value, "instance", None):
+            option["attrs"]["data-number"] = unit.number
+        return option
+
+
 class UnitField(forms.ModelChoiceField):
     """A vehicle. Technicians and the office also see the company's name."""
 
+    widget = UnitSelect
+
     def __init__(self, *, profile: Profile, **kwargs: Any) -> None:
         units = FleetUnit.objects.visible_to(profile).select_related("company")
-        super().__init__(
-            queryset=units, error_messages={"required": "Choose the vehicle."}, **kwargs
-        )
+        super().__init__(queryset=units, **kwargs)
         self.with_company = profile.role != Role.MANAGER
 
     def label_from_instance(self, obj: Any) -> str:
@@ -66,22 +78,85 @@ class AmountField(forms.DecimalField):
 
 
 class RequestForm(forms.Form):
-    """The vehicle of a request; the office also chooses the technician."""
+    """The vehicle of a request, one of the list or a new one; the office chooses the technician."""
 
     #: Makes a form that is sent twice one request.
     token = forms.UUIDField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, profile: Profile, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        unit = UnitField(profile=profile, label="Vehicle", empty_label="Choose the vehicle")
-        self.fields["unit"] = unit
-        self._vehicles = FleetUnit.objects.visible_to(profile)
+        self._profile = profile
+        self.fields["unit"] = UnitField(
+            profile=profile, label=_("Vehicle"), empty_label=_("Choose the vehicle"), required=False
+        )
         if profile.role == Role.OFFICE:
-            self.fields["technician"] = TechnicianField(required=False, empty_label="Decide later")
+            self.fields["technician"] = TechnicianField(
+                label=_("Technician"), required=False, empty_label=_("Decide later")
+            )
+        if profile.role != Role.MANAGER:
+            self.fields["new_company"] = forms.ModelChoiceField(
+                Company.objects.all(),
+                label=_("Company"),
+                empty_label=_("Choose the company"),
+                required=False,
+            )
+        for name in ("number", "description", "plate"):
+            self.fields[f"new_{name}"] = _unit_field(name)
 
     @property
     def has_vehicles(self) -> bool:
-        return self._vehicles.exists()
+        return bool(self._vehicles)
+
+    @property
+    def has_companies(self) -> bool:
+        return self._profile.role == Role.MANAGER or Company.objects.exists()
+
+    @property
+    def has_letters(self) -> bool:
+        """Return whether a phone needs letters to type the number of a unit."""
+        return not all(number.isdecimal() for number in self._vehicles)
+
+    @property
+    def known(self) -> list[forms.BoundField]:
+        """Return the fields of a vehicle that is in the list."""
+        return [self[name] for name in ("unit", "technician") if name in self.fields]
+
+    @property
+    def new(self) -> list[forms.BoundField]:
+        """Return the fields of a vehicle that is not in the list yet."""
+        return [field for field in self.visible_fields() if field.name.startswith("new_")]
+
+    @property
+    def shows_new(self) -> bool:
+        return not self.has_vehicles or any(field.value() or field.errors for field in self.new)
+
+    def clean(self) -> None:
+        given = self.cleaned_data
+        if given.get("unit") or "unit" in self.errors:
+            return
+        if self.has_vehicles and not any(given.get(field.name) for field in self.new):
+            self.add_error("unit", _("Choose the vehicle."))
+            return
+        for field in self.new:
+            if not given.get(field.name) and field.name not in self.errors:
+                self.add_error(field.name, _("A new vehicle needs this."))
+
+    @cached_property
+    def _vehicles(self) -> list[str]:
+        units = FleetUnit.objects.visible_to(self._profile).order_by()
+        return list(units.values_list("number", flat=True))
+
+
+def _unit_field(name: str) -> "UserTextField":
+    """Return the field of a new vehicle, as long as its column."""
+    labels = {
+        "number": (_("Unit number"), _("The number painted on it")),
+        "description": (_("Year, make and model"), _("As in 2021 Freightliner Cascadia")),
+        "plate": (_("License plate"), ""),
+    }
+    label, hint = labels[name]
+    longest = FleetUnit._meta.get_field(name).max_length
+    return UserTextField(label=label, help_text=hint, max_length=longest, required=False)
 
 
 class BreakForm(forms.Form):
@@ -183,7 +258,7 @@ class FilterForm(forms.Form):
     """The filters of a list of repairs. Values that are not valid are ignored."""
 
     q = UserTextField(
-        label="Unit, plate or number",
+        label="Unit, plate, person or damage",
         required=False,
         max_length=40,
         widget=forms.TextInput(attrs={"type": "search"}),
@@ -207,6 +282,30 @@ class FilterForm(forms.Form):
     def _given(self) -> dict[str, Any]:
         self.is_valid()
         return self.cleaned_data
+
+
+class ApprovalFilterForm(FilterForm):
+    """The search in what waits for a manager's approval, which needs no state."""
+
+    status = None  # type: ignore[assignment]
+
+
+class SpendForm(forms.Form):
+    """The months of the spend page. A value that is not valid is ignored."""
+
+    SPANS = (6, 12, 24)
+
+    months_back = forms.TypedChoiceField(
+        label=_("Show"),
+        choices=[(span, format_lazy(_("the last {span} months"), span=span)) for span in SPANS],
+        coerce=int,
+        required=False,
+        empty_value=SPANS[0],
+    )
+
+    @property
+    def months(self) -> int:
+        return int(self.cleaned_data["months_back"]) if self.is_valid() else self.SPANS[0]
 
 
 class OfficeFilterForm(FilterForm):
@@ -236,13 +335,3 @@ class OfficeFilterForm(FilterForm):
             chosen = None if technician == self.UNASSIGNED else technician
             repairs = repairs.filter(technician=chosen)
         return repairs
-
-
-def search(repairs: RepairQuerySet, words: str) -> RepairQuerySet:
-    """Return the repairs that match a unit's number or plate, R-1042 or B-1007."""
-    unit = Q(unit__number__icontains=words) | Q(unit__plate__icontains=words)
-    key = primary_key(words)
-    if key is None:
-        return repairs.filter(unit)
-    named = Q(batch=key) if words[:1] in "Bb" else Q(pk=key)
-    return repairs.filter(unit | named)

@@ -17,5 +17,7 @@ CLAUSES: dict[str, Callable[..., str]] = {
     "repairs:start": lambda pk: f"{_repair(pk)} was not started",
     "repairs:complete": lambda pk: f"{_repair(pk)} was not completed",
     "repairs:approve-batch": lambda pk: f"{RepairBatch(pk=pk).number} was not approved",
+    "repairs:approve-several": lambda: "nothing was approved",
+    "repairs:deny-batch": lambda pk: f"{RepairBatch(pk=pk).number} was not denied",
     "repairs:request": lambda: "nothing was requested",
 }

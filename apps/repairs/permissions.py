@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from django.db import models
 
-from .models import EventAction, FleetUnit, Profile, Repair, RepairBatch, Role, Status
+from .models import Company, EventAction, FleetUnit, Profile, Repair, RepairBatch, Role, Status
 
 
 class Action(models.TextChoices):
@@ -14,6 +14,7 @@ class Action(models.TextChoices):
     APPROVE = "approve", "Approve"
     APPROVE_BATCH = "approve_batch", "Approve batch"
     DENY = "deny", "Deny"
+    DENY_BATCH = "deny_batch", "Deny batch"
     SUBMIT_ESTIMATE = "submit_estimate", "Submit estimate"
     START = "start", "Start repair"
     COMPLETE = "complete", "Complete repair"
@@ -67,6 +68,7 @@ RULES: dict[Action, Rule] = {
     Action.APPROVE: _DECISION,
     Action.APPROVE_BATCH: _DECISION,
     Action.DENY: _DECISION,
+    Action.DENY_BATCH: _DECISION,
     Action.SUBMIT_ESTIMATE: _rule(
         [Role.TECHNICIAN, Role.OFFICE],
         "the assigned technician or the office",
@@ -126,8 +128,15 @@ def refusal(action: Action, about: Repair | RepairBatch, profile: Profile) -> st
         return ""
     if action == Action.APPROVE and about.batch:
         return f"{about.number} belongs to {about.batch.number}: approve the batch as a whole."
-    if action == Action.APPROVE_BATCH and not about.batch:
+    if action in (Action.APPROVE_BATCH, Action.DENY_BATCH) and not about.batch:
         return f"{about.number} does not belong to a batch."
+    return ""
+
+
+def new_unit_refusal(profile: Profile, company: Company) -> str:
+    """Return why this person may not enter a vehicle of the company, or "" if they may."""
+    if profile.role == Role.MANAGER and profile.company_id != company.pk:
+        return "You can enter vehicles of your own company only."
     return ""
 
 

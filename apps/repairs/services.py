@@ -22,6 +22,7 @@ from apps.core.message.kinds import format_money
 from . import notifications
 from .exceptions import AlreadyDone, AlreadyRequested, NotAllowed, RepairError
 from .models import (
+    Company,
     Damage,
     EventAction,
     FleetUnit,
@@ -33,7 +34,14 @@ from .models import (
     Role,
     Status,
 )
-from .permissions import RULES, Action, refusal, request_refusal, technician_problem
+from .permissions import (
+    RULES,
+    Action,
+    new_unit_refusal,
+    refusal,
+    request_refusal,
+    technician_problem,
+)
 
 MAX_AMOUNT = Decimal("99999.99")
 MAX_REASON = 500
@@ -97,6 +105,19 @@ def request_batch(
     return batch
 
 
+def unit_of(
+    company: Company, number: str, *, description: str, plate: str, by: Profile
+) -> FleetUnit:
+    """Return the company's vehicle with this number; create it if it is new."""
+    if problem := new_unit_refusal(by, company):
+        raise NotAllowed(problem)
+    unit, _ = company.units.get_or_create(
+        number__iexact=number,
+        defaults={"number": number, "description": description, "plate": plate},
+    )
+    return unit
+
+
 def same_breaks(unit: FleetUnit, breaks: Sequence[Break]) -> list[Repair]:
     """Return the open repairs of the last hour that report one of these breaks of the unit."""
     same = Q()
@@ -141,25 +162,27 @@ def approve(repair: Repair, *, by: Profile) -> RepairEvent:
 @transaction.atomic
 def approve_batch(batch: RepairBatch, *, by: Profile) -> list[RepairEvent]:
     """Approve the repairs of the batch that await approval; return an event for each."""
-    _check(Action.APPROVE_BATCH, batch, by)
-    awaiting = batch.repairs.filter(status__in=RULES[Action.APPROVE_BATCH].statuses)
-    # Lock first, to know which repairs the UPDATE changes. Read them after it.
-    keys = list(awaiting.order_by("pk").select_for_update().values_list("pk", flat=True))
-    now = timezone.now()
-    if not awaiting.filter(pk__in=keys).update(status=Status.APPROVED, updated_at=now):
-        raise _reason_not_approved(batch)
-    repairs = Repair.objects.with_details().filter(pk__in=keys)
-    events = RepairEvent.objects.bulk_create(
-        RepairEvent(
-            repair=repair,
-            at=now,
-            actor=by,
-            action=EventAction.APPROVED,
-            before={"status": Status.AWAITING_APPROVAL},
-        )
-        for repair in repairs
+    events = _move_batch(
+        Action.APPROVE_BATCH, batch, by, EventAction.APPROVED, status=Status.APPROVED
     )
     notifications.notify_batch_approved(batch, events)
+    return events
+
+
+@transaction.atomic
+def deny_batch(batch: RepairBatch, reason: str, *, by: Profile) -> list[RepairEvent]:
+    """Deny the repairs of the batch that await approval; return an event for each."""
+    reason = _reason(reason, "the technician reads it")
+    events = _move_batch(
+        Action.DENY_BATCH,
+        batch,
+        by,
+        EventAction.DENIED,
+        reason,
+        status=Status.DENIED,
+        denial_reason=reason,
+    )
+    notifications.notify_batch_denied(batch, events)
     return events
 
 
@@ -411,6 +434,32 @@ def _move(
     )
 
 
+def _move_batch(
+    action: Action,
+    batch: RepairBatch,
+    by: Profile,
+    done: EventAction,
+    note: str = "",
+    **values: Any,
+) -> list[RepairEvent]:
+    """Change the repairs of the batch whose status allows the action, and write their history."""
+    _check(action, batch, by)
+    allowed = batch.repairs.filter(status__in=RULES[action].statuses)
+    # Lock first, to know which repairs the UPDATE changes. Read them after it.
+    rows = allowed.order_by("pk").select_for_update().values("pk", *values)
+    before = {row.pop("pk"): row for row in rows}
+    now = timezone.now()
+    if not allowed.filter(pk__in=before).update(**values, updated_at=now):
+        raise _reason_batch_not_moved(action, batch)
+    repairs = Repair.objects.with_details().filter(pk__in=before).order_by("pk")
+    return RepairEvent.objects.bulk_create(
+        RepairEvent(
+            repair=repair, at=now, actor=by, action=done, note=note, before=before[repair.pk]
+        )
+        for repair in repairs
+    )
+
+
 def _check(action: Action, about: Repair | RepairBatch, by: Profile) -> None:
     if problem := refusal(action, about, by):
         raise NotAllowed(problem)
@@ -427,9 +476,9 @@ def _reason_not_moved(action: Action, repair: Repair, by: Profile) -> RepairErro
     )
 
 
-def _reason_not_approved(batch: RepairBatch) -> RepairError:
+def _reason_batch_not_moved(action: Action, batch: RepairBatch) -> RepairError:
     events = RepairEvent.objects.filter(repair__batch=batch)
-    return _already_done(Action.APPROVE_BATCH, batch.number, events) or NotAllowed(
+    return _already_done(action, batch.number, events) or NotAllowed(
         f"No repair of {batch.number} is awaiting approval."
     )
 

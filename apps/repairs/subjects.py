@@ -15,10 +15,11 @@ from apps.site.subjects import Done, Refused, Subject, SubjectAction
 
 from . import services
 from .exceptions import AlreadyDone, RepairError
-from .forms import DenyForm, search
+from .forms import DenyForm
 from .models import Profile, Repair, RepairBatch, RepairEvent, Role, Status
 from .models.repair import UNDECIDED, RepairQuerySet
 from .permissions import Action, actions_for
+from .search import search
 from .views.cards import batch_card
 
 Result = TypeVar("Result")
@@ -143,7 +144,7 @@ class Batches:
                 state=f"state-{behind.status}",
                 state_label=behind.get_status_display(),
                 since=_since(last.get(behind.pk)),
-                actions=(approve,) if card.may_approve else (),
+                actions=(approve, _deny(Action.DENY_BATCH)) if card.may_approve else (),
             )
         return found
 
@@ -153,10 +154,14 @@ class Batches:
         batch = seen.filter(pk=key).select_related("unit__company").first()
         if not profile or not batch:
             raise Refused("You may no longer see this batch.")
-        if action != Action.APPROVE_BATCH:
-            raise Refused(f"{batch.number} has no action of this name; open its page.")
-        done = _carry_out(services.approve_batch, batch, by=profile)
-        return Done(f"{batch.number} is approved.", _undo_url(done[0]))
+        match action:
+            case Action.APPROVE_BATCH:
+                done = _carry_out(services.approve_batch, batch, by=profile)
+                return Done(f"{batch.number} is approved.", _undo_url(done[0]))
+            case Action.DENY_BATCH:
+                done = _carry_out(services.deny_batch, batch, _reason(given), by=profile)
+                return Done(f"{batch.number} is denied.", _undo_url(done[0]))
+        raise Refused(f"{batch.number} has no action of this name; open its page.")
 
 
 def _profile(user: AbstractBaseUser) -> Profile | None:
@@ -195,10 +200,8 @@ def _matching(user: AbstractBaseUser, words: str) -> RepairQuerySet:
             | Q(user__last_name__icontains=word)
             | Q(user__username__iexact=word)
         )
-    by = people.values("pk")
-    named = Q(technician__in=by) | Q(requested_by__in=by)
-    named |= Q(pk__in=RepairEvent.objects.filter(actor__in=by).values("repair"))
-    return search(seen, words) | seen.filter(named)
+    events = RepairEvent.objects.filter(actor__in=people.values("pk"))
+    return search(seen, words) | seen.filter(pk__in=events.values("repair"))
 
 
 def _actions(repair: Repair, profile: Profile) -> Iterable[SubjectAction]:
@@ -213,16 +216,18 @@ def _actions(repair: Repair, profile: Profile) -> Iterable[SubjectAction]:
             case Action.START:
                 yield SubjectAction(action, "Start the repair", is_main=True)
             case Action.DENY | Action.DENY_COST:
-                field = DenyForm.base_fields["reason"]
-                yield SubjectAction(
-                    action, "Deny", asks=str(field.label), hint=str(field.help_text)
-                )
+                yield _deny(action)
             case Action.SUBMIT_ESTIMATE | Action.COMPLETE | Action.ASSIGN:
                 if action == Action.ASSIGN and not repair.is_unassigned:
                     continue
                 page, label = _PAGES[action]
                 url = reverse(page, args=[repair.pk])
                 yield SubjectAction(action, label, url=url, is_main=True)
+
+
+def _deny(action: Action) -> SubjectAction:
+    field = DenyForm.base_fields["reason"]
+    return SubjectAction(action, "Deny", asks=str(field.label), hint=str(field.help_text))
 
 
 def _last_events(keys: Iterable[int]) -> dict[int, RepairEvent]:

@@ -15,6 +15,9 @@ OFFERED = timedelta(seconds=10)
 #: How long it is accepted, since a tap on the last moment's offer needs time to arrive.
 ACCEPTED = OFFERED + timedelta(seconds=5)
 
+#: What a manager decides for all breaks of a batch at once.
+DECISIONS = (EventAction.APPROVED, EventAction.DENIED)
+
 
 @transaction.atomic
 def undo(event: RepairEvent, *, by: Profile) -> Repair | RepairBatch:
@@ -48,9 +51,9 @@ def undo(event: RepairEvent, *, by: Profile) -> Repair | RepairBatch:
 
 
 def _done_together(event: RepairEvent) -> list[RepairEvent]:
-    """Return the event, or those of the same approval of a batch, by their repairs."""
+    """Return the event, or those of the same decision on a batch, by their repairs."""
     events = RepairEvent.objects.select_related("actor__user", "repair__batch__unit__company")
-    if event.action == EventAction.APPROVED and event.repair.batch_id:
+    if event.action in DECISIONS and event.repair.batch_id:
         events = events.filter(
             repair__batch=event.repair.batch_id,
             action=event.action,
@@ -63,8 +66,9 @@ def _done_together(event: RepairEvent) -> list[RepairEvent]:
 
 
 def _about(events: Sequence[RepairEvent]) -> Repair | RepairBatch:
+    """Return what the messages about these events are about."""
     repair = events[0].repair
-    if events[0].action == EventAction.APPROVED and repair.batch:
+    if repair.batch and (events[0].action == EventAction.APPROVED or len(events) > 1):
         return repair.batch
     return Repair.objects.with_details().get(pk=repair.pk)
 

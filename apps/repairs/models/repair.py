@@ -2,7 +2,8 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.db import models
-from django.db.models import Case, F, Q, Sum, When
+from django.db.models import Case, Count, F, Max, Q, Sum, When
+from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
 
@@ -73,6 +74,24 @@ class RepairQuerySet(models.QuerySet["Repair"]):
         waiting = Case(When(is_unassigned, then="created_at"))
         order = F("waiting").asc(nulls_last=True), "-updated_at", "-pk"
         return self.alias(waiting=waiting).order_by(*order)
+
+    def undecided(self) -> "RepairQuerySet":
+        """Return what the managers have to decide."""
+        return self.filter(status__in=UNDECIDED)
+
+    def longest_waiting_first(self) -> "RepairQuerySet":
+        """Sort undecided repairs by `waiting_since`, when the managers were asked."""
+        asked = Q(events__action__in=["submitted", "cost_submitted"])
+        since = Coalesce(Max("events__at", filter=asked), "created_at")
+        return self.annotate(waiting_since=since).order_by("waiting_since", "pk")
+
+    def asked_for(self) -> tuple[int, Decimal]:
+        """Return how many repairs these are, and the US dollars that the managers are asked for."""
+        asked = self.order_by().aggregate(
+            count=Count("pk"), total=Sum(Coalesce("final_cost", "estimate"))
+        )
+        # SQLite adds in floating point.
+        return asked["count"], (asked["total"] or Decimal(0)).quantize(Decimal("0.01"))
 
     def total_estimate(self) -> Decimal:
         """Return the sum of the estimates in US dollars."""

@@ -9,6 +9,7 @@ from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
+from django_htmx.http import trigger_client_event
 
 from apps.site.htmx import HtmxRequest
 
@@ -16,11 +17,10 @@ from .. import services
 from .. import undo as undoing
 from ..exceptions import AlreadyDone, NotAllowed
 from ..forms import AssignForm, CompleteForm, DenyForm, EstimateForm
-from ..models import Profile, Repair, RepairBatch, RepairEvent
+from ..models import Profile, Repair, RepairBatch, RepairEvent, Role
 from ..models.batch import breaks
-from ..models.repair import UNDECIDED
 from ..permissions import Action, actions_for
-from .cards import BatchCard, RepairCard, batch_card, repair_card
+from .cards import BatchCard, RepairCard, batch_card, repair_card, undecided
 from .pages import batch_context, detail_context
 from .person import batch_of, for_person, repair_of, warn_of_limit
 
@@ -75,8 +75,29 @@ def _answer_batch(request: HtmxRequest, profile: Profile, batch: RepairBatch) ->
         return redirect(batch)
     if request.htmx.target == "batch":
         return _fragment(request, "repairs/_batch.html", batch_context(batch, profile))
-    repairs = batch.repairs.visible_to(profile).with_details()
-    return _card(request, profile, "repairs/_batch_card.html", batch_card(batch, repairs, profile))
+    repairs = batch.repairs.visible_to(profile).with_details().longest_waiting_first()
+    return _card(request, profile, batch_card(batch, repairs, profile))
+
+
+@require_http_methods(["GET", "POST"])
+@for_person
+def deny_batch(request: HtmxRequest, profile: Profile, pk: int) -> HttpResponse:
+    """Deny all breaks that wait, with one reason."""
+    batch, form = batch_of(profile, pk), DenyForm(_posted(request))
+    if request.method == "POST" and form.is_valid():
+        reason = form.cleaned_data["reason"]
+        _carry_out(
+            request,
+            profile,
+            batch,
+            lambda: services.deny_batch(batch, reason, by=profile),
+            f"{batch.number} is denied.",
+        )
+        return redirect(batch)
+    context = batch_context(batch, profile)
+    if not context["card"].may_approve:
+        return redirect(batch)
+    return render(request, "repairs/deny_batch.html", context | {"form": form})
 
 
 @require_http_methods(["GET", "POST"])
@@ -138,6 +159,8 @@ def undo(request: HtmxRequest, profile: Profile, pk: int) -> HttpResponse:
         repair.refresh_from_db()
         state = repair.get_status_display().lower()
         messages.success(request, f"Undone: {about.number} is {state} again.")
+    if (request.htmx.target or "").startswith("flash-"):
+        return _fragment(request, "_flashes.html", {}, trigger="repairs-changed")
     if isinstance(about, RepairBatch) or (request.htmx.target or "").startswith("batch"):
         return _answer_batch(request, profile, batch_of(profile, repair.batch_id or 0))
     return _answer(request, profile, repair.pk)
@@ -229,11 +252,11 @@ def _carry_out(
         messages.error(request, str(refusal))
     else:
         words = said if isinstance(said, str) else said(done)
-        messages.success(request, words, extra_tags=_undo_url(done))
+        messages.success(request, words, extra_tags=undo_url(done))
         warn_of_limit(request, profile, about)
 
 
-def _undo_url(done: object) -> str:
+def undo_url(done: object) -> str:
     """Return where to undo what a service has done, "" if it cannot be undone."""
     event = done[0] if isinstance(done, list) else done
     return reverse("repairs:undo", args=[event.pk]) if isinstance(event, RepairEvent) else ""
@@ -246,17 +269,20 @@ def _answer(request: HtmxRequest, profile: Profile, pk: int) -> HttpResponse:
     repair = repair_of(profile, pk)
     if request.htmx.target == "repair":
         return _fragment(request, "repairs/_repair.html", detail_context(repair, profile))
-    return _card(request, profile, "repairs/_card.html", repair_card(repair, profile))
+    return _card(request, profile, repair_card(repair, profile))
 
 
-def _card(
-    request: HtmxRequest, profile: Profile, template: str, card: RepairCard | BatchCard
+def _card(request: HtmxRequest, profile: Profile, card: RepairCard | BatchCard) -> HttpResponse:
+    """Return a card of the first page; a manager gets the number of approvals that still wait."""
+    context: dict[str, Any] = {"profile": profile, "card": card}
+    if profile.role != Role.MANAGER:
+        return _fragment(request, "repairs/_card.html", context)
+    return _fragment(request, "repairs/_approval.html", context | undecided(profile))
+
+
+def _fragment(
+    request: HtmxRequest, template: str, context: dict[str, Any], *, trigger: str = ""
 ) -> HttpResponse:
-    """Return a card of the first page and the number of approvals that still wait."""
-    awaiting = Repair.objects.visible_to(profile).filter(status__in=UNDECIDED)
-    context = {"profile": profile, "card": card, "waiting": awaiting}
-    return _fragment(request, template, context)
-
-
-def _fragment(request: HtmxRequest, template: str, context: dict[str, Any]) -> HttpResponse:
-    return render(request, template, context | {"fragment": True})
+    """Return the fragment; `trigger` is an event for the rest of the page."""
+    answer = render(request, template, context | {"fragment": True})
+    return trigger_client_event(answer, trigger) if trigger else answer

@@ -1,4 +1,4 @@
-"""The first page of each role."""
+"""The first page of each role, and the lists of technicians and the office."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,15 +13,15 @@ from apps.site.htmx import HtmxRequest
 
 from ..forms import FilterForm, OfficeFilterForm
 from ..models import Profile, Repair, Role, Status
-from ..models.repair import CLOSED, UNDECIDED, RepairQuerySet
-from .cards import RepairCard, card_key, repair_card, together
+from ..models.repair import CLOSED, RepairQuerySet
+from .approvals import PER_PAGE, first_page
+from .cards import RepairCard, repair_card
 from .person import for_person
 
-PER_PAGE = 25
-#: Approvals on the first page of a manager; the list has the others.
-MOST_APPROVALS = 30
 #: Repairs of each group on the first page of a technician; the list has the others.
 MOST_OF_A_GROUP = 20
+#: Of these, the ones that are not folded away.
+SHOWN_OF_A_GROUP = 5
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,15 @@ class Group:
     @property
     def has_actions(self) -> bool:
         return any(card.actions for card in self.cards)
+
+    @property
+    def shown(self) -> list[RepairCard]:
+        return self.cards[:SHOWN_OF_A_GROUP]
+
+    @property
+    def folded(self) -> list[RepairCard]:
+        """Return the cards that the page shows if asked to."""
+        return self.cards[SHOWN_OF_A_GROUP:]
 
     @property
     def more(self) -> bool:
@@ -62,7 +71,7 @@ def home(request: HtmxRequest, profile: Profile) -> HttpResponse:
         case Role.TECHNICIAN:
             return _technician(request, profile)
         case Role.MANAGER:
-            return _manager(request, profile)
+            return first_page(request, profile)
         case _:
             return _office(request, profile)
 
@@ -86,34 +95,6 @@ def _group(mine: RepairQuerySet, profile: Profile, status: Status, title: str, h
     count = len(first) if len(first) <= MOST_OF_A_GROUP else repairs.count()
     cards = [repair_card(repair, profile) for repair in first[:MOST_OF_A_GROUP]]
     return Group(status, title, hint, cards, count)
-
-
-def _manager(request: HtmxRequest, profile: Profile) -> HttpResponse:
-    company = Repair.objects.visible_to(profile).with_details()
-    form = FilterForm(request.GET)
-    rest = form.narrow(company)
-    if not form.is_active:
-        rest = rest.exclude(status__in=UNDECIDED)
-    context = {"profile": profile, "form": form, "page": _page(request, rest)}
-    if request.htmx.target == "list":
-        return _list(request, context)
-    awaiting = company.filter(status__in=UNDECIDED).order_by("created_at", "pk")
-    first, context["waiting"], context["more"] = _first_approvals(awaiting)
-    context["cards"] = together(first, profile)
-    return render(request, "repairs/home_manager.html", context)
-
-
-def _first_approvals(awaiting: RepairQuerySet) -> tuple[RepairQuerySet, int, bool]:
-    """Return the repairs of the first MOST_APPROVALS cards, and the number of all repairs.
-
-    The third value is whether there are more cards. A batch is one card, so it is never cut.
-    """
-    rows = [(repair.pk, card_key(repair)) for repair in awaiting.select_related(None)]
-    cards = list(dict.fromkeys(key for _, key in rows))
-    shown = set(cards[:MOST_APPROVALS])
-    chosen = [pk for pk, key in rows if key in shown]
-    first = awaiting.filter(pk__in=chosen).select_related("batch__unit")
-    return first, len(rows), len(cards) > len(shown)
 
 
 def _office(request: HtmxRequest, profile: Profile) -> HttpResponse:

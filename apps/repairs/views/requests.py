@@ -6,6 +6,7 @@ from uuid import uuid4
 
 from django import forms
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
@@ -15,7 +16,7 @@ from apps.site.htmx import HtmxRequest
 from .. import services
 from ..exceptions import AlreadyRequested, NotAllowed
 from ..forms import MOST_BREAKS, BreakFormSet, RequestForm
-from ..models import Profile, Repair, RepairBatch
+from ..models import FleetUnit, Profile, Repair, RepairBatch
 from ..models.batch import breaks as count_breaks
 from ..services import Break
 from .person import for_person, warn_of_limit
@@ -38,7 +39,8 @@ def request_work(request: HtmxRequest, profile: Profile) -> HttpResponse:
     if not all([form.is_valid(), breaks.is_valid()]):
         return _show(request, form, breaks)
     items = [each.as_break() for each in breaks]
-    same = services.same_breaks(form.cleaned_data["unit"], items)
+    unit = form.cleaned_data["unit"]
+    same = services.same_breaks(unit, items) if unit else []
     if same and "again" not in request.POST:
         return _show(request, form, breaks, same=_linked(same, profile))
     try:
@@ -59,12 +61,13 @@ def _breaks(profile: Profile, **options: Any) -> Any:
     return BreakFormSet(prefix="break", form_kwargs=form_kwargs, **options)
 
 
+@transaction.atomic
 def _request(
     profile: Profile, given: dict[str, Any], breaks: Sequence[Break]
 ) -> Repair | RepairBatch:
     shared = {
         "by": profile,
-        "unit": given["unit"],
+        "unit": given["unit"] or _new_unit(profile, given),
         "technician": given.get("technician"),
         "token": given["token"],
     }
@@ -77,6 +80,16 @@ def _request(
         description=only.description,
         estimate=only.estimate,
         **shared,
+    )
+
+
+def _new_unit(profile: Profile, given: dict[str, Any]) -> FleetUnit:
+    return services.unit_of(
+        profile.company or given["new_company"],
+        given["new_number"],
+        description=given["new_description"],
+        plate=given["new_plate"],
+        by=profile,
     )
 
 
