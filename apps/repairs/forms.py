@@ -296,8 +296,8 @@ class SpendForm(forms.Form):
     SPANS = (6, 12, 24)
 
     months_back = forms.TypedChoiceField(
-        label=_("Show"),
-        choices=[(span, format_lazy(_("the last {span} months"), span=span)) for span in SPANS],
+        label=_("Period"),
+        choices=[(span, format_lazy(_("The last {span} months"), span=span)) for span in SPANS],
         coerce=int,
         required=False,
         empty_value=SPANS[0],

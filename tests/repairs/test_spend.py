@@ -116,10 +116,10 @@ def test_the_page_takes_the_same_statements_for_few_units_and_many(
             services.approve(request_repair(unit=unit, estimate=ESTIMATE), by=cast.maria)
 
     fill(1)
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         client.get("/spend/")
     fill(11)
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         assert client.get("/spend/").content.decode().count('scope="row"') == 11
 
 
