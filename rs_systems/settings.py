@@ -56,7 +56,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "apps.site.middleware.ReaderTimeZoneMiddleware",
+    "apps.site.middleware.ReaderMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -149,7 +149,11 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 
-LANGUAGE_CODE = "en-us"
+# The languages of pages and messages; docs/languages.md says how to add one.
+LANGUAGES = [("en", "English"), ("es", "Español")]
+LANGUAGE_CODE = "en"
+USE_I18N = True
+FORMAT_MODULE_PATH = ["rs_systems.formats"]
 USE_TZ = True
 TIME_ZONE = VALUES["TIME_ZONE"]
 
@@ -158,10 +162,14 @@ TIME_ZONE = VALUES["TIME_ZONE"]
 INBOX_URL = "notifications:inbox"
 # The page where people choose what reaches them, a path: the footer of every e-mail leads there.
 ACCOUNT_URL = "/account/"
+# The brand until the office changes it, and whatever it leaves empty: apps/core/message/brand.py.
 BRAND_NAME = VALUES["BRAND_NAME"]
 BRAND_ACCENT = VALUES["BRAND_ACCENT"]
 # Shown on pages and in messages that tell people to call the office.
 OFFICE_PHONE = VALUES["OFFICE_PHONE"]
+POSTAL_ADDRESS = VALUES["POSTAL_ADDRESS"]
+SUPPORT_HOURS = VALUES["SUPPORT_HOURS"]
+BRAND_FOOTER = VALUES["BRAND_FOOTER"]
 # Receives server errors, the SMS budget's warnings and reconciliation's findings.
 ADMIN_EMAIL = VALUES["ADMIN_EMAIL"]
 ADMINS = [("Administrator", ADMIN_EMAIL)]
@@ -194,6 +202,7 @@ def connections(configured: int | None, rate: float) -> int:
 EMAIL_CONNECTIONS = connections(VALUES["EMAIL_CONNECTIONS"], float(EMAIL_RATE_LIMIT))
 DEFAULT_FROM_EMAIL = VALUES["DEFAULT_FROM_EMAIL"]
 DEFAULT_FROM_NAME = VALUES["DEFAULT_FROM_NAME"]
+EMAIL_REPLY_TO = VALUES["EMAIL_REPLY_TO"]
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 AWS_SES_REGION_NAME = VALUES["AWS_SES_REGION"]
 AWS_SES_CONFIGURATION_SET = VALUES["AWS_SES_CONFIGURATION_SET"]

@@ -426,6 +426,9 @@ VARIABLES = (
     Variable("BRAND_NAME", TEXT, "RS Systems"),
     Variable("BRAND_ACCENT", COLOUR, "#0b5cad"),
     Variable("OFFICE_PHONE", PHONE),
+    Variable("POSTAL_ADDRESS", TEXT),
+    Variable("SUPPORT_HOURS", TEXT),
+    Variable("BRAND_FOOTER", TEXT),
     Variable("TRUSTED_PROXIES", whole(0, 9), "0", "1"),
     Variable("LOG_DIR", FOLDER),
     # The secret
@@ -460,6 +463,7 @@ VARIABLES = (
     Variable("EMAIL_TIMEOUT", whole(1, 20), "10"),
     Variable("DEFAULT_FROM_EMAIL", TEXT, "notifications@rssystems.com"),
     Variable("DEFAULT_FROM_NAME", TEXT, "RS Systems"),
+    Variable("EMAIL_REPLY_TO", ADDRESS),
     # Text messages
     Variable("SMS_ENABLED", FLAG, "false"),
     Variable(

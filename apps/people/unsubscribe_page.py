@@ -13,6 +13,8 @@ from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import render
+from django.utils.text import get_text_list
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
@@ -47,12 +49,13 @@ def show(request: HttpRequest, token: str) -> HttpResponse:
                 f"Send {unsubscribe.FIELD}={unsubscribe.ONE_CLICK}.\n", content_type="text/plain"
             )
         action(user, subscription.categories)
+    labels = [gettext(each) for each in unsubscribe.labels(subscription.categories)]
     return render(
         request,
         "people/unsubscribe.html",
         {
-            "owner": user,
-            "labels": unsubscribe.labels(subscription.categories),
+            "name": user.get_full_name() or user.get_username(),
+            "subjects": get_text_list(labels, gettext("and")),
             "setting": _setting(user, subscription.categories),
             "account_url": settings.ACCOUNT_URL,
             "fragment": f"#category-{subscription.categories[0]}",

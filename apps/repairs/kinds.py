@@ -3,6 +3,8 @@
 from datetime import timedelta
 from decimal import Decimal
 
+from django.utils.translation import gettext_noop
+
 from apps.core.message.kinds import (
     Category,
     Context,
@@ -10,22 +12,23 @@ from apps.core.message.kinds import (
     Money,
     NotificationKind,
     Text,
+    Tone,
     register,
 )
 from apps.core.states import Channel, Priority
 
 from .models import EventAction, Status
 
-APPROVAL = Category("approval", "Approvals")
-ASSIGNMENT = Category("assignment", "Assignments")
-REPAIR_STATUS = Category("repair_status", "Repair status")
+APPROVAL = Category("approval", gettext_noop("Approvals"))
+ASSIGNMENT = Category("assignment", gettext_noop("Assignments"))
+REPAIR_STATUS = Category("repair_status", gettext_noop("Repair status"))
 
 NEXT_STEP = {
-    Status.REQUESTED: "Look at the damage and submit an estimate.",
-    Status.AWAITING_APPROVAL: "Wait for the approval before you start.",
-    Status.APPROVED: "You can start.",
-    Status.IN_PROGRESS: "The work has begun; finish it.",
-    Status.COST_APPROVAL: "A manager decides on the final cost.",
+    Status.REQUESTED: gettext_noop("Look at the damage and submit an estimate."),
+    Status.AWAITING_APPROVAL: gettext_noop("Wait for the approval before you start."),
+    Status.APPROVED: gettext_noop("You can start."),
+    Status.IN_PROGRESS: gettext_noop("The work has begun; finish it."),
+    Status.COST_APPROVAL: gettext_noop("A manager decides on the final cost."),
 }
 
 #: Requests that come within this time of the first one reach a manager together.
@@ -33,13 +36,13 @@ BURST = timedelta(minutes=10)
 
 #: The actions that can be undone, in words.
 UNDONE = {
-    EventAction.APPROVED: "the approval",
-    EventAction.DENIED: "the denial",
-    EventAction.STARTED: "the start",
-    EventAction.COMPLETED: "the completion",
-    EventAction.COST_SUBMITTED: "the higher cost",
-    EventAction.COST_APPROVED: "the approval of the higher cost",
-    EventAction.COST_DENIED: "the denial of the higher cost",
+    EventAction.APPROVED: gettext_noop("the approval"),
+    EventAction.DENIED: gettext_noop("the denial"),
+    EventAction.STARTED: gettext_noop("the start"),
+    EventAction.COMPLETED: gettext_noop("the completion"),
+    EventAction.COST_SUBMITTED: gettext_noop("the higher cost"),
+    EventAction.COST_APPROVED: gettext_noop("the approval of the higher cost"),
+    EventAction.COST_DENIED: gettext_noop("the denial of the higher cost"),
 }
 
 
@@ -107,9 +110,13 @@ class Completed(Context):
 
 
 class Unassigned(Context):
+    """`event` is the label of what happened last; messages of earlier versions have `since`."""
+
     job: Job
     status: Text
-    since: Text
+    event: str = ""
+    by: str = ""
+    since: str = ""
 
 
 class ApprovalWaits(Context):
@@ -158,32 +165,34 @@ _REPAIR = Job(
 REPAIR_PENDING_APPROVAL = register(
     NotificationKind(
         "repair_pending_approval",
-        "Repair awaiting approval",
+        gettext_noop("Repair awaiting approval"),
         APPROVAL,
         Priority.HIGH,
         PendingApproval(job=_REPAIR, estimate=Decimal("412.50"), submitted_by="Jane Ortiz"),
-        event="requested",
+        event=gettext_noop("requested"),
         keeps_one_outside=True,
         is_stale_when_read=True,
         goes_to_deputy=True,
         bundle=BURST,
+        tone=Tone.WAITING,
     )
 )
 REPAIR_APPROVED = register(
     NotificationKind(
         "repair_approved",
-        "Repair approved",
+        gettext_noop("Repair approved"),
         APPROVAL,
         Priority.URGENT,
         Approved(job=_REPAIR, estimate=Decimal("412.50"), approved_by="Maria Alvarez"),
-        event="approved",
+        event=gettext_noop("approved"),
         keeps_one_outside=True,
+        tone=Tone.GOOD,
     )
 )
 REPAIR_DENIED = register(
     NotificationKind(
         "repair_denied",
-        "Repair denied",
+        gettext_noop("Repair denied"),
         APPROVAL,
         Priority.URGENT,
         Denied(
@@ -191,14 +200,15 @@ REPAIR_DENIED = register(
             reason="We sell this unit at the end of the month.",
             denied_by="Maria Alvarez",
         ),
-        event="denied",
+        event=gettext_noop("denied"),
         keeps_one_outside=True,
+        tone=Tone.BAD,
     )
 )
 BATCH_APPROVED = register(
     NotificationKind(
         "batch_approved",
-        "Batch approved",
+        gettext_noop("Batch approved"),
         APPROVAL,
         Priority.URGENT,
         BatchApproved(
@@ -207,14 +217,15 @@ BATCH_APPROVED = register(
             total=Decimal("655.00"),
             approved_by="Maria Alvarez",
         ),
-        event="approved",
+        event=gettext_noop("approved"),
         keeps_one_outside=True,
+        tone=Tone.GOOD,
     )
 )
 REPAIR_ASSIGNED = register(
     NotificationKind(
         "repair_assigned",
-        "Repair assigned to you",
+        gettext_noop("Repair assigned to you"),
         ASSIGNMENT,
         Priority.HIGH,
         Assigned(
@@ -223,35 +234,36 @@ REPAIR_ASSIGNED = register(
             next_step=NEXT_STEP[Status.APPROVED],
             assigned_by="Sam Whitaker",
         ),
-        event="assigned",
+        event=gettext_noop("assigned"),
         is_stale_when_read=True,
+        tone=Tone.WAITING,
     )
 )
 REPAIR_REASSIGNED_AWAY = register(
     NotificationKind(
         "repair_reassigned_away",
-        "Repair given to another technician",
+        gettext_noop("Repair given to another technician"),
         ASSIGNMENT,
         Priority.MEDIUM,
         ReassignedAway(job=_REPAIR, technician="Tom Becker", reassigned_by="Sam Whitaker"),
-        event="reassigned",
+        event=gettext_noop("reassigned"),
     )
 )
 REPAIR_IN_PROGRESS = register(
     NotificationKind(
         "repair_in_progress",
-        "Repair started",
+        gettext_noop("Repair started"),
         REPAIR_STATUS,
         Priority.MEDIUM,
         InProgress(job=_REPAIR, technician="Jane Ortiz"),
-        event="started",
+        event=gettext_noop("started"),
         is_stale_when_read=True,
     )
 )
 REPAIR_COMPLETED = register(
     NotificationKind(
         "repair_completed",
-        "Repair completed",
+        gettext_noop("Repair completed"),
         REPAIR_STATUS,
         Priority.HIGH,
         Completed(
@@ -261,49 +273,58 @@ REPAIR_COMPLETED = register(
             final_cost=Decimal("430.00"),
             reason="A second leg opened under the bridge.",
         ),
-        event="completed",
+        event=gettext_noop("completed"),
         also=frozenset({Channel.EMAIL}),
+        tone=Tone.GOOD,
     )
 )
 REPAIR_UNASSIGNED = register(
     NotificationKind(
         "repair_unassigned",
-        "Repair without a technician",
+        gettext_noop("Repair without a technician"),
         ASSIGNMENT,
         Priority.MEDIUM,
-        Unassigned(job=_REPAIR, status=Status.APPROVED.label, since="approved by Maria Alvarez"),
-        event="without a technician",
+        Unassigned(
+            job=_REPAIR,
+            status=Status.APPROVED.label,
+            event=EventAction.APPROVED.label,
+            by="Maria Alvarez",
+        ),
+        event=gettext_noop("without a technician"),
         keeps_one_outside=True,
         is_stale_when_read=True,
+        tone=Tone.WAITING,
     )
 )
 REPAIR_APPROVAL_REMINDER = register(
     NotificationKind(
         "repair_approval_reminder",
-        "Approval still waits",
+        gettext_noop("Approval still waits"),
         APPROVAL,
         Priority.MEDIUM,
         ApprovalWaits(job=_REPAIR, hours=24),
-        event="still waits",
+        event=gettext_noop("still waits"),
         is_stale_when_read=True,
         goes_to_deputy=True,
+        tone=Tone.WAITING,
     )
 )
 REPAIR_APPROVAL_OVERDUE = register(
     NotificationKind(
         "repair_approval_overdue",
-        "Managers do not decide",
+        gettext_noop("Managers do not decide"),
         APPROVAL,
         Priority.MEDIUM,
         ApprovalWaits(job=_REPAIR, hours=72),
-        event="overdue",
+        event=gettext_noop("overdue"),
         is_stale_when_read=True,
+        tone=Tone.WAITING,
     )
 )
 REPAIR_COST_PENDING = register(
     NotificationKind(
         "repair_cost_pending",
-        "Higher cost awaiting approval",
+        gettext_noop("Higher cost awaiting approval"),
         APPROVAL,
         Priority.HIGH,
         CostPending(
@@ -313,16 +334,17 @@ REPAIR_COST_PENDING = register(
             final_cost=Decimal("520.00"),
             reason="A second leg opened under the bridge.",
         ),
-        event="higher cost asked",
+        event=gettext_noop("higher cost asked"),
         keeps_one_outside=True,
         is_stale_when_read=True,
         goes_to_deputy=True,
+        tone=Tone.WAITING,
     )
 )
 REPAIR_COST_APPROVED = register(
     NotificationKind(
         "repair_cost_approved",
-        "Higher cost approved",
+        gettext_noop("Higher cost approved"),
         APPROVAL,
         Priority.MEDIUM,
         CostApproved(
@@ -331,13 +353,14 @@ REPAIR_COST_APPROVED = register(
             final_cost=Decimal("520.00"),
             approved_by="Maria Alvarez",
         ),
-        event="higher cost approved",
+        event=gettext_noop("higher cost approved"),
+        tone=Tone.GOOD,
     )
 )
 REPAIR_COST_DENIED = register(
     NotificationKind(
         "repair_cost_denied",
-        "Higher cost denied",
+        gettext_noop("Higher cost denied"),
         APPROVAL,
         Priority.HIGH,
         CostDenied(
@@ -347,14 +370,15 @@ REPAIR_COST_DENIED = register(
             reason="We agreed on one break.",
             denied_by="Maria Alvarez",
         ),
-        event="higher cost denied",
+        event=gettext_noop("higher cost denied"),
         keeps_one_outside=True,
+        tone=Tone.BAD,
     )
 )
 REPAIR_TAKEN_BACK = register(
     NotificationKind(
         "repair_taken_back",
-        "Action taken back",
+        gettext_noop("Action taken back"),
         APPROVAL,
         Priority.URGENT,
         TakenBack(
@@ -363,7 +387,7 @@ REPAIR_TAKEN_BACK = register(
             status=Status.AWAITING_APPROVAL.label,
             undone_by="Maria Alvarez",
         ),
-        event="taken back",
+        event=gettext_noop("taken back"),
         keeps_one_outside=True,
     )
 )

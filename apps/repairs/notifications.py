@@ -294,7 +294,8 @@ def _notify_unassigned(
     context = kinds.Unassigned(
         job=_job(about, damage),
         status=event.repair.get_status_display(),
-        since=f"{event.get_action_display().lower()} by {event.actor.name}",
+        event=event.get_action_display(),
+        by=event.actor.name,
     )
     # Who leaves the choice for later knows it.
     people = [person for person in _office() if person != event.actor]

@@ -1,11 +1,13 @@
-"""Repairs and batches as a digest names them: what they are, and how they stand now."""
+"""Repairs and batches as a digest names them, in its language: what and how they are now."""
 
 from collections.abc import Collection
+
+from django.utils.translation import gettext
 
 from apps.core.message import things
 from apps.core.message.things import Thing
 
-from .models import Repair, RepairBatch, Status
+from .models import FleetUnit, Repair, RepairBatch, Status
 
 
 def register() -> None:
@@ -16,9 +18,7 @@ def register() -> None:
 def _repairs(ids: Collection[str]) -> dict[str, Thing]:
     rows = Repair.objects.select_related("unit").filter(pk__in=[int(each) for each in ids])
     return {
-        str(row.pk): Thing(
-            f"{row.number}, unit {row.unit.number}", _state(row), row.get_absolute_url()
-        )
+        str(row.pk): Thing(_name(row.number, row.unit), _state(row), row.get_absolute_url())
         for row in rows
     }
 
@@ -32,7 +32,7 @@ def _batches(ids: Collection[str]) -> dict[str, Thing]:
         by_batch.setdefault(repair.batch, []).append(repair)  # type: ignore[arg-type]
     return {
         str(batch.pk): Thing(
-            f"{batch.number}, unit {batch.unit.number}",
+            _name(batch.number, batch.unit),
             # The break that is furthest behind is what the batch waits for.
             _state(min(rows, key=lambda row: list(Status).index(Status(row.status)))),
             batch.get_absolute_url(),
@@ -41,5 +41,9 @@ def _batches(ids: Collection[str]) -> dict[str, Thing]:
     }
 
 
+def _name(number: str, unit: FleetUnit) -> str:
+    return gettext("{number}, unit {unit}").format(number=number, unit=unit.number)
+
+
 def _state(repair: Repair) -> str:
-    return str(repair.get_status_display()).lower()
+    return gettext(repair.get_status_display()).lower()

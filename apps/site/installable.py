@@ -9,7 +9,7 @@ from django.utils import translation
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
-from .context_processors import shell
+from apps.core.message import brand
 
 BAND, GROUND = "#14191d", "#ebedea"
 
@@ -18,7 +18,7 @@ BAND, GROUND = "#14191d", "#ebedea"
 @cache_control(public=True, max_age=3600)
 def manifest(request: HttpRequest) -> JsonResponse:
     """Return the web app manifest: https://www.w3.org/TR/appmanifest/."""
-    name = shell(request)["brand"].name  # type: ignore[attr-defined]
+    name = brand.current().name
     return JsonResponse(
         {
             "id": "/",

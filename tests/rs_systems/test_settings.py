@@ -25,6 +25,10 @@ VARIABLES: dict[str, tuple[str, dict[str, object]]] = {
     "TRUSTED_PROXIES": ("2", {"TRUSTED_PROXIES": 2}),
     "BRAND_NAME": ("Glass Co", {"BRAND_NAME": "Glass Co"}),
     "BRAND_ACCENT": ("#ff0000", {"BRAND_ACCENT": "#ff0000"}),
+    "POSTAL_ADDRESS": ("1 Main St", {"POSTAL_ADDRESS": "1 Main St"}),
+    "SUPPORT_HOURS": ("8 to 6", {"SUPPORT_HOURS": "8 to 6"}),
+    "BRAND_FOOTER": ("Thanks.", {"BRAND_FOOTER": "Thanks."}),
+    "EMAIL_REPLY_TO": ("o@x.example", {"EMAIL_REPLY_TO": "o@x.example"}),
     "ADMIN_EMAIL": ("a@x.example", {"ADMINS": [["Administrator", "a@x.example"]]}),
     "STAGING_ALLOWED_RECIPIENTS": (
         "@x.example,+12025550123",

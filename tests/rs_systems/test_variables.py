@@ -58,6 +58,8 @@ NONSENSE = [
     ("SMS_SENDER_ID", "12345", "at least one letter"),
     ("BRAND_ACCENT", "blue", "#0b5cad"),
     ("DEFAULT_FROM_NAME", "RS\nBcc: x@y.example", "line breaks"),
+    ("EMAIL_REPLY_TO", "office", "admin@example.com"),
+    ("BRAND_FOOTER", "Thanks.\nBye.", "line breaks"),
     ("ADMIN_EMAIL", "admin", "admin@example.com"),
     ("AWS_SES_TLS", "yes", "starttls"),
     ("AWS_SES_REGION", "Virginia", "us-east-1"),

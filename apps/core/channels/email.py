@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from django.conf import settings
 
 from apps.core.addresses import canonical
-from apps.core.message import folded, rendering, unsubscribe
+from apps.core.message import folded, rendering
 from apps.core.models import Delivery
 from apps.core.models.suppression import SuppressionReason
 from apps.core.providers import email_provider
@@ -24,7 +24,6 @@ class EmailService(ChannelService[EmailMessage]):
             folded.email(delivery),
             # SES repeats these in its events, which find their delivery by them.
             tags={"delivery": str(delivery.id), "attempt": str(delivery.attempts)},
-            headers=unsubscribe.headers(folded.items(delivery)),
         )
 
     def message(
@@ -33,11 +32,16 @@ class EmailService(ChannelService[EmailMessage]):
         content: rendering.EmailContent,
         *,
         tags: Mapping[str, str],
-        headers: Mapping[str, str] | None = None,
     ) -> EmailMessage:
         """Return a message; raise NotSendable if this environment may not reach the address."""
         permit(to)
         mark = "[staging] " if settings.ENVIRONMENT == "staging" else ""
         return EmailMessage(
-            canonical(to), mark + content.subject, content.text, content.html, tags, headers or {}
+            canonical(to),
+            mark + content.subject,
+            content.text,
+            content.html,
+            tags,
+            content.headers,
+            content.sender_name,
         )

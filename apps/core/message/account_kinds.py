@@ -3,6 +3,8 @@
 from datetime import timedelta
 from typing import Any
 
+from django.utils.translation import gettext_noop
+
 from apps.core.models import Notification
 from apps.core.models.verification import VALID_FOR, Purpose, code, token
 from apps.core.states import Channel, Priority
@@ -10,7 +12,7 @@ from apps.core.states import Channel, Priority
 from .kinds import Category, Context, NotificationKind, Text, register
 from .links import absolute, confirm_path, new_password_path
 
-ACCOUNT = Category("account", "Your account", is_fixed=True)
+ACCOUNT = Category("account", gettext_noop("Your account"), is_fixed=True)
 
 
 class ConfirmEmail(Context):
@@ -34,17 +36,16 @@ class NewPassword(Context):
     username: Text
 
 
-def _confirm_link(notification: Notification) -> dict[str, str]:
-    made = token(notification.context["verification"])
-    return {"action_url": absolute(confirm_path(made))}
+def _confirm_link(notification: Notification) -> str:
+    return absolute(confirm_path(token(notification.context["verification"])))
 
 
-def _code(notification: Notification) -> dict[str, str]:
-    return {"code": code(notification.context["verification"])}
+def _code(notification: Notification) -> str:
+    return code(notification.context["verification"])
 
 
-def _password_link(notification: Notification) -> dict[str, str]:
-    return {"action_url": absolute(new_password_path(notification.recipient))}
+def _password_link(notification: Notification) -> str:
+    return absolute(new_password_path(notification.recipient))
 
 
 def _rules(*channels: Channel, valid_for: timedelta | None = None) -> dict[str, Any]:
@@ -61,29 +62,29 @@ _SAMPLE_ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 CONFIRM_EMAIL = register(
     NotificationKind(
         "confirm_email",
-        "Confirm your e-mail address",
+        gettext_noop("Confirm your e-mail address"),
         ACCOUNT,
         Priority.URGENT,
         ConfirmEmail(address="jane@rssystems.com", verification=_SAMPLE_ID),
-        secrets=_confirm_link,
+        secrets={"action_url": _confirm_link},
         **_rules(Channel.EMAIL, valid_for=VALID_FOR[Purpose.EMAIL]),
     )
 )
 CONFIRM_PHONE = register(
     NotificationKind(
         "confirm_phone",
-        "Confirm your mobile number",
+        gettext_noop("Confirm your mobile number"),
         ACCOUNT,
         Priority.URGENT,
         ConfirmPhone(number="+12025550123", verification=_SAMPLE_ID),
-        secrets=_code,
+        secrets={"code": _code},
         **_rules(Channel.SMS, valid_for=VALID_FOR[Purpose.PHONE]),
     )
 )
 ADDRESS_CHANGED = register(
     NotificationKind(
         "address_changed",
-        "Contact details changed",
+        gettext_noop("Contact details changed"),
         ACCOUNT,
         Priority.URGENT,
         AddressChanged(what="e-mail address", changed_by="Sam Whitaker"),
@@ -93,11 +94,11 @@ ADDRESS_CHANGED = register(
 NEW_PASSWORD = register(
     NotificationKind(
         "new_password",
-        "Choose a new password",
+        gettext_noop("Choose a new password"),
         ACCOUNT,
         Priority.URGENT,
         NewPassword(username="jane"),
-        secrets=_password_link,
+        secrets={"action_url": _password_link},
         **_rules(Channel.EMAIL, valid_for=VALID_FOR[Purpose.PASSWORD]),
     )
 )

@@ -6,7 +6,7 @@ now in progress" is one line.
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.conf import settings
@@ -14,15 +14,16 @@ from django.contrib.contenttypes.models import ContentType
 from django.db.models import Q
 from django.shortcuts import resolve_url
 from django.utils import timezone
+from django.utils.translation import gettext, override
 
 from apps.core.models import Delivery, Notification
 from apps.core.reasons import Reason, Verdict
 from apps.core.states import Channel, DeliveryState, Priority
 
-from . import decide, kinds, people, rendering, things, unsubscribe
+from . import decide, kinds, layout, people, rendering, things, unsubscribe
 from .links import absolute
 from .people import Person
-from .rendering import EmailContent, SMSContent
+from .rendering import EmailContent, Message, SMSContent
 from .things import Thing
 
 #: Lines of a digest; the others are counted.
@@ -53,9 +54,8 @@ class Group:
 def email(delivery: Delivery) -> EmailContent:
     """Return the delivery's e-mail; an ordinary one if one notification is left."""
     carried = items(delivery)
-    if len(carried) == 1:
-        return rendering.email(carried[0])
-    return rendering.folded_email(_values(delivery, carried))
+    found = rendering.email(carried[0]) if len(carried) == 1 else _digest_email(delivery, carried)
+    return replace(found, headers={**found.headers, **unsubscribe.headers(carried)})
 
 
 def sms(delivery: Delivery) -> SMSContent:
@@ -63,7 +63,7 @@ def sms(delivery: Delivery) -> SMSContent:
     carried = items(delivery)
     if len(carried) == 1:
         return rendering.sms(carried[0])
-    return rendering.folded_sms(_values(delivery, carried))
+    return rendering.as_sms(_message(delivery, _summary(delivery, carried)))
 
 
 def items(delivery: Delivery) -> list[Notification]:
@@ -134,8 +134,8 @@ def _things(keys: Iterable[tuple[Any, str]]) -> dict[tuple[Any, str], Thing]:
 def _line(its: Sequence[Notification], thing: Thing | None) -> Line:
     first, latest = its[0], its[-1]
     rank = (min(each.priority for each in its), first.visible_from, str(first.pk))
-    happened = tuple(dict.fromkeys(kinds.get(each.kind).happening for each in its))
-    category = kinds.get(latest.kind).category.label
+    happened = tuple(dict.fromkeys(gettext(kinds.get(each.kind).happening) for each in its))
+    category = gettext(kinds.get(latest.kind).category.label)
     if thing:
         url = absolute(thing.url)
         return Line(thing.name, happened, thing.state, url, category, rank)
@@ -143,18 +143,43 @@ def _line(its: Sequence[Notification], thing: Thing | None) -> Line:
     return Line(latest.title, events, "", absolute(latest.action_url), category, rank)
 
 
-def _values(delivery: Delivery, carried: Sequence[Notification]) -> dict[str, Any]:
-    all_lines = lines(carried)
+@dataclass(frozen=True)
+class Summary:
+    """What a digest says."""
+
+    groups: list[Group]
+    count: int
+    #: Lines beyond the last one that is shown.
+    more: int
+
+
+def _summary(delivery: Delivery, carried: Sequence[Notification]) -> Summary:
+    with override(rendering.language_of(delivery.notification.recipient)):
+        all_lines = lines(carried)
     groups, more = group(all_lines)
+    return Summary(groups, len(all_lines), more)
+
+
+def _digest_email(delivery: Delivery, carried: Sequence[Notification]) -> EmailContent:
+    summary = _summary(delivery, carried)
+    message = _message(delivery, summary)
+    with override(message.language):
+        body = layout.digest_html(vars(summary), message.brand), layout.digest_text(vars(summary))
+    return rendering.as_email(message, unsubscribe.footer(carried), body=body)
+
+
+def _message(delivery: Delivery, summary: Summary) -> Message:
+    """Return the digest in the newest words: it is about the present, as its lines are."""
+    recipient = delivery.notification.recipient
     held_for = delivery.digest.held_for if delivery.digest else ""
-    return {
-        "groups": groups,
-        "count": len(all_lines),
-        "more": more,
-        "first": groups[0].lines[0],
+    values = {
+        "first": {"name": summary.groups[0].lines[0].name},
+        "count": summary.count,
+        "others": summary.count - 1,
         "is_daily": held_for == Reason.DIGEST,
         "is_after_pause": held_for == Reason.PAUSED,
-        "recipient_name": rendering.name_of(delivery.notification.recipient),
-        "action_url": absolute(resolve_url(settings.INBOX_URL)),
-        **unsubscribe.footer(carried),
+        "recipient_name": rendering.name_of(recipient),
     }
+    words = rendering.words(kinds.FOLDED.name, rendering.language_of(recipient))
+    brand = rendering.brand_of(delivery.notification)
+    return Message(words, values, resolve_url(settings.INBOX_URL), brand)

@@ -1,9 +1,10 @@
 """The kinds of notification: name, urgency, and the type of their context."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
+from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import (
@@ -19,6 +20,7 @@ from apps.core.exceptions import InvalidContext, UnknownKind
 from apps.core.models import Notification
 from apps.core.states import Channel, Priority
 
+from .parts import REQUIRED, Part
 from .user_text import clean_line, has_visible
 
 
@@ -61,12 +63,20 @@ class Category:
     is_fixed: bool = False
 
 
-@dataclass(frozen=True)
+class Tone(StrEnum):
+    """What a message feels like: the color of its e-mail's line and state."""
+
+    GOOD = "good"
+    BAD = "bad"
+    WAITING = "waiting"
+    NEWS = "news"
+
+
+@dataclass(frozen=True, eq=False)
 class NotificationKind:
     """One kind. The type of `sample` is the type of every context; its values feed previews.
 
-    The templates of a kind live in `templates/notifications/<name>/`; docs/adding_a_kind.md
-    lists them.
+    Its words are in `messages/<language>/<name>.toml`; docs/adding_a_kind.md lists their parts.
     """
 
     name: str
@@ -94,9 +104,10 @@ class NotificationKind:
     bundle: timedelta | None = None
     #: It goes to the deputy too while its recipient has paused.
     goes_to_deputy: bool = False
-    #: Makes values for the templates of its e-mail and text message that must not be stored, such
+    tone: Tone = Tone.NEWS
+    #: By variable, what makes values for its e-mail and text message that must not be stored, such
     #: as a code.
-    secrets: Callable[[Notification], Mapping[str, str]] | None = None
+    secrets: Mapping[str, Callable[[Notification], str]] = field(default_factory=dict)
 
     def validate(self, context: Mapping[str, Any]) -> Context:
         """Return the context as its type; raise InvalidContext, which names each refused field."""
@@ -120,6 +131,40 @@ class NotificationKind:
 
 #: Every kind by its name, in the order of registration.
 REGISTRY: dict[str, NotificationKind] = {}
+
+
+class Thing(Context):
+    name: Text
+
+
+class Folded(Context):
+    """What the words of a digest may use. `others` counts the things after the first."""
+
+    first: Thing
+    count: Count
+    others: Annotated[int, Field(ge=0)]
+    is_daily: bool = False
+    is_after_pause: bool = False
+
+
+#: The words of a digest. It is no kind of notification, so it is not registered.
+FOLDED = NotificationKind(
+    "folded",
+    "Digest",
+    Category("folded", "Digests", is_fixed=True),
+    Priority.MEDIUM,
+    Folded(first=Thing(name="R-1042, unit 417"), count=3, others=2, is_daily=True),
+)
+
+
+def worded() -> dict[str, NotificationKind]:
+    """Return what has words in files and versions, by name: every kind, and the digest."""
+    return {**REGISTRY, FOLDED.name: FOLDED}
+
+
+def required_parts(name: str) -> frozenset[Part]:
+    """Return the parts that must be worded; a digest has no text in the app."""
+    return REQUIRED - {Part.TEXT} if name == FOLDED.name else REQUIRED
 
 
 def register(kind: NotificationKind) -> NotificationKind:

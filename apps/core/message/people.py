@@ -70,6 +70,8 @@ class Person:
     paused_until: datetime | None = None
     deputy_id: Any = None
     digest_hour: int = 9
+    #: Empty: none was chosen.
+    language: str = ""
 
 
 def register_groups(resolver: GroupResolver) -> None:
@@ -120,6 +122,7 @@ class _Row(NamedTuple):
     verified_phone: str
     sms_opt_in: bool
     time_zone: str
+    language: str | None
     has_wishes: bool
     has_chosen: bool
     has_rules: bool
@@ -158,7 +161,7 @@ def _statement(count: int) -> str:
     )
     return (
         f"SELECT {pk}, u.is_active, c.id IS NOT NULL, c.email, c.verified_email, c.wants_email,"  # noqa: S608
-        " c.phone, c.verified_phone, c.sms_opt_in, c.time_zone,"
+        " c.phone, c.verified_phone, c.sms_opt_in, c.time_zone, c.language,"
         f" EXISTS (SELECT 1 FROM {preferences} WHERE user_id = {pk}),"
         f" EXISTS (SELECT 1 FROM {choice} WHERE user_id = {pk} AND replaced_at IS NULL),"
         f" EXISTS (SELECT 1 FROM {rule})"
@@ -195,6 +198,7 @@ def _person(
         choices=choices,
         rules=rules,
         text_quiet=text_quiet,
+        language=row.language or "",
         **wishes,
     )
 

@@ -29,6 +29,8 @@ _EQUIVALENTS = {
 _TO_GSM = str.maketrans({char: gsm for gsm, chars in _EQUIVALENTS.items() for char in chars})
 #: Joiners, direction marks and variants: invisible too, but other scripts and emoji need them.
 _JOINERS = str.maketrans(dict.fromkeys("\u200c\u200d\u200e\u200f\ufe0e\ufe0f"))
+#: Spanish vowels that the alphabet lacks; it has é, ñ and ü. Readers of texts are used to this.
+_ACCENTS = str.maketrans("áíóúÁÍÓÚ", "aiouAIOU")
 
 GSM_7 = "GSM-7"
 UCS_2 = "UCS-2"
@@ -56,11 +58,12 @@ def count(text: str) -> Segments:
 def to_gsm(text: str) -> str:
     """Return the text without invisible characters, and with typography as in the GSM alphabet.
 
-    A single such character more than halves what fits into a part.
+    A single such character more than halves what fits into a part. Accents go only if the text
+    is in that alphabet without them.
     """
     plain = unicodedata.normalize("NFC", text).translate(_TO_GSM)
     bare = plain.translate(_JOINERS)
-    return bare if is_gsm(bare) else plain
+    return next(filter(is_gsm, (bare, bare.translate(_ACCENTS))), plain)
 
 
 def is_gsm(text: str) -> bool:

@@ -10,6 +10,7 @@ from .set_aside import SetAside
 from .spend import SMSSpend
 from .suppression import Suppression
 from .verification import Verification
+from .wording import WordingVersion
 
 __all__ = [
     "ChannelStop",
@@ -27,4 +28,5 @@ __all__ = [
     "SetAside",
     "Suppression",
     "Verification",
+    "WordingVersion",
 ]

@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from ..states import Priority
+from .wording import DIGEST_LENGTH
 
 #: Characters of an in-app title, which is one line.
 LONGEST_TITLE = 200
@@ -51,6 +52,8 @@ class Notification(models.Model):
     context = models.JSONField()
     title = models.CharField(max_length=LONGEST_TITLE)
     text = models.TextField()
+    #: The digest of the words that all its messages use; empty in rows of earlier versions.
+    wording = models.CharField(max_length=DIGEST_LENGTH, blank=True, default="", db_default="")
     action_url = models.CharField(max_length=500, blank=True)
     about_type = models.ForeignKey(
         ContentType, null=True, on_delete=models.SET_NULL, db_index=False

@@ -14,8 +14,10 @@ class EmailMessage:
     text: str
     html: str
     tags: Mapping[str, str] = field(default_factory=dict)
-    #: Further headers, in ASCII.
+    #: Further headers. All but Reply-To are in ASCII.
     headers: Mapping[str, str] = field(default_factory=dict)
+    #: Empty: the name in the settings.
+    sender_name: str = ""
 
 
 @dataclass(frozen=True)

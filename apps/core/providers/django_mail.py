@@ -41,7 +41,10 @@ class DjangoMail:
         return self._own.connection
 
     def encode(self, message: EmailMessage) -> "Wire | _Mail":
-        sender, recipient = mail_format.our_sender(), mail_format.recipient(message.to)
+        sender, recipient = (
+            mail_format.our_sender(message.sender_name),
+            mail_format.recipient(message.to),
+        )
         if self._is_ours:
             return mail_format.wire(message, sender, recipient)
         mail = _Mail(

@@ -42,15 +42,16 @@ class Wire:
     payload: bytes
 
 
-def our_sender() -> str:
+def our_sender(name: str = "") -> str:
     """Return the sender of every notification; raise ChannelUnavailableError.
 
-    A name in DEFAULT_FROM_EMAIL, which is Django's usual form, wins over DEFAULT_FROM_NAME.
+    `name` is that of the recipient's brand. A name in DEFAULT_FROM_EMAIL, which is Django's usual
+    form, wins over it, and it wins over DEFAULT_FROM_NAME.
     """
-    return _our_sender(settings.DEFAULT_FROM_EMAIL, settings.DEFAULT_FROM_NAME)
+    return _our_sender(settings.DEFAULT_FROM_EMAIL, name or settings.DEFAULT_FROM_NAME)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=64)
 def _our_sender(email: str, default_name: str) -> str:
     name, address = parseaddr(email)
     return _sender(name or default_name, address)
@@ -106,7 +107,8 @@ def wire(message: EmailMessage, sender: str, recipient: str) -> Wire:
         "To": recipient,
         "Subject": message.subject,
         "Date": formatdate(),
-        "Message-ID": make_msgid(domain=mail.DNS_NAME),
+        # SES replaces it by its own; other servers keep it.
+        "Message-ID": make_msgid(domain=parseaddr(sender)[1].rpartition("@")[2]),
         "MIME-Version": "1.0",
         **message.headers,
         "Content-Type": f'multipart/alternative; boundary="{boundary}"',
@@ -150,7 +152,9 @@ def _header(name: str, value: str) -> bytes:
         raise ValueError(f"the header {name} has a line break")
     # A reader decodes what looks encoded, and a line may have 998 characters (RFC 5322, 2.1.1).
     is_plain = value.isascii() and "=?" not in value and len(value) < 900
-    if name == "Subject" and not is_plain:
+    if name == "Reply-To":
+        value = _named(parseaddr(value)[0], ascii_address(parseaddr(value)[1]))
+    elif name == "Subject" and not is_plain:
         value = Header(value, "utf-8", header_name=name).encode()
     return f"{name}: {value}".encode("ascii")
 

@@ -30,7 +30,8 @@ def send(
     staging and the SMS budget still count. In the app it appears as read, unless it is news.
     """
     valid = kind.validate(context)
-    words = rendering.in_app(kind, valid, action_url)
+    words = rendering.words(kind.name, rendering.language_of(recipient))
+    shown = rendering.in_app(kind, valid, action_url, words)
     with transaction.atomic(savepoint=False):
         notification = Notification.objects.create(
             recipient=recipient,
@@ -38,8 +39,9 @@ def send(
             category=kind.category.name,
             priority=kind.priority,
             context=valid.model_dump(mode="json"),
-            title=words.title,
-            text=words.text,
+            title=shown.title,
+            text=shown.text,
+            wording=words.digest,
             action_url=action_url,
             read_at=None if is_news else Now(),
         )

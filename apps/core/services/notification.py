@@ -48,14 +48,11 @@ class NotificationService:
         valid = definition.validate(context)
         if scheduled_for and timezone.is_naive(scheduled_for):
             raise ValueError("scheduled_for must carry a time zone")
-        words = rendering.in_app(definition, valid, action_url)
         shared: dict[str, Any] = {
             "kind": kind,
             "category": definition.category.name,
             "priority": definition.priority if priority is None else priority,
             "context": valid.model_dump(mode="json"),
-            "title": words.title,
-            "text": words.text,
             "action_url": action_url,
             "dedup_key": dedup_key,
             **_about(about),
@@ -68,7 +65,11 @@ class NotificationService:
             everyone = people.load(_ids(recipients))
             everyone |= people.load(opening.deputies(definition, shared["priority"], everyone, now))
             # Sorted: two callers that insert the same keys must not deadlock.
-            fresh = [Notification(recipient_id=pk, **shared) for pk in sorted(everyone)]
+            worded = _worded(definition, valid, action_url, everyone.values())
+            fresh = [
+                Notification(recipient_id=pk, **shared, **worded[everyone[pk].language])
+                for pk in sorted(everyone)
+            ]
             written = _write(fresh, dedup_key)
             ours = {row.pk for row in fresh}
             new = [row for row in written if row.pk in ours]
@@ -91,6 +92,21 @@ class NotificationService:
 def _ids(recipients: AbstractBaseUser | Iterable[AbstractBaseUser]) -> list[Any]:
     everyone = [recipients] if isinstance(recipients, AbstractBaseUser) else recipients
     return [person.pk for person in everyone]
+
+
+def _worded(
+    kind: kinds.NotificationKind,
+    context: kinds.Context,
+    action_url: str,
+    everyone: Iterable[Person],
+) -> dict[str, dict[str, str]]:
+    """Return title, text and the digest of the words, once for each language of the recipients."""
+    found = {}
+    for language in {person.language for person in everyone}:
+        words = rendering.words(kind.name, language)
+        shown = rendering.in_app(kind, context, action_url, words)
+        found[language] = {"title": shown.title, "text": shown.text, "wording": words.digest}
+    return found
 
 
 def _about(about: models.Model | None) -> dict[str, Any]:

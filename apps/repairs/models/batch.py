@@ -1,6 +1,7 @@
 from django.db import models
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from .numbering import number
 from .profile import Profile, Role
@@ -8,7 +9,8 @@ from .unit import FleetUnit
 
 
 def breaks(count: int) -> str:
-    return "1 break" if count == 1 else f"{count} breaks"
+    """Return the number in words that messages store, so they are English: "3 breaks"."""
+    return f"{count} {gettext_noop('break') if count == 1 else gettext_noop('breaks')}"
 
 
 class RepairBatchQuerySet(models.QuerySet["RepairBatch"]):

@@ -56,5 +56,12 @@ def test_a_composed_letter_is_sent_as_one_of_gsm() -> None:
     assert segments.to_gsm("Jose\u0301") == "José"
 
 
+def test_an_accent_goes_only_if_the_text_fits_the_alphabet_without_it() -> None:
+    assert segments.to_gsm("¿Está María aquí? Él no, señor Ríos.") == (
+        "¿Esta Maria aqui? Él no, señor Rios."
+    )
+    assert segments.to_gsm("Ásta está \u0436") == "Ásta está \u0436"
+
+
 def test_joiners_stay_if_the_text_needs_the_other_alphabet() -> None:
     assert segments.to_gsm("\U0001f468\u200d\U0001f527\u200b") == "\U0001f468\u200d\U0001f527"

@@ -31,14 +31,13 @@ class Command(SendTestCommand):
             subject=f"{brand}: test e-mail",
             text=f"This is a test e-mail of {brand}. Its arrival shows that e-mail works.\n",
             html=f"<p>This is a test e-mail of {brand}. Its arrival shows that e-mail works.</p>",
+            # As other e-mails have them, so that `aws loopback --received` can look at them.
+            headers=unsubscribe.headers_for(unsubscribe.Subscription(None, ())),
         )
 
         def call() -> Acceptance:
             service = EmailService()
-            # With the headers of other e-mails, so that `aws loopback --received` can look at them.
-            headers = unsubscribe.headers_for(unsubscribe.Subscription(None, ()))
-            message = service.message(options["address"], content, tags={}, headers=headers)
-            return service.send(message)
+            return service.send(service.message(options["address"], content, tags={}))
 
         self.send(
             call,
