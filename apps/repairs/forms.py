@@ -4,9 +4,10 @@ from decimal import Decimal
 from typing import Any
 
 from django import forms
+from django.db.models import TextChoices
 from django.utils.functional import cached_property
 from django.utils.text import format_lazy
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext, gettext_lazy
 
 from apps.core.message import user_text
 from apps.core.message.kinds import format_money
@@ -17,6 +18,20 @@ from .search import search
 from .services import MAX_AMOUNT, MAX_REASON, Break, cost_limit
 
 MOST_BREAKS = 10
+#: What Django finds wrong with an amount, by its code.
+AMOUNT_ERRORS = (
+    "invalid",
+    "min_value",
+    "max_value",
+    "max_digits",
+    "max_decimal_places",
+    "max_whole_digits",
+)
+
+
+def labeled(kind: type[TextChoices]) -> list[tuple[str, Any]]:
+    """Return the choices with their labels in the reader's language."""
+    return [(value, gettext_lazy(label)) for value, label in kind.choices]
 
 
 class UnitSelect(forms.Select):
@@ -36,7 +51,8 @@ class UnitField(forms.ModelChoiceField):
 
     def __init__(self, *, profile: Profile, **kwargs: Any) -> None:
         units = FleetUnit.objects.visible_to(profile).select_related("company")
-        super().__init__(queryset=units, **kwargs)
+        gone = gettext_lazy("Choose the vehicle from the list.")
+        super().__init__(queryset=units, error_messages={"invalid_choice": gone}, **kwargs)
         self.with_company = profile.role != Role.MANAGER
 
     def label_from_instance(self, obj: Any) -> str:
@@ -49,12 +65,22 @@ class TechnicianField(forms.ModelChoiceField):
         if apart_from:
             people = people.exclude(pk=apart_from.pk)
         super().__init__(
-            queryset=people, error_messages={"required": "Choose the technician."}, **kwargs
+            queryset=people,
+            error_messages=dict.fromkeys(
+                ["required", "invalid_choice"], gettext_lazy("Choose the technician.")
+            ),
+            **kwargs,
         )
 
 
 class UserTextField(forms.CharField):
     """Text without invisible characters; a required one needs something visible."""
+
+    def __init__(self, *, error_messages: dict[str, Any] | None = None, **kwargs: Any) -> None:
+        too_long = gettext_lazy("Use at most %(limit_value)d characters; these are %(show_value)d.")
+        super().__init__(
+            error_messages={"max_length": too_long, **(error_messages or {})}, **kwargs
+        )
 
     def to_python(self, value: Any) -> str:
         text = user_text.clean(super().to_python(value) or "").strip()
@@ -65,11 +91,19 @@ class AmountField(forms.DecimalField):
     """An amount in US dollars."""
 
     def __init__(self, **kwargs: Any) -> None:
+        wrong = dict.fromkeys(
+            AMOUNT_ERRORS,
+            format_lazy(
+                gettext_lazy("Enter an amount from {least} to {most}, as in 185.50."),
+                least=format_money(Decimal(0)),
+                most=format_money(MAX_AMOUNT),
+            ),
+        )
         super().__init__(
             min_value=0,
             max_value=MAX_AMOUNT,
             decimal_places=2,
-            error_messages={"required": "Give the amount, as in 185.50."},
+            error_messages={"required": gettext_lazy("Give the amount, as in 185.50."), **wrong},
             **kwargs,
         )
 
@@ -87,17 +121,22 @@ class RequestForm(forms.Form):
         super().__init__(*args, **kwargs)
         self._profile = profile
         self.fields["unit"] = UnitField(
-            profile=profile, label=_("Vehicle"), empty_label=_("Choose the vehicle"), required=False
+            profile=profile,
+            label=gettext_lazy("Vehicle"),
+            empty_label=gettext_lazy("Choose the vehicle"),
+            required=False,
         )
         if profile.role == Role.OFFICE:
             self.fields["technician"] = TechnicianField(
-                label=_("Technician"), required=False, empty_label=_("Decide later")
+                label=gettext_lazy("Technician"),
+                required=False,
+                empty_label=gettext_lazy("Decide later"),
             )
         if profile.role != Role.MANAGER:
             self.fields["new_company"] = forms.ModelChoiceField(
                 Company.objects.all(),
-                label=_("Company"),
-                empty_label=_("Choose the company"),
+                label=gettext_lazy("Company"),
+                empty_label=gettext_lazy("Choose the company"),
                 required=False,
             )
         for name in ("number", "description", "plate"):
@@ -135,11 +174,11 @@ class RequestForm(forms.Form):
         if given.get("unit") or "unit" in self.errors:
             return
         if self.has_vehicles and not any(given.get(field.name) for field in self.new):
-            self.add_error("unit", _("Choose the vehicle."))
+            self.add_error("unit", gettext_lazy("Choose the vehicle."))
             return
         for field in self.new:
             if not given.get(field.name) and field.name not in self.errors:
-                self.add_error(field.name, _("A new vehicle needs this."))
+                self.add_error(field.name, gettext_lazy("A new vehicle needs this."))
 
     @cached_property
     def _vehicles(self) -> list[str]:
@@ -150,9 +189,12 @@ class RequestForm(forms.Form):
 def _unit_field(name: str) -> "UserTextField":
     """Return the field of a new vehicle, as long as its column."""
     labels = {
-        "number": (_("Unit number"), _("The number painted on it")),
-        "description": (_("Year, make and model"), _("As in 2021 Freightliner Cascadia")),
-        "plate": (_("License plate"), ""),
+        "number": (gettext_lazy("Unit number"), gettext_lazy("The number painted on it")),
+        "description": (
+            gettext_lazy("Year, make and model"),
+            gettext_lazy("As in 2021 Freightliner Cascadia"),
+        ),
+        "plate": (gettext_lazy("License plate"), ""),
     }
     label, hint = labels[name]
     longest = FleetUnit._meta.get_field(name).max_length
@@ -163,26 +205,26 @@ class BreakForm(forms.Form):
     """One break of a request."""
 
     position = forms.ChoiceField(
-        label="Where is it?",
-        choices=Position.choices,
+        label=gettext_lazy("Where is it?"),
+        choices=labeled(Position),
         widget=forms.RadioSelect,
-        error_messages={"required": "Choose the place."},
+        error_messages={"required": gettext_lazy("Choose the place.")},
     )
     damage = forms.ChoiceField(
-        label="What does it look like?",
-        choices=Damage.choices,
+        label=gettext_lazy("What does it look like?"),
+        choices=labeled(Damage),
         widget=forms.RadioSelect,
-        error_messages={"required": "Choose what comes nearest."},
+        error_messages={"required": gettext_lazy("Choose what comes nearest.")},
     )
     description = UserTextField(
-        label="Anything to know beforehand",
+        label=gettext_lazy("Anything to know beforehand"),
         required=False,
         max_length=1000,
         widget=forms.Textarea(attrs={"rows": 2}),
     )
     estimate = AmountField(
-        label="Estimate, US$",
-        help_text="With an estimate it goes to the managers at once.",
+        label=gettext_lazy("Estimate, US$"),
+        help_text=gettext_lazy("With an estimate it goes to the managers at once."),
         required=False,
     )
 
@@ -209,22 +251,22 @@ BreakFormSet = forms.formset_factory(
 
 class DenyForm(forms.Form):
     reason = UserTextField(
-        label="Why not?",
-        help_text="The technician reads this.",
+        label=gettext_lazy("Why not?"),
+        help_text=gettext_lazy("The technician reads this."),
         max_length=MAX_REASON,
         widget=forms.Textarea(attrs={"rows": 4}),
-        error_messages={"required": "Give the reason: the technician reads it."},
+        error_messages={"required": gettext_lazy("Give the reason: the technician reads it.")},
     )
 
 
 class EstimateForm(forms.Form):
-    amount = AmountField(label="Estimate, US$")
+    amount = AmountField(label=gettext_lazy("Estimate, US$"))
 
 
 class CompleteForm(forms.Form):
-    amount = AmountField(label="Final cost, US$")
+    amount = AmountField(label=gettext_lazy("Final cost, US$"))
     reason = UserTextField(
-        label="Why is it above the estimate?",
+        label=gettext_lazy("Why is it above the estimate?"),
         required=False,
         max_length=MAX_REASON,
         widget=forms.Textarea(attrs={"rows": 3}),
@@ -234,23 +276,25 @@ class CompleteForm(forms.Form):
         super().__init__(*args, **{"initial": {"amount": estimate}, **kwargs})
         self.estimate = estimate
         if estimate is not None:
-            self.fields["reason"].help_text = (
-                f"Only if it costs more than {format_money(estimate)}. The managers read it; above "
-                f"{format_money(cost_limit(estimate))} they decide first."
-            )
+            self.fields["reason"].help_text = gettext(
+                "Only if it costs more than {estimate}. The managers read it; above {limit} they "
+                "decide first."
+            ).format(estimate=format_money(estimate), limit=format_money(cost_limit(estimate)))
 
     def clean(self) -> None:
         amount = self.cleaned_data.get("amount")
         is_above = amount is not None and self.estimate is not None and amount > self.estimate
         if is_above and not self.cleaned_data.get("reason") and "reason" not in self.errors:
-            self.add_error("reason", "Give the reason: the managers read it.")
+            self.add_error("reason", gettext_lazy("Give the reason: the managers read it."))
 
 
 class AssignForm(forms.Form):
     def __init__(self, *args: Any, current: Profile | None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["technician"] = TechnicianField(
-            apart_from=current, empty_label="Choose the technician"
+            label=gettext_lazy("Technician"),
+            apart_from=current,
+            empty_label=gettext_lazy("Choose the technician"),
         )
 
 
@@ -258,13 +302,15 @@ class FilterForm(forms.Form):
     """The filters of a list of repairs. Values that are not valid are ignored."""
 
     q = UserTextField(
-        label="Unit, plate, person or damage",
+        label=gettext_lazy("Unit, plate, person or damage"),
         required=False,
         max_length=40,
         widget=forms.TextInput(attrs={"type": "search"}),
     )
     status = forms.ChoiceField(
-        label="State", choices=[("", "Every state"), *Status.choices], required=False
+        label=gettext_lazy("Status"),
+        choices=[("", gettext_lazy("Every status")), *labeled(Status)],
+        required=False,
     )
 
     @property
@@ -296,8 +342,10 @@ class SpendForm(forms.Form):
     SPANS = (6, 12, 24)
 
     months_back = forms.TypedChoiceField(
-        label=_("Period"),
-        choices=[(span, format_lazy(_("The last {span} months"), span=span)) for span in SPANS],
+        label=gettext_lazy("Period"),
+        choices=[
+            (span, format_lazy(gettext_lazy("The last {span} months"), span=span)) for span in SPANS
+        ],
         coerce=int,
         required=False,
         empty_value=SPANS[0],
@@ -312,15 +360,19 @@ class OfficeFilterForm(FilterForm):
     UNASSIGNED = "nobody"
 
     company = forms.ModelChoiceField(
-        queryset=Company.objects.all(), required=False, empty_label="Every company"
+        label=gettext_lazy("Company"),
+        queryset=Company.objects.all(),
+        required=False,
+        empty_label=gettext_lazy("Every company"),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["technician"] = forms.ChoiceField(
+            label=gettext_lazy("Technician"),
             choices=[
-                ("", "Every technician"),
-                (self.UNASSIGNED, "No technician yet"),
+                ("", gettext_lazy("Every technician")),
+                (self.UNASSIGNED, gettext_lazy("No technician yet")),
                 *((each.pk, each.name) for each in Profile.objects.technicians()),
             ],
             required=False,

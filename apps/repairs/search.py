@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.db.models import CharField, Q, Transform
+from django.utils.translation import gettext
 
 from .models import Damage, Position
 from .models.numbering import primary_key
@@ -79,5 +80,5 @@ def _choices(kind: type[Damage] | type[Position], word: str) -> list[str]:
     return [
         each.value
         for each in kind
-        if word in plain(str(each.label)) or word in each.value.split("_")
+        if word in plain(gettext(str(each.label))) or word in each.value.split("_")
     ]

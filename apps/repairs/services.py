@@ -15,9 +15,11 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from apps.core.message import user_text
 from apps.core.message.kinds import format_money
+from apps.core.message.stored_words import translated
 
 from . import notifications
 from .exceptions import AlreadyDone, AlreadyRequested, NotAllowed, RepairError
@@ -98,7 +100,7 @@ def request_batch(
     Raises AlreadyRequested if this person has sent the same token before.
     """
     if not breaks:
-        raise NotAllowed("A batch needs at least one break.")
+        raise NotAllowed(gettext("A batch needs at least one break."))
     _check_token(by, token)
     batch = RepairBatch.objects.create(unit=unit)
     _announce(batch, _open(by, unit, breaks, technician, batch, token))
@@ -172,7 +174,7 @@ def approve_batch(batch: RepairBatch, *, by: Profile) -> list[RepairEvent]:
 @transaction.atomic
 def deny_batch(batch: RepairBatch, reason: str, *, by: Profile) -> list[RepairEvent]:
     """Deny the repairs of the batch that await approval; return an event for each."""
-    reason = _reason(reason, "the technician reads it")
+    reason = _reason(reason, gettext("the technician reads it"))
     events = _move_batch(
         Action.DENY_BATCH,
         batch,
@@ -189,7 +191,7 @@ def deny_batch(batch: RepairBatch, reason: str, *, by: Profile) -> list[RepairEv
 @transaction.atomic
 def deny(repair: Repair, reason: str, *, by: Profile) -> RepairEvent:
     """Deny a repair, also one of a batch. The technician reads the reason."""
-    reason = _reason(reason, "the technician reads it")
+    reason = _reason(reason, gettext("the technician reads it"))
     event = _move(
         Action.DENY,
         repair,
@@ -243,7 +245,9 @@ def complete(repair: Repair, final_cost: Decimal, *, by: Profile, reason: str = 
     amount, note = _amount(final_cost), format_money(_amount(final_cost))
     approved = repair.estimate
     if approved is not None and amount > approved:
-        reason = _reason(reason, f"the managers approved {format_money(approved)}")
+        reason = _reason(
+            reason, gettext("the managers approved {sum}").format(sum=format_money(approved))
+        )
         note = f"{note} instead of {format_money(approved)}: {reason}"
     else:
         reason = ""
@@ -289,7 +293,7 @@ def approve_cost(repair: Repair, *, by: Profile) -> RepairEvent:
 @transaction.atomic
 def deny_cost(repair: Repair, reason: str, *, by: Profile) -> RepairEvent:
     """Deny the higher cost: the technician completes the repair at the approved one."""
-    reason = _reason(reason, "the technician reads it")
+    reason = _reason(reason, gettext("the technician reads it"))
     asked = cast(Decimal, repair.final_cost)
     event = _move(
         Action.DENY_COST,
@@ -382,7 +386,11 @@ def _is_priced(about: Repair | RepairBatch) -> bool:
 def _reason(typed: str, why: str) -> str:
     reason = user_text.clean(typed).strip()
     if not user_text.has_visible(reason) or len(reason) > MAX_REASON:
-        raise NotAllowed(f"Give a reason of at most {MAX_REASON} characters: {why}.")
+        raise NotAllowed(
+            gettext("Give a reason of at most {count} characters: {why}.").format(
+                count=MAX_REASON, why=why
+            )
+        )
     return reason
 
 
@@ -394,7 +402,9 @@ def _both_sums(repair: Repair) -> str:
 def _amount(amount: Decimal) -> Decimal:
     if not 0 <= amount <= MAX_AMOUNT:
         raise NotAllowed(
-            f"An amount is between {format_money(Decimal(0))} and {format_money(MAX_AMOUNT)}."
+            gettext("An amount is between {least} and {most}.").format(
+                least=format_money(Decimal(0)), most=format_money(MAX_AMOUNT)
+            )
         )
     # abs() removes the sign of a negative zero.
     return abs(amount).quantize(Decimal("0.01"))
@@ -471,15 +481,18 @@ def _reason_not_moved(action: Action, repair: Repair, by: Profile) -> RepairErro
     if problem := refusal(action, repair, by):
         return NotAllowed(problem)
     return _already_done(action, repair.number, repair.events.all()) or NotAllowed(
-        f"You cannot {RULES[action].verb} {repair.number}: "
-        f"it is {repair.get_status_display().lower()}."
+        gettext("You cannot {verb} {number}: it is {status}.").format(
+            verb=gettext(RULES[action].verb),
+            number=repair.number,
+            status=translated(repair.get_status_display()).lower(),
+        )
     )
 
 
 def _reason_batch_not_moved(action: Action, batch: RepairBatch) -> RepairError:
     events = RepairEvent.objects.filter(repair__batch=batch)
     return _already_done(action, batch.number, events) or NotAllowed(
-        f"No repair of {batch.number} is awaiting approval."
+        gettext("No repair of {number} is awaiting approval.").format(number=batch.number)
     )
 
 

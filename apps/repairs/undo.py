@@ -5,6 +5,9 @@ from datetime import timedelta
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
+
+from apps.core.message.stored_words import translated
 
 from . import kinds, notifications
 from .exceptions import NotAllowed
@@ -29,10 +32,14 @@ def undo(event: RepairEvent, *, by: Profile) -> Repair | RepairBatch:
     events = _done_together(event)
     about = _about(events)
     if event.actor != by or event.action not in kinds.UNDONE:
-        raise NotAllowed(f"You cannot undo this on {about.number}.")
+        raise NotAllowed(gettext("You cannot undo this on {number}.").format(number=about.number))
     now = timezone.now()
     if now > event.at + ACCEPTED:
-        raise NotAllowed(f"It is too late to undo this on {about.number}: people have been told.")
+        raise NotAllowed(
+            gettext("It is too late to undo this on {number}: people have been told.").format(
+                number=about.number
+            )
+        )
     for each in events:
         _restore(each)
     undone = [
@@ -79,6 +86,9 @@ def _restore(event: RepairEvent) -> None:
     if not event.before or not rows.update(**event.before, updated_at=timezone.now()):
         last = event.repair.events.select_related("actor__user").latest("at", "pk")
         raise NotAllowed(
-            f"{event.repair.number} was {last.get_action_display().lower()} by {last.actor.name} "
-            "meanwhile, so nothing was undone."
+            gettext("{number} was {done} by {name} meanwhile, so nothing was undone.").format(
+                number=event.repair.number,
+                done=translated(last.get_action_display()).lower(),
+                name=last.actor.name,
+            )
         )

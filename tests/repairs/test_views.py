@@ -89,7 +89,7 @@ def test_a_manager_requests_for_the_own_units_only(cast):
 
 def test_a_forged_unit_of_another_company_is_refused(cast):
     answer = as_(cast.maria).post(reverse("repairs:request"), one_break(cast.lakeshore_unit))
-    assert "Select a valid choice" in answer.content.decode()
+    assert "Choose the vehicle from the list." in answer.content.decode()
     assert not Repair.objects.exists()
 
 

@@ -6,6 +6,7 @@ from django.db.models import Case, Count, F, Max, Q, Sum, When
 from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from .batch import RepairBatch
 from .numbering import number
@@ -16,13 +17,13 @@ from .unit import FleetUnit
 class Status(models.TextChoices):
     """A repair's status, in the order of the work. Only `services` changes it."""
 
-    REQUESTED = "requested", "Requested"
-    AWAITING_APPROVAL = "awaiting_approval", "Awaiting approval"
-    APPROVED = "approved", "Approved"
-    DENIED = "denied", "Denied"
-    IN_PROGRESS = "in_progress", "In progress"
-    COST_APPROVAL = "cost_approval", "Awaiting cost approval"
-    COMPLETED = "completed", "Completed"
+    REQUESTED = "requested", gettext_noop("Requested")
+    AWAITING_APPROVAL = "awaiting_approval", gettext_noop("Awaiting approval")
+    APPROVED = "approved", gettext_noop("Approved")
+    DENIED = "denied", gettext_noop("Denied")
+    IN_PROGRESS = "in_progress", gettext_noop("In progress")
+    COST_APPROVAL = "cost_approval", gettext_noop("Awaiting cost approval")
+    COMPLETED = "completed", gettext_noop("Completed")
 
 
 #: A manager has to decide.
@@ -31,19 +32,19 @@ CLOSED = (Status.DENIED, Status.COMPLETED)
 
 
 class Damage(models.TextChoices):
-    CHIP = "chip", "Chip"
-    STAR_BREAK = "star_break", "Star break"
-    BULLSEYE = "bullseye", "Bullseye"
-    CRACK = "crack", "Crack"
-    COMBINATION = "combination", "Combination break"
+    CHIP = "chip", gettext_noop("Chip")
+    STAR_BREAK = "star_break", gettext_noop("Star break")
+    BULLSEYE = "bullseye", gettext_noop("Bullseye")
+    CRACK = "crack", gettext_noop("Crack")
+    COMBINATION = "combination", gettext_noop("Combination break")
 
 
 class Position(models.TextChoices):
-    DRIVER_SIDE = "driver_side", "Driver side"
-    CENTER = "center", "Center"
-    PASSENGER_SIDE = "passenger_side", "Passenger side"
-    TOP_EDGE = "top_edge", "Top edge"
-    BOTTOM_EDGE = "bottom_edge", "Bottom edge"
+    DRIVER_SIDE = "driver_side", gettext_noop("Driver side")
+    CENTER = "center", gettext_noop("Center")
+    PASSENGER_SIDE = "passenger_side", gettext_noop("Passenger side")
+    TOP_EDGE = "top_edge", gettext_noop("Top edge")
+    BOTTOM_EDGE = "bottom_edge", gettext_noop("Bottom edge")
 
 
 class RepairQuerySet(models.QuerySet["Repair"]):

@@ -8,9 +8,11 @@ from django.contrib import messages
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 from django_htmx.http import trigger_client_event
 
+from apps.core.message.stored_words import translated
 from apps.site.htmx import HtmxRequest
 
 from .. import services
@@ -18,9 +20,8 @@ from .. import undo as undoing
 from ..exceptions import AlreadyDone, NotAllowed
 from ..forms import AssignForm, CompleteForm, DenyForm, EstimateForm
 from ..models import Profile, Repair, RepairBatch, RepairEvent, Role
-from ..models.batch import breaks
 from ..permissions import Action, actions_for
-from .cards import BatchCard, RepairCard, batch_card, repair_card, undecided
+from .cards import BatchCard, RepairCard, batch_card, now_is, repair_card, undecided
 from .pages import batch_context, detail_context
 from .person import batch_of, for_person, repair_of, warn_of_limit
 
@@ -36,7 +37,7 @@ def approve(request: HtmxRequest, profile: Profile, pk: int) -> HttpResponse:
         profile,
         repair,
         lambda: services.approve(repair, by=profile),
-        f"{repair.number} is approved.",
+        lambda _event: now_is(repair),
     )
     return _answer(request, profile, pk)
 
@@ -50,7 +51,7 @@ def start(request: HtmxRequest, profile: Profile, pk: int) -> HttpResponse:
         profile,
         repair,
         lambda: services.start(repair, by=profile),
-        f"{repair.number} is in progress.",
+        lambda _event: now_is(repair),
     )
     return _answer(request, profile, pk)
 
@@ -64,7 +65,11 @@ def approve_batch(request: HtmxRequest, profile: Profile, pk: int) -> HttpRespon
         profile,
         batch,
         lambda: services.approve_batch(batch, by=profile),
-        lambda events: f"{breaks(len(events))} of {batch.number} approved.",
+        lambda events: ngettext(
+            "{count} break of {number} approved.",
+            "{count} breaks of {number} approved.",
+            len(events),
+        ).format(count=len(events), number=batch.number),
     )
     return _answer_batch(request, profile, batch)
 
@@ -91,7 +96,7 @@ def deny_batch(request: HtmxRequest, profile: Profile, pk: int) -> HttpResponse:
             profile,
             batch,
             lambda: services.deny_batch(batch, reason, by=profile),
-            f"{batch.number} is denied.",
+            gettext("{number} is denied.").format(number=batch.number),
         )
         return redirect(batch)
     context = batch_context(batch, profile)
@@ -111,7 +116,7 @@ def deny(request: HtmxRequest, profile: Profile, pk: int) -> HttpResponse:
         Action.DENY,
         DenyForm(_posted(request)),
         lambda given: services.deny(repair, given["reason"], by=profile),
-        f"{repair.number} is denied.",
+        lambda _event: now_is(repair),
     )
 
 
@@ -124,7 +129,7 @@ def approve_cost(request: HtmxRequest, profile: Profile, pk: int) -> HttpRespons
         profile,
         repair,
         lambda: services.approve_cost(repair, by=profile),
-        f"{repair.number} is completed.",
+        lambda _event: now_is(repair),
     )
     return _answer(request, profile, pk)
 
@@ -140,7 +145,9 @@ def deny_cost(request: HtmxRequest, profile: Profile, pk: int) -> HttpResponse:
         Action.DENY_COST,
         DenyForm(_posted(request)),
         lambda given: services.deny_cost(repair, given["reason"], by=profile),
-        f"{repair.number} is in progress again, at the approved cost.",
+        gettext("{number} is in progress again, at the approved cost.").format(
+            number=repair.number
+        ),
     )
 
 
@@ -157,8 +164,10 @@ def undo(request: HtmxRequest, profile: Profile, pk: int) -> HttpResponse:
         about = repair
     else:
         repair.refresh_from_db()
-        state = repair.get_status_display().lower()
-        messages.success(request, f"Undone: {about.number} is {state} again.")
+        words = gettext("Undone: {number} is {status} again.").format(
+            number=about.number, status=translated(repair.get_status_display()).lower()
+        )
+        messages.success(request, words)
     if (request.htmx.target or "").startswith("flash-"):
         return _fragment(request, "_flashes.html", {}, trigger="repairs-changed")
     if isinstance(about, RepairBatch) or (request.htmx.target or "").startswith("batch"):
@@ -177,7 +186,7 @@ def estimate(request: HtmxRequest, profile: Profile, pk: int) -> HttpResponse:
         Action.SUBMIT_ESTIMATE,
         EstimateForm(_posted(request)),
         lambda given: services.submit_estimate(repair, given["amount"], by=profile),
-        f"{repair.number} is priced.",
+        gettext("{number} is priced.").format(number=repair.number),
     )
 
 
@@ -194,7 +203,7 @@ def complete(request: HtmxRequest, profile: Profile, pk: int) -> HttpResponse:
         lambda given: services.complete(
             repair, given["amount"], by=profile, reason=given["reason"]
         ),
-        lambda _: f"{repair.number} is {repair.get_status_display().lower()}.",
+        lambda _event: now_is(repair),
     )
 
 
@@ -209,7 +218,7 @@ def assign(request: HtmxRequest, profile: Profile, pk: int) -> HttpResponse:
         Action.ASSIGN,
         AssignForm(_posted(request), current=repair.technician),
         lambda given: services.assign(repair, given["technician"], by=profile),
-        f"{repair.number} is assigned.",
+        gettext("{number} is assigned.").format(number=repair.number),
     )
 
 

@@ -10,7 +10,7 @@ from django.core.paginator import Paginator
 from django.db.models import Q
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext
 from django.views.decorators.http import require_POST
 
 from apps.core.message.kinds import format_money
@@ -91,7 +91,7 @@ def approve_several(request: HtmxRequest, profile: Profile) -> HttpResponse:
     """Approve what was selected, each by itself, and say of each what came of it."""
     selected = request.POST.getlist("selected")[:MOST_APPROVALS]
     if not selected:
-        messages.info(request, _("Nothing was approved: select the repairs first."))
+        messages.info(request, gettext("Nothing was approved: select the repairs first."))
     approved: list[Approved] = []
     for choice in selected:
         try:
@@ -101,7 +101,7 @@ def approve_several(request: HtmxRequest, profile: Profile) -> HttpResponse:
         except NotAllowed as refusal:
             messages.error(request, str(refusal))
         except (Http404, ValueError):
-            messages.error(request, _("One of the selected repairs is not there any more."))
+            messages.error(request, gettext("One of the selected repairs is not there any more."))
     _tell(request, profile, approved)
     if not request.htmx:
         return redirect("repairs:home")
@@ -129,13 +129,13 @@ def _tell(request: HtmxRequest, profile: Profile, approved: Sequence[Approved]) 
         total = format_money(sum((each.amount for each in approved), Decimal(0)))
         count = len(approved)
         messages.success(
-            request, _("%(count)d approved, %(total)s in all.") % {"count": count, "total": total}
+            request, gettext("{count} approved, {total} in all.").format(count=count, total=total)
         )
     for each in approved:
         words = {"number": each.about.number, "amount": format_money(each.amount)}
         messages.success(
             request,
-            _("%(number)s is approved: %(amount)s.") % words,
+            gettext("{number} is approved: {amount}.").format(**words),
             extra_tags=undo_url(each.event),
         )
     if approved:

@@ -8,6 +8,9 @@ from typing import Any
 
 from django.utils import timezone
 from django.utils.timesince import timesince
+from django.utils.translation import gettext, ngettext
+
+from apps.core.message.stored_words import translated
 
 from ..models import FleetUnit, Profile, Repair, RepairBatch, Status
 from ..permissions import Action, actions_for
@@ -146,6 +149,18 @@ def undecided(profile: Profile) -> dict[str, Any]:
     """Return how many repairs wait for the managers of the company, and the sum."""
     waiting, total = Repair.objects.visible_to(profile).undecided().asked_for()
     return {"waiting": waiting, "waiting_total": total}
+
+
+def in_one_windshield(count: int) -> str:
+    return ngettext(
+        "{count} break in one windshield", "{count} breaks in one windshield", count
+    ).format(count=count)
+
+
+def now_is(repair: Repair) -> str:
+    """Return what an action came to, as in "R-1042 is approved."."""
+    status = translated(repair.get_status_display()).lower()
+    return gettext("{number} is {status}.").format(number=repair.number, status=status)
 
 
 def sum_of(repairs: Iterable[Repair]) -> Decimal:

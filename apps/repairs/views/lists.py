@@ -6,6 +6,7 @@ from typing import Any
 from django.core.paginator import Page, Paginator
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext_noop
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
@@ -54,11 +55,19 @@ class Group:
 
 #: A technician's next steps, in the order in which they are best done.
 NEXT = [
-    (Status.IN_PROGRESS, "Finish", "You are working on these."),
-    (Status.APPROVED, "Start", "Approved, and ready when you are."),
-    (Status.REQUESTED, "Look and price", "These have no estimate yet."),
-    (Status.AWAITING_APPROVAL, "Wait", "A manager of the fleet decides."),
-    (Status.COST_APPROVAL, "Wait for the cost", "A manager decides on the higher cost."),
+    (Status.IN_PROGRESS, gettext_noop("Finish"), gettext_noop("You are working on these.")),
+    (Status.APPROVED, gettext_noop("Start"), gettext_noop("Approved, and ready when you are.")),
+    (Status.REQUESTED, gettext_noop("Look and price"), gettext_noop("These have no estimate yet.")),
+    (
+        Status.AWAITING_APPROVAL,
+        gettext_noop("Wait"),
+        gettext_noop("A manager of the fleet decides."),
+    ),
+    (
+        Status.COST_APPROVAL,
+        gettext_noop("Wait for the cost"),
+        gettext_noop("A manager decides on the higher cost."),
+    ),
 ]
 
 

@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_http_methods
 
 from apps.site.htmx import HtmxRequest
@@ -17,7 +18,6 @@ from .. import services
 from ..exceptions import AlreadyRequested, NotAllowed
 from ..forms import MOST_BREAKS, BreakFormSet, RequestForm
 from ..models import FleetUnit, Profile, Repair, RepairBatch
-from ..models.batch import breaks as count_breaks
 from ..services import Break
 from .person import for_person, warn_of_limit
 
@@ -51,7 +51,7 @@ def request_work(request: HtmxRequest, profile: Profile) -> HttpResponse:
     except NotAllowed as refusal:
         form.add_error(None, str(refusal))
         return _show(request, form, breaks)
-    messages.success(request, f"{made.number} is requested.")
+    messages.success(request, gettext("{number} is requested.").format(number=made.number))
     warn_of_limit(request, profile, made)
     return redirect(made)
 
@@ -101,12 +101,19 @@ def _change_breaks(request: HtmxRequest, profile: Profile, breaks: Any) -> HttpR
         rows.append({})
     rows = rows[:MOST_BREAKS]
     if "add" in request.POST:
-        changed = {"focus": len(rows) - 1, "change": f"Break {len(rows)} added."}
+        changed = {
+            "focus": len(rows) - 1,
+            "change": gettext("Break {n} added.").format(n=len(rows)),
+        }
     elif len(rows) < len(breaks):
         number = int(removed or 0)
         changed = {
             "focus": min(number, len(rows) - 1),
-            "change": f"Break {number + 1} removed. {count_breaks(len(rows))} left.",
+            "change": ngettext(
+                "Break {n} removed. {count} break left.",
+                "Break {n} removed. {count} breaks left.",
+                len(rows),
+            ).format(n=number + 1, count=len(rows)),
         }
     else:
         changed = {}

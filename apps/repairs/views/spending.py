@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext
 from django.views.decorators.http import require_safe
 
 from .. import spend
@@ -47,15 +47,15 @@ def _company(profile: Profile) -> Company:
 def _lines(report: spend.Report) -> Iterator[list[object]]:
     """Yield the heading, then a line for each unit and month with repairs; US dollars."""
     yield [
-        _("Month"),
-        _("Unit"),
-        _("Vehicle"),
-        _("License plate"),
-        _("Repairs"),
-        _("Approved estimates, US$"),
-        _("Final cost, US$"),
-        _("Not finished yet, US$"),
-        _("Total, US$"),
+        gettext("Month"),
+        gettext("Unit"),
+        gettext("Vehicle"),
+        gettext("License plate"),
+        gettext("Repairs"),
+        gettext("Approved estimates, US$"),
+        gettext("Final cost, US$"),
+        gettext("Not finished yet, US$"),
+        gettext("Total, US$"),
     ]
     for unit in report.units:
         words = [_harmless(word) for word in (unit.number, unit.vehicle, unit.plate)]
