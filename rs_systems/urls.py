@@ -6,7 +6,7 @@ from django.urls import include, path
 
 from apps.core.feedback import webhook
 from apps.people import unsubscribe_page
-from apps.site import passwords
+from apps.site import installable, passwords
 from apps.site.brand import brand_css, brand_logo
 from apps.site.sign_in import SignInView
 
@@ -25,6 +25,9 @@ urlpatterns = [
     path("webhooks/aws/sns", webhook.sns, name="aws-sns"),
     path("brand.css", brand_css, name="brand-css"),
     path("brand/logo/<str:sha256>.png", brand_logo, name="brand-logo"),
+    path("manifest.webmanifest", installable.manifest, name="manifest"),
+    path("worker.js", installable.worker, name="worker"),
+    path("offline/", installable.offline, name="offline"),
 ]
 # In development alone: elsewhere it gives no patterns, and whitenoise serves.
 urlpatterns += staticfiles_urlpatterns()

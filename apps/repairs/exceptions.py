@@ -2,6 +2,9 @@
 
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.translation import gettext
+
+from apps.core.message.stored_words import translated
 
 from .models import Repair, RepairBatch, RepairEvent
 
@@ -19,9 +22,14 @@ class AlreadyDone(RepairError):
 
     def __init__(self, number: str, event: RepairEvent) -> None:
         self.event = event
-        done = event.get_action_display().lower()
-        at = date_format(timezone.localtime(event.at), "M j, g:i A")
-        super().__init__(f"{number} was already {done} by {event.actor.name} on {at}.")
+        super().__init__(
+            gettext("{number} was already {done} by {name} on {at}.").format(
+                number=number,
+                done=translated(event.get_action_display()).lower(),
+                name=event.actor.name,
+                at=date_format(timezone.localtime(event.at), "MOMENT"),
+            )
+        )
 
 
 class AlreadyRequested(RepairError):
@@ -29,4 +37,4 @@ class AlreadyRequested(RepairError):
 
     def __init__(self, made: Repair | RepairBatch) -> None:
         self.made = made
-        super().__init__(f"{made.number} was already requested.")
+        super().__init__(gettext("{number} was already requested.").format(number=made.number))

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from django.utils.translation import gettext
+
 from .models import Repair, RepairBatch
 
 
@@ -10,12 +12,20 @@ def _repair(pk: int) -> str:
 
 
 CLAUSES: dict[str, Callable[..., str]] = {
-    "repairs:approve": lambda pk: f"{_repair(pk)} was not approved",
-    "repairs:deny": lambda pk: f"{_repair(pk)} was not denied",
-    "repairs:estimate": lambda pk: f"the estimate of {_repair(pk)} was not saved",
-    "repairs:assign": lambda pk: f"{_repair(pk)} was not assigned",
-    "repairs:start": lambda pk: f"{_repair(pk)} was not started",
-    "repairs:complete": lambda pk: f"{_repair(pk)} was not completed",
-    "repairs:approve-batch": lambda pk: f"{RepairBatch(pk=pk).number} was not approved",
-    "repairs:request": lambda: "nothing was requested",
+    "repairs:approve": lambda pk: gettext("{number} was not approved").format(number=_repair(pk)),
+    "repairs:deny": lambda pk: gettext("{number} was not denied").format(number=_repair(pk)),
+    "repairs:estimate": lambda pk: gettext("the estimate of {number} was not saved").format(
+        number=_repair(pk)
+    ),
+    "repairs:assign": lambda pk: gettext("{number} was not assigned").format(number=_repair(pk)),
+    "repairs:start": lambda pk: gettext("{number} was not started").format(number=_repair(pk)),
+    "repairs:complete": lambda pk: gettext("{number} was not completed").format(number=_repair(pk)),
+    "repairs:approve-batch": lambda pk: gettext("{number} was not approved").format(
+        number=RepairBatch(pk=pk).number
+    ),
+    "repairs:approve-several": lambda: gettext("nothing was approved"),
+    "repairs:deny-batch": lambda pk: gettext("{number} was not denied").format(
+        number=RepairBatch(pk=pk).number
+    ),
+    "repairs:request": lambda: gettext("nothing was requested"),
 }

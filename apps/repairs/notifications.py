@@ -16,6 +16,7 @@ from apps.core.states import Priority
 from . import kinds, texting
 from .models import EventAction, Profile, Repair, RepairBatch, RepairEvent, Role, Status
 from .models.batch import breaks
+from .models.repair import CLOSED
 
 #: Priorities that send text messages. Above the limits of `texting`, MEDIUM replaces them.
 TEXTING = (Priority.URGENT, Priority.HIGH)
@@ -122,17 +123,40 @@ def notify_denied(repair: Repair, event: RepairEvent) -> None:
     _notify(kinds.REPAIR_DENIED, _technician(repair), context, repair, event)
 
 
+def notify_batch_denied(batch: RepairBatch, events: Sequence[RepairEvent]) -> None:
+    """Tell each technician about their own share of the denied repairs."""
+    if len(events) == 1:
+        notify_denied(events[0].repair, events[0])
+        return
+    for event in events:
+        _settle(event.repair, event, [*REQUESTS, *TASKS, kinds.REPAIR_UNASSIGNED])
+    _settle_done_parts(batch, events[0])
+    for technician, share in _shares(events).items():
+        context = kinds.Denied(
+            job=_job(batch, damage=breaks(len(share))),
+            reason=_quoted(share[0].repair.denial_reason),
+            denied_by=share[0].actor.name,
+        )
+        people = [technician] if technician else []
+        _notify(kinds.REPAIR_DENIED, people, context, batch, share[0])
+
+
 def notify_batch_approved(batch: RepairBatch, events: Sequence[RepairEvent]) -> None:
     """Tell each technician about their own share of the approved repairs."""
     _settle(batch, events[0], REQUESTS)
-    shares: defaultdict[Profile | None, list[RepairEvent]] = defaultdict(list)
-    for event in events:
-        shares[event.repair.technician].append(event)
-    for technician, share in shares.items():
+    for technician, share in _shares(events).items():
         if technician:
             _notify_share_approved(batch, technician, share)
         else:
             _notify_unassigned(batch, share[0], breaks(len(share)))
+
+
+def _shares(events: Sequence[RepairEvent]) -> dict[Profile | None, list[RepairEvent]]:
+    """Return the events of a batch by the technician of their repairs."""
+    shares: defaultdict[Profile | None, list[RepairEvent]] = defaultdict(list)
+    for event in events:
+        shares[event.repair.technician].append(event)
+    return shares
 
 
 def _notify_share_approved(
@@ -292,7 +316,9 @@ def settle_assigned(repair: Repair, event: RepairEvent) -> None:
 
 
 def _settle_done_parts(batch: RepairBatch, event: RepairEvent) -> None:
-    """Settle the questions about the batch that no repair of it asks any more."""
+    """Settle what is about the batch and waits for no repair of it any more."""
+    if not batch.repairs.exclude(status__in=CLOSED).exists():
+        _settle(batch, event, TASKS)
     if not batch.repairs.filter(status=Status.AWAITING_APPROVAL).exists():
         _settle(batch, event, REQUESTS)
     if not batch.repairs.unassigned().exists():

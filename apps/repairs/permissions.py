@@ -4,22 +4,24 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.db import models
+from django.utils.translation import gettext, gettext_noop
 
-from .models import EventAction, FleetUnit, Profile, Repair, RepairBatch, Role, Status
+from .models import Company, EventAction, FleetUnit, Profile, Repair, RepairBatch, Role, Status
 
 
 class Action(models.TextChoices):
     """What a person can do to a repair; the labels are those of the buttons."""
 
-    APPROVE = "approve", "Approve"
-    APPROVE_BATCH = "approve_batch", "Approve batch"
-    DENY = "deny", "Deny"
-    SUBMIT_ESTIMATE = "submit_estimate", "Submit estimate"
-    START = "start", "Start repair"
-    COMPLETE = "complete", "Complete repair"
-    ASSIGN = "assign", "Assign"
-    APPROVE_COST = "approve_cost", "Approve the higher cost"
-    DENY_COST = "deny_cost", "Deny the higher cost"
+    APPROVE = "approve", gettext_noop("Approve")
+    APPROVE_BATCH = "approve_batch", gettext_noop("Approve batch")
+    DENY = "deny", gettext_noop("Deny")
+    DENY_BATCH = "deny_batch", gettext_noop("Deny batch")
+    SUBMIT_ESTIMATE = "submit_estimate", gettext_noop("Submit estimate")
+    START = "start", gettext_noop("Start repair")
+    COMPLETE = "complete", gettext_noop("Complete repair")
+    ASSIGN = "assign", gettext_noop("Assign")
+    APPROVE_COST = "approve_cost", gettext_noop("Approve the higher cost")
+    DENY_COST = "deny_cost", gettext_noop("Deny the higher cost")
 
 
 @dataclass(frozen=True)
@@ -49,16 +51,16 @@ def _rule(
 
 _DECISION = _rule(
     [Role.MANAGER],
-    "a manager of the company",
-    "decide on",
+    gettext_noop("a manager of the company"),
+    gettext_noop("decide on"),
     [Status.AWAITING_APPROVAL],
     [EventAction.APPROVED, EventAction.DENIED],
 )
 
 _COST_DECISION = _rule(
     [Role.MANAGER],
-    "a manager of the company",
-    "decide on the cost of",
+    gettext_noop("a manager of the company"),
+    gettext_noop("decide on the cost of"),
     [Status.COST_APPROVAL],
     [EventAction.COST_APPROVED, EventAction.COST_DENIED],
 )
@@ -67,24 +69,25 @@ RULES: dict[Action, Rule] = {
     Action.APPROVE: _DECISION,
     Action.APPROVE_BATCH: _DECISION,
     Action.DENY: _DECISION,
+    Action.DENY_BATCH: _DECISION,
     Action.SUBMIT_ESTIMATE: _rule(
         [Role.TECHNICIAN, Role.OFFICE],
-        "the assigned technician or the office",
-        "price",
+        gettext_noop("the assigned technician or the office"),
+        gettext_noop("price"),
         [Status.REQUESTED],
         [EventAction.SUBMITTED],
     ),
     Action.START: _rule(
         [Role.TECHNICIAN],
-        "the assigned technician",
-        "start",
+        gettext_noop("the assigned technician"),
+        gettext_noop("start"),
         [Status.APPROVED],
         [EventAction.STARTED],
     ),
     Action.COMPLETE: _rule(
         [Role.TECHNICIAN],
-        "the assigned technician",
-        "complete",
+        gettext_noop("the assigned technician"),
+        gettext_noop("complete"),
         [Status.IN_PROGRESS],
         [EventAction.COMPLETED, EventAction.COST_SUBMITTED, EventAction.COST_APPROVED],
     ),
@@ -92,8 +95,8 @@ RULES: dict[Action, Rule] = {
     Action.DENY_COST: _COST_DECISION,
     Action.ASSIGN: _rule(
         [Role.OFFICE],
-        "the office",
-        "assign",
+        gettext_noop("the office"),
+        gettext_noop("assign"),
         set(Status) - {Status.DENIED, Status.COMPLETED},
         [
             # A technician who requests a repair is assigned to it.
@@ -121,13 +124,23 @@ def refusal(action: Action, about: Repair | RepairBatch, profile: Profile) -> st
     """Return why this person may never take this action, or "" if they may."""
     rule = RULES[action]
     if profile.role not in rule.roles or not _is_theirs(about, profile):
-        return f"Only {rule.who} may {rule.verb} {about.number}."
+        words = {"who": gettext(rule.who), "verb": gettext(rule.verb), "number": about.number}
+        return gettext("Only {who} may {verb} {number}.").format(**words)
     if isinstance(about, RepairBatch):
         return ""
     if action == Action.APPROVE and about.batch:
-        return f"{about.number} belongs to {about.batch.number}: approve the batch as a whole."
-    if action == Action.APPROVE_BATCH and not about.batch:
-        return f"{about.number} does not belong to a batch."
+        return gettext("{number} belongs to {batch}: approve the batch as a whole.").format(
+            number=about.number, batch=about.batch.number
+        )
+    if action in (Action.APPROVE_BATCH, Action.DENY_BATCH) and not about.batch:
+        return gettext("{number} does not belong to a batch.").format(number=about.number)
+    return ""
+
+
+def new_unit_refusal(profile: Profile, company: Company) -> str:
+    """Return why this person may not enter a vehicle of the company, or "" if they may."""
+    if profile.role == Role.MANAGER and profile.company_id != company.pk:
+        return gettext("You can enter vehicles of your own company only.")
     return ""
 
 
@@ -137,11 +150,11 @@ def request_refusal(
     """Return why this person may not request this repair, or "" if they may."""
     if profile.role == Role.MANAGER:
         if unit.company_id != profile.company_id:
-            return "You can request repairs for the units of your own company only."
+            return gettext("You can request repairs for the units of your own company only.")
         if priced:
-            return "The technician or the office sets the estimate."
+            return gettext("The technician or the office sets the estimate.")
     if technician and profile.role != Role.OFFICE and technician != profile:
-        return "Only the office may choose the technician."
+        return gettext("Only the office may choose the technician.")
     return technician_problem(technician) if technician else ""
 
 
@@ -149,7 +162,7 @@ def technician_problem(technician: Profile) -> str:
     """Return why repairs cannot be assigned to this person, or "" if they can."""
     if technician.role == Role.TECHNICIAN and technician.user.is_active:
         return ""
-    return f"{technician.name} does not work as a technician."
+    return gettext("{name} does not work as a technician.").format(name=technician.name)
 
 
 def _is_theirs(about: Repair | RepairBatch, profile: Profile) -> bool:

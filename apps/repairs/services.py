@@ -15,13 +15,16 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from apps.core.message import user_text
 from apps.core.message.kinds import format_money
+from apps.core.message.stored_words import translated
 
 from . import notifications
 from .exceptions import AlreadyDone, AlreadyRequested, NotAllowed, RepairError
 from .models import (
+    Company,
     Damage,
     EventAction,
     FleetUnit,
@@ -33,7 +36,14 @@ from .models import (
     Role,
     Status,
 )
-from .permissions import RULES, Action, refusal, request_refusal, technician_problem
+from .permissions import (
+    RULES,
+    Action,
+    new_unit_refusal,
+    refusal,
+    request_refusal,
+    technician_problem,
+)
 
 MAX_AMOUNT = Decimal("99999.99")
 MAX_REASON = 500
@@ -90,11 +100,24 @@ def request_batch(
     Raises AlreadyRequested if this person has sent the same token before.
     """
     if not breaks:
-        raise NotAllowed("A batch needs at least one break.")
+        raise NotAllowed(gettext("A batch needs at least one break."))
     _check_token(by, token)
     batch = RepairBatch.objects.create(unit=unit)
     _announce(batch, _open(by, unit, breaks, technician, batch, token))
     return batch
+
+
+def unit_of(
+    company: Company, number: str, *, description: str, plate: str, by: Profile
+) -> FleetUnit:
+    """Return the company's vehicle with this number; create it if it is new."""
+    if problem := new_unit_refusal(by, company):
+        raise NotAllowed(problem)
+    unit, _ = company.units.get_or_create(
+        number__iexact=number,
+        defaults={"number": number, "description": description, "plate": plate},
+    )
+    return unit
 
 
 def same_breaks(unit: FleetUnit, breaks: Sequence[Break]) -> list[Repair]:
@@ -141,32 +164,34 @@ def approve(repair: Repair, *, by: Profile) -> RepairEvent:
 @transaction.atomic
 def approve_batch(batch: RepairBatch, *, by: Profile) -> list[RepairEvent]:
     """Approve the repairs of the batch that await approval; return an event for each."""
-    _check(Action.APPROVE_BATCH, batch, by)
-    awaiting = batch.repairs.filter(status__in=RULES[Action.APPROVE_BATCH].statuses)
-    # Lock first, to know which repairs the UPDATE changes. Read them after it.
-    keys = list(awaiting.order_by("pk").select_for_update().values_list("pk", flat=True))
-    now = timezone.now()
-    if not awaiting.filter(pk__in=keys).update(status=Status.APPROVED, updated_at=now):
-        raise _reason_not_approved(batch)
-    repairs = Repair.objects.with_details().filter(pk__in=keys)
-    events = RepairEvent.objects.bulk_create(
-        RepairEvent(
-            repair=repair,
-            at=now,
-            actor=by,
-            action=EventAction.APPROVED,
-            before={"status": Status.AWAITING_APPROVAL},
-        )
-        for repair in repairs
+    events = _move_batch(
+        Action.APPROVE_BATCH, batch, by, EventAction.APPROVED, status=Status.APPROVED
     )
     notifications.notify_batch_approved(batch, events)
     return events
 
 
 @transaction.atomic
+def deny_batch(batch: RepairBatch, reason: str, *, by: Profile) -> list[RepairEvent]:
+    """Deny the repairs of the batch that await approval; return an event for each."""
+    reason = _reason(reason, gettext("the technician reads it"))
+    events = _move_batch(
+        Action.DENY_BATCH,
+        batch,
+        by,
+        EventAction.DENIED,
+        reason,
+        status=Status.DENIED,
+        denial_reason=reason,
+    )
+    notifications.notify_batch_denied(batch, events)
+    return events
+
+
+@transaction.atomic
 def deny(repair: Repair, reason: str, *, by: Profile) -> RepairEvent:
     """Deny a repair, also one of a batch. The technician reads the reason."""
-    reason = _reason(reason, "the technician reads it")
+    reason = _reason(reason, gettext("the technician reads it"))
     event = _move(
         Action.DENY,
         repair,
@@ -220,7 +245,9 @@ def complete(repair: Repair, final_cost: Decimal, *, by: Profile, reason: str = 
     amount, note = _amount(final_cost), format_money(_amount(final_cost))
     approved = repair.estimate
     if approved is not None and amount > approved:
-        reason = _reason(reason, f"the managers approved {format_money(approved)}")
+        reason = _reason(
+            reason, gettext("the managers approved {sum}").format(sum=format_money(approved))
+        )
         note = f"{note} instead of {format_money(approved)}: {reason}"
     else:
         reason = ""
@@ -266,7 +293,7 @@ def approve_cost(repair: Repair, *, by: Profile) -> RepairEvent:
 @transaction.atomic
 def deny_cost(repair: Repair, reason: str, *, by: Profile) -> RepairEvent:
     """Deny the higher cost: the technician completes the repair at the approved one."""
-    reason = _reason(reason, "the technician reads it")
+    reason = _reason(reason, gettext("the technician reads it"))
     asked = cast(Decimal, repair.final_cost)
     event = _move(
         Action.DENY_COST,
@@ -359,7 +386,11 @@ def _is_priced(about: Repair | RepairBatch) -> bool:
 def _reason(typed: str, why: str) -> str:
     reason = user_text.clean(typed).strip()
     if not user_text.has_visible(reason) or len(reason) > MAX_REASON:
-        raise NotAllowed(f"Give a reason of at most {MAX_REASON} characters: {why}.")
+        raise NotAllowed(
+            gettext("Give a reason of at most {count} characters: {why}.").format(
+                count=MAX_REASON, why=why
+            )
+        )
     return reason
 
 
@@ -371,7 +402,9 @@ def _both_sums(repair: Repair) -> str:
 def _amount(amount: Decimal) -> Decimal:
     if not 0 <= amount <= MAX_AMOUNT:
         raise NotAllowed(
-            f"An amount is between {format_money(Decimal(0))} and {format_money(MAX_AMOUNT)}."
+            gettext("An amount is between {least} and {most}.").format(
+                least=format_money(Decimal(0)), most=format_money(MAX_AMOUNT)
+            )
         )
     # abs() removes the sign of a negative zero.
     return abs(amount).quantize(Decimal("0.01"))
@@ -411,6 +444,32 @@ def _move(
     )
 
 
+def _move_batch(
+    action: Action,
+    batch: RepairBatch,
+    by: Profile,
+    done: EventAction,
+    note: str = "",
+    **values: Any,
+) -> list[RepairEvent]:
+    """Change the repairs of the batch whose status allows the action, and write their history."""
+    _check(action, batch, by)
+    allowed = batch.repairs.filter(status__in=RULES[action].statuses)
+    # Lock first, to know which repairs the UPDATE changes. Read them after it.
+    rows = allowed.order_by("pk").select_for_update().values("pk", *values)
+    before = {row.pop("pk"): row for row in rows}
+    now = timezone.now()
+    if not allowed.filter(pk__in=before).update(**values, updated_at=now):
+        raise _reason_batch_not_moved(action, batch)
+    repairs = Repair.objects.with_details().filter(pk__in=before).order_by("pk")
+    return RepairEvent.objects.bulk_create(
+        RepairEvent(
+            repair=repair, at=now, actor=by, action=done, note=note, before=before[repair.pk]
+        )
+        for repair in repairs
+    )
+
+
 def _check(action: Action, about: Repair | RepairBatch, by: Profile) -> None:
     if problem := refusal(action, about, by):
         raise NotAllowed(problem)
@@ -422,15 +481,18 @@ def _reason_not_moved(action: Action, repair: Repair, by: Profile) -> RepairErro
     if problem := refusal(action, repair, by):
         return NotAllowed(problem)
     return _already_done(action, repair.number, repair.events.all()) or NotAllowed(
-        f"You cannot {RULES[action].verb} {repair.number}: "
-        f"it is {repair.get_status_display().lower()}."
+        gettext("You cannot {verb} {number}: it is {status}.").format(
+            verb=gettext(RULES[action].verb),
+            number=repair.number,
+            status=translated(repair.get_status_display()).lower(),
+        )
     )
 
 
-def _reason_not_approved(batch: RepairBatch) -> RepairError:
+def _reason_batch_not_moved(action: Action, batch: RepairBatch) -> RepairError:
     events = RepairEvent.objects.filter(repair__batch=batch)
-    return _already_done(Action.APPROVE_BATCH, batch.number, events) or NotAllowed(
-        f"No repair of {batch.number} is awaiting approval."
+    return _already_done(action, batch.number, events) or NotAllowed(
+        gettext("No repair of {number} is awaiting approval.").format(number=batch.number)
     )
 
 

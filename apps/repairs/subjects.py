@@ -1,6 +1,7 @@
 """Repairs and batches as the notification centre shows them."""
 
 from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
 from typing import Any, TypeVar
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -8,25 +9,28 @@ from django.db.models import Model, Q, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.translation import gettext, gettext_noop
 
 from apps.core.message.kinds import format_money
+from apps.core.message.stored_words import translated
 from apps.site import subjects
 from apps.site.subjects import Done, Refused, Subject, SubjectAction
 
 from . import services
 from .exceptions import AlreadyDone, RepairError
-from .forms import DenyForm, search
+from .forms import DenyForm
 from .models import Profile, Repair, RepairBatch, RepairEvent, Role, Status
 from .models.repair import UNDECIDED, RepairQuerySet
 from .permissions import Action, actions_for
-from .views.cards import batch_card
+from .search import search
+from .views.cards import batch_card, in_one_windshield, now_is
 
 Result = TypeVar("Result")
 #: The actions whose forms are on pages of their own.
 _PAGES = {
-    Action.SUBMIT_ESTIMATE: ("repairs:estimate", "Give the estimate"),
-    Action.COMPLETE: ("repairs:complete", "Complete"),
-    Action.ASSIGN: ("repairs:detail", "Assign a technician"),
+    Action.SUBMIT_ESTIMATE: ("repairs:estimate", gettext_noop("Give the estimate")),
+    Action.COMPLETE: ("repairs:complete", gettext_noop("Complete")),
+    Action.ASSIGN: ("repairs:detail", gettext_noop("Assign a technician")),
 }
 
 
@@ -66,10 +70,10 @@ class Repairs:
             str(pk): Subject(
                 number=row.number,
                 unit=row.unit.number,
-                summary=row.summary,
+                summary=translated(row.summary),
                 url=row.get_absolute_url(),
                 state=f"state-{row.status}",
-                state_label=row.get_status_display(),
+                state_label=translated(row.get_status_display()),
                 since=_since(last.get(pk)),
                 actions=tuple(_actions(row, profile)),
             )
@@ -81,7 +85,7 @@ class Repairs:
         seen = Repair.objects.visible_to(profile) if profile else Repair.objects.none()
         repair = seen.with_details().filter(pk=key).first()
         if not profile or not repair:
-            raise Refused("You may no longer see this repair.")
+            raise Refused(gettext("You may no longer see this repair."))
         match action:
             case Action.APPROVE:
                 done = _carry_out(services.approve, repair, by=profile)
@@ -94,10 +98,9 @@ class Repairs:
             case Action.START:
                 done = _carry_out(services.start, repair, by=profile)
             case _:
-                raise Refused(f"{repair.number} has no action of this name; open its page.")
+                raise Refused(_no_action(repair.number))
         repair.refresh_from_db()
-        state = repair.get_status_display().lower()
-        return Done(f"{repair.number} is {state}.", _undo_url(done))
+        return Done(now_is(repair), _undo_url(done))
 
 
 class Batches:
@@ -132,18 +135,16 @@ class Batches:
             # The state of the break that is furthest behind is what the batch waits for.
             behind = min(rows, key=lambda row: list(Status).index(Status(row.status)))
             card = batch_card(batch, rows, profile)
-            approve = SubjectAction(
-                Action.APPROVE_BATCH, f"Approve {format_money(card.to_approve)}", is_main=True
-            )
+            approve = SubjectAction(Action.APPROVE_BATCH, _approve(card.to_approve), is_main=True)
             found[str(batch.pk)] = Subject(
                 number=batch.number,
                 unit=behind.unit.number,
-                summary=f"{len(rows)} break{'' if len(rows) == 1 else 's'} in one windshield",
+                summary=in_one_windshield(len(rows)),
                 url=batch.get_absolute_url(),
                 state=f"state-{behind.status}",
-                state_label=behind.get_status_display(),
+                state_label=translated(behind.get_status_display()),
                 since=_since(last.get(behind.pk)),
-                actions=(approve,) if card.may_approve else (),
+                actions=(approve, _deny(Action.DENY_BATCH)) if card.may_approve else (),
             )
         return found
 
@@ -152,11 +153,19 @@ class Batches:
         seen = RepairBatch.objects.visible_to(profile) if profile else RepairBatch.objects.none()
         batch = seen.filter(pk=key).select_related("unit__company").first()
         if not profile or not batch:
-            raise Refused("You may no longer see this batch.")
-        if action != Action.APPROVE_BATCH:
-            raise Refused(f"{batch.number} has no action of this name; open its page.")
-        done = _carry_out(services.approve_batch, batch, by=profile)
-        return Done(f"{batch.number} is approved.", _undo_url(done[0]))
+            raise Refused(gettext("You may no longer see this batch."))
+        match action:
+            case Action.APPROVE_BATCH:
+                done = _carry_out(services.approve_batch, batch, by=profile)
+                return Done(
+                    gettext("{number} is approved.").format(number=batch.number), _undo_url(done[0])
+                )
+            case Action.DENY_BATCH:
+                done = _carry_out(services.deny_batch, batch, _reason(given), by=profile)
+                return Done(
+                    gettext("{number} is denied.").format(number=batch.number), _undo_url(done[0])
+                )
+        raise Refused(_no_action(batch.number))
 
 
 def _profile(user: AbstractBaseUser) -> Profile | None:
@@ -195,34 +204,40 @@ def _matching(user: AbstractBaseUser, words: str) -> RepairQuerySet:
             | Q(user__last_name__icontains=word)
             | Q(user__username__iexact=word)
         )
-    by = people.values("pk")
-    named = Q(technician__in=by) | Q(requested_by__in=by)
-    named |= Q(pk__in=RepairEvent.objects.filter(actor__in=by).values("repair"))
-    return search(seen, words) | seen.filter(named)
+    events = RepairEvent.objects.filter(actor__in=people.values("pk"))
+    return search(seen, words) | seen.filter(pk__in=events.values("repair"))
 
 
 def _actions(repair: Repair, profile: Profile) -> Iterable[SubjectAction]:
     for action in actions_for(repair, profile):
         match action:
             case Action.APPROVE:
-                label = f"Approve {format_money(repair.estimate)}" if repair.estimate else "Approve"
-                yield SubjectAction(action, label, is_main=True)
+                yield SubjectAction(action, _approve(repair.estimate), is_main=True)
             case Action.APPROVE_COST:
-                label = f"Approve {format_money(repair.final_cost)}" if repair.final_cost else ""
-                yield SubjectAction(action, label or str(action.label), is_main=True)
+                yield SubjectAction(action, _approve(repair.final_cost), is_main=True)
             case Action.START:
-                yield SubjectAction(action, "Start the repair", is_main=True)
+                yield SubjectAction(action, gettext("Start the repair"), is_main=True)
             case Action.DENY | Action.DENY_COST:
-                field = DenyForm.base_fields["reason"]
-                yield SubjectAction(
-                    action, "Deny", asks=str(field.label), hint=str(field.help_text)
-                )
+                yield _deny(action)
             case Action.SUBMIT_ESTIMATE | Action.COMPLETE | Action.ASSIGN:
                 if action == Action.ASSIGN and not repair.is_unassigned:
                     continue
                 page, label = _PAGES[action]
                 url = reverse(page, args=[repair.pk])
-                yield SubjectAction(action, label, url=url, is_main=True)
+                yield SubjectAction(action, gettext(label), url=url, is_main=True)
+
+
+def _no_action(number: str) -> str:
+    return gettext("{number} has no action of this name; open its page.").format(number=number)
+
+
+def _approve(amount: Decimal | None) -> str:
+    return gettext("Approve {amount}").format(amount=format_money(amount or Decimal(0)))
+
+
+def _deny(action: Action) -> SubjectAction:
+    field = DenyForm.base_fields["reason"]
+    return SubjectAction(action, gettext("Deny"), asks=str(field.label), hint=str(field.help_text))
 
 
 def _last_events(keys: Iterable[int]) -> dict[int, RepairEvent]:
@@ -234,8 +249,11 @@ def _last_events(keys: Iterable[int]) -> dict[int, RepairEvent]:
 def _since(event: RepairEvent | None) -> str:
     if not event:
         return ""
-    at = date_format(timezone.localtime(event.at), "M j, g:i A")
-    return f"{event.get_action_display()} by {event.actor.name}, {at}"
+    return gettext("{done} by {name}, {at}").format(
+        done=translated(event.get_action_display()),
+        name=event.actor.name,
+        at=date_format(timezone.localtime(event.at), "MOMENT"),
+    )
 
 
 def _reason(given: Mapping[str, str]) -> str:

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db.models import F, Min, Q, Sum
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.translation import gettext
 
 from .models import Company, Profile, RepairEvent
 
@@ -41,13 +42,13 @@ def _reached_limit(by: Profile, company: Company, people: int) -> str:
         first=Min("at", filter=mine | companys),
     )
     if counted["mine"] + people > (limit := settings.SMS_LIMIT_PER_PERSON_H):
-        cause = "Your actions"
+        cause = gettext("Your actions")
     elif counted["companys"] + people > (limit := settings.SMS_LIMIT_PER_COMPANY_H):
-        cause = f"The repairs of {company.name}"
+        cause = gettext("The repairs of {company}").format(company=company.name)
     else:
         return ""
     end = timezone.localtime((counted["first"] or timezone.now()) + WINDOW)
-    return (
-        f"{cause} have reached the limit of {limit} text messages an hour. Until "
-        f"{date_format(end, 'g:i A')} people are told by e-mail and in the app instead."
-    )
+    return gettext(
+        "{cause} have reached the limit of {limit} text messages an hour. Until {end} people are "
+        "told by e-mail and in the app instead."
+    ).format(cause=cause, limit=limit, end=date_format(end, "HOUR"))

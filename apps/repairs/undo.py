@@ -5,6 +5,9 @@ from datetime import timedelta
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
+
+from apps.core.message.stored_words import translated
 
 from . import kinds, notifications
 from .exceptions import NotAllowed
@@ -14,6 +17,9 @@ from .models import EventAction, Profile, Repair, RepairBatch, RepairEvent
 OFFERED = timedelta(seconds=10)
 #: How long it is accepted, since a tap on the last moment's offer needs time to arrive.
 ACCEPTED = OFFERED + timedelta(seconds=5)
+
+#: What a manager decides for all breaks of a batch at once.
+DECISIONS = (EventAction.APPROVED, EventAction.DENIED)
 
 
 @transaction.atomic
@@ -26,10 +32,14 @@ def undo(event: RepairEvent, *, by: Profile) -> Repair | RepairBatch:
     events = _done_together(event)
     about = _about(events)
     if event.actor != by or event.action not in kinds.UNDONE:
-        raise NotAllowed(f"You cannot undo this on {about.number}.")
+        raise NotAllowed(gettext("You cannot undo this on {number}.").format(number=about.number))
     now = timezone.now()
     if now > event.at + ACCEPTED:
-        raise NotAllowed(f"It is too late to undo this on {about.number}: people have been told.")
+        raise NotAllowed(
+            gettext("It is too late to undo this on {number}: people have been told.").format(
+                number=about.number
+            )
+        )
     for each in events:
         _restore(each)
     undone = [
@@ -48,9 +58,9 @@ def undo(event: RepairEvent, *, by: Profile) -> Repair | RepairBatch:
 
 
 def _done_together(event: RepairEvent) -> list[RepairEvent]:
-    """Return the event, or those of the same approval of a batch, by their repairs."""
+    """Return the event, or those of the same decision on a batch, by their repairs."""
     events = RepairEvent.objects.select_related("actor__user", "repair__batch__unit__company")
-    if event.action == EventAction.APPROVED and event.repair.batch_id:
+    if event.action in DECISIONS and event.repair.batch_id:
         events = events.filter(
             repair__batch=event.repair.batch_id,
             action=event.action,
@@ -63,8 +73,9 @@ def _done_together(event: RepairEvent) -> list[RepairEvent]:
 
 
 def _about(events: Sequence[RepairEvent]) -> Repair | RepairBatch:
+    """Return what the messages about these events are about."""
     repair = events[0].repair
-    if events[0].action == EventAction.APPROVED and repair.batch:
+    if repair.batch and (events[0].action == EventAction.APPROVED or len(events) > 1):
         return repair.batch
     return Repair.objects.with_details().get(pk=repair.pk)
 
@@ -75,6 +86,9 @@ def _restore(event: RepairEvent) -> None:
     if not event.before or not rows.update(**event.before, updated_at=timezone.now()):
         last = event.repair.events.select_related("actor__user").latest("at", "pk")
         raise NotAllowed(
-            f"{event.repair.number} was {last.get_action_display().lower()} by {last.actor.name} "
-            "meanwhile, so nothing was undone."
+            gettext("{number} was {done} by {name} meanwhile, so nothing was undone.").format(
+                number=event.repair.number,
+                done=translated(last.get_action_display()).lower(),
+                name=last.actor.name,
+            )
         )

@@ -1,11 +1,12 @@
 from django.urls import path
 
-from .views import actions, lists, pages, requests
+from .views import actions, approvals, lists, pages, requests, spending
 
 app_name = "repairs"
 urlpatterns = [
     path("", lists.home, name="home"),
     path("repairs/new/", requests.request_work, name="request"),
+    path("repairs/approve/", approvals.approve_several, name="approve-several"),
     path("repairs/<int:pk>/", pages.detail, name="detail"),
     path("repairs/<int:pk>/approve/", actions.approve, name="approve"),
     path("repairs/<int:pk>/deny/", actions.deny, name="deny"),
@@ -16,6 +17,9 @@ urlpatterns = [
     path("repairs/<int:pk>/approve-cost/", actions.approve_cost, name="approve-cost"),
     path("repairs/<int:pk>/deny-cost/", actions.deny_cost, name="deny-cost"),
     path("repairs/undo/<int:pk>/", actions.undo, name="undo"),
+    path("spend/", spending.table, name="spend"),
+    path("spend.csv", spending.as_csv, name="spend-csv"),
     path("batches/<int:pk>/", pages.batch, name="batch"),
     path("batches/<int:pk>/approve/", actions.approve_batch, name="approve-batch"),
+    path("batches/<int:pk>/deny/", actions.deny_batch, name="deny-batch"),
 ]

@@ -90,6 +90,65 @@ if (previewButton) {
   });
 }
 
+// Find a vehicle in the list by its number. The field is hidden where no script runs.
+const find = document.querySelector("[data-find]");
+if (find) {
+  const select = document.getElementById(find.dataset.find);
+  const [none, ...units] = select.options;
+  const announcements = document.getElementById("announcements");
+  find.closest("[hidden]").hidden = false;
+  find.addEventListener("input", () => {
+    const typed = find.value.trim().toLowerCase();
+    const numbered = (test) => units.filter((unit) => test(unit.dataset.number.toLowerCase()));
+    const exact = numbered((number) => number === typed);
+    const found = numbered((number) => number.includes(typed));
+    select.replaceChildren(none, ...found);
+    const only = exact.length === 1 ? exact[0] : found.length === 1 ? found[0] : null;
+    (only ?? none).selected = true;
+    announcements.textContent = only?.text ?? (found.length ? "" : find.dataset.none);
+  });
+}
+
+// Switch the keyboard of a phone between digits and letters.
+for (const button of document.querySelectorAll("[data-letters]")) {
+  button.addEventListener("click", () => {
+    const field = document.getElementById(button.dataset.letters);
+    const isLetters = field.inputMode === "numeric";
+    field.inputMode = isLetters ? "text" : "numeric";
+    button.setAttribute("aria-pressed", isLetters);
+    field.blur();
+    field.focus();
+  });
+}
+
+// Say what an approval of the selected repairs grants, and select all of them.
+function countSelected() {
+  const form = document.getElementById("several");
+  if (!form) return;
+  const boxes = [...document.querySelectorAll('[form="several"]')];
+  const chosen = boxes.filter((box) => box.checked);
+  const all = document.querySelector("[data-select-all]");
+  all.checked = chosen.length === boxes.length;
+  all.closest(".pick-all").hidden = boxes.length < 2;
+  const total = chosen.reduce((sum, box) => sum + Math.round(box.dataset.amount * 100), 0) / 100;
+  const locale = `${document.documentElement.lang.slice(0, 2)}-US`;
+  const money = new Intl.NumberFormat(locale, { style: "currency", currency: "USD" });
+  form.querySelector("button").textContent = form.dataset.words
+    .replace("[count]", chosen.length)
+    .replace("[total]", money.format(total));
+}
+document.addEventListener("change", (event) => {
+  if (event.target.matches("[data-select-all]")) {
+    for (const box of document.querySelectorAll('[form="several"]')) box.checked = event.target.checked;
+  }
+  countSelected();
+});
+document.addEventListener("htmx:afterSettle", countSelected);
+countSelected();
+
+// Show the offline page if the network is away.
+navigator.serviceWorker?.register("/worker.js");
+
 // Show a page from the back-forward cache as it is now, not as it was before an action.
 window.addEventListener("pageshow", (event) => {
   if (event.persisted) location.reload();

@@ -86,8 +86,9 @@ def test_the_pages_offer_what_the_services_do(
     }
 
 
-def test_a_repair_of_a_batch_offers_to_approve_the_batch(
+def test_a_repair_of_a_batch_offers_to_decide_on_the_batch(
     cast: Cast, request_batch: Callable[..., object]
 ) -> None:
     request_batch("65.00")
-    assert actions_for(Repair.objects.get(), cast.maria) == [Action.APPROVE_BATCH, Action.DENY]
+    offered = actions_for(Repair.objects.get(), cast.maria)
+    assert offered == [Action.APPROVE_BATCH, Action.DENY, Action.DENY_BATCH]

@@ -1,7 +1,12 @@
+import re
+
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_noop
+
+from apps.core.message.stored_words import translated
 
 from .profile import Profile
 from .repair import Repair
@@ -10,18 +15,30 @@ from .repair import Repair
 class EventAction(models.TextChoices):
     """The action of an event; each label completes "R-1042 was …"."""
 
-    REQUESTED = "requested", "Requested"
-    SUBMITTED = "submitted", "Submitted for approval"
-    APPROVED = "approved", "Approved"
-    DENIED = "denied", "Denied"
-    ASSIGNED = "assigned", "Assigned"
-    REASSIGNED = "reassigned", "Reassigned"
-    STARTED = "started", "Started"
-    COMPLETED = "completed", "Completed"
-    COST_SUBMITTED = "cost_submitted", "Submitted at a higher cost"
-    COST_APPROVED = "cost_approved", "Completed at the higher cost"
-    COST_DENIED = "cost_denied", "Denied the higher cost"
-    UNDONE = "undone", "Undone"
+    REQUESTED = "requested", gettext_noop("Requested")
+    SUBMITTED = "submitted", gettext_noop("Submitted for approval")
+    APPROVED = "approved", gettext_noop("Approved")
+    DENIED = "denied", gettext_noop("Denied")
+    ASSIGNED = "assigned", gettext_noop("Assigned")
+    REASSIGNED = "reassigned", gettext_noop("Reassigned")
+    STARTED = "started", gettext_noop("Started")
+    COMPLETED = "completed", gettext_noop("Completed")
+    COST_SUBMITTED = "cost_submitted", gettext_noop("Submitted at a higher cost")
+    COST_APPROVED = "cost_approved", gettext_noop("Completed at the higher cost")
+    COST_DENIED = "cost_denied", gettext_noop("Denied the higher cost")
+    UNDONE = "undone", gettext_noop("Undone")
+
+
+#: Events whose note has the final cost, and the approved one if it differs.
+COSTS = (
+    EventAction.COMPLETED,
+    EventAction.COST_SUBMITTED,
+    EventAction.COST_APPROVED,
+    EventAction.COST_DENIED,
+)
+#: Notes that `services` writes: "from Jane to Tom", "$520.00 instead of $412.50: reason".
+_REASSIGNED = re.compile(r"from (?P<former>.+) to (?P<technician>.+)")
+_BOTH_SUMS = re.compile(r"(?P<asked>\S+) instead of (?P<approved>[^\s:]+)(?P<reason>.*)", re.DOTALL)
 
 
 class RepairEvent(models.Model):
@@ -64,3 +81,15 @@ class RepairEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.repair.number} {self.get_action_display().lower()}"
+
+    @property
+    def note_words(self) -> str:
+        """Return the note in the reader's language; what people wrote stays as it is."""
+        if self.action == EventAction.UNDONE:
+            return translated(self.note)
+        if self.action == EventAction.REASSIGNED and (found := _REASSIGNED.fullmatch(self.note)):
+            return gettext("from {former} to {technician}").format(**found.groupdict())
+        if self.action in COSTS and (found := _BOTH_SUMS.fullmatch(self.note)):
+            sums = gettext("{asked} instead of {approved}").format(**found.groupdict())
+            return sums + found["reason"]
+        return self.note

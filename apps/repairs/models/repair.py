@@ -2,9 +2,11 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.db import models
-from django.db.models import Case, F, Q, Sum, When
+from django.db.models import Case, Count, F, Max, Q, Sum, When
+from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from .batch import RepairBatch
 from .numbering import number
@@ -15,13 +17,13 @@ from .unit import FleetUnit
 class Status(models.TextChoices):
     """A repair's status, in the order of the work. Only `services` changes it."""
 
-    REQUESTED = "requested", "Requested"
-    AWAITING_APPROVAL = "awaiting_approval", "Awaiting approval"
-    APPROVED = "approved", "Approved"
-    DENIED = "denied", "Denied"
-    IN_PROGRESS = "in_progress", "In progress"
-    COST_APPROVAL = "cost_approval", "Awaiting cost approval"
-    COMPLETED = "completed", "Completed"
+    REQUESTED = "requested", gettext_noop("Requested")
+    AWAITING_APPROVAL = "awaiting_approval", gettext_noop("Awaiting approval")
+    APPROVED = "approved", gettext_noop("Approved")
+    DENIED = "denied", gettext_noop("Denied")
+    IN_PROGRESS = "in_progress", gettext_noop("In progress")
+    COST_APPROVAL = "cost_approval", gettext_noop("Awaiting cost approval")
+    COMPLETED = "completed", gettext_noop("Completed")
 
 
 #: A manager has to decide.
@@ -30,19 +32,19 @@ CLOSED = (Status.DENIED, Status.COMPLETED)
 
 
 class Damage(models.TextChoices):
-    CHIP = "chip", "Chip"
-    STAR_BREAK = "star_break", "Star break"
-    BULLSEYE = "bullseye", "Bullseye"
-    CRACK = "crack", "Crack"
-    COMBINATION = "combination", "Combination break"
+    CHIP = "chip", gettext_noop("Chip")
+    STAR_BREAK = "star_break", gettext_noop("Star break")
+    BULLSEYE = "bullseye", gettext_noop("Bullseye")
+    CRACK = "crack", gettext_noop("Crack")
+    COMBINATION = "combination", gettext_noop("Combination break")
 
 
 class Position(models.TextChoices):
-    DRIVER_SIDE = "driver_side", "Driver side"
-    CENTER = "center", "Center"
-    PASSENGER_SIDE = "passenger_side", "Passenger side"
-    TOP_EDGE = "top_edge", "Top edge"
-    BOTTOM_EDGE = "bottom_edge", "Bottom edge"
+    DRIVER_SIDE = "driver_side", gettext_noop("Driver side")
+    CENTER = "center", gettext_noop("Center")
+    PASSENGER_SIDE = "passenger_side", gettext_noop("Passenger side")
+    TOP_EDGE = "top_edge", gettext_noop("Top edge")
+    BOTTOM_EDGE = "bottom_edge", gettext_noop("Bottom edge")
 
 
 class RepairQuerySet(models.QuerySet["Repair"]):
@@ -73,6 +75,24 @@ class RepairQuerySet(models.QuerySet["Repair"]):
         waiting = Case(When(is_unassigned, then="created_at"))
         order = F("waiting").asc(nulls_last=True), "-updated_at", "-pk"
         return self.alias(waiting=waiting).order_by(*order)
+
+    def undecided(self) -> "RepairQuerySet":
+        """Return what the managers have to decide."""
+        return self.filter(status__in=UNDECIDED)
+
+    def longest_waiting_first(self) -> "RepairQuerySet":
+        """Sort undecided repairs by `waiting_since`, when the managers were asked."""
+        asked = Q(events__action__in=["submitted", "cost_submitted"])
+        since = Coalesce(Max("events__at", filter=asked), "created_at")
+        return self.annotate(waiting_since=since).order_by("waiting_since", "pk")
+
+    def asked_for(self) -> tuple[int, Decimal]:
+        """Return how many repairs these are, and the US dollars that the managers are asked for."""
+        asked = self.order_by().aggregate(
+            count=Count("pk"), total=Sum(Coalesce("final_cost", "estimate"))
+        )
+        # SQLite adds in floating point.
+        return asked["count"], (asked["total"] or Decimal(0)).quantize(Decimal("0.01"))
 
     def total_estimate(self) -> Decimal:
         """Return the sum of the estimates in US dollars."""

@@ -18,7 +18,7 @@ class FleetUnit(models.Model):
     company = models.ForeignKey(Company, on_delete=models.PROTECT, related_name="units")
     number = models.CharField("unit number", max_length=20)
     description = models.CharField(max_length=80, help_text="As in 2021 Freightliner Cascadia")
-    plate = models.CharField("licence plate", max_length=16)
+    plate = models.CharField("license plate", max_length=16)
 
     objects = FleetUnitQuerySet.as_manager()
 

@@ -8,19 +8,20 @@ from django.contrib import messages
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_http_methods, require_POST
+from django_htmx.http import trigger_client_event
 
+from apps.core.message.stored_words import translated
 from apps.site.htmx import HtmxRequest
 
 from .. import services
 from .. import undo as undoing
 from ..exceptions import AlreadyDone, NotAllowed
 from ..forms import AssignForm, CompleteForm, DenyForm, EstimateForm
-from ..models import Profile, Repair, RepairBatch, RepairEvent
-from ..models.batch import breaks
-from ..models.repair import UNDECIDED
+from ..models import Profile, Repair, RepairBatch, RepairEvent, Role
 from ..permissions import Action, actions_for
-from .cards import BatchCard, RepairCard, batch_card, repair_card
+from .cards import BatchCard, RepairCard, batch_card, now_is, repair_card, undecided
 from .pages import batch_context, detail_context
 from .person import batch_of, for_person, repair_of, warn_of_limit
 
@@ -36,7 +37,7 @@ def approve(request: HtmxRequest, profile: Profile, pk: int) -> HttpResponse:
         profile,
         repair,
         lambda: services.approve(repair, by=profile),
-        f"{repair.number} is approved.",
+        lambda _event: now_is(repair),
     )
     return _answer(request, profile, pk)
 
@@ -50,7 +51,7 @@ def start(request: HtmxRequest, profile: Profile, pk: int) -> HttpResponse:
         profile,
         repair,
         lambda: services.start(repair, by=profile),
-        f"{repair.number} is in progress.",
+        lambda _event: now_is(repair),
     )
     return _answer(request, profile, pk)
 
@@ -64,7 +65,11 @@ def approve_batch(request: HtmxRequest, profile: Profile, pk: int) -> HttpRespon
         profile,
         batch,
         lambda: services.approve_batch(batch, by=profile),
-        lambda events: f"{breaks(len(events))} of {batch.number} approved.",
+        lambda events: ngettext(
+            "{count} break of {number} approved.",
+            "{count} breaks of {number} approved.",
+            len(events),
+        ).format(count=len(events), number=batch.number),
     )
     return _answer_batch(request, profile, batch)
 
@@ -75,8 +80,29 @@ def _answer_batch(request: HtmxRequest, profile: Profile, batch: RepairBatch) ->
         return redirect(batch)
     if request.htmx.target == "batch":
         return _fragment(request, "repairs/_batch.html", batch_context(batch, profile))
-    repairs = batch.repairs.visible_to(profile).with_details()
-    return _card(request, profile, "repairs/_batch_card.html", batch_card(batch, repairs, profile))
+    repairs = batch.repairs.visible_to(profile).with_details().longest_waiting_first()
+    return _card(request, profile, batch_card(batch, repairs, profile))
+
+
+@require_http_methods(["GET", "POST"])
+@for_person
+def deny_batch(request: HtmxRequest, profile: Profile, pk: int) -> HttpResponse:
+    """Deny all breaks that wait, with one reason."""
+    batch, form = batch_of(profile, pk), DenyForm(_posted(request))
+    if request.method == "POST" and form.is_valid():
+        reason = form.cleaned_data["reason"]
+        _carry_out(
+            request,
+            profile,
+            batch,
+            lambda: services.deny_batch(batch, reason, by=profile),
+            gettext("{number} is denied.").format(number=batch.number),
+        )
+        return redirect(batch)
+    context = batch_context(batch, profile)
+    if not context["card"].may_approve:
+        return redirect(batch)
+    return render(request, "repairs/deny_batch.html", context | {"form": form})
 
 
 @require_http_methods(["GET", "POST"])
@@ -90,7 +116,7 @@ def deny(request: HtmxRequest, profile: Profile, pk: int) -> HttpResponse:
         Action.DENY,
         DenyForm(_posted(request)),
         lambda given: services.deny(repair, given["reason"], by=profile),
-        f"{repair.number} is denied.",
+        lambda _event: now_is(repair),
     )
 
 
@@ -103,7 +129,7 @@ def approve_cost(request: HtmxRequest, profile: Profile, pk: int) -> HttpRespons
         profile,
         repair,
         lambda: services.approve_cost(repair, by=profile),
-        f"{repair.number} is completed.",
+        lambda _event: now_is(repair),
     )
     return _answer(request, profile, pk)
 
@@ -119,7 +145,9 @@ def deny_cost(request: HtmxRequest, profile: Profile, pk: int) -> HttpResponse:
         Action.DENY_COST,
         DenyForm(_posted(request)),
         lambda given: services.deny_cost(repair, given["reason"], by=profile),
-        f"{repair.number} is in progress again, at the approved cost.",
+        gettext("{number} is in progress again, at the approved cost.").format(
+            number=repair.number
+        ),
     )
 
 
@@ -136,8 +164,12 @@ def undo(request: HtmxRequest, profile: Profile, pk: int) -> HttpResponse:
         about = repair
     else:
         repair.refresh_from_db()
-        state = repair.get_status_display().lower()
-        messages.success(request, f"Undone: {about.number} is {state} again.")
+        words = gettext("Undone: {number} is {status} again.").format(
+            number=about.number, status=translated(repair.get_status_display()).lower()
+        )
+        messages.success(request, words)
+    if (request.htmx.target or "").startswith("flash-"):
+        return _fragment(request, "_flashes.html", {}, trigger="repairs-changed")
     if isinstance(about, RepairBatch) or (request.htmx.target or "").startswith("batch"):
         return _answer_batch(request, profile, batch_of(profile, repair.batch_id or 0))
     return _answer(request, profile, repair.pk)
@@ -154,7 +186,7 @@ def estimate(request: HtmxRequest, profile: Profile, pk: int) -> HttpResponse:
         Action.SUBMIT_ESTIMATE,
         EstimateForm(_posted(request)),
         lambda given: services.submit_estimate(repair, given["amount"], by=profile),
-        f"{repair.number} is priced.",
+        gettext("{number} is priced.").format(number=repair.number),
     )
 
 
@@ -171,7 +203,7 @@ def complete(request: HtmxRequest, profile: Profile, pk: int) -> HttpResponse:
         lambda given: services.complete(
             repair, given["amount"], by=profile, reason=given["reason"]
         ),
-        lambda _: f"{repair.number} is {repair.get_status_display().lower()}.",
+        lambda _event: now_is(repair),
     )
 
 
@@ -186,7 +218,7 @@ def assign(request: HtmxRequest, profile: Profile, pk: int) -> HttpResponse:
         Action.ASSIGN,
         AssignForm(_posted(request), current=repair.technician),
         lambda given: services.assign(repair, given["technician"], by=profile),
-        f"{repair.number} is assigned.",
+        gettext("{number} is assigned.").format(number=repair.number),
     )
 
 
@@ -229,11 +261,11 @@ def _carry_out(
         messages.error(request, str(refusal))
     else:
         words = said if isinstance(said, str) else said(done)
-        messages.success(request, words, extra_tags=_undo_url(done))
+        messages.success(request, words, extra_tags=undo_url(done))
         warn_of_limit(request, profile, about)
 
 
-def _undo_url(done: object) -> str:
+def undo_url(done: object) -> str:
     """Return where to undo what a service has done, "" if it cannot be undone."""
     event = done[0] if isinstance(done, list) else done
     return reverse("repairs:undo", args=[event.pk]) if isinstance(event, RepairEvent) else ""
@@ -246,17 +278,20 @@ def _answer(request: HtmxRequest, profile: Profile, pk: int) -> HttpResponse:
     repair = repair_of(profile, pk)
     if request.htmx.target == "repair":
         return _fragment(request, "repairs/_repair.html", detail_context(repair, profile))
-    return _card(request, profile, "repairs/_card.html", repair_card(repair, profile))
+    return _card(request, profile, repair_card(repair, profile))
 
 
-def _card(
-    request: HtmxRequest, profile: Profile, template: str, card: RepairCard | BatchCard
+def _card(request: HtmxRequest, profile: Profile, card: RepairCard | BatchCard) -> HttpResponse:
+    """Return a card of the first page; a manager gets the number of approvals that still wait."""
+    context: dict[str, Any] = {"profile": profile, "card": card}
+    if profile.role != Role.MANAGER:
+        return _fragment(request, "repairs/_card.html", context)
+    return _fragment(request, "repairs/_approval.html", context | undecided(profile))
+
+
+def _fragment(
+    request: HtmxRequest, template: str, context: dict[str, Any], *, trigger: str = ""
 ) -> HttpResponse:
-    """Return a card of the first page and the number of approvals that still wait."""
-    awaiting = Repair.objects.visible_to(profile).filter(status__in=UNDECIDED)
-    context = {"profile": profile, "card": card, "waiting": awaiting}
-    return _fragment(request, template, context)
-
-
-def _fragment(request: HtmxRequest, template: str, context: dict[str, Any]) -> HttpResponse:
-    return render(request, template, context | {"fragment": True})
+    """Return the fragment; `trigger` is an event for the rest of the page."""
+    answer = render(request, template, context | {"fragment": True})
+    return trigger_client_event(answer, trigger) if trigger else answer

@@ -2,9 +2,17 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
-from ..models import Profile, Repair, RepairBatch, Status
+from django.utils import timezone
+from django.utils.timesince import timesince
+from django.utils.translation import gettext, ngettext
+
+from apps.core.message.stored_words import translated
+
+from ..models import FleetUnit, Profile, Repair, RepairBatch, Status
 from ..permissions import Action, actions_for
 
 
@@ -15,8 +23,41 @@ class RepairCard:
     is_batch = False
 
     @property
+    def about(self) -> Repair:
+        return self.repair
+
+    @property
+    def unit(self) -> FleetUnit:
+        return self.repair.unit
+
+    @property
+    def key(self) -> str:
+        """Return the id of its element on a page."""
+        return f"repair-{self.repair.pk}"
+
+    @property
     def pictured(self) -> list[Repair]:
         return [self.repair]
+
+    @property
+    def approval(self) -> Action | None:
+        """Return how this person may approve it, or None."""
+        ways = (Action.APPROVE, Action.APPROVE_COST)
+        return next((action for action in ways if action in self.actions), None)
+
+    @property
+    def denial(self) -> Action:
+        return Action.DENY_COST if self.approval == Action.APPROVE_COST else Action.DENY
+
+    @property
+    def to_approve(self) -> Decimal:
+        """Return the US dollars that an approval grants."""
+        is_cost = self.repair.status == Status.COST_APPROVAL
+        return (self.repair.final_cost if is_cost else self.repair.estimate) or Decimal(0)
+
+    @property
+    def waited(self) -> str:
+        return _since(self.repair)
 
 
 @dataclass(frozen=True)
@@ -27,8 +68,25 @@ class BatchCard:
     is_batch = True
 
     @property
+    def about(self) -> RepairBatch:
+        return self.batch
+
+    @property
+    def unit(self) -> FleetUnit:
+        return self.batch.unit
+
+    @property
     def key(self) -> str:
-        return str(self.batch.pk)
+        """Return the id of its element on a page."""
+        return f"batch-{self.batch.pk}"
+
+    @property
+    def approval(self) -> Action | None:
+        return Action.APPROVE_BATCH if self.may_approve else None
+
+    @property
+    def denial(self) -> Action:
+        return Action.DENY_BATCH
 
     @property
     def awaiting(self) -> list[Repair]:
@@ -37,7 +95,11 @@ class BatchCard:
     @property
     def to_approve(self) -> Decimal:
         """Return the US dollars that an approval of the batch grants."""
-        return _sum(self.awaiting)
+        return sum_of(self.awaiting)
+
+    @property
+    def waited(self) -> str:
+        return _since(self.repairs[0])
 
     @property
     def has_denied(self) -> bool:
@@ -50,7 +112,7 @@ class BatchCard:
     @property
     def total(self) -> Decimal:
         """Return the sum in US dollars of all estimates but the denied ones."""
-        return _sum(repair for repair in self.repairs if repair.status != Status.DENIED)
+        return sum_of(repair for repair in self.repairs if repair.status != Status.DENIED)
 
 
 def repair_card(repair: Repair, profile: Profile) -> RepairCard:
@@ -83,5 +145,30 @@ def card_key(repair: Repair) -> tuple[str, int]:
     return "repair", repair.pk
 
 
-def _sum(repairs: Iterable[Repair]) -> Decimal:
+def undecided(profile: Profile) -> dict[str, Any]:
+    """Return how many repairs wait for the managers of the company, and the sum."""
+    waiting, total = Repair.objects.visible_to(profile).undecided().asked_for()
+    return {"waiting": waiting, "waiting_total": total}
+
+
+def in_one_windshield(count: int) -> str:
+    return ngettext(
+        "{count} break in one windshield", "{count} breaks in one windshield", count
+    ).format(count=count)
+
+
+def now_is(repair: Repair) -> str:
+    """Return what an action came to, as in "R-1042 is approved."."""
+    status = translated(repair.get_status_display()).lower()
+    return gettext("{number} is {status}.").format(number=repair.number, status=status)
+
+
+def sum_of(repairs: Iterable[Repair]) -> Decimal:
+    """Return the sum of their estimates in US dollars."""
     return sum((repair.estimate or Decimal(0) for repair in repairs), Decimal(0))
+
+
+def _since(repair: Repair) -> str:
+    """Return for how long the managers have been asked, as in "3 days"; "" if they are not."""
+    since: datetime | None = getattr(repair, "waiting_since", None)
+    return timesince(since, timezone.now(), depth=1) if since else ""

@@ -1,4 +1,4 @@
-"""The first page of each role."""
+"""The first page of each role, and the lists of technicians and the office."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 from django.core.paginator import Page, Paginator
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext_noop
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
@@ -13,15 +14,15 @@ from apps.site.htmx import HtmxRequest
 
 from ..forms import FilterForm, OfficeFilterForm
 from ..models import Profile, Repair, Role, Status
-from ..models.repair import CLOSED, UNDECIDED, RepairQuerySet
-from .cards import RepairCard, card_key, repair_card, together
+from ..models.repair import CLOSED, RepairQuerySet
+from .approvals import PER_PAGE, first_page
+from .cards import RepairCard, repair_card
 from .person import for_person
 
-PER_PAGE = 25
-#: Approvals on the first page of a manager; the list has the others.
-MOST_APPROVALS = 30
 #: Repairs of each group on the first page of a technician; the list has the others.
 MOST_OF_A_GROUP = 20
+#: Of these, the ones that are not folded away.
+SHOWN_OF_A_GROUP = 5
 
 
 @dataclass(frozen=True)
@@ -39,17 +40,34 @@ class Group:
         return any(card.actions for card in self.cards)
 
     @property
+    def shown(self) -> list[RepairCard]:
+        return self.cards[:SHOWN_OF_A_GROUP]
+
+    @property
+    def folded(self) -> list[RepairCard]:
+        """Return the cards that the page shows if asked to."""
+        return self.cards[SHOWN_OF_A_GROUP:]
+
+    @property
     def more(self) -> bool:
         return self.count > len(self.cards)
 
 
 #: A technician's next steps, in the order in which they are best done.
 NEXT = [
-    (Status.IN_PROGRESS, "Finish", "You are working on these."),
-    (Status.APPROVED, "Start", "Approved, and ready when you are."),
-    (Status.REQUESTED, "Look and price", "These have no estimate yet."),
-    (Status.AWAITING_APPROVAL, "Wait", "A manager of the fleet decides."),
-    (Status.COST_APPROVAL, "Wait for the cost", "A manager decides on the higher cost."),
+    (Status.IN_PROGRESS, gettext_noop("Finish"), gettext_noop("You are working on these.")),
+    (Status.APPROVED, gettext_noop("Start"), gettext_noop("Approved, and ready when you are.")),
+    (Status.REQUESTED, gettext_noop("Look and price"), gettext_noop("These have no estimate yet.")),
+    (
+        Status.AWAITING_APPROVAL,
+        gettext_noop("Wait"),
+        gettext_noop("A manager of the fleet decides."),
+    ),
+    (
+        Status.COST_APPROVAL,
+        gettext_noop("Wait for the cost"),
+        gettext_noop("A manager decides on the higher cost."),
+    ),
 ]
 
 
@@ -62,7 +80,7 @@ def home(request: HtmxRequest, profile: Profile) -> HttpResponse:
         case Role.TECHNICIAN:
             return _technician(request, profile)
         case Role.MANAGER:
-            return _manager(request, profile)
+            return first_page(request, profile)
         case _:
             return _office(request, profile)
 
@@ -86,34 +104,6 @@ def _group(mine: RepairQuerySet, profile: Profile, status: Status, title: str, h
     count = len(first) if len(first) <= MOST_OF_A_GROUP else repairs.count()
     cards = [repair_card(repair, profile) for repair in first[:MOST_OF_A_GROUP]]
     return Group(status, title, hint, cards, count)
-
-
-def _manager(request: HtmxRequest, profile: Profile) -> HttpResponse:
-    company = Repair.objects.visible_to(profile).with_details()
-    form = FilterForm(request.GET)
-    rest = form.narrow(company)
-    if not form.is_active:
-        rest = rest.exclude(status__in=UNDECIDED)
-    context = {"profile": profile, "form": form, "page": _page(request, rest)}
-    if request.htmx.target == "list":
-        return _list(request, context)
-    awaiting = company.filter(status__in=UNDECIDED).order_by("created_at", "pk")
-    first, context["waiting"], context["more"] = _first_approvals(awaiting)
-    context["cards"] = together(first, profile)
-    return render(request, "repairs/home_manager.html", context)
-
-
-def _first_approvals(awaiting: RepairQuerySet) -> tuple[RepairQuerySet, int, bool]:
-    """Return the repairs of the first MOST_APPROVALS cards, and the number of all repairs.
-
-    The third value is whether there are more cards. A batch is one card, so it is never cut.
-    """
-    rows = [(repair.pk, card_key(repair)) for repair in awaiting.select_related(None)]
-    cards = list(dict.fromkeys(key for _, key in rows))
-    shown = set(cards[:MOST_APPROVALS])
-    chosen = [pk for pk, key in rows if key in shown]
-    first = awaiting.filter(pk__in=chosen).select_related("batch__unit")
-    return first, len(rows), len(cards) > len(shown)
 
 
 def _office(request: HtmxRequest, profile: Profile) -> HttpResponse:

@@ -5,7 +5,10 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext_noop
 from django.views.decorators.http import require_safe
+
+from apps.core.message.stored_words import translated
 
 from ..forms import AssignForm, CompleteForm, EstimateForm
 from ..models import EventAction, Profile, Repair, RepairBatch, Status
@@ -14,7 +17,7 @@ from .cards import batch_card, repair_card
 from .person import batch_of, for_person, mark_read, repair_of
 
 #: Labels that would be too wide for a step on a phone.
-SHORT = {Status.COST_APPROVAL: "Cost approval"}
+SHORT = {Status.COST_APPROVAL: gettext_noop("Cost approval")}
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,6 @@ def steps(repair: Repair) -> list[Step]:
     here = way.index(Status(repair.status))
     places = ["past"] * here + ["here"] + ["ahead"] * (len(way) - here - 1)
     return [
-        Step(SHORT.get(status, str(status.label)), place)
+        Step(translated(SHORT.get(status, str(status.label))), place)
         for status, place in zip(way, places, strict=True)
     ]

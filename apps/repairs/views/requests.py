@@ -6,8 +6,10 @@ from uuid import uuid4
 
 from django import forms
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_http_methods
 
 from apps.site.htmx import HtmxRequest
@@ -15,8 +17,7 @@ from apps.site.htmx import HtmxRequest
 from .. import services
 from ..exceptions import AlreadyRequested, NotAllowed
 from ..forms import MOST_BREAKS, BreakFormSet, RequestForm
-from ..models import Profile, Repair, RepairBatch
-from ..models.batch import breaks as count_breaks
+from ..models import FleetUnit, Profile, Repair, RepairBatch
 from ..services import Break
 from .person import for_person, warn_of_limit
 
@@ -38,7 +39,8 @@ def request_work(request: HtmxRequest, profile: Profile) -> HttpResponse:
     if not all([form.is_valid(), breaks.is_valid()]):
         return _show(request, form, breaks)
     items = [each.as_break() for each in breaks]
-    same = services.same_breaks(form.cleaned_data["unit"], items)
+    unit = form.cleaned_data["unit"]
+    same = services.same_breaks(unit, items) if unit else []
     if same and "again" not in request.POST:
         return _show(request, form, breaks, same=_linked(same, profile))
     try:
@@ -49,7 +51,7 @@ def request_work(request: HtmxRequest, profile: Profile) -> HttpResponse:
     except NotAllowed as refusal:
         form.add_error(None, str(refusal))
         return _show(request, form, breaks)
-    messages.success(request, f"{made.number} is requested.")
+    messages.success(request, gettext("{number} is requested.").format(number=made.number))
     warn_of_limit(request, profile, made)
     return redirect(made)
 
@@ -59,12 +61,13 @@ def _breaks(profile: Profile, **options: Any) -> Any:
     return BreakFormSet(prefix="break", form_kwargs=form_kwargs, **options)
 
 
+@transaction.atomic
 def _request(
     profile: Profile, given: dict[str, Any], breaks: Sequence[Break]
 ) -> Repair | RepairBatch:
     shared = {
         "by": profile,
-        "unit": given["unit"],
+        "unit": given["unit"] or _new_unit(profile, given),
         "technician": given.get("technician"),
         "token": given["token"],
     }
@@ -80,6 +83,16 @@ def _request(
     )
 
 
+def _new_unit(profile: Profile, given: dict[str, Any]) -> FleetUnit:
+    return services.unit_of(
+        profile.company or given["new_company"],
+        given["new_number"],
+        description=given["new_description"],
+        plate=given["new_plate"],
+        by=profile,
+    )
+
+
 def _change_breaks(request: HtmxRequest, profile: Profile, breaks: Any) -> HttpResponse:
     """Show the form with one break more or less, with what was typed and without errors."""
     removed = request.POST.get("remove")
@@ -88,12 +101,19 @@ def _change_breaks(request: HtmxRequest, profile: Profile, breaks: Any) -> HttpR
         rows.append({})
     rows = rows[:MOST_BREAKS]
     if "add" in request.POST:
-        changed = {"focus": len(rows) - 1, "change": f"Break {len(rows)} added."}
+        changed = {
+            "focus": len(rows) - 1,
+            "change": gettext("Break {n} added.").format(n=len(rows)),
+        }
     elif len(rows) < len(breaks):
         number = int(removed or 0)
         changed = {
             "focus": min(number, len(rows) - 1),
-            "change": f"Break {number + 1} removed. {count_breaks(len(rows))} left.",
+            "change": ngettext(
+                "Break {n} removed. {count} break left.",
+                "Break {n} removed. {count} breaks left.",
+                len(rows),
+            ).format(n=number + 1, count=len(rows)),
         }
     else:
         changed = {}
