@@ -79,6 +79,7 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.contrib.messages.context_processors.messages",
                 "apps.site.context_processors.shell",
                 "apps.people.bell.context",
+                "apps.office.strip.context",
             ]
         },
     }

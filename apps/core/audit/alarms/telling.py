@@ -44,7 +44,7 @@ def _tell(start: str, end: str, send: Callable[[list[Alarm]], bool]) -> None:
     untold = Alarm.objects.filter(
         starts | ends, recent, started_at__isnull=False, name__in=BY_NAME.keys()
     )
-    news = [alarm for alarm in untold.order_by("started_at") if _claim(untold, alarm)]
+    news = [alarm for alarm in sorted(untold, key=_weight) if _claim(untold, alarm)]
     if news and send(news):
         for alarm in news:
             told = {start: Coalesce(F(start), Now())}
@@ -54,14 +54,18 @@ def _tell(start: str, end: str, send: Callable[[list[Alarm]], bool]) -> None:
     Alarm.objects.filter(pk__in=[alarm.pk for alarm in news]).update(claimed_at=None)
 
 
+def _weight(alarm: Alarm) -> tuple[bool, bool, object]:
+    """Return what orders news: what begins before what is over, and the grave first."""
+    return alarm.ended_at is not None, not _rule(alarm).is_grave, alarm.started_at
+
+
 def _claim(untold: QuerySet[Alarm], alarm: Alarm) -> bool:
     free = Q(claimed_at=None) | Q(claimed_at__lt=Now() - CLAIM)
     return bool(untold.filter(free, pk=alarm.pk).update(claimed_at=Now()))
 
 
 def _email(news: Sequence[Alarm]) -> EmailContent:
-    begun = [alarm for alarm in news if not alarm.ended_at]
-    subject = _title((begun or news)[0])
+    subject = _title(news[0])
     if len(news) > 1:
         subject = f"{subject}, and {len(news) - 1} more"
     paragraphs = [_paragraph(alarm) for alarm in news]
