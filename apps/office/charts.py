@@ -11,12 +11,11 @@ WIDTH, HEIGHT, LEAST = 300, 36, 2
 class Chart:
     """Bars, oldest first. `path` draws them; `words` say the same."""
 
-    title: str
     path: str
     words: str
 
 
-def bars(title: str, values: Sequence[int], scale: int, span: str, each: str) -> Chart:
+def bars(values: Sequence[int], scale: int, span: str, each: str) -> Chart:
     """Return a chart of the values; `scale` is the value of a full bar.
 
     `span` and `each` name all of it and one bar, as in "hour" and "minute".
@@ -24,8 +23,8 @@ def bars(title: str, values: Sequence[int], scale: int, span: str, each: str) ->
     total, most = sum(values), max(values, default=0)
     words = f"{total:,} in the last {span}"
     if total:
-        words += f", at most {most:,} in a {each}, {values[-1]:,} in this one"
-    return Chart(title, _path(values, scale), words)
+        words += f", at most {most:,} in a {each}"
+    return Chart(_path(values, scale), words)
 
 
 def _path(values: Sequence[int], scale: int) -> str:

@@ -58,6 +58,16 @@ class Speed:
 
 
 @dataclass(frozen=True)
+class ChartRow:
+    """One figure of a channel, over the last hour and the last days."""
+
+    name: str
+    title: str
+    hour: Chart
+    days: Chart
+
+
+@dataclass(frozen=True)
 class ChannelView:
     channel: Channel
     stops: list[ChannelStop]
@@ -65,7 +75,7 @@ class ChannelView:
     last_accepted_at: datetime | None
     last_delivered_at: datetime | None
     speeds: list[Speed]
-    rows: list[tuple[Chart, Chart]]
+    charts: list[ChartRow]
 
 
 @dataclass(frozen=True)
@@ -145,13 +155,11 @@ def _channel(
             _speed("Last hour", list(by_minute.values())),
             _speed("Today", [by_day[today]] if today in by_day else []),
         ],
-        rows=_charts(hour, month),
+        charts=_charts(hour, month),
     )
 
 
-def _charts(
-    hour: Sequence[Tally | None], month: Sequence[Tally | None]
-) -> list[tuple[Chart, Chart]]:
+def _charts(hour: Sequence[Tally | None], days: Sequence[Tally | None]) -> list[ChartRow]:
     def values(rows: Sequence[Tally | None], name: str) -> list[int]:
         return [getattr(row, name) if row else 0 for row in rows]
 
@@ -159,9 +167,11 @@ def _charts(
         return max(max(values(rows, name)) for name in SERIES)
 
     return [
-        (
-            bars(title, values(hour, name), scale(hour), "hour", "minute"),
-            bars(title, values(month, name), scale(month), f"{DAYS} days", "day"),
+        ChartRow(
+            name,
+            title,
+            bars(values(hour, name), scale(hour), "hour", "minute"),
+            bars(values(days, name), scale(days), f"{DAYS} days", "day"),
         )
         for name, title in SERIES.items()
     ]

@@ -92,9 +92,9 @@ def test_what_was_sent_shows_with_its_speed_and_its_charts(office: Client, deliv
     [hour, today] = email.speeds
     assert (hour.count, today.count) == (3, 3)
     assert hour.prompt == "100.0%"
-    assert email.rows[0][0].words.startswith("3 in the last hour, at most")
-    assert email.rows[0][1].words.startswith("3 in the last 30 days, at most 3 in a day")
-    assert sms.rows[0][0].words == "0 in the last hour"
+    assert email.charts[0].hour.words.startswith("3 in the last hour, at most")
+    assert email.charts[0].days.words == "3 in the last 30 days, at most 3 in a day"
+    assert sms.charts[0].hour.words == "0 in the last hour"
     assert "3 in the last hour" in page(office)
 
 
@@ -304,7 +304,7 @@ def test_quantiles_are_read_from_the_histogram(
 
 
 def test_a_chart_draws_what_its_words_say() -> None:
-    chart = charts.bars("Failed", [0, 1, 100], 100, "hour", "minute")
+    chart = charts.bars([0, 1, 100], 100, "hour", "minute")
     assert chart.path == "M100 36v-2h80V36zM200 36v-36h80V36z"
-    assert chart.words == "101 in the last hour, at most 100 in a minute, 100 in this one"
-    assert charts.bars("Failed", [0, 0], 0, "hour", "minute").path == ""
+    assert chart.words == "101 in the last hour, at most 100 in a minute"
+    assert charts.bars([0, 0], 0, "hour", "minute").path == ""
