@@ -57,9 +57,18 @@ app.conf.beat_schedule = {
     # quarter of an hour. Each person has one digest a day, however often this runs. An interval,
     # because a crontab of every few minutes leaves out an hour when the clock is set back.
     "send-daily-digests": _every(60.0, "apps.core.tasks.send_daily_digests"),
-    # Stops e-mail that is not urgent if too much of it bounces or is complained about. Tells the
-    # administrator once about that, about a stopped channel and about the month's SMS budget.
-    "send-alerts": _every(300.0, "apps.core.tasks.send_alerts"),
+    # Counts what happened in the last minutes, for the cockpit and the alarms.
+    "keep-figures": _every(60.0, "apps.core.tasks.keep_figures"),
+    # Starts and ends alarms, and tells the administrator and the phone on call once of each.
+    "send-alerts": _every(60.0, "apps.core.tasks.send_alerts"),
+    # Stops e-mail that is not urgent if too much of it bounces or is complained about. Counts why
+    # deliveries fail.
+    "watch-reputation": _every(300.0, "apps.core.tasks.watch_reputation"),
+    # Checks the records of the last day, for an alarm.
+    "check-ledger": _every(HOUR_S, "apps.core.tasks.check_ledger"),
+    # Reads how much of SES's daily quota is used, and runs the doctor, for alarms.
+    "read-quota": _every(900.0, "apps.aws.tasks.read_quota"),
+    "examine-account": _every(HOUR_S, "apps.aws.tasks.examine_account"),
     # Reads SMS receipts. SNS writes them to a CloudWatch log and sends no event.
     "read-sms-receipts": _every(30.0, "apps.core.tasks.read_sms_receipts"),
     # Reads the providers' events from the SQS queue.

@@ -79,6 +79,7 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.contrib.messages.context_processors.messages",
                 "apps.site.context_processors.shell",
                 "apps.people.bell.context",
+                "apps.office.strip.context",
             ]
         },
     }
@@ -164,6 +165,8 @@ TIME_ZONE = VALUES["TIME_ZONE"]
 INBOX_URL = "notifications:inbox"
 # The page where people choose what reaches them, a path: the footer of every e-mail leads there.
 ACCOUNT_URL = "/account/"
+# The page that shows whether messages flow, a path: messages about alarms lead there.
+COCKPIT_URL = "/office/"
 # The brand until the office changes it, and whatever it leaves empty: apps/core/message/brand.py.
 BRAND_NAME = VALUES["BRAND_NAME"]
 BRAND_ACCENT = VALUES["BRAND_ACCENT"]
@@ -172,7 +175,7 @@ OFFICE_PHONE = VALUES["OFFICE_PHONE"]
 POSTAL_ADDRESS = VALUES["POSTAL_ADDRESS"]
 SUPPORT_HOURS = VALUES["SUPPORT_HOURS"]
 BRAND_FOOTER = VALUES["BRAND_FOOTER"]
-# Receives server errors, the SMS budget's warnings and reconciliation's findings.
+# Receives server errors, alarms and reconciliation's findings.
 ADMIN_EMAIL = VALUES["ADMIN_EMAIL"]
 ADMINS = [("Administrator", ADMIN_EMAIL)]
 # Staging sends to these only: addresses, @domains and E.164 numbers.
@@ -289,6 +292,25 @@ APPROVAL_OVERDUE_H = VALUES["APPROVAL_OVERDUE_H"]
 # --- Metrics ------------------------------------------------------------------------------------
 # Whether to publish our metrics to CloudWatch, in the Region of SES.
 CLOUDWATCH_METRICS = VALUES["CLOUDWATCH_METRICS"]
+
+# --- Alarms -------------------------------------------------------------------------------------
+# A phone that is texted, besides the e-mail to ADMIN_EMAIL, when an alarm starts and ends.
+ONCALL_PHONE = VALUES["ONCALL_PHONE"]
+# Shares of e-mails; percentages of SES's daily quota, the month's budget, texts and attempts.
+ALARM_BOUNCE_SHARE: Decimal = VALUES["ALARM_BOUNCE_SHARE"]
+ALARM_COMPLAINT_SHARE: Decimal = VALUES["ALARM_COMPLAINT_SHARE"]
+ALARM_QUOTA_PERCENT = VALUES["ALARM_QUOTA_PERCENT"]
+ALARM_SMS_SPEND_PERCENT = VALUES["ALARM_SMS_SPEND_PERCENT"]
+ALARM_SMS_FAILURE_PERCENT = VALUES["ALARM_SMS_FAILURE_PERCENT"]
+ALARM_SMS_PER_HOUR = VALUES["ALARM_SMS_PER_HOUR"]
+ALARM_WORKERS_EXPECTED = VALUES["ALARM_WORKERS_EXPECTED"]
+ALARM_ATTEMPT_FAILURE_PERCENT = VALUES["ALARM_ATTEMPT_FAILURE_PERCENT"]
+# Fewer failures than this are no alarm, whatever their share.
+ALARM_FAILURES_AT_LEAST = VALUES["ALARM_FAILURES_AT_LEAST"]
+ALARM_QUEUE_DEPTH = VALUES["ALARM_QUEUE_DEPTH"]
+# Seconds that an urgent message may be due without a worker, and that the sweep may be silent.
+ALARM_URGENT_WAIT_S = VALUES["ALARM_URGENT_WAIT_S"]
+ALARM_BEAT_SILENT_S = VALUES["ALARM_BEAT_SILENT_S"]
 
 # --- Celery -------------------------------------------------------------------------------------
 CELERY_BROKER_URL = VALUES["CELERY_BROKER_URL"]

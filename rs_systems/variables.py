@@ -374,6 +374,9 @@ PHONE = matching(
     r"\+(?=(?:\D*[0-9]){7,15}\D*$)[0-9][0-9 ().-]{0,22}[0-9]",
     "Write it with its country code, as in +1 312 555 0148.",
 )
+NUMBER = matching(
+    "E.164 number", r"\+[1-9][0-9]{7,14}", "Write it without spaces, as in +13125550148."
+)
 ADDRESS = matching(
     "e-mail address", r"[^@\s,]+@[^@\s,]+", "Write one address as in admin@example.com."
 )
@@ -511,6 +514,20 @@ VARIABLES = (
     Variable("NOTIFICATION_RETENTION_DAYS", whole(60, 3_650), "365"),
     Variable("STAGING_ALLOWED_RECIPIENTS", several(TEXT)),
     Variable("CLOUDWATCH_METRICS", FLAG, "false", "true"),
+    # Alarms. deploy/cloudformation has the same thresholds, and a test compares the two.
+    Variable("ONCALL_PHONE", NUMBER),
+    Variable("ALARM_BOUNCE_SHARE", share("1"), "0.05"),
+    Variable("ALARM_COMPLAINT_SHARE", share("1"), "0.001"),
+    Variable("ALARM_QUOTA_PERCENT", whole(1, 100), "80"),
+    Variable("ALARM_SMS_SPEND_PERCENT", whole(1, 100), "80"),
+    Variable("ALARM_SMS_FAILURE_PERCENT", whole(0, 100), "5"),
+    Variable("ALARM_SMS_PER_HOUR", whole(1, 10_000_000), "500"),
+    Variable("ALARM_WORKERS_EXPECTED", whole(1, 1_000), "1"),
+    Variable("ALARM_ATTEMPT_FAILURE_PERCENT", whole(0, 100), "10"),
+    Variable("ALARM_FAILURES_AT_LEAST", whole(1, 1_000_000), "3"),
+    Variable("ALARM_QUEUE_DEPTH", whole(1, 100_000_000), "1000"),
+    Variable("ALARM_URGENT_WAIT_S", whole(1, 86_400), "60"),
+    Variable("ALARM_BEAT_SILENT_S", whole(30, 86_400), "60"),
     # Celery
     Variable(
         "CELERY_BROKER_URL",

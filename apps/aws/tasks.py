@@ -5,6 +5,7 @@ from django.conf import settings
 
 from apps.core.audit import alerts
 
+from .doctor import watch
 from .reconciliation import differences
 
 
@@ -13,3 +14,16 @@ def reconcile_with_aws() -> None:
     # The sandbox forgets its counts when it stops.
     if settings.ENVIRONMENT != "development":
         alerts.send_differences(differences.differences())
+
+
+@shared_task(name="apps.aws.tasks.read_quota")
+def read_quota() -> None:
+    if settings.ENVIRONMENT != "development":
+        watch.read_quota()
+
+
+@shared_task(name="apps.aws.tasks.examine_account")
+def examine_account() -> None:
+    # A developer's machine has no account, and fails most checks.
+    if settings.ENVIRONMENT != "development":
+        watch.examine()

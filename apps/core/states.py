@@ -142,6 +142,8 @@ class Via(models.TextChoices):
 #: How an attempt that called the provider can end.
 FAILED_ATTEMPTS = (LogEvent.TRANSIENT, LogEvent.PERMANENT, LogEvent.AMBIGUOUS)
 ENDS_OF_ATTEMPTS = (LogEvent.ACCEPTED, *FAILED_ATTEMPTS)
+#: What became of a delivery without an attempt of its own, or after it.
+RESULTS = (LogEvent.DELIVERED, LogEvent.BOUNCED, LogEvent.HELD, LogEvent.SKIPPED)
 
 
 class EventCause(models.TextChoices):

@@ -9,11 +9,11 @@ from celery import shared_task
 from django.conf import settings
 
 from . import conf
-from .audit import alerts, heartbeat, metrics
+from .audit import heartbeat, metrics, observations, rollups
+from .audit.alarms import telling, watch
 from .delivery import cleanup, folding, holds, sweeps, turn, wakeups
 from .exceptions import DeliveryError
 from .feedback import event_queue, provider_events, sms_receipts, suppression_sync
-from .guards import reputation
 from .guards.single_run import single_run
 from .models import Verification
 from .states import Channel, Priority
@@ -70,12 +70,29 @@ def cleanup_old_delivery_logs() -> None:
     Verification.objects.old().delete()
 
 
-@shared_task(name="apps.core.tasks.send_alerts")
+@shared_task(name="apps.core.tasks.send_alerts", **READER_LIMITS)
+@single_run(seconds=100)
 def send_alerts() -> None:
-    found = reputation.watch()
-    alerts.send_budget_alerts()
-    alerts.send_channel_alerts()
-    alerts.send_reputation_warning(found)
+    watch.evaluate()
+    telling.tell()
+
+
+@shared_task(name="apps.core.tasks.keep_figures", **READER_LIMITS)
+@single_run(seconds=100)
+def keep_figures() -> None:
+    rollups.keep()
+
+
+@shared_task(name="apps.core.tasks.watch_reputation", **READER_LIMITS)
+def watch_reputation() -> None:
+    observations.read_reputation()
+    observations.read_reasons()
+
+
+@shared_task(name="apps.core.tasks.check_ledger", **NIGHTLY_LIMITS)
+@single_run(seconds=310)
+def check_ledger() -> None:
+    observations.check_ledger()
 
 
 @shared_task(name="apps.core.tasks.read_sms_receipts", **READER_LIMITS)

@@ -256,7 +256,7 @@ class ChannelStopAdmin(ReadOnlyMixin, admin.ModelAdmin):
 
 @admin.register(SMSSpend)
 class SMSSpendAdmin(ReadOnlyMixin, admin.ModelAdmin):
-    list_display = ["month", "committed_usd", "refused_at", "warned_at", "stopped_at"]
+    list_display = ["month", "committed_usd", "refused_at"]
     ordering = ["-month"]
 
 

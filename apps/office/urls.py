@@ -1,9 +1,13 @@
 from django.urls import path
 
-from .views import announcements, brand, people
+from .views import announcements, brand, cockpit, people
 
 app_name = "office"
 urlpatterns = [
+    path("", cockpit.show, name="cockpit"),
+    path("channels/<str:channel>/pause/", cockpit.pause, name="pause-channel"),
+    path("channels/<str:channel>/resume/", cockpit.resume, name="resume-channel"),
+    path("channels/<str:channel>/try/", cockpit.try_now, name="try-channel"),
     path("people/", people.everyone, name="people"),
     path("people/new/", people.new, name="new-person"),
     path("people/unreached/", people.unreached, name="unreached"),

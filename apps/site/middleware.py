@@ -13,19 +13,19 @@ from django.utils import timezone, translation
 
 from apps.core.models import Contact
 
-from .health import healthz
+from . import health
 
 logger = logging.getLogger(__name__)
 
 
 class HealthCheckMiddleware:
-    """Answer `/healthz` before Django checks the host name or redirects to HTTPS."""
+    """Answer the paths of health.py before Django checks the host name or redirects to HTTPS."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        return healthz(request) if request.path == "/healthz" else self.get_response(request)
+        return health.PATHS.get(request.path, self.get_response)(request)
 
 
 class ContentSecurityPolicyMiddleware:

@@ -1,8 +1,11 @@
 // Behavior that HTML and htmx do not offer.
 
-// Show a message if a request fails, except for the bell's poll.
+// What asks again by itself fails quietly.
+const polls = (element) => element.id === "bell" || element.id === "cockpit";
+
+// Show a message if a request of a person fails.
 function showFailure(event) {
-  if (event.detail.elt.id === "bell") return;
+  if (polls(event.detail.elt)) return;
   const words = document.createElement("span");
   const { offline, broken } = document.body.dataset;
   words.textContent = event.type === "htmx:sendError" ? offline : broken;
@@ -28,7 +31,7 @@ document.addEventListener("submit", (event) => {
 
 // Do not poll from a hidden page.
 document.addEventListener("htmx:beforeRequest", (event) => {
-  if (document.hidden && event.detail.elt.id === "bell") event.preventDefault();
+  if (document.hidden && polls(event.detail.elt)) event.preventDefault();
 });
 
 // Close the user menu on Escape or on a click elsewhere.

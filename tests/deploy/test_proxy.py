@@ -97,4 +97,5 @@ def test_sign_ins_of_one_address_have_a_rate(proxy: Proxy) -> None:
 
 
 def test_the_health_check_is_not_public(proxy: Proxy) -> None:
-    assert proxy.ask("GET", "/healthz").status == 404
+    for path in ("/healthz", "/health/live", "/health/ready"):
+        assert proxy.ask("GET", path).status == 404

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from apps.aws.stack import template
+from rs_systems.variables import VARIABLES
 from tools.supervisor import ROOT
 
 TEMPLATE = template.load()
@@ -145,6 +146,30 @@ def test_an_alarm_rings_when_it_should(alarm: Alarm) -> None:
     assert made["ComparisonOperator"] == alarm.comparison
     assert float(default(made["Threshold"])) == alarm.threshold
     assert made["TreatMissingData"] == alarm.missing
+
+
+#: The template's thresholds, and the variables that give our own alarms the same.
+SHARED = {
+    "BounceRate": "ALARM_BOUNCE_SHARE",
+    "ComplaintRate": "ALARM_COMPLAINT_SHARE",
+    "DailyEmailQuotaPercent": "ALARM_QUOTA_PERCENT",
+    "SmsMonthlySpendLimitUsd": "SMS_MONTHLY_SPEND_LIMIT_USD",
+    "SmsSpendPercent": "ALARM_SMS_SPEND_PERCENT",
+    "SmsFailurePercent": "ALARM_SMS_FAILURE_PERCENT",
+    "SmsPerHour": "ALARM_SMS_PER_HOUR",
+    "WorkersExpected": "ALARM_WORKERS_EXPECTED",
+    "AttemptFailurePercent": "ALARM_ATTEMPT_FAILURE_PERCENT",
+    "FailuresAtLeast": "ALARM_FAILURES_AT_LEAST",
+    "QueueDepth": "ALARM_QUEUE_DEPTH",
+}
+
+
+@pytest.mark.parametrize(("parameter", "variable"), SHARED.items())
+def test_cloudwatch_and_our_own_alarms_have_the_same_thresholds(
+    parameter: str, variable: str
+) -> None:
+    defaults = {each.name: each.default_in("production") for each in VARIABLES}
+    assert float(TEMPLATE["Parameters"][parameter]["Default"]) == float(defaults[variable])
 
 
 def test_there_is_no_alarm_that_the_table_does_not_know() -> None:

@@ -2,7 +2,21 @@ from collections.abc import Iterator
 
 import pytest
 from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
+
+from apps.site import health
+from apps.site.health import Readiness
+
+
+@pytest.fixture(autouse=True)
+def _a_new_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Readiness, "worked_at", None)
+
+
+def answer(path: str) -> tuple[int, str]:
+    response = Client().get(path)
+    return response.status_code, response.content.decode()
 
 
 @pytest.fixture
@@ -32,3 +46,37 @@ def test_a_read_only_database_is_not_healthy(
 
 def test_a_database_that_accepts_writes_is_healthy(transactional_db: None) -> None:
     assert Client().get("/healthz").content == b"ok"
+
+
+def test_a_live_process_asks_nothing(read_only: None, django_assert_num_queries) -> None:
+    with django_assert_num_queries(0):
+        assert answer("/health/live") == (200, "ok")
+
+
+def test_a_process_that_has_never_worked_is_not_ready(read_only: None) -> None:
+    assert answer("/health/ready") == (503, "the database accepts no writes\n")
+
+
+def test_a_process_that_worked_stays_ready_for_a_while(
+    transactional_db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert answer("/health/ready") == (200, "ok")
+    monkeypatch.setattr(health, "_refused_write", lambda: "the database accepts no writes")
+    assert answer("/health/ready") == (200, "ok; for now the database accepts no writes\n")
+    assert Readiness.worked_at is not None
+    monkeypatch.setattr(Readiness, "worked_at", Readiness.worked_at - health.GRACE_S)
+    assert answer("/health/ready")[0] == 503
+    assert answer("/health/live") == (200, "ok")
+
+
+def test_a_process_is_not_ready_before_its_migrations(db: None) -> None:
+    recorder = MigrationRecorder(connection)
+    recorder.record_unapplied("core", "0060_alarms_and_figures")
+    assert answer("/health/ready") == (503, "the database lacks migrations of this version\n")
+    recorder.record_applied("core", "0060_alarms_and_figures")
+    assert answer("/health/ready") == (200, "ok")
+
+
+def test_a_health_check_may_name_any_host(transactional_db: None) -> None:
+    for path in health.PATHS:
+        assert Client().get(path, headers={"host": "10.0.0.7"}).status_code == 200

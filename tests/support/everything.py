@@ -10,7 +10,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.mail import mail_admins
 
-from apps.core.audit import alerts
+from apps.core.audit.alarms import telling, watch
 from apps.core.exceptions import NotSendable
 from apps.core.guards import sms_budget
 from apps.core.message import kinds
@@ -93,9 +93,10 @@ def confirm_addresses() -> None:
 
 def alert_the_administrator() -> None:
     """Send every kind of mail to ADMIN_EMAIL."""
-    spent = settings.SMS_MONTHLY_SPEND_LIMIT_USD * alerts.WARN_AT
+    spent = settings.SMS_MONTHLY_SPEND_LIMIT_USD
     SMSSpend.objects.get_or_create(month=sms_budget.this_month(), defaults={"committed_usd": spent})
-    alerts.send_budget_alerts()
+    watch.evaluate()
+    telling.tell()
     logging.getLogger("django.request").error("An error of a page")
     with suppress(NotSendable):
         mail_admins("To the administrators", "By Django itself.")

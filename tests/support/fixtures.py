@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +12,8 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
 
 from apps.core import providers
-from apps.core.delivery import retry, shutdown, turn
+from apps.core.audit import heartbeat
+from apps.core.delivery import broker, retry, shutdown, turn
 from apps.core.feedback import sns_envelope
 from apps.core.guards import rate_limit
 from apps.core.message import brand, kinds, wording
@@ -77,6 +79,13 @@ def memory_providers(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator
     memory.clear()
     yield
     providers.forget()
+
+
+@pytest.fixture
+def quiet_alarms(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One worker answers at once, and the sweep has just come round: neither rings."""
+    monkeypatch.setattr(broker, "workers", lambda: ["worker@tests"])
+    monkeypatch.setattr(heartbeat, "age", lambda: timedelta(seconds=5))
 
 
 @pytest.fixture

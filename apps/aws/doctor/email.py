@@ -228,8 +228,7 @@ def enforcement(account: Account) -> Finding:
 
 def quota(account: Account) -> Finding:
     """Check how much of the day's quota is used."""
-    limits = _account(account)["SendQuota"]
-    most, sent = limits["Max24HourSend"], limits["SentLast24Hours"]
+    sent, most = day_quota(account)
     if most < 0:
         return ok(f"{sent:,.0f} sent in 24 hours, without a limit")
     found = f"{sent:,.0f} of {most:,.0f} sent in 24 hours"
@@ -238,6 +237,12 @@ def quota(account: Account) -> Finding:
     if sent >= QUOTA_WARNING * most:
         return warn(found, "Ask AWS for a larger quota before it is used up.")
     return ok(found)
+
+
+def day_quota(account: Account) -> tuple[float, float]:
+    """Return the e-mails that SES sent in 24 hours, and how many it allows; -1 is no limit."""
+    limits = _account(account)["SendQuota"]
+    return float(limits["SentLast24Hours"]), float(limits["Max24HourSend"])
 
 
 def rate(account: Account) -> Finding:

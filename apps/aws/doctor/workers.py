@@ -85,7 +85,7 @@ def queue(account: Account) -> Finding:
 
 def overdue(account: Account) -> Finding:
     """Check that no delivery has been due for long."""
-    stopped = ChannelStop.objects.filter(cause=StopCause.PROVIDER).values("channel")
+    stopped = ChannelStop.objects.exclude(cause=StopCause.REPUTATION).values("channel")
     late = Delivery.objects.filter(
         state__in=[DeliveryState.DUE, DeliveryState.RETRYING], next_attempt_at__lt=Now() - OVERDUE
     ).exclude(channel__in=stopped)
@@ -107,7 +107,7 @@ def channels(account: Account) -> Finding:
         f"{redact(stop.reason).rstrip('.')}"
         for stop in stops
     )
-    return fail(said, 'Mend the cause; then "Try now" in the admin, among the stopped channels.')
+    return fail(said, "Mend the cause; then resume it, or have it tried now, in the cockpit.")
 
 
 def clocks(account: Account) -> Finding:

@@ -27,11 +27,18 @@ def waiting(queue: str = QUEUE) -> dict[Priority, int]:
 
 
 def workers_online() -> int:
-    """Return how many workers that send answer within PING_S, including one that asks.
+    """Return how many workers that send answer within PING_S, including one that asks."""
+    return len(workers())
+
+
+def workers() -> list[str]:
+    """Return the names of the workers that send and answer within PING_S.
 
     A worker's main process answers, even if its pool is busy.
     """
     with current_app.connection_for_read() as connection:
         inspect = current_app.control.inspect(timeout=PING_S, connection=connection)
         answers = inspect.active_queues() or {}
-    return sum(any(queue["name"] == QUEUE for queue in queues) for queues in answers.values())
+    return sorted(
+        name for name, queues in answers.items() if any(queue["name"] == QUEUE for queue in queues)
+    )

@@ -17,8 +17,11 @@ from django.utils import timezone
 from apps.core import conf
 from apps.core.guards import suppressions
 from apps.core.models import (
+    Alarm,
+    DayFigures,
     Delivery,
     Mark,
+    MinuteFigures,
     Notification,
     NotificationDeliveryLog,
     ProviderEvent,
@@ -51,6 +54,13 @@ def clean_up() -> dict[str, int]:
         "entries": delete_logs(log_ends),
         "events": _delete(ProviderEvent.objects.filter(received_at__lt=events_end)),
         "set_aside": _delete(SetAside.objects.filter(received_at__lt=log_ends)),
+        "minutes": _delete(MinuteFigures.objects.filter(minute__lt=log_ends), "minute"),
+        "days": _delete(
+            DayFigures.objects.filter(day__lt=(now - conf.notification_retention()).date()), "day"
+        ),
+        "alarms": _delete(
+            Alarm.objects.filter(ended_at__lt=now - conf.notification_retention()), "ended_at"
+        ),
     }
     deleted = dict.fromkeys(work, 0)
     for name, chunks in work.items():
@@ -113,9 +123,9 @@ def delete_logs(before: datetime) -> Iterator[int]:
         yield deleted
 
 
-def _delete(rows: "QuerySet[ProviderEvent] | QuerySet[SetAside]") -> Iterator[int]:
+def _delete(rows: QuerySet[Any], time_field: str = "received_at") -> Iterator[int]:
     after = None
-    while chunk := _next(rows, "received_at", after):
+    while chunk := _next(rows, time_field, after):
         yield rows.model._default_manager.filter(pk__in=[pk for _, pk in chunk]).delete()[0]
         after = chunk[-1]
 

@@ -4,6 +4,8 @@ With wrong credentials or a paused account, the provider would refuse every deli
 refusal stops the channel for all workers, and its deliveries stay due. From time to time one
 delivery may pass as a probe. Once the provider answers about the message itself, the channel runs
 again and the sweep finds the other deliveries.
+
+A person can pause a channel too. Then nothing leaves, probes included, until a person resumes it.
 """
 
 import logging
@@ -33,8 +35,11 @@ def running(deliveries: DeliveryQuerySet) -> DeliveryQuerySet:
 
 
 def spared(deliveries: DeliveryQuerySet) -> DeliveryQuerySet:
-    """Return the deliveries that are not held back to protect the reputation."""
-    return deliveries.filter(Q(priority=Priority.URGENT) | ~Exists(_stops(StopCause.REPUTATION)))
+    """Return the deliveries that neither a person nor the reputation holds back."""
+    return deliveries.filter(
+        Q(priority=Priority.URGENT) | ~Exists(_stops(StopCause.REPUTATION)),
+        ~Exists(_stops(StopCause.PERSON)),
+    )
 
 
 def _stops(cause: StopCause) -> QuerySet[ChannelStop]:
@@ -68,6 +73,17 @@ def hold_back(channel: Channel, reason: str) -> None:
     )
     if stopped:
         logger.error("channel held back channel=%s: %s", channel, reason)
+
+
+def pause(channel: Channel, by: str, why: str) -> bool:
+    """Stop the channel by a person's word; return False if a person has paused it before."""
+    reason = storable(f"by {by}: {why}" if why else f"by {by}", 500)
+    _, stopped = ChannelStop.objects.get_or_create(
+        channel=channel, cause=StopCause.PERSON, defaults={"reason": reason}
+    )
+    if stopped:
+        logger.warning("channel paused channel=%s %s", channel, reason)
+    return stopped
 
 
 def take_probe(channel: Channel) -> bool:

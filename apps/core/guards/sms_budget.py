@@ -116,6 +116,12 @@ def settle(delivery: Delivery, price: Decimal) -> None:
     )
 
 
+def add(price: Decimal) -> None:
+    """Add US dollars that were spent without a delivery, as for an alarm's text, to the month."""
+    row, _ = SMSSpend.objects.get_or_create(month=this_month())
+    SMSSpend.objects.filter(pk=row.pk).update(committed_usd=_sum(price))
+
+
 def _holders(ids: Collection[UUID], attempts: int) -> QuerySet[Delivery]:
     """Return the deliveries of which a worker still has the attempt of this number."""
     rows = Delivery.objects.filter(pk__in=ids, attempts=attempts, state=DeliveryState.SENDING)

@@ -13,6 +13,8 @@ class StopCause(models.TextChoices):
     PROVIDER = "provider", "the provider refuses everything"
     #: Urgent messages pass; the rest waits until the shares are better or a person lifts the stop.
     REPUTATION = "reputation", "too many bounces or complaints"
+    #: Everything waits, urgent messages too, until a person lets it run again.
+    PERSON = "person", "a person paused it"
 
 
 class ChannelStop(models.Model):
@@ -26,8 +28,6 @@ class ChannelStop(models.Model):
     #: When the next delivery may probe the channel; empty if none may.
     probe_at = models.DateTimeField(null=True)
     probes = models.PositiveIntegerField(default=0)
-    #: When the administrator was told.
-    told_at = models.DateTimeField(null=True)
 
     class Meta:
         verbose_name = "stopped channel"

@@ -3,7 +3,7 @@
 from django.db import models
 from django.db.models.functions import Now
 
-from ..states import ENDS_OF_ATTEMPTS, LogEvent, LogSource
+from ..states import ENDS_OF_ATTEMPTS, RESULTS, LogEvent, LogSource
 from .delivery import Delivery
 
 
@@ -33,6 +33,12 @@ class NotificationDeliveryLog(models.Model):
                 fields=["at"],
                 condition=models.Q(event__in=(LogEvent.CALLING, *ENDS_OF_ATTEMPTS)),
                 name="delivery_log_calls",
+            ),
+            # What the figures of a minute count besides.
+            models.Index(
+                fields=["at"],
+                condition=models.Q(event__in=RESULTS),
+                name="delivery_log_results",
             ),
         ]
         constraints = [

@@ -11,9 +11,6 @@ class SMSSpend(models.Model):
     committed_usd = models.DecimalField(max_digits=12, decimal_places=5, default=0)
     #: When a message first found no room. A cheaper one may still fit.
     refused_at = models.DateTimeField(null=True)
-    #: When the administrator was told that most of it is spent, and that it is spent.
-    warned_at = models.DateTimeField(null=True)
-    stopped_at = models.DateTimeField(null=True)
 
     class Meta:
         verbose_name = "month of text messages"

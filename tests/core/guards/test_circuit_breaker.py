@@ -22,6 +22,7 @@ from apps.core.exceptions import (
 from apps.core.guards import circuit_breaker
 from apps.core.guards.suppressions import suppress
 from apps.core.models import ChannelStop, Delivery, NotificationDeliveryLog
+from apps.core.models.channel_stop import StopCause
 from apps.core.models.suppression import SuppressionReason
 from apps.core.providers import memory
 from apps.core.states import Channel, DeliveryState, LogEvent, Priority
@@ -32,7 +33,7 @@ REFUSED = ChannelUnavailableError("credentials invalid for j@fleet.example", cod
 
 
 @pytest.fixture(autouse=True)
-def broker_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+def broker_is_empty(monkeypatch: pytest.MonkeyPatch, quiet_alarms: None) -> None:
     monkeypatch.setattr(broker, "waiting", lambda: dict.fromkeys(Priority, 0))
 
 
@@ -229,6 +230,32 @@ def test_what_is_held_back_for_the_reputation_is_no_probe(
     assert claim_probe(delivery(priority=Priority.URGENT).pk)
 
 
+def test_a_pause_by_a_person_lets_nothing_through_until_a_person_resumes(delivery: Make) -> None:
+    assert circuit_breaker.pause(Channel.EMAIL, "sam", "wrong announcement")
+    assert not circuit_breaker.pause(Channel.EMAIL, "tom", "")
+    stop()
+    probe_is_due()
+    row, urgent = delivery(), delivery(priority=Priority.URGENT)
+    for each in (row, urgent):
+        attempt(each.pk)
+        assert claim_probe(each.pk) is None
+    assert sweeps.due() == []
+    circuit_breaker.resume(Channel.EMAIL, "a delivery was let through")
+    assert sweeps.due() == [], "only a person resumes it"
+    assert circuit_breaker.resume(Channel.EMAIL, "by sam", cause=StopCause.PERSON)
+    assert set(sweeps.due()) == {row, urgent}
+    assert {fresh(each).attempts for each in (row, urgent)} == {0}
+
+
+def test_a_paused_text_is_not_handed_over_to_another_channel(delivery: Make) -> None:
+    circuit_breaker.pause(Channel.SMS, "sam", "")
+    ChannelStop.objects.update(since=timezone.now() - timedelta(hours=1))
+    text = delivery(Channel.SMS, Priority.HIGH)
+    assert sweeps.due() == []
+    assert fresh(text).state == DeliveryState.DUE
+    assert stand_in(text) is None
+
+
 def test_a_hand_over_leaves_a_claimed_delivery_to_its_worker(delivery: Make) -> None:
     row = delivery(Channel.SMS, Priority.HIGH)
     claimed(row.pk)
@@ -249,8 +276,9 @@ def test_the_administrator_hears_once_that_texts_are_stopped(
     tasks.send_alerts()
     tasks.send_alerts()
     (mail,) = memory.emails
-    assert mail.subject == "RS Systems: text messages are stopped"
+    assert mail.subject == "RS Systems: text messages are stopped, and 1 more"
     assert "535 credentials invalid" in mail.body
+    assert "E-mails go out again. From" in mail.body
 
 
 def test_an_alert_that_could_not_be_sent_is_sent_by_the_next_run(db: None) -> None:

@@ -22,7 +22,7 @@ _numbers = count(1)
 
 
 @pytest.fixture(autouse=True)
-def broker_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+def broker_is_empty(monkeypatch: pytest.MonkeyPatch, quiet_alarms: None) -> None:
     monkeypatch.setattr(broker, "waiting", lambda: dict.fromkeys(Priority, 0))
 
 
@@ -59,13 +59,14 @@ def events(delivery: Make) -> Events:
 
 
 def told() -> list[str]:
+    tasks.watch_reputation()
     tasks.send_alerts()
     subjects = [str(mail.subject) for mail in memory.emails]
     memory.clear()
     return subjects
 
 
-WARNING = "RS Systems: too much e-mail bounces or is complained about"
+WARNING = "RS Systems: too much e-mail bounces"
 STOPPED = "RS Systems: e-mail that is not urgent is stopped"
 
 
@@ -146,12 +147,15 @@ def test_a_reputation_stop_has_no_probe(events: Events, delivery: Make) -> None:
     assert Delivery.objects.get(pk=row.pk).attempts == 0
 
 
-def test_the_administrator_is_warned_once_a_day_and_told_once_of_a_stop(events: Events) -> None:
+def test_the_administrator_is_warned_once_and_told_once_of_a_stop(events: Events) -> None:
     events(sent=100, bounced=6)
     assert told() == [WARNING]
     assert told() == []
     events(bounced=10)
     assert told() == [STOPPED]
+    assert told() == []
+    events(sent=1000)
+    assert told() == ["RS Systems: over: too much e-mail bounces, and 1 more"]
     assert told() == []
 
 
@@ -164,11 +168,12 @@ def test_the_next_turn_sends_a_warning_that_failed(events: Events) -> None:
 
 def test_an_alert_says_how_bad_it_is(events: Events) -> None:
     events(sent=1000, bounced=100, complained=2)
+    tasks.watch_reputation()
     tasks.send_alerts()
     (mail,) = memory.emails
     assert (
         "Of 1,000 e-mails 100 bounced for good (10.0%) and 2 were complained about (0.20%)"
-        in mail.body.replace("Too much of it is unwanted: of", "Of")
+        in mail.body.replace("too much of it is unwanted: of", "Of")
     )
 
 

@@ -7,12 +7,11 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.db.models import F
-from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from apps.core import tasks
-from apps.core.audit import alerts
+from apps.core.audit.alarms import telling, watch
 from apps.core.audit.ledger import ledger
 from apps.core.channels.email import EmailService
 from apps.core.delivery import sweeps, transitions
@@ -26,7 +25,7 @@ from apps.core.exceptions import (
     TransientError,
 )
 from apps.core.guards import rate_limit, sms_budget
-from apps.core.models import Delivery, Mark, SMSSpend
+from apps.core.models import Alarm, Delivery, SMSSpend
 from apps.core.providers import memory
 from apps.core.states import Channel, DeliveryState, LogEvent, Priority
 from tests.support.attempts import attempt, claimed, stand_in
@@ -40,7 +39,7 @@ NOVEMBER = date(2026, 11, 1)
 
 
 @pytest.fixture(autouse=True)
-def november(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def november(quiet_alarms: None, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.SMS_PRICES_USD = {"US": ONE, "GB": Decimal("0.04")}
     settings.SMS_MAX_PRICE_USD = Decimal("0.50")
     settings.SMS_URGENT_RESERVE = Decimal(0)
@@ -468,6 +467,7 @@ def alerted() -> list[str]:
 
 WARNING = "RS Systems: most of this month's text message budget is spent"
 STOPPED = "RS Systems: text messages have reached this month's budget"
+BOTH = f"{STOPPED}, and 1 more"
 
 
 def test_the_administrator_hears_once_at_80_percent_and_once_at_the_end(db: None) -> None:
@@ -485,9 +485,9 @@ def test_the_administrator_hears_once_at_80_percent_and_once_at_the_end(db: None
     assert alerted() == []
 
 
-def test_after_the_alert_of_the_end_there_is_no_warning(db: None) -> None:
+def test_a_budget_that_is_reached_at_once_is_told_in_one_message(db: None) -> None:
     spend("50")
-    assert alerted() == [STOPPED]
+    assert alerted() == [BOTH]
     spend("45")
     assert alerted() == []
 
@@ -499,7 +499,7 @@ def test_a_message_without_room_is_reported_though_cents_are_left(
     for _ in range(2):
         attempt(text(delivery).pk)
     memory.clear()
-    assert alerted() == [STOPPED]
+    assert alerted() == [BOTH]
 
 
 def test_an_alert_says_how_much_and_what_to_do(db: None, settings: Any) -> None:
@@ -513,7 +513,7 @@ def test_an_alert_says_how_much_and_what_to_do(db: None, settings: Any) -> None:
 
 
 @pytest.mark.parametrize("error", [TransientError("busy"), AmbiguousError("timed out")])
-@pytest.mark.parametrize(("dollars", "subject"), [("40", WARNING), ("50", STOPPED)])
+@pytest.mark.parametrize(("dollars", "subject"), [("40", WARNING), ("50", BOTH)])
 def test_an_alert_whose_email_failed_is_sent_by_the_next_run(
     db: None, error: DeliveryError, dollars: str, subject: str
 ) -> None:
@@ -531,10 +531,10 @@ def test_an_alert_waits_for_a_rate_slot(db: None, monkeypatch: pytest.MonkeyPatc
         spend("50")
         assert alerted() == []
         assert asked == [(Channel.EMAIL, Priority.URGENT)]
-    assert alerted() == [STOPPED]
+    assert alerted() == [BOTH]
 
 
-@pytest.mark.parametrize(("dollars", "subject"), [("40", WARNING), ("50", STOPPED)])
+@pytest.mark.parametrize(("dollars", "subject"), [("40", WARNING), ("50", BOTH)])
 def test_an_alert_of_a_dead_worker_is_sent_after_its_claim(
     db: None, monkeypatch: pytest.MonkeyPatch, dollars: str, subject: str
 ) -> None:
@@ -547,9 +547,9 @@ def test_an_alert_of_a_dead_worker_is_sent_after_its_claim(
         with pytest.raises(SystemExit):
             tasks.send_alerts()
     assert alerted() == []
-    Mark.objects.update(at=F("at") - alerts.CLAIM)
+    Alarm.objects.update(claimed_at=F("claimed_at") - telling.CLAIM)
     assert alerted() == [subject]
-    Mark.objects.update(at=F("at") - alerts.CLAIM)
+    Alarm.objects.update(claimed_at=F("claimed_at") - telling.CLAIM)
     assert alerted() == []
 
 
@@ -559,17 +559,31 @@ def test_workers_at_once_send_an_alert_once(monkeypatch: pytest.MonkeyPatch) -> 
 
     def waits(*of: Any) -> rate_limit.Slot | None:
         # Another comes meanwhile.
-        alerts.send_budget_alerts()
+        telling.tell()
         return turn(*of)
 
     monkeypatch.setattr(rate_limit, "wait_for_slot", waits)
     spend("50")
-    at_once(4, lambda _: alerts.send_budget_alerts())
+    watch.evaluate()
+    at_once(4, lambda _: telling.tell())
     assert len(memory.emails) == 1
 
 
 def test_a_new_month_is_told_of_anew(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    spend("50", stopped_at=Now())
-    SMSSpend.objects.create(month=date(2026, 12, 1), committed_usd=40)
-    monkeypatch.setattr(sms_budget, "this_month", lambda: date(2026, 12, 1))
+    spend("42")
     assert alerted() == [WARNING]
+    monkeypatch.setattr(sms_budget, "this_month", lambda: date(2026, 12, 1))
+    over = WARNING.replace("RS Systems: ", "RS Systems: over: ")
+    assert alerted() == [over]
+    SMSSpend.objects.create(month=date(2026, 12, 1), committed_usd=40)
+    assert alerted() == [WARNING]
+
+
+def test_a_text_about_an_alarm_counts_and_needs_no_room(db: None, settings: Any) -> None:
+    settings.ONCALL_PHONE = "+12025550199"
+    spend("50")
+    tasks.send_alerts()
+    (text,) = memory.texts
+    assert text.to == "+12025550199"
+    assert text.text.startswith("RS Systems: text messages have reached this month's budget")
+    assert SMSSpend.objects.get(month=NOVEMBER).committed_usd == 50 + ONE

@@ -6,7 +6,7 @@ from django.core.management.base import CommandParser
 from django.core.validators import validate_email
 
 from apps.core.channels.email import EmailService
-from apps.core.message import rendering, unsubscribe
+from apps.core.message import brand, rendering, unsubscribe
 from apps.core.providers.base import Acceptance
 
 from ._send_test import SendTestCommand
@@ -26,11 +26,11 @@ class Command(SendTestCommand):
             self.refuse(
                 f"{options['address']!r} is not an e-mail address.", as_json=options["json"]
             )
-        brand = settings.BRAND_NAME
+        name = brand.current().name
         content = rendering.EmailContent(
-            subject=f"{brand}: test e-mail",
-            text=f"This is a test e-mail of {brand}. Its arrival shows that e-mail works.\n",
-            html=f"<p>This is a test e-mail of {brand}. Its arrival shows that e-mail works.</p>",
+            subject=f"{name}: test e-mail",
+            text=f"This is a test e-mail of {name}. Its arrival shows that e-mail works.\n",
+            html=f"<p>This is a test e-mail of {name}. Its arrival shows that e-mail works.</p>",
             # As other e-mails have them, so that `aws loopback --received` can look at them.
             headers=unsubscribe.headers_for(unsubscribe.Subscription(None, ())),
         )

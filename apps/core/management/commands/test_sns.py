@@ -5,7 +5,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import CommandParser
 
 from apps.core.channels.sms import SMSService
-from apps.core.message import rendering
+from apps.core.message import brand, rendering
 from apps.core.models.contact import is_unassigned, validate_e164
 from apps.core.providers.base import Acceptance
 
@@ -33,7 +33,7 @@ class Command(SendTestCommand):
             self.refuse(
                 "Text messages are switched off. Set SMS_ENABLED=true.", as_json=options["json"]
             )
-        content = rendering.SMSContent(f"{settings.BRAND_NAME}: this is a test message.")
+        content = rendering.SMSContent(f"{brand.current().name}: this is a test message.")
 
         def call() -> Acceptance:
             service = SMSService()

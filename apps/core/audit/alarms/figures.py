@@ -1,0 +1,185 @@
+"""What the alarms look at, collected in a few short statements."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+import redis
+from django.conf import settings
+from django.db.models import Count, Min, Sum
+from django.db.models.functions import Now
+from django.utils import timezone
+from kombu.exceptions import OperationalError
+
+from apps.core.audit import heartbeat, readings
+from apps.core.audit.rollups import MINUTE
+from apps.core.delivery import broker
+from apps.core.guards import circuit_breaker, sms_budget
+from apps.core.guards.reputation import Reputation
+from apps.core.models import ChannelStop, Delivery, MinuteFigures, Reading, SMSSpend
+from apps.core.states import Channel, DeliveryState, Priority
+
+#: The time over which attempts are judged.
+ATTEMPTS_OVER = 10 * MINUTE
+HOUR = timedelta(hours=1)
+#: Older readings of the quota say nothing of the present.
+QUOTA_LASTS = timedelta(hours=2)
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """How many messages or attempts ended within a time, and how many of them failed."""
+
+    ended: int = 0
+    failed: int = 0
+
+    @property
+    def percent(self) -> float:
+        return 100 * self.failed / self.ended if self.ended else 0.0
+
+
+@dataclass(frozen=True)
+class Quota:
+    """E-mails that SES sent in 24 hours, and how many it allows."""
+
+    sent: float
+    most: float
+
+
+@dataclass(frozen=True)
+class Spend:
+    """The month's money for texts, in US dollars."""
+
+    month: date
+    committed: Decimal
+    limit: Decimal
+    #: A text found no room.
+    is_refused: bool = False
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """The due deliveries of one priority that no worker has."""
+
+    count: int
+    oldest: timedelta
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What is known at one moment. None: it is not known, and the alarm stays as it is."""
+
+    now: datetime
+    stops: Sequence[ChannelStop] = ()
+    reputation: Reputation | None = None
+    quota: Quota | None = None
+    spend: Spend | None = None
+    #: Texts of the last hour: accepted, and failed or refused.
+    texts: Outcomes = Outcomes()
+    attempts: Outcomes = Outcomes()
+    workers: int | None = None
+    waiting: dict[Priority, Waiting] = field(default_factory=dict)
+    #: The longest wait of an urgent delivery whose channel is not stopped.
+    urgent_wait: timedelta = timedelta()
+    #: How long ago the sweep came round.
+    silence: timedelta | None = None
+    ledger: Reading | None = None
+    doctor: Reading | None = None
+
+
+def collect() -> Figures:
+    """Return the present figures. Takes a second: workers are asked to answer."""
+    now = timezone.now()
+    known = readings.all_by_name()
+    return Figures(
+        now=now,
+        stops=stops(),
+        reputation=_reputation(known.get(readings.REPUTATION)),
+        quota=quota(known.get(readings.QUOTA), now),
+        spend=spend(),
+        texts=_texts(now),
+        attempts=_attempts(now),
+        workers=_workers(),
+        waiting=waiting(now),
+        urgent_wait=_urgent_wait(now),
+        silence=silence(),
+        ledger=known.get(readings.LEDGER),
+        doctor=known.get(readings.DOCTOR),
+    )
+
+
+def stops() -> list[ChannelStop]:
+    return list(ChannelStop.objects.order_by("channel", "since"))
+
+
+def quota(reading: Reading | None, now: datetime) -> Quota | None:
+    """Return the reading of SES's quota, if it is new enough and there is a limit."""
+    if reading is None or now - reading.at > QUOTA_LASTS or reading.numbers["most"] <= 0:
+        return None
+    return Quota(reading.numbers["sent"], reading.numbers["most"])
+
+
+def spend() -> Spend:
+    month = sms_budget.this_month()
+    row = SMSSpend.objects.filter(month=month).first()
+    return Spend(
+        month,
+        row.committed_usd if row else Decimal(0),
+        settings.SMS_MONTHLY_SPEND_LIMIT_USD,
+        bool(row and row.refused_at),
+    )
+
+
+def waiting(now: datetime) -> dict[Priority, Waiting]:
+    """Return what is due and has no worker, by priority."""
+    due = Delivery.objects.filter(
+        state__in=[DeliveryState.DUE, DeliveryState.RETRYING], next_attempt_at__lte=Now()
+    )
+    rows = due.order_by("priority").values_list("priority")
+    return {
+        Priority(priority): Waiting(count, max(timedelta(), now - oldest))
+        for priority, count, oldest in rows.annotate(Count("pk"), Min("next_attempt_at"))
+    }
+
+
+def silence() -> timedelta | None:
+    """Return how long ago the sweep came round, or None if Redis does not say."""
+    try:
+        age = heartbeat.age()
+    except redis.RedisError:
+        return None
+    return heartbeat.LIFE if age is None else age
+
+
+def _reputation(reading: Reading | None) -> Reputation | None:
+    return Reputation(**reading.numbers) if reading else None
+
+
+def _texts(now: datetime) -> Outcomes:
+    rows = MinuteFigures.objects.filter(minute__gt=now - HOUR, channel=Channel.SMS)
+    sums = rows.aggregate(accepted=Sum("accepted", default=0), failed=Sum("failed", default=0))
+    return Outcomes(max(sums["accepted"], sums["failed"]), sums["failed"])
+
+
+def _attempts(now: datetime) -> Outcomes:
+    rows = MinuteFigures.objects.filter(minute__gt=now - ATTEMPTS_OVER)
+    sums = rows.aggregate(accepted=Sum("accepted", default=0), refused=Sum("refused", default=0))
+    return Outcomes(sums["accepted"] + sums["refused"], sums["refused"])
+
+
+def _urgent_wait(now: datetime) -> timedelta:
+    due = Delivery.objects.filter(state=DeliveryState.DUE, priority=Priority.URGENT)
+    running = circuit_breaker.running(due.filter(next_attempt_at__lte=Now()))
+    oldest = running.aggregate(oldest=Min("next_attempt_at"))["oldest"]
+    return max(timedelta(), now - oldest) if oldest else timedelta()
+
+
+def _workers() -> int | None:
+    """Return how many sending workers answer, and note when each last did."""
+    try:
+        names = broker.workers()
+    except (OperationalError, redis.RedisError):
+        return None
+    readings.note_workers(names)
+    return len(names)
