@@ -7,7 +7,7 @@ from django.urls import include, path
 from apps.core.feedback import webhook
 from apps.people import unsubscribe_page
 from apps.site import passwords
-from apps.site.brand import brand_css
+from apps.site.brand import brand_css, brand_logo
 from apps.site.sign_in import SignInView
 
 urlpatterns = [
@@ -24,6 +24,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("webhooks/aws/sns", webhook.sns, name="aws-sns"),
     path("brand.css", brand_css, name="brand-css"),
+    path("brand/logo/<str:sha256>.png", brand_logo, name="brand-logo"),
 ]
 # In development alone: elsewhere it gives no patterns, and whitenoise serves.
 urlpatterns += staticfiles_urlpatterns()

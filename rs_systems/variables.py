@@ -377,6 +377,11 @@ PHONE = matching(
 ADDRESS = matching(
     "e-mail address", r"[^@\s,]+@[^@\s,]+", "Write one address as in admin@example.com."
 )
+REPLY_TO = matching(
+    "e-mail address in ASCII",
+    r"[!-;=?A-~]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+",
+    "Write one address as in office@example.com.",
+)
 CLASS = matching(
     "full path of a class", r"[A-Za-z_]\w*(\.\w+)+", "Write a class as in package.module.Class."
 )
@@ -463,7 +468,7 @@ VARIABLES = (
     Variable("EMAIL_TIMEOUT", whole(1, 20), "10"),
     Variable("DEFAULT_FROM_EMAIL", TEXT, "notifications@rssystems.com"),
     Variable("DEFAULT_FROM_NAME", TEXT, "RS Systems"),
-    Variable("EMAIL_REPLY_TO", ADDRESS),
+    Variable("EMAIL_REPLY_TO", REPLY_TO),
     # Text messages
     Variable("SMS_ENABLED", FLAG, "false"),
     Variable(

@@ -24,7 +24,7 @@ class RuleForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["group"].choices = list(_companies().items())  # type: ignore[attr-defined]
+        self.fields["group"].choices = list(directory.companies().items())  # type: ignore[attr-defined]
         self.fields["category"].choices = [  # type: ignore[attr-defined]
             ("", "Every category"),
             *_categories().items(),
@@ -40,7 +40,7 @@ class RuleAdmin(admin.ModelAdmin):
 
     @admin.display(ordering="group")
     def company(self, rule: Rule) -> str:
-        return _companies().get(rule.group, rule.group)
+        return directory.companies().get(rule.group, rule.group)
 
     @admin.display(description="category", ordering="category")
     def of_category(self, rule: Rule) -> str:
@@ -64,11 +64,6 @@ class RuleAdmin(admin.ModelAdmin):
         with transaction.atomic():
             super().delete_queryset(request, queryset)
             _decide_again(groups)
-
-
-def _companies() -> dict[str, str]:
-    groups = directory.get().groups()
-    return {each.key: each.label for each in groups if each.key.startswith("company:")}
 
 
 def _categories() -> dict[str, str]:

@@ -1,10 +1,12 @@
-"""The brand's stylesheet: the accent, made readable on the light and the dark pages."""
+"""The brand's files: the accent as a stylesheet for light and dark pages, and the logos."""
 
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
 from apps.core.message import brand, colors
+from apps.core.models import BrandLogo
 
 
 @require_safe
@@ -18,6 +20,23 @@ def brand_css(request: HttpRequest) -> HttpResponse:
         f"{{:root{{{_properties(present.accent_on_dark)}}}}}\n"
     )
     return HttpResponse(css, content_type="text/css")
+
+
+@require_safe
+@cache_control(public=True, max_age=365 * 24 * 3600, immutable=True)
+def brand_logo(request: HttpRequest, sha256: str) -> HttpResponse:
+    """Return a logo, of which mail programs load the old ones too. Its address names its bytes."""
+    logo = get_object_or_404(BrandLogo, pk=sha256)
+    return HttpResponse(
+        bytes(logo.data),
+        content_type=logo.content_type,
+        headers={
+            "X-Content-Type-Options": "nosniff",
+            "Content-Security-Policy": "default-src 'none'; sandbox",
+            # Mail programs in a browser show it on their own site.
+            "Cross-Origin-Resource-Policy": "cross-origin",
+        },
+    )
 
 
 def _properties(accent: str) -> str:

@@ -55,6 +55,12 @@ def register(directory: Directory) -> None:
     _directory = directory
 
 
+def companies() -> dict[str, str]:
+    """Return the companies' names by the key of their group."""
+    groups = get().groups()
+    return {each.key: each.label for each in groups if each.key.startswith("company:")}
+
+
 def get() -> Directory:
     assert _directory, "the app of the business registers the directory at its start"
     return _directory

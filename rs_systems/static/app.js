@@ -21,7 +21,8 @@ document.addEventListener("htmx:responseError", showFailure);
 // Ignore a second tap while a form is being sent.
 document.addEventListener("submit", (event) => {
   const form = event.target;
-  if (event.defaultPrevented || form.method !== "post") return;
+  // A preview goes into a frame, and may be sent again at once.
+  if (event.defaultPrevented || form.method !== "post" || event.submitter?.formTarget) return;
   if (form.dataset.sent) event.preventDefault();
   form.dataset.sent = "yes";
   setTimeout(() => delete form.dataset.sent, 5000);
@@ -67,6 +68,27 @@ for (const button of document.querySelectorAll("[data-show-password]")) {
     for (const id of button.dataset.showPassword.split(" ")) {
       document.getElementById(id).type = isShown ? "text" : "password";
     }
+  });
+}
+
+// Renew a form's preview when its fields change. Without scripts its button does that.
+const previewButton = document.querySelector("[data-preview]");
+
+function renewPreview() {
+  // A new frame, since each load of an old one would be a step of the back button.
+  const old = document.querySelector(`iframe[name="${previewButton.formTarget}"]`);
+  const frame = old.cloneNode();
+  frame.removeAttribute("src");
+  old.replaceWith(frame);
+  previewButton.form.requestSubmit(previewButton);
+}
+
+if (previewButton) {
+  let waiting;
+  document.addEventListener("input", (event) => {
+    if (event.target.form !== previewButton.form) return;
+    clearTimeout(waiting);
+    waiting = setTimeout(renewPreview, 400);
   });
 }
 

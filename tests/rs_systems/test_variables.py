@@ -58,7 +58,7 @@ NONSENSE = [
     ("SMS_SENDER_ID", "12345", "at least one letter"),
     ("BRAND_ACCENT", "blue", "#0b5cad"),
     ("DEFAULT_FROM_NAME", "RS\nBcc: x@y.example", "line breaks"),
-    ("EMAIL_REPLY_TO", "office", "admin@example.com"),
+    ("EMAIL_REPLY_TO", "büro@example.com", "office@example.com"),
     ("BRAND_FOOTER", "Thanks.\nBye.", "line breaks"),
     ("ADMIN_EMAIL", "admin", "admin@example.com"),
     ("AWS_SES_TLS", "yes", "starttls"),

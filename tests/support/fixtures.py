@@ -14,7 +14,7 @@ from apps.core import providers
 from apps.core.delivery import retry, shutdown, turn
 from apps.core.feedback import sns_envelope
 from apps.core.guards import rate_limit
-from apps.core.message import kinds, wording
+from apps.core.message import brand, kinds, wording
 from apps.core.models import Delivery, Notification
 from apps.core.providers import memory
 from apps.core.services.notification import NotificationService
@@ -56,6 +56,12 @@ def running(shared_sandbox: RunningSandbox, _shared_sns: Any) -> RunningSandbox:
     for phone in _shared_sns.list_phone_numbers_opted_out()["phoneNumbers"]:
         shared_sandbox.opt_in(phone)
     return shared_sandbox
+
+
+@pytest.fixture(autouse=True)
+def _environments_brand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets the brand be the environment's, without asking the database, until `brand.forget()`."""
+    monkeypatch.setattr(brand, "_snapshot", brand.Snapshot({}, float("inf")))
 
 
 @pytest.fixture

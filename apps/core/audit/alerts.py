@@ -14,6 +14,7 @@ from django.utils.html import format_html_join
 from apps.core.channels.email import EmailService
 from apps.core.exceptions import ChannelUnavailableError, DeliveryError, TransientError
 from apps.core.guards import rate_limit, reputation, sms_budget
+from apps.core.message import brand
 from apps.core.message.rendering import EmailContent
 from apps.core.models import ChannelStop, Mark, SMSSpend
 from apps.core.models.channel_stop import StopCause
@@ -127,7 +128,7 @@ def _wait_for_slot() -> None:
 
 def _doubtful(found: reputation.Reputation) -> EmailContent:
     return _content(
-        f"{settings.BRAND_NAME}: too much e-mail bounces or is complained about",
+        f"{brand.current().name}: too much e-mail bounces or is complained about",
         f"Within a day, {found}. SES reviews an account at {reputation.WARN_BOUNCES:.0%} bounces "
         f"or {reputation.WARN_COMPLAINTS:.1%} complaints, and may pause it at twice, and five "
         "times, as much.",
@@ -139,7 +140,7 @@ def _doubtful(found: reputation.Reputation) -> EmailContent:
 
 def _differing(differences: Sequence[Difference]) -> EmailContent:
     return _content(
-        f"{settings.BRAND_NAME}: AWS's counts differ from our records",
+        f"{brand.current().name}: AWS's counts differ from our records",
         *(
             f"{each.id} ({each.finding.status}): {each.finding.found}. {each.finding.do}"
             for each in differences
@@ -151,7 +152,7 @@ def _differing(differences: Sequence[Difference]) -> EmailContent:
 
 def _held_back(stop: ChannelStop) -> EmailContent:
     return _content(
-        f"{settings.BRAND_NAME}: e-mail that is not urgent is stopped",
+        f"{brand.current().name}: e-mail that is not urgent is stopped",
         f"{stop.reason[:1].upper()}{stop.reason[1:]}.",
         "SES may pause an account for that, and then nothing would go out. Urgent e-mails still "
         "do; the others wait, and go out by themselves when the shares of the last 24 hours are "
@@ -164,7 +165,7 @@ def _held_back(stop: ChannelStop) -> EmailContent:
 def _standing_still(stop: ChannelStop) -> EmailContent:
     channel = stop.get_channel_display().lower()
     return _content(
-        f"{settings.BRAND_NAME}: {channel}s are stopped",
+        f"{brand.current().name}: {channel}s are stopped",
         f"The provider refuses every {channel} for a reason that concerns the account: "
         f"{stop.code} {stop.reason}".strip(),
         "Nothing is lost: messages wait, and those for this channel alone go by another. At least "
@@ -177,7 +178,7 @@ def _standing_still(stop: ChannelStop) -> EmailContent:
 
 def _warning(spend: SMSSpend) -> EmailContent:
     return _content(
-        f"{settings.BRAND_NAME}: most of this month's text message budget is spent",
+        f"{brand.current().name}: most of this month's text message budget is spent",
         _how_much(spend),
         "Text messages still go out. When the budget is spent they stop until the first of next "
         "month, and what would have gone by text message alone goes by e-mail.",
@@ -187,7 +188,7 @@ def _warning(spend: SMSSpend) -> EmailContent:
 
 def _stopped(spend: SMSSpend) -> EmailContent:
     return _content(
-        f"{settings.BRAND_NAME}: text messages have reached this month's budget",
+        f"{brand.current().name}: text messages have reached this month's budget",
         _how_much(spend),
         "Text messages that do not fit are no longer sent, until the first of next month. What "
         "would have gone by text message alone goes by e-mail; e-mails and the messages in the "

@@ -80,6 +80,15 @@ def register_groups(resolver: GroupResolver) -> None:
         _resolvers.append(resolver)
 
 
+def groups(ids: Collection[Any]) -> dict[Any, tuple[str, ...]]:
+    """Return the keys of these people's groups. One statement for each resolver."""
+    found: dict[Any, tuple[str, ...]] = {}
+    for resolve in _resolvers:
+        for pk, keys in resolve(ids).items():
+            found[pk] = (*found.get(pk, ()), *keys)
+    return found
+
+
 def load(ids: Iterable[Any]) -> dict[Any, Person]:
     """Return these people by id. One statement, and one each for choices and for times, if any.
 

@@ -17,7 +17,7 @@ from apps.core.models.notification import LONGEST_TITLE
 from apps.core.states import Channel
 
 from . import brand as brands
-from . import email_headers, kinds, layout, safe, shortening, unsubscribe, variables
+from . import email_headers, kinds, layout, people, safe, shortening, unsubscribe, variables
 from . import wording as wordings
 from .brand import Brand
 from .layout import Fact, Letter
@@ -231,8 +231,14 @@ def language_of(user: Any) -> str:
 
 
 def brand_of(notification: Notification, *, then: bool = False) -> Brand:
-    """Return the brand of the recipient: the present one, or that of the notification's time."""
-    return brands.at(notification.created_at) if then else brands.current()
+    """Return the brand of the recipient: the present one, or that of the notification's time.
+
+    The recipient's groups are the present ones.
+    """
+    reader = notification.recipient_id
+    if then:
+        return brands.at(notification.created_at, people.groups([reader]).get(reader, ()))
+    return brands.of([reader])[reader]
 
 
 def _message(

@@ -1,3 +1,5 @@
+from .brand import BrandVersion
+from .brand_logo import BrandLogo
 from .channel_stop import ChannelStop
 from .contact import Contact
 from .delivery import Delivery
@@ -13,6 +15,8 @@ from .verification import Verification
 from .wording import WordingVersion
 
 __all__ = [
+    "BrandLogo",
+    "BrandVersion",
     "ChannelStop",
     "Choice",
     "Contact",

@@ -43,18 +43,18 @@ class Wire:
 
 
 def our_sender(name: str = "") -> str:
-    """Return the sender of every notification; raise ChannelUnavailableError.
+    """Return the sender of a notification; raise ChannelUnavailableError.
 
-    `name` is that of the recipient's brand. A name in DEFAULT_FROM_EMAIL, which is Django's usual
-    form, wins over it, and it wins over DEFAULT_FROM_NAME.
+    `name` is that of the recipient's brand. Without one, a name in DEFAULT_FROM_EMAIL, which is
+    Django's usual form, wins over DEFAULT_FROM_NAME.
     """
-    return _our_sender(settings.DEFAULT_FROM_EMAIL, name or settings.DEFAULT_FROM_NAME)
+    return _our_sender(name, settings.DEFAULT_FROM_EMAIL, settings.DEFAULT_FROM_NAME)
 
 
 @lru_cache(maxsize=64)
-def _our_sender(email: str, default_name: str) -> str:
+def _our_sender(chosen: str, email: str, default_name: str) -> str:
     name, address = parseaddr(email)
-    return _sender(name or default_name, address)
+    return _sender(chosen or name or default_name, address)
 
 
 def sender(text: str) -> str:

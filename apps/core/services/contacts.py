@@ -2,7 +2,6 @@
 
 from collections.abc import Collection
 
-from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models.functions import Now
@@ -13,7 +12,7 @@ from apps.core import addresses
 from apps.core.delivery import holds
 from apps.core.delivery.wakeups import wake_unlisting
 from apps.core.guards import suppressions
-from apps.core.message import account_kinds, user_text
+from apps.core.message import account_kinds, brand, user_text
 from apps.core.models import Contact, Suppression, Verification
 from apps.core.models.contact import ConsentVia
 from apps.core.states import Channel
@@ -28,7 +27,7 @@ NAMES = {Channel.EMAIL: "e-mail address", Channel.SMS: "mobile number"}
 def consent_wording() -> str:
     """Return the words to which a person agrees, and which are kept with their consent."""
     return (
-        f"I agree to get text messages about repairs from {settings.BRAND_NAME} at this number. "
+        f"I agree to get text messages about repairs from {brand.current().name} at this number. "
         "Message and data rates may apply, and how many come depends on the work. Reply STOP to "
         "end them, HELP for help."
     )

@@ -1,0 +1,148 @@
+"""The form of the brand, and what it says about the accent."""
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from apps.core.message import brand, colors, user_text
+from apps.core.models import BrandLogo, BrandVersion
+from apps.core.models.brand import MOST_LINKS, validate_links
+from apps.core.services import branding, logos
+
+HELP = {
+    "name": "On every page and in every message.",
+    "accent": "Of buttons and links, as in #0b5cad.",
+    "phone": "With its country code, as people read it: +1 312 555 0148.",
+    "sender_name": "Whom an e-mail is from, before the address.",
+    "reply_to": "Where answers to an e-mail go.",
+    "postal_address": "On one line, at the foot of every e-mail.",
+    "support_hours": "As in: Monday to Friday, 8 AM to 6 PM Central.",
+    "footer": "One more sentence at the foot of every e-mail.",
+}
+
+
+class LineField(forms.CharField):
+    """One line of text, without characters that nobody sees."""
+
+    def to_python(self, value: Any) -> str:
+        return user_text.clean_line(super().to_python(value) or "")
+
+
+class BrandForm(forms.ModelForm):
+    """A new version of a group's brand, which begins as a copy of the one in effect.
+
+    After validation `instance` is that version, with what is valid of what was typed.
+    """
+
+    links_text = forms.CharField(
+        label="Links in the footer",
+        required=False,
+        max_length=1000,
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
+    logo_file = forms.FileField(
+        label="Logo",
+        required=False,
+        widget=forms.FileInput(attrs={"accept": "image/png,image/jpeg,image/gif,image/webp"}),
+        help_text=(
+            f"PNG, JPEG, GIF or WebP, up to {logos.MOST_BYTES // 1024} KB, for light grounds. "
+            f"It is made to fit {logos.LARGEST[0]} x {logos.LARGEST[1]} pixels."
+        ),
+    )
+    remove_logo = forms.BooleanField(label="Remove the logo", required=False)
+    #: The version that the user has seen.
+    after = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
+
+    class Meta:
+        model = BrandVersion
+        fields = [*brand.FIELDS, "why"]
+        field_classes = dict.fromkeys([*brand.FIELDS, "why"], LineField)
+
+    def __init__(self, *args: Any, group: str, **kwargs: Any) -> None:
+        self.group = group
+        self.inherited = brand.inherited(group)
+        self.newest = BrandVersion.objects.in_effect().filter(group=group).first()
+        super().__init__(*args, instance=_copy(group, self.newest), **kwargs)
+        links = "\n".join(f"{label}: {url}" for label, url in self.instance.links)
+        self.initial |= {"links_text": links, "after": self.newest.number if self.newest else 0}
+        for name in brand.FIELDS:
+            empty = f" Empty: {value}." if (value := getattr(self.inherited, name)) else ""
+            self.fields[name].help_text = HELP[name] + empty
+        self.fields[
+            "links_text"
+        ].help_text = f"Up to {MOST_LINKS}, one in a line, as in Help: https://www.example.com/help"
+        self.fields["why"].label = "Why do you change it?"
+        self.fields["why"].help_text = "For the history below; it may be empty."
+
+    @property
+    def draft(self) -> brand.Brand:
+        """Return the brand as it would be."""
+        return brand.on_top(self.inherited, self.instance)
+
+    @property
+    def accent_notes(self) -> list[str]:
+        return accent_notes(self.draft)
+
+    def clean_name(self) -> str:
+        name = str(self.cleaned_data["name"])
+        if name and not user_text.has_visible(name):
+            raise ValidationError("Write a name that people can see.")
+        return name
+
+    def clean_links_text(self) -> str:
+        text = user_text.clean(self.cleaned_data["links_text"])
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        links = [[part.strip() for part in line.partition(": ")[::2]] for line in lines]
+        validate_links(links)
+        self.instance.links = links
+        return text
+
+    def clean_logo_file(self) -> BrandLogo | None:
+        file = self.cleaned_data["logo_file"]
+        if not file:
+            return None
+        try:
+            return logos.read(file)
+        except logos.NotALogo as error:
+            raise ValidationError(str(error)) from error
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or self.cleaned_data
+        if logo := values.get("logo_file"):
+            self.instance.logo = logo
+        elif values.get("remove_logo"):
+            self.instance.logo = None
+        return values
+
+    def _post_clean(self) -> None:
+        super()._post_clean()
+        # The preview and the notes show the draft, and can show nothing that is wrong.
+        for name in self.errors.keys() & set(brand.FIELDS):
+            setattr(self.instance, name, self.initial.get(name, ""))
+
+    def publish(self, by: Any) -> BrandVersion:
+        """Publish the version; raise Outdated."""
+        return branding.publish(
+            self.instance, by=by, after=self.cleaned_data["after"], logo=self.instance.logo
+        )
+
+
+def accent_notes(shown: brand.Brand) -> list[str]:
+    """Return what pages and e-mails use instead of an accent that is hard to read there."""
+    notes = []
+    for ground, used in (("light", shown.accent_on_light), ("dark", shown.accent_on_dark)):
+        if used != shown.accent:
+            notes.append(
+                f"{shown.accent} is hard to read on {ground} grounds. Pages and the links of "
+                f"e-mails use {used} there."
+            )
+    text = "black" if shown.on_accent == colors.as_hex(colors.BLACK) else "white"
+    return [*notes, f"The text on buttons of e-mails is {text}."]
+
+
+def _copy(group: str, version: BrandVersion | None) -> BrandVersion:
+    if version is None:
+        return BrandVersion(group=group)
+    content = {name: getattr(version, name) for name in branding.CONTENT}
+    return BrandVersion(group=group, logo=version.logo, **content)
