@@ -49,6 +49,7 @@ check: $(DEV) ## Lint, types, layers, migrations, Django's checks, the files in 
 	$(BIN)/cfn-lint deploy/cloudformation/notifications.yaml
 	$(BIN)/python -m tools.iam --check
 	$(BIN)/python -m tools.units
+	$(BIN)/python -m tools.translations check
 
 # Checks the committed examples, so each is known to be complete. Only the values that they leave
 # empty are made up.

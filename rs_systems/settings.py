@@ -56,7 +56,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "apps.site.middleware.ReaderTimeZoneMiddleware",
+    "apps.site.middleware.ReaderMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -149,9 +149,13 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 
-LANGUAGE_CODE = "en"
+# The languages of pages and messages; docs/languages.md says how to add one.
 LANGUAGES = [("en", "English"), ("es", "Español")]
+LANGUAGE_CODE = "en"
 USE_I18N = True
+FORMAT_MODULE_PATH = ["rs_systems.formats"]
+# Named here too, so that our words win over those of Django's apps.
+LOCALE_PATHS = sorted((BASE_DIR / "apps").glob("*/locale"))
 USE_TZ = True
 TIME_ZONE = VALUES["TIME_ZONE"]
 

@@ -2,12 +2,15 @@
 
 from django.db import models
 
+# The settings read this module, and the usual function would read the settings.
+from django.utils.translation.trans_null import gettext_noop
+
 
 class Channel(models.TextChoices):
     """What a provider sends by. The app is no channel: the notification's row is that message."""
 
-    EMAIL = "email", "E-mail"
-    SMS = "sms", "Text message"
+    EMAIL = "email", gettext_noop("E-mail")
+    SMS = "sms", gettext_noop("Text message")
 
 
 class Priority(models.IntegerChoices):

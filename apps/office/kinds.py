@@ -1,9 +1,11 @@
 """The office's kind of message."""
 
+from django.utils.translation import gettext_noop
+
 from apps.core.message.kinds import Category, Context, NotificationKind, Text, register
 from apps.core.states import Priority
 
-SYSTEM = Category("system", "Announcements")
+SYSTEM = Category("system", gettext_noop("Announcements"))
 
 
 class Announced(Context):
@@ -15,7 +17,7 @@ class Announced(Context):
 ANNOUNCEMENT = register(
     NotificationKind(
         "announcement",
-        "Announcement",
+        gettext_noop("Announcement"),
         SYSTEM,
         Priority.MEDIUM,
         Announced(

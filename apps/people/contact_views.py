@@ -9,6 +9,8 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import translation
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -21,12 +23,29 @@ from apps.site import throttle
 from apps.site.sign_in import sign_in_required
 
 from . import contact as contact_page
+from . import owners
 from .contact_forms import CodeForm, EmailForm, PhoneForm
 
-#: What is off until a changed address is confirmed.
-OFF = {
-    Channel.EMAIL: "No e-mail comes until you confirm it.",
-    Channel.SMS: "No text messages come until you confirm it.",
+#: What is said about an address that stayed, was removed, or was changed.
+SAME = {
+    Channel.EMAIL: gettext_lazy("Your e-mail address is the same as before."),
+    Channel.SMS: gettext_lazy("Your mobile number is the same as before."),
+}
+REMOVED = {
+    Channel.EMAIL: gettext_lazy("Your e-mail address is removed."),
+    Channel.SMS: gettext_lazy("Your mobile number is removed."),
+}
+SENT = {
+    Channel.EMAIL: gettext_lazy("A link is on its way to {address}."),
+    Channel.SMS: gettext_lazy("A code is on its way to {address}."),
+}
+SAVED = {
+    Channel.EMAIL: gettext_lazy(
+        "Your e-mail address is saved. No e-mail comes until you confirm it."
+    ),
+    Channel.SMS: gettext_lazy(
+        "Your mobile number is saved. No text messages come until you confirm it."
+    ),
 }
 View = Callable[..., HttpResponse]
 
@@ -67,15 +86,14 @@ def send(request: HttpRequest, contact: Contact, channel: str) -> HttpResponse:
     chosen = Channel.EMAIL if channel == "email" else Channel.SMS
     where = contact_page.details(contact)["email" if chosen == Channel.EMAIL else "phone"]
     if chosen == Channel.SMS and not settings.SMS_ENABLED:
-        messages.error(request, "Text messages are switched off at the moment.")
+        messages.error(request, gettext("Text messages are switched off at the moment."))
     elif where.can_be_confirmed:
         try:
             verification.send(contact, chosen, network=throttle.network_of(request))
         except verification.TooMany as error:
             messages.error(request, str(error))
         else:
-            what = "A link" if chosen == Channel.EMAIL else "A code"
-            messages.success(request, f"{what} is on its way to {where.text}.")
+            messages.success(request, SENT[chosen].format(address=where.text))
     return redirect("contact:details")
 
 
@@ -87,14 +105,14 @@ def enter_code(request: HttpRequest, contact: Contact) -> HttpResponse:
         return _page(request, contact, form)
     result = verification.confirm_phone(contact, form.cleaned_data["code"])
     if result == Result.WRONG:
-        form.add_error("code", "That is not the code. Look at the newest text message.")
+        form.add_error("code", gettext("That is not the code. Look at the newest text message."))
         return _page(request, contact, form)
     if result == Result.OVER:
-        messages.error(request, "That code is not valid any more. Have a new one sent.")
+        messages.error(request, gettext("That code is not valid any more. Have a new one sent."))
         return redirect("contact:details")
     if form.cleaned_data["agree"]:
         contacts.agree_to_texts(contact, ConsentVia.PAGE, by=contact.user.get_username())
-    messages.success(request, "Your mobile number is confirmed.")
+    messages.success(request, gettext("Your mobile number is confirmed."))
     return redirect("contact:details")
 
 
@@ -104,10 +122,10 @@ def texts(request: HttpRequest, contact: Contact) -> HttpResponse:
     """Record that the person agrees to text messages, or no longer does."""
     if request.POST.get("agree") == "yes":
         contacts.agree_to_texts(contact, ConsentVia.PAGE, by=contact.user.get_username())
-        messages.success(request, "Text messages are on.")
+        messages.success(request, gettext("Text messages are on."))
     else:
         contacts.end_texts(contact, ConsentVia.PAGE)
-        messages.success(request, "Text messages are off.")
+        messages.success(request, gettext("Text messages are off."))
     return redirect("contact:details")
 
 
@@ -125,7 +143,8 @@ def confirm_email(request: HttpRequest, token: str) -> HttpResponse:
     verified = Contact.objects.get(user=row.user_id).is_verified(Channel.EMAIL)
     if result == Result.OVER and not verified:
         return render(request, "people/confirm_over.html", status=410)
-    return render(request, "people/confirm_email.html", {"row": row, "is_confirmed": verified})
+    with translation.override(owners.language_of(row.user_id)):
+        return render(request, "people/confirm_email.html", {"row": row, "is_confirmed": verified})
 
 
 def _change(
@@ -134,15 +153,15 @@ def _change(
     if not form.is_valid():
         return _page(request, contact, form)
     if channel not in contacts.save(form.instance, list(form.fields), by=contact.user):
-        messages.info(request, f"Your {contacts.NAMES[channel]} is the same as before.")
+        messages.info(request, SAME[channel])
     elif not form.instance.address(channel):
-        messages.warning(request, f"Your {contacts.NAMES[channel]} is removed.")
+        messages.warning(request, REMOVED[channel])
     else:
-        messages.warning(request, f"Your {contacts.NAMES[channel]} is saved. {OFF[channel]}")
+        messages.warning(request, SAVED[channel])
         if channel == Channel.SMS and is_unassigned(form.instance.phone):
             messages.warning(
                 request,
-                "No known phone network has this number. It may be new; check its digits.",
+                gettext("No known phone network has this number. It may be new; check its digits."),
             )
     return redirect("contact:details")
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from django.utils.translation import gettext
+
 from apps.core.message import decide, kinds
 from apps.core.message.people import Person
 from apps.core.models import Notification
@@ -99,4 +101,4 @@ def _wait(
     assert first.held_for
     if first.until - row.visible_from < SHORTEST_WAIT:
         return None
-    return Wait(row, first.until, HOLD_REASONS[first.held_for], kind.goes_to_deputy)
+    return Wait(row, first.until, gettext(HOLD_REASONS[first.held_for]), kind.goes_to_deputy)

@@ -20,6 +20,8 @@ from apps.core.models.notification import NotificationQuerySet
 from apps.site import subjects
 from apps.site.subjects import Subject
 
+from . import settled
+
 PER_PAGE = 20
 
 
@@ -56,6 +58,10 @@ class Thread:
     @property
     def is_over(self) -> bool:
         return self.head.settled_at is not None
+
+    @property
+    def because(self) -> str:
+        return settled.words(self.head.settled_because)
 
     @property
     def title(self) -> str:

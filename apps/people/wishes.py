@@ -9,7 +9,11 @@ from django import forms
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils.dates import WEEKDAYS
+from django.utils.formats import date_format, time_format
+from django.utils.text import get_text_list
 from django.utils.timezone import localtime
+from django.utils.translation import gettext, gettext_lazy, pgettext_lazy
 
 from apps.core.message import decide, kinds, people, quiet_hours, routing
 from apps.core.message.kinds import Category, NotificationKind
@@ -20,14 +24,21 @@ from apps.core.services import preferences
 from apps.core.states import Channel, Priority
 from apps.site import history
 
+_OFF = pgettext_lazy("a kind of message is switched", "Off")
 _EMAIL = [
-    (Setting.AT_ONCE, "At once"),
-    (Setting.DAILY, "Once a day"),
-    (Setting.OFF, "Off"),
+    (Setting.AT_ONCE, gettext_lazy("At once")),
+    (Setting.DAILY, gettext_lazy("Once a day")),
+    (Setting.OFF, _OFF),
 ]
-_SMS = [(Setting.AT_ONCE, "On"), (Setting.OFF, "Off")]
+_SMS = [
+    (Setting.AT_ONCE, pgettext_lazy("a kind of message is switched", "On")),
+    (Setting.OFF, _OFF),
+]
 NEVER, EVERY_DAY, BY_WEEKDAY = "never", "every_day", "by_weekday"
-WEEKDAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
+_ENDS = {
+    "from": pgettext_lazy("a time of day", "From"),
+    "to": pgettext_lazy("a time of day", "Until"),
+}
 #: Of a person who switches quiet hours on.
 EVENING, MORNING = time(21), time(7)
 
@@ -86,17 +97,19 @@ class WishesForm(forms.Form):
     """What reaches a person, and when. Only what was changed on this page is saved."""
 
     quiet = forms.ChoiceField(
-        label="Quiet hours",
-        choices=[(NEVER, "None"), (EVERY_DAY, "Every day"), (BY_WEEKDAY, "By weekday")],
+        label=gettext_lazy("Quiet hours"),
+        choices=[
+            (NEVER, pgettext_lazy("quiet hours", "None")),
+            (EVERY_DAY, gettext_lazy("Every day")),
+            (BY_WEEKDAY, gettext_lazy("By weekday")),
+        ],
         widget=forms.RadioSelect,
         show_hidden_initial=True,
     )
     digest_hour = forms.TypedChoiceField(
-        label="Daily e-mail at",
+        label=gettext_lazy("Daily e-mail at"),
         coerce=int,
-        choices=[
-            (hour, f"{hour % 12 or 12}:00 {'AM' if hour < 12 else 'PM'}") for hour in range(24)
-        ],
+        choices=lambda: [(hour, time_format(time(hour), "HOUR")) for hour in range(24)],
         show_hidden_initial=True,
     )
 
@@ -106,7 +119,7 @@ class WishesForm(forms.Form):
         for category, rows in categories().items():
             for channel in _changeable(rows):
                 self.fields[_name(category, channel)] = forms.ChoiceField(
-                    label=channel.label,
+                    label=gettext(channel.label),
                     choices=_EMAIL if channel == Channel.EMAIL else _SMS,
                     widget=forms.RadioSelect,
                     show_hidden_initial=True,
@@ -114,9 +127,9 @@ class WishesForm(forms.Form):
                     or all(_lock(kind, person, channel) for kind in rows),
                 )
         for day in ("all", *range(7)):
-            for end in ("from", "to"):
+            for end in _ENDS:
                 self.fields[f"{day}_{end}"] = forms.TimeField(
-                    label="From" if end == "from" else "Until",
+                    label=_ENDS[end],
                     required=False,
                     widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
                     show_hidden_initial=True,
@@ -145,14 +158,14 @@ class WishesForm(forms.Form):
         for day, name in days:
             start, end = given.get(f"{name}_from"), given.get(f"{name}_to")
             if (start is None) != (end is None) or (name == "all" and start is None):
-                raise ValidationError("Give both times, from and until.")
+                raise ValidationError(gettext("Give both times, from and until."))
             if start is not None and end is not None:
                 found.append([day, f"{start:%H:%M}", f"{end:%H:%M}"])
         return found
 
     def weekdays(self) -> Iterator[tuple[str, forms.BoundField, forms.BoundField]]:
-        for day, name in enumerate(WEEKDAYS):
-            yield name, self[f"{day}_from"], self[f"{day}_to"]
+        for day, name in WEEKDAYS.items():
+            yield str(name), self[f"{day}_from"], self[f"{day}_to"]
 
     def changed(self) -> dict[tuple[str, Channel], Setting]:
         """Return the switches that were changed on this page."""
@@ -190,7 +203,7 @@ class WishesForm(forms.Form):
                 row = preferences.set_times(
                     user, quiet=self.ranges(), digest_hour=self.cleaned_data["digest_hour"]
                 )
-                history.record(row, by, "Changed the quiet hours or the hour of the daily e-mail")
+                history.record(row, by, history.TIMES_CHANGED)
 
 
 def cards(form: WishesForm, now: datetime) -> list[Card]:
@@ -266,7 +279,11 @@ def _chosen(person: Person, category: Category, channel: Channel) -> str:
     if not made or made.at is None:
         return ""
     day = localtime(made.at)
-    return f"{channel.label}: chosen {made.via.label}, {day:%b} {day.day}, {day.year}"
+    return gettext("{channel}: chosen {where}, {day}").format(
+        channel=gettext(channel.label),
+        where=gettext(made.via.label),
+        day=date_format(day, "DAY_AND_YEAR"),
+    )
 
 
 def _fixed(person: Person, rows: list[NotificationKind]) -> Iterator[str]:
@@ -274,13 +291,15 @@ def _fixed(person: Person, rows: list[NotificationKind]) -> Iterator[str]:
         locked: dict[Reason, list[str]] = {}
         for kind in rows:
             if channel in _channels(kind) and (lock := _lock(kind, person, channel)):
-                locked.setdefault(lock, []).append(kind.label)
+                locked.setdefault(lock, []).append(gettext(kind.label))
         for lock, labels in locked.items():
-            yield f"{channel.label}, {', '.join(labels)}: {lock.label}."
-    kept = [kind.label for kind in rows if kind.keeps_one_outside]
+            yield f"{gettext(channel.label)}, {', '.join(labels)}: {gettext(lock.label)}."
+    kept = [gettext(kind.label) for kind in rows if kind.keeps_one_outside]
     if kept:
         whose = "" if len(kept) == len(rows) else f" ({', '.join(kept)})"
-        yield f"If you switch everything off here, {Reason.KEPT_ONE.label}{whose}."
+        yield gettext("If you switch everything off here, {reason}.").format(
+            reason=gettext(Reason.KEPT_ONE.label) + whose
+        )
 
 
 def _line(kind: NotificationKind, person: Person, now: datetime) -> Line:
@@ -291,16 +310,17 @@ def _line(kind: NotificationKind, person: Person, now: datetime) -> Line:
         if decision.verdict != Verdict.SKIP
     ]
     locks = {
-        f"{channel.label.lower()}: {lock.label}"
+        f"{gettext(channel.label).lower()}: {gettext(lock.label)}"
         for channel in plan
         if (lock := _lock(kind, person, channel))
     }
-    locks |= {str(d.reason.label) for d in plan.values() if d.reason == Reason.KEPT_ONE}
-    return Line(kind.label, " and ".join(ways) or "in the app only", "; ".join(sorted(locks)))
+    locks |= {gettext(d.reason.label) for d in plan.values() if d.reason == Reason.KEPT_ONE}
+    said = get_text_list(ways, gettext("and")) or gettext("in the app only")
+    return Line(gettext(kind.label), said, "; ".join(sorted(locks)))
 
 
 def _way(kind: NotificationKind, person: Person, channel: Channel) -> str:
     if channel == Channel.SMS:
-        return "text message"
+        return gettext("text message")
     is_daily = kind.priority > Priority.HIGH and decide.is_daily(kind, person, channel)
-    return "daily e-mail" if is_daily else "e-mail at once"
+    return gettext("daily e-mail") if is_daily else gettext("e-mail at once")

@@ -6,9 +6,17 @@ from datetime import datetime
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import User
 from django.contrib.contenttypes.models import ContentType
+from django.utils.translation import gettext, gettext_noop
 
 from apps.core.message import kinds
 from apps.core.models import Choice, Preferences
+
+#: What the log says. It is stored in English, and shown in the reader's language.
+PAUSED = gettext_noop("Paused")
+PAUSE_ENDED = gettext_noop("Ended the pause")
+TIMES_CHANGED = gettext_noop("Changed the quiet hours or the hour of the daily e-mail")
+LANGUAGE_CHANGED = gettext_noop("Changed the language")
+_EVERYTHING = gettext_noop("Everything")
 
 
 @dataclass(frozen=True)
@@ -33,14 +41,15 @@ def of(user: User, most: int) -> list[Change]:
     entries = LogEntry.objects.filter(content_type=kind, object_id__in=map(str, rows))
     found = [_of_choice(each) for each in choices]
     found += [
-        Change(each.action_time, each.get_change_message(), "", each.user)
+        Change(each.action_time, gettext(each.get_change_message()), "", each.user)
         for each in entries.select_related("user")[:most]
     ]
     return sorted(found, key=lambda change: change.at, reverse=True)[:most]
 
 
 def _of_choice(choice: Choice) -> Change:
-    what = kinds.category_label(choice.category) if choice.category else "Everything"
-    channel, setting = choice.get_channel_display(), choice.get_setting_display()
+    what = gettext(kinds.category_label(choice.category) if choice.category else _EVERYTHING)
+    channel = gettext(choice.get_channel_display())
+    setting = gettext(choice.get_setting_display())
     text = f"{what}, {channel.lower()}: {setting.lower()}"
-    return Change(choice.at, text, choice.get_via_display(), choice.by)
+    return Change(choice.at, text, gettext(choice.get_via_display()), choice.by)

@@ -4,11 +4,14 @@ import codecs
 import logging
 import zoneinfo
 from collections.abc import Callable
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ObjectDoesNotExist, TooManyFieldsSent
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
-from django.utils import timezone
+from django.utils import timezone, translation
+
+from apps.core.models import Contact
 
 from .health import healthz
 
@@ -91,22 +94,46 @@ def _unreadable(request: HttpRequest) -> str:
     return ""
 
 
-class ReaderTimeZoneMiddleware:
-    """Show dates in the signed-in user's time zone."""
+class ReaderMiddleware:
+    """Show each page in the reader's language and time zone; staff pages are in English."""
+
+    #: The names of URL configurations whose pages are not translated.
+    UNTRANSLATED = frozenset({"admin", "office", "sandbox"})
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        with timezone.override(_zone(request)):
+        contact = _contact(request)
+        with timezone.override(_zone(contact)), translation.override(_language(request, contact)):
             return self.get_response(request)
 
+    def process_view(self, request: HttpRequest, *_: Any) -> None:
+        match = request.resolver_match
+        if match and self.UNTRANSLATED.intersection(match.app_names):
+            translation.activate(settings.LANGUAGE_CODE)
 
-def _zone(request: HttpRequest) -> zoneinfo.ZoneInfo | None:
-    """Return the user's time zone, or None (the site's own) if it is not known."""
+
+def _contact(request: HttpRequest) -> Contact | None:
     if not request.user.is_authenticated:
         return None
     try:
-        return zoneinfo.ZoneInfo(request.user.contact.time_zone)
-    except (ObjectDoesNotExist, ValueError, zoneinfo.ZoneInfoNotFoundError):
+        return request.user.contact
+    except ObjectDoesNotExist:
         return None
+
+
+def _zone(contact: Contact | None) -> zoneinfo.ZoneInfo | None:
+    """Return the person's time zone, or None (the site's own) if it is not known."""
+    try:
+        return zoneinfo.ZoneInfo(contact.time_zone) if contact else None
+    except (ValueError, zoneinfo.ZoneInfoNotFoundError):
+        return None
+
+
+def _language(request: HttpRequest, contact: Contact | None) -> str:
+    """Return the language that the person chose, or else the best one that the browser names."""
+    try:
+        return translation.get_supported_language_variant(contact.language if contact else "")
+    except LookupError:
+        return translation.get_language_from_request(request)

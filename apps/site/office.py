@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext
 
 from .sign_in import sign_in_required
 
@@ -29,7 +30,7 @@ def office_only(permission: str) -> Callable[[View], View]:
         @wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             if not may(request.user, permission):
-                raise PermissionDenied("Only the office may see this page.")
+                raise PermissionDenied(gettext("Only the office may see this page."))
             return view(request, *args, **kwargs)
 
         return guarded

@@ -9,11 +9,14 @@ from django.contrib.auth.models import User
 from django.contrib.auth.views import LoginView, redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext, gettext_lazy, gettext_noop
 from django_htmx.http import HttpResponseClientRedirect
 
 View = Callable[..., HttpResponse]
-SIGNED_OUT = "You were signed out, so {}. Sign in to continue; what you typed is kept."
-NOTHING = "nothing was changed"
+SIGNED_OUT = gettext_noop(
+    "You were signed out, so {}. Sign in to continue; what you typed is kept."
+)
+NOTHING = gettext_noop("nothing was changed")
 #: What a request would have done, by the name of its view: "R-1125 was not approved".
 _not_done: dict[str, Callable[..., str]] = {}
 
@@ -27,9 +30,17 @@ def say_not_done(view_name: str, clause: Callable[..., str]) -> None:
 
 
 class SignInForm(AuthenticationForm):
+    error_messages = AuthenticationForm.error_messages | {
+        "invalid_login": gettext_lazy("This name or this password is wrong."),
+    }
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["username"].label = "Username or e-mail address"
+        self.fields["username"].label = gettext("Username or e-mail address")
+        self.fields["username"].error_messages["required"] = gettext(
+            "Enter your username or e-mail address."
+        )
+        self.fields["password"].error_messages["required"] = gettext("Enter your password.")
 
 
 class SignedInRequest(HttpRequest):
@@ -55,7 +66,7 @@ def sign_in_required(view: View) -> View:
             return view(request, *args, **kwargs)
         if request.method in ("GET", "HEAD") and "HX-Request" not in request.headers:
             return redirect_to_login(request.get_full_path())
-        messages.info(request, SIGNED_OUT.format(_clause(request)))
+        messages.info(request, gettext(SIGNED_OUT).format(_clause(request)))
         answer = redirect_to_login(_page(request))
         if "HX-Request" in request.headers:
             # htmx would follow a redirect and swap the sign-in page into a fragment's place.
@@ -68,7 +79,7 @@ def sign_in_required(view: View) -> View:
 def _clause(request: HttpRequest) -> str:
     match = request.resolver_match
     clause = _not_done.get(match.view_name) if match else None
-    return clause(**match.kwargs) if match and clause else NOTHING
+    return clause(**match.kwargs) if match and clause else gettext(NOTHING)
 
 
 def _page(request: HttpRequest) -> str:

@@ -18,6 +18,7 @@ from django.contrib.auth.signals import user_logged_in, user_login_failed
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
+from django.utils.translation import ngettext
 
 from apps.core.guards import rate_limit
 
@@ -105,10 +106,12 @@ class ThrottleBackend:
         if wait_s := _count(attempt):
             logger.warning("sign-in throttled address=%s wait_s=%d", _address(request), wait_s)
             minutes = math.ceil(wait_s / 60)
-            unit = "minute" if minutes == 1 else "minutes"
-            raise ValidationError(
-                f"Too many failed attempts. Try again in {minutes} {unit}.", code="throttled"
+            said = ngettext(
+                "Too many failed attempts. Try again in {n} minute.",
+                "Too many failed attempts. Try again in {n} minutes.",
+                minutes,
             )
+            raise ValidationError(said.format(n=minutes), code="throttled")
         request.sign_in_attempt = attempt  # type: ignore[attr-defined]
 
 

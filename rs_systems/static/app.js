@@ -1,13 +1,11 @@
-// Behaviour that HTML and htmx do not offer.
+// Behavior that HTML and htmx do not offer.
 
 // Show a message if a request fails, except for the bell's poll.
 function showFailure(event) {
   if (event.detail.elt.id === "bell") return;
   const words = document.createElement("span");
-  words.textContent =
-    event.type === "htmx:sendError"
-      ? "No connection. Nothing was changed; try again when you are back online."
-      : "That did not work, and nothing was changed. Reload the page and try again.";
+  const { offline, broken } = document.body.dataset;
+  words.textContent = event.type === "htmx:sendError" ? offline : broken;
   const flash = document.createElement("p");
   flash.className = "flash flash-error";
   flash.append(words);

@@ -136,7 +136,7 @@ def test_the_page_offers_once_a_day_instead(program: Client, jane: User) -> None
 def test_a_digest_s_link_stops_all_its_categories(program: Client, jane: User) -> None:
     link = path(jane, "approval", "repair_status")
     page = program.get(link).content.decode()
-    assert "<strong>Approvals</strong> and <strong>Repair status</strong>" in page
+    assert "<strong>Approvals and Repair status</strong>" in page
     program.post(link, ONE_CLICK)
     assert [category for category, *_ in chosen(jane)] == ["approval", "repair_status"]
     program.post(link, {"do": "undo"})

@@ -3,6 +3,8 @@
 from datetime import timedelta
 from typing import Any
 
+from django.utils.translation import gettext_noop
+
 from apps.core.models import Notification
 from apps.core.models.verification import VALID_FOR, Purpose, code, token
 from apps.core.states import Channel, Priority
@@ -10,7 +12,7 @@ from apps.core.states import Channel, Priority
 from .kinds import Category, Context, NotificationKind, Text, register
 from .links import absolute, confirm_path, new_password_path
 
-ACCOUNT = Category("account", "Your account", is_fixed=True)
+ACCOUNT = Category("account", gettext_noop("Your account"), is_fixed=True)
 
 
 class ConfirmEmail(Context):
@@ -60,7 +62,7 @@ _SAMPLE_ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 CONFIRM_EMAIL = register(
     NotificationKind(
         "confirm_email",
-        "Confirm your e-mail address",
+        gettext_noop("Confirm your e-mail address"),
         ACCOUNT,
         Priority.URGENT,
         ConfirmEmail(address="jane@rssystems.com", verification=_SAMPLE_ID),
@@ -71,7 +73,7 @@ CONFIRM_EMAIL = register(
 CONFIRM_PHONE = register(
     NotificationKind(
         "confirm_phone",
-        "Confirm your mobile number",
+        gettext_noop("Confirm your mobile number"),
         ACCOUNT,
         Priority.URGENT,
         ConfirmPhone(number="+12025550123", verification=_SAMPLE_ID),
@@ -82,7 +84,7 @@ CONFIRM_PHONE = register(
 ADDRESS_CHANGED = register(
     NotificationKind(
         "address_changed",
-        "Contact details changed",
+        gettext_noop("Contact details changed"),
         ACCOUNT,
         Priority.URGENT,
         AddressChanged(what="e-mail address", changed_by="Sam Whitaker"),
@@ -92,7 +94,7 @@ ADDRESS_CHANGED = register(
 NEW_PASSWORD = register(
     NotificationKind(
         "new_password",
-        "Choose a new password",
+        gettext_noop("Choose a new password"),
         ACCOUNT,
         Priority.URGENT,
         NewPassword(username="jane"),

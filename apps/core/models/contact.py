@@ -6,6 +6,7 @@ import phonenumbers
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.utils.translation import gettext, gettext_noop
 
 from ..reasons import Reason
 from ..states import Channel
@@ -21,12 +22,12 @@ def validate_e164(number: str) -> None:
         parsed = phonenumbers.parse(number)
     except phonenumbers.NumberParseException:
         raise ValidationError(
-            "Write the number with its country code, as in +12025550123."
+            gettext("Write the number with its country code, as in +12025550123.")
         ) from None
     if not phonenumbers.is_possible_number(parsed) or not _is_of_a_country(parsed):
-        raise ValidationError("No phone can have this number; check its digits.")
+        raise ValidationError(gettext("No phone can have this number; check its digits."))
     if phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164) != number:
-        raise ValidationError("Write + and digits only, as in +12025550123.")
+        raise ValidationError(gettext("Write + and digits only, as in +12025550123."))
 
 
 def is_unassigned(number: str) -> bool:
@@ -44,7 +45,9 @@ def _is_of_a_country(number: phonenumbers.PhoneNumber) -> bool:
 
 def validate_time_zone(name: str) -> None:
     if name not in zoneinfo.available_timezones():
-        raise ValidationError("Choose a time zone by its IANA name, as in America/Chicago.")
+        raise ValidationError(
+            gettext("Choose a time zone by its IANA name, as in America/Chicago.")
+        )
 
 
 def default_time_zone() -> str:
@@ -54,10 +57,10 @@ def default_time_zone() -> str:
 class ConsentVia(models.TextChoices):
     """How a person last agreed to text messages, or took that back."""
 
-    PAGE = "page", "on the page of contact details"
-    OFFICE = "office", "at the office"
-    STOP = "stop", "by answering STOP"
-    START = "start", "by answering START"
+    PAGE = "page", gettext_noop("on the page of contact details")
+    OFFICE = "office", gettext_noop("at the office")
+    STOP = "stop", gettext_noop("by answering STOP")
+    START = "start", gettext_noop("by answering START")
 
 
 class Contact(models.Model):

@@ -6,6 +6,7 @@ import phonenumbers
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.utils.translation import gettext
 
 from .. import addresses
 
@@ -63,9 +64,12 @@ def to_e164(text: str) -> str:
         number = phonenumbers.parse(text, HOME)
     except phonenumbers.NumberParseException:
         raise ValidationError(
-            "Write a phone number, as in (202) 555-0123, or +44 20 7946 0018 for another country."
+            gettext(
+                "Write a phone number, as in (202) 555-0123, or +44 20 7946 0018 for another "
+                "country."
+            )
         ) from None
     reason = phonenumbers.is_possible_number_with_reason(number)
     if reason == phonenumbers.ValidationResult.IS_POSSIBLE_LOCAL_ONLY:
-        raise ValidationError("The area code is missing.")
+        raise ValidationError(gettext("The area code is missing."))
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)

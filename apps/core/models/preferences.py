@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext, gettext_noop
 
 from ..reasons import FOLDED_HOLDS
 from ..states import Channel
@@ -16,22 +17,22 @@ from ..states import Channel
 class Setting(models.TextChoices):
     """What a person chose for one category on one channel."""
 
-    OFF = "off", "Off"
-    AT_ONCE = "at_once", "At once"
+    OFF = "off", gettext_noop("Off")
+    AT_ONCE = "at_once", gettext_noop("At once")
     #: E-mail only.
-    DAILY = "daily", "Once a day"
+    DAILY = "daily", gettext_noop("Once a day")
 
 
 class ChoiceVia(models.TextChoices):
     """Where a choice was made."""
 
-    PAGE = "page", "on the account page"
-    OFFICE = "office", "by the office"
+    PAGE = "page", gettext_noop("on the account page")
+    OFFICE = "office", gettext_noop("by the office")
     #: The mail program's own "unsubscribe" (RFC 8058), or the page behind that link.
-    MAIL_CLIENT = "mail_client", "by unsubscribing"
+    MAIL_CLIENT = "mail_client", gettext_noop("by unsubscribing")
     #: STOP or START, answered to a text.
-    STOP = "stop", "by a text message"
-    COMPLAINT = "complaint", "by a complaint to the mail provider"
+    STOP = "stop", gettext_noop("by a text message")
+    COMPLAINT = "complaint", gettext_noop("by a complaint to the mail provider")
 
 
 class ChoiceQuerySet(models.QuerySet["Choice"]):
@@ -138,7 +139,7 @@ def validate_quiet(ranges: Any) -> None:
         ) from None
     quiet = {(start + minute) % WEEK for start, length in spans for minute in range(length)}
     if len(quiet) == WEEK:
-        raise ValidationError("Leave some time of the week in which messages may come.")
+        raise ValidationError(gettext("Leave some time of the week in which messages may come."))
 
 
 DAY = 24 * 60

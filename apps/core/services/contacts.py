@@ -7,6 +7,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_noop
 
 from apps.core import addresses
 from apps.core.delivery import holds
@@ -21,16 +22,19 @@ from . import direct
 from .verification import PURPOSE
 
 FIELDS = {Channel.EMAIL: "email", Channel.SMS: "phone"}
-NAMES = {Channel.EMAIL: "e-mail address", Channel.SMS: "mobile number"}
+NAMES = {
+    Channel.EMAIL: gettext_noop("e-mail address"),
+    Channel.SMS: gettext_noop("mobile number"),
+}
 
 
 def consent_wording() -> str:
-    """Return the words to which a person agrees, and which are kept with their consent."""
-    return (
-        f"I agree to get text messages about repairs from {brand.current().name} at this number. "
-        "Message and data rates may apply, and how many come depends on the work. Reply STOP to "
-        "end them, HELP for help."
-    )
+    """Return the words to which a person agrees, in their language; kept with their consent."""
+    return gettext(
+        "I agree to get text messages about repairs from {brand} at this number. Message and data "
+        "rates may apply, and how many come depends on the work. Reply STOP to end them, HELP for "
+        "help."
+    ).format(brand=brand.current().name)
 
 
 def save(contact: Contact, fields: Collection[str], *, by: User) -> list[Channel]:

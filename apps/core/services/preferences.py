@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from apps.core.delivery import holds
 from apps.core.models import Choice, Contact, Preferences
@@ -74,7 +76,7 @@ def pause(user: Any, until: datetime | None, *, deputy: Any = None) -> Preferenc
     if until and timezone.is_naive(until):
         raise ValueError("until must carry a time zone")
     if deputy is not None and deputy.pk == user.pk:
-        raise ValidationError("Choose somebody else as your deputy.")
+        raise ValidationError(gettext("Choose somebody else as your deputy."))
     with transaction.atomic():
         row = of_person(user, lock=True)
         row.paused_until, row.deputy = until, deputy if until else None
@@ -99,6 +101,19 @@ def set_time_zone(user: Any, name: str, *, is_confirmed: bool) -> bool:
         Contact.objects.update_or_create(user=user, defaults={"time_zone": name})
         holds.recompute(user.pk)
     return True
+
+
+def set_language(user: Any, code: str) -> bool:
+    """Set the language of a person's pages and messages; "" leaves it to their browser.
+
+    Raise ValidationError for a language that there is not. Return whether anything changed.
+    """
+    if code and code not in dict(settings.LANGUAGES):
+        raise ValidationError(gettext("Choose one of the languages."))
+    with transaction.atomic():
+        Contact.objects.get_or_create(user=user)
+        changed = Contact.objects.filter(user=user).exclude(language=code).update(language=code)
+    return bool(changed)
 
 
 def of_person(user: Any, *, lock: bool = False) -> Preferences:

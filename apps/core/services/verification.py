@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
+from django.utils.translation import ngettext
 
 from apps.core.delivery import holds
 from apps.core.message import account_kinds
@@ -176,8 +177,14 @@ def _check(what: Q, limits: tuple[Limit, ...]) -> None:
 def _try_again(wait: timedelta) -> str:
     minutes = max(1, -(-int(wait.total_seconds()) // 60))
     if minutes < 60:
-        said = "1 minute" if minutes == 1 else f"{minutes} minutes"
-    else:
-        hours = -(-minutes // 60)
-        said = "1 hour" if hours == 1 else f"{hours} hours"
-    return f"That was asked for too often. Try again in {said}."
+        return ngettext(
+            "That was asked for too often. Try again in {n} minute.",
+            "That was asked for too often. Try again in {n} minutes.",
+            minutes,
+        ).format(n=minutes)
+    hours = -(-minutes // 60)
+    return ngettext(
+        "That was asked for too often. Try again in {n} hour.",
+        "That was asked for too often. Try again in {n} hours.",
+        hours,
+    ).format(n=hours)

@@ -11,12 +11,14 @@ from functools import cache, wraps
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils import timezone
+from django.utils import timezone, translation
+from django.utils.translation import gettext, gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from apps.core.delivery import holds
@@ -59,7 +61,7 @@ def _for_owner(view: View) -> View:
     @wraps(view)
     def with_owner(request: Any, pk: int | None = None) -> HttpResponse:
         if pk is not None and not may(request.user, "core.change_preferences"):
-            raise PermissionDenied("Only the office may see the settings of others.")
+            raise PermissionDenied(gettext("Only the office may see the settings of others."))
         request.owner = request.user if pk is None else get_object_or_404(User, pk=pk)
         request.is_own = request.owner.pk == request.user.pk
         return view(request)
@@ -73,33 +75,33 @@ class PauseForm(forms.Form):
     HOUR, MORNING, DATE, END = "hour", "morning", "date", "end"
     until = forms.ChoiceField(
         choices=[
-            (HOUR, "One hour"),
-            (MORNING, "Until tomorrow, 7:00 AM"),
-            (DATE, "Until the morning of a date"),
-            (END, "End the pause"),
+            (HOUR, gettext_lazy("One hour")),
+            (MORNING, gettext_lazy("Until tomorrow, 7:00 AM")),
+            (DATE, gettext_lazy("Until the morning of a date")),
+            (END, gettext_lazy("End the pause")),
         ],
-        error_messages={"required": "Choose for how long."},
+        error_messages={"required": gettext_lazy("Choose for how long.")},
     )
     date = forms.DateField(
-        label="Date", required=False, widget=forms.DateInput(attrs={"type": "date"})
+        label=gettext_lazy("Date"), required=False, widget=forms.DateInput(attrs={"type": "date"})
     )
 
     def __init__(self, owner: User, given: Any = None) -> None:
         super().__init__(given)
         self.fields["deputy"] = forms.ModelChoiceField(
-            label="Who gets approvals meanwhile?",
+            label=gettext("Who gets approvals meanwhile?"),
             queryset=directory.get().peers(owner),
             required=False,
-            empty_label="Nobody",
+            empty_label=gettext("Nobody"),
         )
 
     def clean(self) -> dict[str, Any]:
         given = super().clean() or {}
         if given.get("until") == self.DATE and "date" not in self.errors:
             if not given.get("date"):
-                self.add_error("date", "Give the date.")
+                self.add_error("date", gettext("Give the date."))
             elif given["date"] <= timezone.localdate():
-                self.add_error("date", "Give a date that is still to come.")
+                self.add_error("date", gettext("Give a date that is still to come."))
         return given
 
     def moment(self) -> datetime | None:
@@ -132,9 +134,9 @@ def show(request: AccountRequest) -> HttpResponse:
     if form.has_changed():
         via = ChoiceVia.PAGE if request.is_own else ChoiceVia.OFFICE
         form.save(request.owner, via=via, by=request.user)
-        messages.success(request, "Saved.")
+        messages.success(request, gettext("Saved."))
     else:
-        messages.info(request, "Nothing was changed.")
+        messages.info(request, gettext("Nothing was changed."))
     return _back(request)
 
 
@@ -157,8 +159,10 @@ def pause(request: AccountRequest) -> HttpResponse:
         return _page(request, WishesForm(wishes.load(request.owner)), pause_form=form)
     until = form.moment()
     row = preferences.pause(request.owner, until, deputy=form.cleaned_data["deputy"])
-    history.record(row, request.user, "Paused" if until else "Ended the pause")
-    messages.success(request, "Messages are paused." if until else "Messages come again.")
+    history.record(row, request.user, history.PAUSED if until else history.PAUSE_ENDED)
+    messages.success(
+        request, gettext("Messages are paused.") if until else gettext("Messages come again.")
+    )
     return _back(request)
 
 
@@ -176,7 +180,25 @@ def zone(request: AccountRequest) -> HttpResponse:
     if is_guess:
         # The page already shows it, to be confirmed.
         return HttpResponse(status=204)
-    messages.success(request, "The time zone is saved.")
+    messages.success(request, gettext("The time zone is saved."))
+    return _back(request)
+
+
+@require_POST
+@_for_owner
+def language(request: AccountRequest) -> HttpResponse:
+    """Set the language of pages and messages, from the next page on."""
+    code = request.POST.get("language", "")
+    try:
+        is_new = preferences.set_language(request.owner, code)
+    except ValidationError as error:
+        messages.error(request, error.messages[0])
+        return _back(request)
+    if is_new:
+        row = preferences.of_person(request.owner)
+        history.record(row, request.user, history.LANGUAGE_CHANGED)
+    with translation.override(code or translation.get_language_from_request(request)):
+        messages.success(request, gettext("The language is saved."))
     return _back(request)
 
 
@@ -185,7 +207,8 @@ def zone(request: AccountRequest) -> HttpResponse:
 def send_now(request: AccountRequest) -> HttpResponse:
     """Send what waits for the person's time, by their own word."""
     sent = holds.send_now(request.owner.pk)
-    messages.success(request, f"{sent} message{'' if sent == 1 else 's'} on the way.")
+    said = ngettext("{n} message on the way.", "{n} messages on the way.", sent).format(n=sent)
+    messages.success(request, said)
     return _back(request)
 
 
@@ -209,6 +232,7 @@ def _page(
         "held": holds.waiting(request.owner.pk),
         "times": preferences.of_person(request.owner),
         "pause_form": pause_form or PauseForm(request.owner),
+        "languages": settings.LANGUAGES,
         "zones": _zones(),
         "zone": _zone_of(request.owner),
         "changes": history.of(request.owner, MOST_CHANGES),

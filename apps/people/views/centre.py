@@ -14,6 +14,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
@@ -33,12 +34,12 @@ class FilterForm(forms.Form):
     """What the list shows. Values that are not valid are ignored."""
 
     q = forms.CharField(
-        label="Repair, unit, plate or person",
+        label=gettext_lazy("Repair, unit, license plate or person"),
         required=False,
         max_length=60,
         widget=forms.TextInput(attrs={"type": "search"}),
     )
-    unread = forms.BooleanField(label="Unread only", required=False)
+    unread = forms.BooleanField(label=gettext_lazy("Unread only"), required=False)
     tab = forms.ChoiceField(choices=[(TO_DO, TO_DO)], required=False, widget=forms.HiddenInput)
 
 
@@ -137,7 +138,7 @@ def act(request: SignedInRequest, pk: uuid.UUID) -> HttpResponse:
         notification.about_type.model_class() if notification.about_type else None
     )
     if not adapter:
-        messages.error(request, "Nothing can be done about this message.")
+        messages.error(request, gettext("Nothing can be done about this message."))
         return _back(request)
     try:
         done = adapter.act(

@@ -11,7 +11,7 @@ from apps.core.models import Notification
 from apps.site.office import may_see_people
 from apps.site.sign_in import SignedInRequest, sign_in_required
 
-from .. import story, threads
+from .. import settled, story, threads
 from ..links import local_path
 
 
@@ -26,6 +26,7 @@ def show(request: SignedInRequest, pk: uuid.UUID) -> HttpResponse:
     is_own = notification.recipient_id == request.user.pk
     context = {
         "notification": notification,
+        "because": settled.words(notification.settled_because),
         "is_own": is_own,
         "link": local_path(notification.action_url) if is_own else "",
         "subject": threads.subject(request.user, notification),

@@ -14,13 +14,16 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince, timeuntil
+from django.utils.translation import gettext
 
 from apps.core.exceptions import UnknownKind
-from apps.core.message import kinds
+from apps.core.message import kinds, stored_words
 from apps.core.models.fields import HOME
 
 register = template.Library()
 register.filter("money", kinds.format_money)
+# A label that is stored or logged is English until it is shown.
+register.filter("tr", stored_words.translated)
 
 
 @register.simple_tag
@@ -33,7 +36,7 @@ def when(moment: datetime | None) -> str:
         '<time class="when" datetime="{}" title="{}">'
         '<span class="when-ago">{}</span> <span class="when-date">{}</span></time>',
         local.isoformat(timespec="seconds"),
-        date_format(local, "l, F j, Y, g:i A T"),
+        date_format(local, "WHOLE_MOMENT"),
         _distance(moment, timezone.now()),
         date_format(local, _date_pattern(local)),
     )
@@ -73,7 +76,7 @@ def error_summary(*forms: Form | BaseFormSet) -> dict[str, Any]:
 def kind_label(name: str) -> str:
     """Return the label of a kind, or its name in words if it is no longer registered."""
     try:
-        return kinds.get(name).label
+        return gettext(kinds.get(name).label)
     except UnknownKind:
         return name.replace("_", " ").capitalize()
 
@@ -88,7 +91,7 @@ def hidden_initial(field: BoundField) -> SafeString:
 def duration(length: timedelta) -> str:
     """Return a length of time in words, as in "9 hours, 20 minutes"."""
     if length < timedelta(minutes=1):
-        return "less than a minute"
+        return gettext("less than a minute")
     now = timezone.now()
     return timesince(now - length, now)
 
@@ -99,7 +102,7 @@ def _problems(forms: Form | BaseFormSet) -> Iterator[dict[str, str]]:
             yield {"message": str(message)}
         several = len(forms) > 1
         for n, form in enumerate(forms, start=1):
-            yield from _form_problems(form, f"Break {n}, " if several else "")
+            yield from _form_problems(form, gettext("Break {n}, ").format(n=n) if several else "")
     else:
         yield from _form_problems(forms)
 
@@ -119,12 +122,12 @@ def _form_problems(form: Form, prefix: str = "") -> Iterator[dict[str, str]]:
 
 def _distance(moment: datetime, now: datetime) -> str:
     if abs(now - moment) < timedelta(minutes=1):
-        return "just now"
+        return gettext("just now")
     if moment > now:
-        return f"in {timeuntil(moment, now, depth=1)}"
-    return f"{timesince(moment, now, depth=1)} ago"
+        return gettext("in {distance}").format(distance=timeuntil(moment, now, depth=1))
+    return gettext("{distance} ago").format(distance=timesince(moment, now, depth=1))
 
 
 def _date_pattern(local: datetime) -> str:
     this_year = timezone.localtime().year
-    return "M j, g:i A" if local.year == this_year else "M j, Y, g:i A"
+    return "MOMENT" if local.year == this_year else "MOMENT_AND_YEAR"
