@@ -99,8 +99,10 @@ def test_the_plain_text_is_complete(notification: Notification) -> None:
     content = rendering.email(notification)
     shown = re.sub("<!--.*?-->", "", content.html)
     document = html5lib.parse(shown, namespaceHTMLElements=False)
-    body = document.find("body")
-    body.remove(body.find("div"))
+    body, preheader = document.find("body"), document.find("body/div")
+    assert body is not None
+    assert preheader is not None
+    body.remove(preheader)
     for line in filter(None, (text.strip(" ·:\n") for text in body.itertext())):
         assert line in content.text, line
     assert "12 Main St" in content.text

@@ -1,5 +1,6 @@
 """Which words a message has: the file's, the published ones, and those that it keeps."""
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -27,7 +28,7 @@ def publish(db: None) -> Iterator[Callable[..., wording.Wording]]:
     """Publishes the file's words with these changes."""
 
     def make(language: str = "en", **changes: str) -> wording.Wording:
-        parts = {**wording.of_file(KIND, language).parts, **changes}
+        parts: dict[Any, str] = {**wording.of_file(KIND, language).parts, **changes}
         rows = WordingVersion.objects.filter(kind=KIND, language=language, number__gt=0)
         rows.update(state=WordingState.REPLACED)
         words = wording.Wording.of(KIND, language, rows.count() + 1, parts)
@@ -193,8 +194,8 @@ def test_a_published_version_is_seen_within_seconds_without_being_told(
     wording.current(KIND, "en")
     WordingVersion.objects.filter(state=WordingState.PUBLISHED).update(state=WordingState.WITHDRAWN)
     assert wording.current(KIND, "en").number == 1
-    now = wording.time.monotonic() + wording.CACHED_S
-    monkeypatch.setattr(wording.time, "monotonic", lambda: now)
+    now = time.monotonic() + wording.CACHED_S
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     assert wording.current(KIND, "en").number == 0
 
 
