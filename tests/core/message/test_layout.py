@@ -6,6 +6,7 @@ from typing import Any
 import css_inline
 import html5lib
 import pytest
+from django.utils.safestring import SafeString
 
 from apps.core.message import layout, rendering, wording
 from apps.core.message.brand import Brand, Link
@@ -35,7 +36,7 @@ def letter() -> layout.Letter:
         preheader="Start the repair.",
         state="Approved",
         heading="Unit 417",
-        html=rendering.mark_safe("<p>Start.</p>"),
+        html=SafeString("<p>Start.</p>"),
         text="Start.",
         facts=[layout.Fact("Unit", "417")],
         action="Start the repair",
