@@ -218,7 +218,7 @@ def test_a_draft_is_what_its_message_would_be() -> None:
     )
 
 
-def test_a_message_that_is_shown_again_has_no_secret_and_no_link_that_acts() -> None:
+def test_a_message_that_is_shown_again_has_no_secret_and_no_link_that_acts(db: None) -> None:
     now = timezone.now()
     text = rendering.as_sent(sample("confirm_phone", created_at=now), Channel.SMS).text
     assert text.startswith("------ is your RS Systems code.")
