@@ -59,13 +59,13 @@ class BrandForm(forms.ModelForm):
         fields = [*brand.FIELDS, "why"]
         field_classes = dict.fromkeys([*brand.FIELDS, "why"], LineField)
 
-    def __init__(self, *args: Any, group: str, **kwargs: Any) -> None:
+    def __init__(self, data: Any = None, files: Any = None, *, group: str) -> None:
         self.group = group
         self.inherited = brand.inherited(group)
         self.newest = BrandVersion.objects.in_effect().filter(group=group).first()
-        super().__init__(*args, instance=_copy(group, self.newest), **kwargs)
+        super().__init__(data, files, instance=_copy(group, self.newest))
         links = "\n".join(f"{label}: {url}" for label, url in self.instance.links)
-        self.initial |= {"links_text": links, "after": self.newest.number if self.newest else 0}
+        self.initial["links_text"] = links
         for name in brand.FIELDS:
             empty = f" Empty: {value}." if (value := getattr(self.inherited, name)) else ""
             self.fields[name].help_text = HELP[name] + empty
@@ -116,7 +116,7 @@ class BrandForm(forms.ModelForm):
         return values
 
     def _post_clean(self) -> None:
-        super()._post_clean()
+        super()._post_clean()  # type: ignore[misc]
         # The preview and the notes show the draft, and can show nothing that is wrong.
         for name in self.errors.keys() & set(brand.FIELDS):
             setattr(self.instance, name, self.initial.get(name, ""))

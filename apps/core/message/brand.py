@@ -153,15 +153,15 @@ def forget() -> None:
 def of_environment() -> Brand:
     """Return the brand of the environment variables alone."""
     return _of_environment(
-        settings.BRAND_NAME,
-        settings.BRAND_ACCENT,
-        settings.OFFICE_PHONE,
+        name=settings.BRAND_NAME,
+        accent=settings.BRAND_ACCENT,
+        phone=settings.OFFICE_PHONE,
         # A name in DEFAULT_FROM_EMAIL, which is Django's usual form, wins.
-        parseaddr(settings.DEFAULT_FROM_EMAIL)[0] or settings.DEFAULT_FROM_NAME,
-        settings.EMAIL_REPLY_TO,
-        settings.POSTAL_ADDRESS,
-        settings.SUPPORT_HOURS,
-        settings.BRAND_FOOTER,
+        sender_name=parseaddr(settings.DEFAULT_FROM_EMAIL)[0] or settings.DEFAULT_FROM_NAME,
+        reply_to=settings.EMAIL_REPLY_TO,
+        postal_address=settings.POSTAL_ADDRESS,
+        support_hours=settings.SUPPORT_HOURS,
+        footer=settings.BRAND_FOOTER,
     )
 
 
@@ -189,8 +189,8 @@ def on_top(base: Brand, version: BrandVersion | None) -> Brand:
 
 
 @lru_cache(maxsize=4)
-def _of_environment(name: str, accent: str, *others: str) -> Brand:
-    return Brand(name, colors.as_hex(colors.parse(accent)), *others)
+def _of_environment(*, accent: str, **values: Any) -> Brand:
+    return Brand(accent=colors.as_hex(colors.parse(accent)), **values)
 
 
 def _present() -> Snapshot:

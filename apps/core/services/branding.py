@@ -51,8 +51,12 @@ def _newest(group: str) -> int:
 def changed(version: BrandVersion, before: BrandVersion | None) -> list[str]:
     """Return what people call the fields in which a version differs from the one before it."""
     before = before or BrandVersion()
-    names = [*CONTENT, "logo_id"]
-    differ = [name for name in names if getattr(version, name) != getattr(before, name)]
+    labels: dict[str, str] = {name: _label(name) for name in CONTENT} | {"logo_id": "logo"}
     return [
-        str(BrandVersion._meta.get_field(name.removesuffix("_id")).verbose_name) for name in differ
+        label for name, label in labels.items() if getattr(version, name) != getattr(before, name)
     ]
+
+
+def _label(name: str) -> str:
+    field: Any = BrandVersion._meta.get_field(name)
+    return str(field.verbose_name)
