@@ -47,6 +47,7 @@ def parts(sizes: Sizes) -> list[Part]:
     ]
     others = [
         Part(("create_sql", "delivery_sql"), costs.measure_statements),
+        Part(("compose_ms", "compose_ratio"), costs.measure_composing),
         Part(("redis_trips", "redis_trips_drained"), costs.measure_trips),
         Part(("fanout_s", "fanout_share", "fanout_sql", "fanout_trips"), costs.measure_fan_out),
         Part(

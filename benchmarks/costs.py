@@ -13,6 +13,8 @@ from .trips import counted_trips
 MESSAGES = 200
 #: Deliveries of the batch whose statements are counted.
 BATCH = 32
+#: Rounds of composing; the fastest counts.
+ROUNDS = 9
 #: Seconds for which the trips of idle workers are counted.
 IDLE_S = 5.0
 #: Deliveries whose trips are counted, and people who are notified by one call.
@@ -35,6 +37,13 @@ def measure_statements(rig: Rig, report: Report) -> None:
     rig.ours("fan_out", BATCH, "MEDIUM")
     batch = rig.statements(lambda: turns.append(rig.ours("drain")["turns"]))
     report.add(delivery_sql=(batch - nothing - turns[0]) / BATCH)
+
+
+def measure_composing(rig: Rig, report: Report) -> None:
+    """Add the time of composing an e-mail, and its ratio in words that the office published."""
+    rig.clean()
+    found = rig.ours("compose", ROUNDS)
+    report.add(compose_ms=found["file"], compose_ratio=found["published"] / found["file"])
 
 
 def measure_trips(rig: Rig, report: Report) -> None:

@@ -39,6 +39,8 @@ TARGETS: Mapping[str, Target | None] = {
     "sms_limit_ratio": at_least(0.6),
     "create_sql": at_most(3),
     "delivery_sql": at_most(1.5),
+    "compose_ms": None,
+    "compose_ratio": at_most(1.1),
     "redis_trips": at_most(1),
     "redis_trips_drained": at_most(0.2),
     "fanout_s": None,

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 KIND = "measured"
-#: Both projects read the templates here; this project finds them in the app's own folder.
+#: What the other contestants read. This project has the same words in `ours/messages/`.
 TEMPLATES = Path(__file__).parent / "ours" / "templates"
 FOLDER = f"notifications/{KIND}"
 

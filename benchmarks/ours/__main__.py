@@ -17,7 +17,11 @@ django.setup()
 
 from django.contrib.auth.models import User  # noqa: E402  they need the settings
 
-from apps.core.models import Contact, Delivery  # noqa: E402
+from apps.core.channels.email import EmailService  # noqa: E402
+from apps.core.message import wording  # noqa: E402
+from apps.core.message.parts import Part  # noqa: E402
+from apps.core.models import Contact, Delivery, WordingVersion  # noqa: E402
+from apps.core.models.wording import WordingState  # noqa: E402
 from apps.core.services.notification import NotificationService  # noqa: E402
 from apps.core.states import Channel, DeliveryState, Priority  # noqa: E402
 from rs_systems.celery import app  # noqa: E402
@@ -31,6 +35,8 @@ TASKS = {
 }
 #: Begins the names of the people who are told by text message: HIGH takes that channel.
 TEXTED = "texted"
+#: E-mails that are composed in one round of `compose`.
+COMPOSED = 200
 #: Functions of ours in a profile.
 LINES = 25
 #: Seconds for which this process sends at most.
@@ -96,6 +102,27 @@ def drain() -> dict[str, Any]:
     return {"turns": turns}
 
 
+def compose(rounds: int) -> dict[str, Any]:
+    """Compose an e-mail in a file's words and one in published words, in turn.
+
+    Return the least milliseconds of each in any round.
+    """
+    [user] = _users(1, "MEDIUM")
+    by_words = {"file": _delivery_to(user)}
+    _publish_a_change()
+    by_words["published"] = _delivery_to(user)
+    service = EmailService()
+    least = dict.fromkeys(by_words, float("inf"))
+    for _ in range(rounds):
+        for name, delivery in by_words.items():
+            began = time.process_time()
+            for _ in range(COMPOSED):
+                service.compose(delivery, None)
+            took = time.process_time() - began
+            least[name] = min(least[name], took / COMPOSED * 1000)
+    return least
+
+
 def profile(what: str, count: int, priority: str) -> dict[str, Any]:
     """Print where the time of creating, or of sending, goes; return milliseconds per message.
 
@@ -152,6 +179,28 @@ def _package(file: str, function: str) -> str:
     return "sockets" if "socket" in function else "Python"
 
 
+def _delivery_to(user: User) -> Delivery:
+    notify(user, "MEDIUM")
+    rows = Delivery.objects.select_related("notification__recipient__contact")
+    return rows.latest("created_at")
+
+
+def _publish_a_change() -> None:
+    """Publish words of the kind that differ from the file's in one part."""
+    changes = {Part.SENTENCE: "<p>{{ approved_by }} approved it. <b>{{ note }}</b></p>"}
+    words = wording.Wording.of(KIND, "en", 1, {**wording.of_file(KIND, "en").parts, **changes})
+    WordingVersion.objects.create(
+        kind=KIND,
+        language="en",
+        number=1,
+        state=WordingState.PUBLISHED,
+        overrides=changes,
+        parts=words.parts,
+        digest=words.digest,
+    )
+    wording.forget()
+
+
 def _timed(to: Any, priority: str) -> float:
     began = time.monotonic()
     notify(to, priority)
@@ -171,4 +220,4 @@ def _create_people(names: list[str], contact: Callable[[int], dict[str, Any]]) -
 
 
 if __name__ == "__main__":
-    actions.run(people, create, fan_out, trickle, drain, profile)
+    actions.run(people, create, fan_out, trickle, drain, compose, profile)

@@ -156,8 +156,8 @@ def of_environment() -> Brand:
         name=settings.BRAND_NAME,
         accent=settings.BRAND_ACCENT,
         phone=settings.OFFICE_PHONE,
-        # A name in DEFAULT_FROM_EMAIL, which is Django's usual form, wins.
-        sender_name=parseaddr(settings.DEFAULT_FROM_EMAIL)[0] or settings.DEFAULT_FROM_NAME,
+        sender=settings.DEFAULT_FROM_EMAIL,
+        sender_name=settings.DEFAULT_FROM_NAME,
         reply_to=settings.EMAIL_REPLY_TO,
         postal_address=settings.POSTAL_ADDRESS,
         support_hours=settings.SUPPORT_HOURS,
@@ -189,8 +189,13 @@ def on_top(base: Brand, version: BrandVersion | None) -> Brand:
 
 
 @lru_cache(maxsize=4)
-def _of_environment(*, accent: str, **values: Any) -> Brand:
-    return Brand(accent=colors.as_hex(colors.parse(accent)), **values)
+def _of_environment(*, accent: str, sender: str, sender_name: str, **values: Any) -> Brand:
+    return Brand(
+        accent=colors.as_hex(colors.parse(accent)),
+        # A name in DEFAULT_FROM_EMAIL, which is Django's usual form, wins.
+        sender_name=parseaddr(sender)[0] or sender_name,
+        **values,
+    )
 
 
 def _present() -> Snapshot:

@@ -1,5 +1,6 @@
 """Links to this site in messages, some of them signed."""
 
+from functools import lru_cache
 from urllib.parse import urljoin
 
 from django.conf import settings
@@ -12,7 +13,13 @@ from django.utils.http import urlsafe_base64_encode
 
 def absolute(url: str) -> str:
     """Return the URL with SITE_URL before it, so that it works outside the site."""
-    return urljoin(settings.SITE_URL.rstrip("/") + "/", url)
+    return _absolute(settings.SITE_URL, url)
+
+
+@lru_cache(maxsize=1024)
+def _absolute(site: str, url: str) -> str:
+    # Several times in each message, and the same for all who get it.
+    return urljoin(site.rstrip("/") + "/", url)
 
 
 def confirm_path(token: str) -> str:

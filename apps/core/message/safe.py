@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 from django.template import Context, Engine, Node, Template, TemplateSyntaxError
 from django.template.base import (
@@ -70,7 +70,7 @@ class Source(Template):
     def compile_nodelist(self) -> NodeList:
         nodes = _Parser(Lexer(self.source).tokenize(), self._names).parse()
         for node in nodes.get_nodes_by_type(VariableNode):
-            if _name(node.filter_expression) is None:
+            if isinstance(node, VariableNode) and _name(node.filter_expression) is None:
                 raise _syntax_error(node.token, "Write fixed words without {{ and }}.")
         return nodes
 
@@ -96,7 +96,7 @@ def compile_part(kind: NotificationKind, part: Part, source: str) -> Compiled:
         raise TemplateProblem(part, error.line, str(error)) from None
     except TemplateSyntaxError as error:
         token = getattr(error, "token", None)
-        raise TemplateProblem(part, token.lineno if token else 1, _plain(error, token)) from None
+        raise TemplateProblem(part, (token and token.lineno) or 1, _plain(error, token)) from None
 
 
 def escaped(sentence: safe_html.Sentence, html: str, names: Mapping[str, type]) -> Source:
@@ -118,7 +118,7 @@ def _tokens(part: Part, source: str) -> list[Token]:
         raise TemplateProblem(part, 1, f"It has too many tags: at most {MOST_TAGS}.")
     for token in tokens:
         if problem := _problem_of(token):
-            raise TemplateProblem(part, token.lineno, problem)
+            raise TemplateProblem(part, token.lineno or 1, problem)
     return tokens
 
 
@@ -217,7 +217,7 @@ def _filters(expression: FilterExpression) -> list[tuple[Any, list[tuple[bool, A
 
 
 class _Engine(Engine):
-    default_builtins: list[str] = []
+    default_builtins: ClassVar[list[str]] = []
 
 
 @cache

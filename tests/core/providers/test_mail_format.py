@@ -86,6 +86,34 @@ def test_a_message_has_the_headers_that_servers_and_readers_need() -> None:
     assert len({*mail.keys()}) == len(mail.keys()), "each header once"
 
 
+def test_the_message_id_is_of_the_sender_s_domain() -> None:
+    assert parsed()["Message-ID"].endswith("@rssystems.com>")
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ("office@rssystems.com", "office@rssystems.com"),
+        ("Büro & Söhne <office@rssystems.com>", "Büro & Söhne <office@rssystems.com>"),
+        ("office@bücher.example", "office@xn--bcher-kva.example"),
+    ],
+)
+def test_replies_go_to_an_address_that_every_server_reads(given: str, read: str) -> None:
+    built = wire(headers={"Reply-To": given})
+    assert b"\xc3" not in built.payload
+    name, _, address = parsed(headers={"Reply-To": given})["Reply-To"].rpartition(" ")
+    assert f"{name.strip(chr(34))} {address}".strip() == read
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Reply-To": "no address"}, {"Reply-To": "a@b.example\nBcc: c@d.example"}, {"List-Id": "ü"}],
+)
+def test_a_header_that_cannot_be_written_is_refused(headers: dict[str, str]) -> None:
+    with pytest.raises(NotSendable, match="cannot be encoded"):
+        wire(headers=headers)
+
+
 def test_what_ses_is_told_beside_a_message_is_not_in_its_bytes() -> None:
     built = wire()
     assert built.recipients == ["jane@fleet.example"]
