@@ -167,7 +167,7 @@ class Message:
         """Return whom the e-mail is for, and why, as a sentence."""
         because = self.line(Part.WHY) or gettext("because of your work with us")
         name = self.values["recipient_name"]
-        return gettext("This e-mail is for {name}, {why}.").format(name=name, why=because)
+        return gettext("For {name}. You get this e-mail {why}.").format(name=name, why=because)
 
     def _fill(self, part: Part) -> str:
         if part not in self._parts:
