@@ -1,6 +1,7 @@
 """Show the e-mail of every kind: `python -m tools.gallery FOLDER` writes sheets of pictures.
 
-A sheet has one language and one kind of screen. The values are the samples of the kinds.
+A sheet has one language and one kind of screen. The values are the samples of the kinds, and the
+brand is that of the environment: it needs no database.
 """
 
 import io
@@ -19,7 +20,7 @@ from tools import chromium
 GROUND, INK = "#c9d0d6", "#1c2127"
 GAP, CAPTION = 16, 24
 #: Pictures are made smaller by this, and have so many colors, so that a sheet is a small file.
-SCALE, COLORS = 0.7, 56
+SCALE, COLORS = 0.7, 80
 
 
 class Screen(NamedTuple):
@@ -65,7 +66,7 @@ def _emails(language: str) -> Iterator[tuple[str, str]]:
     for kind in kinds.REGISTRY.values():
         words = wording.of_file(kind.name, language)
         email = rendering.draft(
-            kind, words, kind.sample, "Pat Doyle", brand.current(), Channel.EMAIL
+            kind, words, kind.sample, "Pat Doyle", brand.of_environment(), Channel.EMAIL
         )
         assert isinstance(email, rendering.EmailContent)
         yield kind.name, email.html
