@@ -154,6 +154,8 @@ LANGUAGES = [("en", "English"), ("es", "Español")]
 LANGUAGE_CODE = "en"
 USE_I18N = True
 FORMAT_MODULE_PATH = ["rs_systems.formats"]
+# Named here too, so that our words win over those of Django's apps.
+LOCALE_PATHS = sorted((BASE_DIR / "apps").glob("*/locale"))
 USE_TZ = True
 TIME_ZONE = VALUES["TIME_ZONE"]
 

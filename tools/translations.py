@@ -7,7 +7,7 @@ import io
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -181,10 +181,10 @@ def wrong(message: Message) -> str:
     """Return what is wrong with a translation, or an empty text."""
     if message.fuzzy:
         return "is fuzzy"
-    forms = message.string if isinstance(message.string, tuple) else (message.string,)
+    forms = texts(message.string)
     if not all(forms):
         return "has no translation" if len(forms) == 1 else "lacks a plural form"
-    ids = message.id if isinstance(message.id, tuple) else (message.id,)
+    ids = texts(message.id)
     # "One message" needs no number, so the first form may have the placeholders of either.
     allowed = [[_placeholders(each) for each in ids], *[[_placeholders(ids[-1])]] * len(forms)]
     for form, sets in zip(forms, allowed, strict=False):
@@ -193,12 +193,17 @@ def wrong(message: Message) -> str:
     return ""
 
 
+def texts(value: str | Sequence[str] | None) -> tuple[str, ...]:
+    """Return the text, or the texts of a plural, as a tuple."""
+    return (value or "",) if isinstance(value, str | None) else tuple(value)
+
+
 def _placeholders(text: str) -> set[str]:
     return set(PLACEHOLDER.findall(text))
 
 
 def _first(message: Message) -> str:
-    return message.id[0] if isinstance(message.id, tuple) else message.id
+    return texts(message.id)[0]
 
 
 def check() -> int:

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import translation
 from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -22,6 +23,7 @@ from apps.site import throttle
 from apps.site.sign_in import sign_in_required
 
 from . import contact as contact_page
+from . import owners
 from .contact_forms import CodeForm, EmailForm, PhoneForm
 
 #: What is said about an address that stayed, was removed, or was changed.
@@ -141,7 +143,8 @@ def confirm_email(request: HttpRequest, token: str) -> HttpResponse:
     verified = Contact.objects.get(user=row.user_id).is_verified(Channel.EMAIL)
     if result == Result.OVER and not verified:
         return render(request, "people/confirm_over.html", status=410)
-    return render(request, "people/confirm_email.html", {"row": row, "is_confirmed": verified})
+    with translation.override(owners.language_of(row.user_id)):
+        return render(request, "people/confirm_email.html", {"row": row, "is_confirmed": verified})
 
 
 def _change(

@@ -13,6 +13,7 @@ from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import render
+from django.utils import translation
 from django.utils.text import get_text_list
 from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
@@ -24,6 +25,8 @@ from apps.core.models import Choice
 from apps.core.models.preferences import ChoiceVia, Setting
 from apps.core.services import preferences
 from apps.core.states import Channel
+
+from . import owners
 
 #: Two moments of one transaction, by the clocks of two machines.
 SAME = timedelta(seconds=5)
@@ -49,16 +52,21 @@ def show(request: HttpRequest, token: str) -> HttpResponse:
                 f"Send {unsubscribe.FIELD}={unsubscribe.ONE_CLICK}.\n", content_type="text/plain"
             )
         action(user, subscription.categories)
-    labels = [gettext(each) for each in unsubscribe.labels(subscription.categories)]
+    with translation.override(owners.language_of(user.pk)):
+        return _page(request, user, subscription.categories)
+
+
+def _page(request: HttpRequest, user: Any, categories: tuple[str, ...]) -> HttpResponse:
+    labels = [gettext(each) for each in unsubscribe.labels(categories)]
     return render(
         request,
         "people/unsubscribe.html",
         {
             "name": user.get_full_name() or user.get_username(),
             "subjects": get_text_list(labels, gettext("and")),
-            "setting": _setting(user, subscription.categories),
+            "setting": _setting(user, categories),
             "account_url": settings.ACCOUNT_URL,
-            "fragment": f"#category-{subscription.categories[0]}",
+            "fragment": f"#category-{categories[0]}",
         },
     )
 

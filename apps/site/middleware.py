@@ -106,9 +106,7 @@ class ReaderMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         contact = _contact(request)
         with timezone.override(_zone(contact)), translation.override(_language(request, contact)):
-            response = self.get_response(request)
-            response.setdefault("Content-Language", translation.get_language())
-            return response
+            return self.get_response(request)
 
     def process_view(self, request: HttpRequest, *_: Any) -> None:
         match = request.resolver_match

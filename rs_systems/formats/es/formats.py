@@ -1,9 +1,9 @@
 """Spanish as it is written in the United States: its order of dates, with American numbers."""
 
-MOMENT = r"j M, g:i a"
-MOMENT_AND_YEAR = r"j M Y, g:i a"
+MOMENT = "j b, g:i a"
+MOMENT_AND_YEAR = "j b Y, g:i a"
 WHOLE_MOMENT = r"l j \d\e F \d\e Y, g:i a T"
-DAY_AND_YEAR = r"j M Y"
+DAY_AND_YEAR = "j b Y"
 HOUR = "g:i a"
 
 DATE_FORMAT = r"j \d\e F \d\e Y"
