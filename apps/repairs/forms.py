@@ -1,10 +1,10 @@
 """The forms of the repair pages."""
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from django import forms
-from django.db.models import TextChoices
+from django.db.models import CharField, TextChoices
 from django.utils.functional import cached_property
 from django.utils.text import format_lazy
 from django.utils.translation import gettext, gettext_lazy
@@ -197,8 +197,8 @@ def _unit_field(name: str) -> "UserTextField":
         "plate": (gettext_lazy("License plate"), ""),
     }
     label, hint = labels[name]
-    longest = FleetUnit._meta.get_field(name).max_length
-    return UserTextField(label=label, help_text=hint, max_length=longest, required=False)
+    column = cast("CharField[str, str]", FleetUnit._meta.get_field(name))
+    return UserTextField(label=label, help_text=hint, max_length=column.max_length, required=False)
 
 
 class BreakForm(forms.Form):
@@ -348,12 +348,13 @@ class SpendForm(forms.Form):
         ],
         coerce=int,
         required=False,
-        empty_value=SPANS[0],
+        empty_value=None,
     )
 
     @property
     def months(self) -> int:
-        return int(self.cleaned_data["months_back"]) if self.is_valid() else self.SPANS[0]
+        chosen = self.cleaned_data["months_back"] if self.is_valid() else None
+        return chosen or self.SPANS[0]
 
 
 class OfficeFilterForm(FilterForm):

@@ -1,6 +1,6 @@
 """What a company spends on repairs, by unit and month of the approval."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
@@ -86,7 +86,7 @@ def _last_months(count: int) -> list[date]:
     return span
 
 
-def _rows(company: Company, first: date) -> Iterable[dict[str, Any]]:
+def _rows(company: Company, first: date) -> Iterable[Mapping[str, Any]]:
     approvals = RepairEvent.objects.filter(
         repair=OuterRef("pk"), action=EventAction.APPROVED, undone_by=None
     )
@@ -108,7 +108,7 @@ def _rows(company: Company, first: date) -> Iterable[dict[str, Any]]:
     )
 
 
-def _cost(row: dict[str, Any]) -> Cost:
+def _cost(row: Mapping[str, Any]) -> Cost:
     # SQLite adds in floating point.
     sums = {
         name: (row[name] or Decimal(0)).quantize(CENT) for name in ("estimates", "final", "open")

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import timedelta
 
 import pytest
@@ -218,7 +219,7 @@ def test_the_page_takes_the_same_statements_for_few_and_many(
     cast: Cast,
     repair: Make,
     request_batch: MakeBatch,
-    django_assert_num_queries: Callable[..., object],
+    django_assert_num_queries: Callable[..., AbstractContextManager[object]],
 ) -> None:
     client = as_(cast.maria)
 
@@ -237,7 +238,9 @@ def test_the_page_takes_the_same_statements_for_few_and_many(
 
 
 def test_a_selection_takes_a_bounded_number_of_statements_for_each(
-    cast: Cast, repair: Make, django_assert_max_num_queries: Callable[..., object]
+    cast: Cast,
+    repair: Make,
+    django_assert_max_num_queries: Callable[..., AbstractContextManager[object]],
 ) -> None:
     made = [repair(Status.AWAITING_APPROVAL) for _ in range(5)]
     with django_assert_max_num_queries(5 * 45 + 30):

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -106,7 +107,9 @@ def test_units_are_in_the_order_of_their_numbers(cast: Cast, request_repair: Mak
 
 
 def test_the_page_takes_the_same_statements_for_few_units_and_many(
-    cast: Cast, request_repair: Make, django_assert_num_queries: Callable[..., object]
+    cast: Cast,
+    request_repair: Make,
+    django_assert_num_queries: Callable[..., AbstractContextManager[object]],
 ) -> None:
     client = as_(cast.maria)
 

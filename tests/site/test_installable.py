@@ -25,6 +25,7 @@ def test_the_manifest_names_the_brand_and_icons_that_exist(client, settings, db)
     }
     for icon in manifest["icons"]:
         path = finders.find(icon["src"].removeprefix(static("")))
+        assert path
         with Image.open(path) as image:
             assert f"{image.width}x{image.height}" == icon["sizes"]
 

@@ -1,6 +1,5 @@
 """Whose language a page is in, and that nothing of it stays English."""
 
-import html
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
@@ -28,6 +27,7 @@ from apps.core.services.notification import NotificationService
 from apps.core.states import Priority
 from apps.people.links import local_path
 from tests.support.everything import drive_repairs
+from tests.support.spanish import english_lines, text_of
 from tools import translations
 
 LANGUAGES = settings.LANGUAGES
@@ -35,15 +35,6 @@ ES = {"accept-language": "es-MX,es;q=0.9,en;q=0.5"}
 #: Pages that a technician or manager sees, by the path.
 PAGES = ["/", "/notifications/", "/notifications/?tab=todo", "/account/", "/account/contact/"]
 PUBLIC_PAGES = ["/login/", "/password/", "/password/x/y/", "/account/contact/confirm/x/"]
-#: Words of English that are none of Spanish.
-ENGLISH = re.compile(r"\b(the|is|are|was|of|your|you|not|by|to|it|with|this|and|from)\b", re.I)
-
-
-def text_of(page: str) -> str:
-    """Return what a page shows or says, without its code."""
-    page = re.sub(r"<(script|style|option)\b.*?</\1>", " ", page, flags=re.S)
-    attributes = re.findall(r'(?:aria-label|title|placeholder|data-\w+)="([^"]*)"', page)
-    return html.unescape("\n".join([re.sub(r"<[^>]*>", "\n", page), *attributes]))
 
 
 def lang_of(page: str) -> str:
@@ -236,12 +227,6 @@ def test_no_english_of_the_catalogs_is_left_on_the_pages_of_a_spanish_reader(
         assert list(untranslated(text_of(page))) == [], path
         # Whatever came past the catalogs.
         assert path == "/" or english_lines(page) == []
-
-
-def english_lines(page: str) -> list[str]:
-    lines = [each.strip() for each in text_of(page).split("\n") if ENGLISH.search(each)]
-    # Development's own footer is for developers.
-    return [each for each in lines if each != "sent messages"]
 
 
 @pytest.mark.parametrize("path", PUBLIC_PAGES)
