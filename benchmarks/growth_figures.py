@@ -26,7 +26,7 @@ from django.test import Client  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from apps.core import tasks  # noqa: E402
-from apps.core.audit import metrics  # noqa: E402
+from apps.core.audit import metrics, observations, rollups  # noqa: E402
 from apps.core.audit.ledger import ledger  # noqa: E402
 from apps.core.delivery import cleanup  # noqa: E402
 from apps.core.guards import rate_limit, reputation  # noqa: E402
@@ -182,8 +182,20 @@ class History:
             if not self.length:
                 self._open_backlog()
             cursor.execute("VACUUM (ANALYZE)")
+        self._count()
+        with connection.cursor() as cursor:
+            cursor.execute("VACUUM (ANALYZE)")
             cursor.execute("CHECKPOINT")
         self.length = length
+
+    def _count(self) -> None:
+        """Count the figures of the last days anew, as if this version had just been installed."""
+        Mark.objects.filter(name=rollups.COUNTED).delete()
+        started = timezone.now()
+        while (rollups.counted_until() or self.now) < started - timedelta(minutes=6):
+            rollups.keep(started)
+        for read in (observations.read_reputation, observations.read_reasons):
+            read()
 
     def _insert(self, cursor: Any, start: int, end: int, viewers: int) -> None:
         kind = kinds.get("repair_approved")
@@ -281,6 +293,9 @@ def _figures(history: History) -> dict[str, Callable[[], object]]:
         ),
         "search_deliveries_nothing": get(staff, f"{deliveries}?q=nobody"),
         "search_notifications_person": get(staff, f"{notifications}?q=jordan+quill", rows=100),
+        "cockpit": get(staff, "/office/"),
+        "figures": rollups.keep,
+        "reasons": observations.read_reasons,
         "ledger_since": check_since,
         "metrics": lambda: [metrics._due(), metrics._attempts()],
         "reputation": reputation.measure,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from chaos import digests, faults, poison_events, stale
+from chaos import alarms, digests, faults, poison_events, stale
 from chaos.rig import RigPlan
 from chaos.scenario import EMAIL_ONLY, Scenario
 from chaos.verdict import Promise
@@ -256,6 +256,16 @@ SCENARIOS: dict[str, Scenario] = {
             rig=RigPlan(events=True, beat_app="chaos.fast_beat"),
             promise=Promise(drained_within_s=120),
             check=digests.check,
+        ),
+        Scenario(
+            "alarm-told-once",
+            alarms.refuse_texts,
+            messages=150,
+            over_s=8,
+            rig=RigPlan(beat_app="chaos.watching_beat"),
+            # As for a paused account.
+            promise=Promise(drained_within_s=120),
+            check=alarms.check,
         ),
         Scenario(
             "stale",

@@ -31,7 +31,7 @@ from apps.core.guards import rate_limit
 from apps.core.models import Delivery
 from apps.core.services.notification import NotificationService
 from apps.core.states import Channel, DeliveryState, LogEvent, Priority
-from chaos import arrivals, delivery_log, digests, limits, producer, stale
+from chaos import alarms, arrivals, delivery_log, digests, limits, producer, stale
 from chaos.arrivals import Arrivals
 from chaos.event_source import MOST_RECEIVES, EventSource, certificate_path
 from chaos.forwarder import running_forwarder
@@ -326,3 +326,13 @@ def test_only_the_good_certificate_of_an_event_source_is_readable(name: str) -> 
 def test_the_quick_scenarios_can_share_a_rig() -> None:
     for name in QUICK:
         assert replace(SCENARIOS[name].rig, events=False) == RigPlan()
+
+
+def test_an_alarm_must_ring_once_and_be_told_once_of_each() -> None:
+    start, end = f"RS Systems: {alarms.TITLE}", f"RS Systems: over: {alarms.TITLE}, and 1 more"
+    assert alarms.count_told([start, "RS Systems: deliveries pile up", end]) == (1, 1)
+    assert alarms.find_problems(1, 1, 1) == []
+    assert alarms.find_problems(1, *alarms.count_told([start, start, end])) == [
+        "the alarm rang 1 times; 2 starts and 1 ends were told"
+    ]
+    assert alarms.find_problems(0, 0, 0)

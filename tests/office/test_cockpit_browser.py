@@ -1,0 +1,112 @@
+"""A person sees in the cockpit that e-mail is stopped, and lets it run again."""
+
+from collections.abc import Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
+
+from tools import chromium
+from tools.stack import Stack, running_stack
+
+pytestmark = [pytest.mark.browser, pytest.mark.services]
+
+SIZES: dict[str, ViewportSize] = {
+    "phone": {"width": 390, "height": 844},
+    "laptop": {"width": 1280, "height": 800},
+}
+STOP = """
+from apps.core.exceptions import ChannelUnavailableError
+from apps.core.guards import circuit_breaker
+from apps.core.states import Channel
+circuit_breaker.stop(Channel.EMAIL, ChannelUnavailableError("Credentials Invalid", code="535"))
+"""
+#: An e-mail that waits, so that something can be tried.
+WRITE = """
+from django.contrib.auth.models import User
+from apps.core.services.notification import NotificationService
+from apps.core.message import kinds
+NotificationService().notify("repair_approved", User.objects.get(username="luis"),
+    kinds.get("repair_approved").sample.model_dump(), priority=6, action_url="/repairs/1/")
+"""
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with running_stack(tmp_path_factory.mktemp("stack"), EMAIL_CAP_PER_PERSON_H="0") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium.find(),
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(params=SIZES)
+def page(request: pytest.FixtureRequest, stack: Stack, browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport=SIZES[request.param], base_url=stack.url)
+    page = context.new_page()
+    page.goto("/login/")
+    page.get_by_label("Username").fill("sam")
+    page.get_by_label("Password").fill("demo")
+    page.get_by_test_id("sign-in").click()
+    page.wait_for_url(f"{stack.url}/")
+    yield page
+    context.close()
+
+
+def check(page: Page) -> None:
+    """Check that nothing runs sideways, and that axe finds no serious violation."""
+    width = page.evaluate("document.documentElement.scrollWidth")
+    assert width <= page.viewport_size["width"]  # type: ignore[index]
+    found = Axe().run(page).response["violations"]
+    assert [x["id"] for x in found if x["impact"] in ("serious", "critical")] == []
+
+
+def test_a_person_sees_that_e_mail_is_stopped_and_lets_it_run_again(
+    stack: Stack, page: Page
+) -> None:
+    verdict = page.get_by_test_id("verdict")
+    page.goto("/office/")
+    expect(verdict).to_contain_text("All is flowing")
+    check(page)
+    stack.manage("shell", "-v0", "-c", STOP + WRITE)
+    page.goto("/office/")
+    expect(verdict).to_contain_text("E-mails are stopped")
+    expect(verdict).to_contain_text("535 Credentials Invalid")
+    check(page)
+    page.get_by_test_id("try").click()
+    # The next message is accepted, and the page shows it by itself.
+    expect(verdict).to_contain_text("All is flowing")
+
+
+def test_a_pause_holds_everything_until_it_is_resumed_and_a_refresh_keeps_the_place(
+    stack: Stack, page: Page
+) -> None:
+    page.goto("/office/")
+    page.get_by_test_id("channel-email").get_by_test_id("pause").click()
+    check(page)
+    page.get_by_label("Why, for your colleagues").fill("Wrong announcement")
+    page.get_by_test_id("confirm").click()
+    verdict = page.get_by_test_id("verdict")
+    expect(verdict).to_contain_text("E-mails are paused by Sam")
+    expect(verdict).to_contain_text("Wrong announcement")
+    page.goto("/office/people/")
+    expect(page.get_by_test_id("strip")).to_contain_text("E-mails are paused")
+    check(page)
+    page.get_by_test_id("strip").get_by_role("link").click()
+    pause = page.locator("#pause-sms")
+    pause.focus()
+    page.evaluate("window.scrollTo(0, 200)")
+    with page.expect_response(lambda answer: answer.request.headers.get("hx-target") == "cockpit"):
+        pass
+    expect(pause).to_be_focused()
+    assert page.evaluate("window.scrollY") == 200
+    page.get_by_test_id("resume").click()
+    expect(verdict).to_contain_text("All is flowing")
