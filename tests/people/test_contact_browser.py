@@ -169,7 +169,7 @@ def test_stop_and_start_of_the_dev_inbox_s_phone_switch_the_texts(
     expect(inbox.get_by_test_id("sandbox-reply").last).to_contain_text("You are opted in again")
     tasks.read_opt_outs()
     mine.reload()
-    expect(off).to_contain_text("you switched them on again by answering START")
+    expect(off).to_contain_text("You switched them on again by answering START")
 
 
 @pytest.mark.parametrize("js", [True, False], ids=["js", "no-js"])

@@ -27,6 +27,9 @@ NAMES = {
     Channel.SMS: gettext_noop("mobile number"),
 }
 
+#: Who changed an address, in the message to the old one.
+YOU, THE_OFFICE = gettext_noop("You"), gettext_noop("The office")
+
 
 def consent_wording() -> str:
     """Return the words to which a person agrees, in their language; kept with their consent."""
@@ -114,13 +117,14 @@ def suppression_of(contact: Contact, channel: Channel) -> Suppression | None:
 def _tell_old_address(before: Contact, channel: Channel, by: User) -> None:
     if not before.is_verified(channel) or (channel == Channel.SMS and not before.sms_opt_in):
         return
-    who = "You" if by.pk == before.user_id else user_text.quotable(by.get_full_name(), 60)
+    is_own = by.pk == before.user_id
+    who = YOU if is_own else user_text.quotable(by.get_full_name(), 60) or THE_OFFICE
     direct.send(
         account_kinds.ADDRESS_CHANGED,
         before.user,
-        {"what": NAMES[channel], "changed_by": who or "The office"},
+        {"what": NAMES[channel], "changed_by": who},
         channel=channel,
         to=before.address(channel),
         action_url=reverse("contact:details"),
-        is_news=by.pk != before.user_id,
+        is_news=not is_own,
     )
