@@ -18,7 +18,7 @@ from apps.site.htmx import HtmxRequest
 
 from .. import services
 from ..exceptions import AlreadyDone, NotAllowed
-from ..forms import ApprovalFilterForm, FilterForm
+from ..filters import ApprovalFilterForm, FilterForm
 from ..models import FleetUnit, Profile, Repair, RepairBatch, RepairEvent, Status
 from ..models.repair import RepairQuerySet
 from ..permissions import Action
