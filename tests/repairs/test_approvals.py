@@ -77,6 +77,11 @@ def test_the_age_is_the_time_since_the_managers_were_asked(cast: Cast, repair: M
     ]
 
 
+def test_what_was_just_asked_waits_for_less_than_a_minute(cast: Cast, repair: Make) -> None:
+    repair(Status.AWAITING_APPROVAL)
+    assert "waiting less than a minute<" in shown_to(cast.maria)
+
+
 def test_a_batch_is_one_row_with_its_sum_and_its_breaks_in_order(
     cast: Cast, request_batch: MakeBatch
 ) -> None:
@@ -199,6 +204,16 @@ def test_htmx_gets_the_list_the_answers_and_the_counts(cast: Cast, repair: Make)
     assert '<div id="flashes" hx-swap-oob="innerHTML">' in fragment
     assert '<span id="waiting" hx-swap-oob="innerHTML">1</span>' in fragment
     assert 'hx-target="closest .flash"' in fragment
+
+
+def test_the_list_after_an_approval_keeps_to_the_search(cast: Cast, repair: Make) -> None:
+    one, other = repair(Status.AWAITING_APPROVAL), repair(Status.AWAITING_APPROVAL)
+    given = {**selection(one), "q": one.number}
+    fragment = as_(cast.maria).post(SEVERAL, given, headers=IN_LIST).content.decode()
+    assert "Nothing that waits for your approval matches." in fragment
+    assert rows(fragment) == []
+    other.refresh_from_db()
+    assert other.status == Status.AWAITING_APPROVAL
 
 
 def test_an_undo_among_the_answers_replaces_its_own_and_refreshes_the_list(

@@ -3,7 +3,7 @@ from collections.abc import Callable
 import pytest
 from django.db import IntegrityError, models, transaction
 
-from apps.repairs.forms import TechnicianField
+from apps.repairs.fields import TechnicianField
 from apps.repairs.models import FleetUnit, Profile, Repair, RepairBatch, RepairEvent, Role, Status
 from apps.repairs.models.numbering import primary_key
 from tests.support.repairs import Cast

@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 from django.utils import translation
 
+from apps.core.message.stored_words import translated
 from apps.core.models import Contact, Notification
 from apps.repairs import services
 from apps.repairs.exceptions import AlreadyDone, NotAllowed
@@ -143,3 +144,9 @@ def test_the_search_finds_the_words_of_the_page(
     made = request_repair()
     with translation.override("es"):
         assert list(search(Repair.objects.all(), words)) == [made]
+
+
+def test_the_damage_of_a_stored_batch_reads_in_spanish(request_batch: MakeBatch) -> None:
+    stored = request_batch("65.00", "95.00").summary
+    with translation.override("es"):
+        assert (stored, translated(stored)) == ("2 breaks", "2 roturas")

@@ -10,7 +10,8 @@ from .unit import FleetUnit
 
 def breaks(count: int) -> str:
     """Return the number in words that messages store, so they are English: "3 breaks"."""
-    return f"{count} {gettext_noop('break') if count == 1 else gettext_noop('breaks')}"
+    word = gettext_noop("break") if count == 1 else gettext_noop("breaks")
+    return f"{count} {word}"
 
 
 class RepairBatchQuerySet(models.QuerySet["RepairBatch"]):

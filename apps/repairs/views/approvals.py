@@ -18,7 +18,7 @@ from apps.site.htmx import HtmxRequest
 
 from .. import services
 from ..exceptions import AlreadyDone, NotAllowed
-from ..forms import ApprovalFilterForm, FilterForm
+from ..filters import ApprovalFilterForm, FilterForm
 from ..models import FleetUnit, Profile, Repair, RepairBatch, RepairEvent, Status
 from ..models.repair import RepairQuerySet
 from ..permissions import Action
@@ -53,7 +53,7 @@ def _all(request: HtmxRequest, profile: Profile) -> dict[str, Any]:
 
 
 def _to_approve(request: HtmxRequest, profile: Profile) -> dict[str, Any]:
-    form = ApprovalFilterForm(request.GET)
+    form = ApprovalFilterForm(request.POST if request.method == "POST" else request.GET)
     awaiting = form.narrow(Repair.objects.visible_to(profile).with_details().undecided())
     first, more = _first_approvals(awaiting.longest_waiting_first())
     shown = {"tab": "", "list": "repairs/_approvals.html", "form": form, "more": more}

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -171,4 +171,8 @@ def sum_of(repairs: Iterable[Repair]) -> Decimal:
 def _since(repair: Repair) -> str:
     """Return for how long the managers have been asked, as in "3 days"; "" if they are not."""
     since: datetime | None = getattr(repair, "waiting_since", None)
-    return timesince(since, timezone.now(), depth=1) if since else ""
+    if since is None:
+        return ""
+    now = timezone.now()
+    is_new = now - since < timedelta(minutes=1)
+    return gettext("less than a minute") if is_new else timesince(since, now, depth=1)

@@ -12,7 +12,7 @@ from django.views.decorators.vary import vary_on_headers
 
 from apps.site.htmx import HtmxRequest
 
-from ..forms import FilterForm, OfficeFilterForm
+from ..filters import FilterForm, OfficeFilterForm
 from ..models import Profile, Repair, Role, Status
 from ..models.repair import CLOSED, RepairQuerySet
 from .approvals import PER_PAGE, first_page

@@ -16,8 +16,8 @@ from apps.site.htmx import HtmxRequest
 
 from .. import services
 from ..exceptions import AlreadyRequested, NotAllowed
-from ..forms import MOST_BREAKS, BreakFormSet, RequestForm
 from ..models import FleetUnit, Profile, Repair, RepairBatch
+from ..request_forms import MOST_BREAKS, BreakFormSet, RequestForm
 from ..services import Break
 from .person import for_person, warn_of_limit
 

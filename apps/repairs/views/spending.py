@@ -10,7 +10,7 @@ from django.utils.translation import gettext
 from django.views.decorators.http import require_safe
 
 from .. import spend
-from ..forms import SpendForm
+from ..filters import SpendForm
 from ..models import Company, Profile
 from .person import for_person
 
