@@ -36,6 +36,8 @@ SERIES = {
     "failed": "Failed",
     "held": "Held for later",
 }
+#: What the buttons call a channel.
+SPOKEN = {Channel.EMAIL: "e-mail", Channel.SMS: "texts"}
 #: Seconds within which a message should be accepted.
 PROMPT_S = 10
 MOST_ALARMS = 20
@@ -70,6 +72,7 @@ class ChartRow:
 @dataclass(frozen=True)
 class ChannelView:
     channel: Channel
+    spoken: str
     stops: list[ChannelStop]
     is_paused: bool
     last_accepted_at: datetime | None
@@ -147,6 +150,7 @@ def _channel(
     month = [by_day.get(today - timedelta(days=DAYS - 1 - n)) for n in range(DAYS)]
     return ChannelView(
         channel=channel,
+        spoken=SPOKEN[channel],
         stops=own,
         is_paused=any(stop.cause == StopCause.PERSON for stop in own),
         last_accepted_at=_latest(by_day.values(), "last_accepted_at"),
@@ -184,12 +188,9 @@ def _latest(rows: Any, name: str) -> datetime | None:
 def _speed(span: str, rows: Sequence[Tally]) -> Speed:
     histogram = latency.add_up(rows)
     prompt = latency.share_within(histogram, PROMPT_S)
-    return Speed(
-        span,
-        sum(histogram.values()),
-        *(_seconds(latency.quantile(histogram, share)) for share in (0.5, 0.95, 0.99)),
-        "-" if prompt is None else f"{100 * prompt:.1f}%",
-    )
+    median, p95, p99 = (_seconds(latency.quantile(histogram, share)) for share in (0.5, 0.95, 0.99))
+    words = "-" if prompt is None else f"{100 * prompt:.1f}%"
+    return Speed(span, sum(histogram.values()), median, p95, p99, words)
 
 
 def _seconds(seconds: float | None) -> str:

@@ -145,14 +145,15 @@ def test_a_worker_that_stopped_answering_is_named_with_its_last_answer(office: C
 
 def fill_figures() -> None:
     now = timezone.now().replace(second=0, microsecond=0)
-    for model, name, spans in (
-        (MinuteFigures, "minute", [now - timedelta(minutes=n) for n in range(60)]),
-        (DayFigures, "day", [rollups.today() - timedelta(days=n) for n in range(30)]),
-    ):
-        model.objects.bulk_create(
-            model(**{name: span}, channel=channel, accepted=5, took_1s=5)
-            for span in spans
-            for channel in Channel
+    values = {"accepted": 5, "took_1s": 5}
+    for channel in Channel:
+        MinuteFigures.objects.bulk_create(
+            MinuteFigures(minute=now - timedelta(minutes=n), channel=channel, **values)
+            for n in range(60)
+        )
+        DayFigures.objects.bulk_create(
+            DayFigures(day=rollups.today() - timedelta(days=n), channel=channel, **values)
+            for n in range(30)
         )
 
 

@@ -162,6 +162,7 @@ def test_a_send_task_ends_before_its_lease_and_its_redelivery() -> None:
 def test_an_hour_s_backlog_of_beat_does_not_delay_a_message(
     worker: Callable[..., Worker], delivery: Callable[..., Delivery]
 ) -> None:
+    app.loader.import_default_modules()
     now = datetime.now(UTC)
     for entry in app.conf.beat_schedule.values():
         if not isinstance(entry["schedule"], crontab):

@@ -174,6 +174,7 @@ def _texts(account: Account, now: datetime) -> Iterator[Difference]:
     taken, silent = tallies.accepted_texts(lately), tallies.without_event(Channel.SMS, lately)
     yield Difference("sms.receipts", judge_lost_receipts(lost, taken, len(silent)), lost)
     others = tallies.count_messages(tallies.foreign_events("sns", lately))
+    others = max(0, others - tallies.alarm_texts(lately))
     yield Difference("sms.foreign", judge_foreign_texts(others))
 
 

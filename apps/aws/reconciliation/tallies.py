@@ -13,7 +13,7 @@ from uuid import UUID
 from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 
 from apps.core.guards.sms_budget import this_month
-from apps.core.models import Delivery, NotificationDeliveryLog, ProviderEvent, SMSSpend
+from apps.core.models import Alarm, Delivery, NotificationDeliveryLog, ProviderEvent, SMSSpend
 from apps.core.states import Channel, EventCause, EventKind, LogEvent
 
 #: Near an end of a window a message may be counted or not: clocks differ, and AWS counts late.
@@ -139,6 +139,12 @@ def texts_with_receipt(kind: EventKind, window: Window) -> Range:
 def foreign_events(provider: str, window: Window) -> QuerySet[ProviderEvent]:
     """Return the events of the window that belong to no delivery."""
     return _events_of(provider).filter(window.of("received_at"), delivery=None)
+
+
+def alarm_texts(window: Window) -> int:
+    """Count the times that alarms were told by text. One text may tell several."""
+    starts = Alarm.objects.filter(window.of("start_texted_at"))
+    return starts.count() + Alarm.objects.filter(window.of("end_texted_at")).count()
 
 
 def spend() -> Spend:

@@ -115,6 +115,9 @@ def _attempts(start: datetime, end: datetime) -> Iterator[tuple[datetime, str, d
     accepted = Q(event=LogEvent.ACCEPTED)
     took = ExpressionWrapper(F("at") - F("delivery__due_at"), output_field=DurationField())
     entries = _log(start, end, ENDS_OF_ATTEMPTS).annotate(took=took)
+    histogram: dict[str, Any] = {
+        name: Count("pk", filter=accepted & within) for name, within in _within().items()
+    }
     return _grouped(
         entries,
         "delivery__channel",
@@ -123,7 +126,7 @@ def _attempts(start: datetime, end: datetime) -> Iterator[tuple[datetime, str, d
         failed=Count("pk", filter=Q(event=LogEvent.PERMANENT)),
         dollars=Sum("delivery__cost_usd", filter=accepted, default=0),
         last_accepted_at=Max("at", filter=accepted),
-        **{name: Count("pk", filter=accepted & within) for name, within in _within().items()},
+        **histogram,
     )
 
 
@@ -187,7 +190,7 @@ def _grouped(
 
 
 def _sum_of(day: date) -> Iterator[DayFigures]:
-    minutes = MinuteFigures.objects.filter(
+    minutes: QuerySet[Any] = MinuteFigures.objects.filter(
         minute__gte=start_of(day), minute__lt=start_of(day + timedelta(days=1))
     )
     sums = {f"sum_{name}": Sum(name) for name in SUMS}

@@ -42,7 +42,8 @@ def pause(request: OfficeRequest, channel: str) -> HttpResponse:
     """Ask for the reason, then stop the channel until a person resumes it."""
     chosen = _channel(channel)
     if request.method != "POST":
-        return render(request, "office/pause.html", {"channel": chosen, "longest": LONGEST_WHY})
+        context = {"spoken": cockpit.SPOKEN[chosen], "longest": LONGEST_WHY}
+        return render(request, "office/pause.html", context)
     why = " ".join(request.POST.get("why", "").split())[:LONGEST_WHY]
     if circuit_breaker.pause(chosen, _name(request), why):
         _record(request, _stop(chosen, StopCause.PERSON), f"Paused {chosen.label}: {why}")

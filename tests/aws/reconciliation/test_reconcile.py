@@ -14,7 +14,7 @@ from django.utils import timezone
 from apps.aws.reconciliation import differences
 from apps.core import providers, tasks
 from apps.core.audit.findings import Difference, Status
-from apps.core.models import Delivery, ProviderEvent
+from apps.core.models import Alarm, Delivery, ProviderEvent
 from apps.core.states import Channel, DeliveryState, Priority
 from sandbox.arns import TOPIC as ARN
 from sandbox.testing import HOST, SMTP_PASSWORD, SMTP_USER, RunningSandbox, running_sandbox
@@ -171,6 +171,11 @@ def test_foreign_texts_are_one_finding(sandbox: RunningSandbox) -> None:
     tasks.read_sms_receipts()
     lines = compared()
     assert not_ok(lines) == {"sms.foreign": Status.WARN}
+    # One of them told an alarm.
+    told = timezone.now() - timedelta(hours=2)
+    values = {"value": 1, "sentence": "x", "seen_at": told, "started_at": told}
+    Alarm.objects.create(name="doctor", start_texted_at=told, **values)
+    assert not_ok(compared()) == {}
 
 
 def run(*options: str) -> tuple[str, int]:

@@ -20,6 +20,7 @@ from apps.core.models import (
     Alarm,
     ChannelStop,
     Delivery,
+    Mark,
     MinuteFigures,
     NotificationDeliveryLog,
     Reading,
@@ -187,6 +188,18 @@ def test_a_silent_sweep_rings_after_a_minute(monkeypatch: pytest.MonkeyPatch) ->
     assert ringing() == set()
 
 
+def test_figures_that_are_no_longer_counted_ring() -> None:
+    assert ringing() == set(), "before the first run nothing is known"
+    rollups.keep()
+    assert ringing() == set()
+    Mark.objects.update(at=F("at") - timedelta(minutes=20))
+    assert ringing() == set()
+    later(minutes=10)
+    assert ringing() == {"figures-late"}
+    rollups.keep()
+    assert ringing() == set()
+
+
 @pytest.mark.parametrize(
     ("name", "stop", "resume"),
     [
@@ -242,7 +255,7 @@ def test_what_is_not_known_leaves_an_alarm_as_it_is() -> None:
         Alarm.objects.create(name=rule.name, seen_at=now, started_at=now, value=1, sentence="x")
     watch.apply(rules.RULES, Figures(now=now))
     unknown = {"bounces", "complaints", "daily-quota", "sms-spend", "sms-budget"}
-    unknown |= {"worker-offline", "beat-silent", "ledger", "doctor"}
+    unknown |= {"worker-offline", "beat-silent", "figures-late", "ledger", "doctor"}
     assert set(Alarm.objects.ringing().values_list("name", flat=True)) == unknown
 
 

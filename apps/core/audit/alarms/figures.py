@@ -13,7 +13,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from apps.core.audit import heartbeat, readings
-from apps.core.audit.rollups import MINUTE
+from apps.core.audit.rollups import MINUTE, counted_until
 from apps.core.delivery import broker
 from apps.core.guards import circuit_breaker, sms_budget
 from apps.core.guards.reputation import Reputation
@@ -84,6 +84,8 @@ class Figures:
     urgent_wait: timedelta = timedelta()
     #: How long ago the sweep came round.
     silence: timedelta | None = None
+    #: How old the last minute is up to which everything has been counted.
+    lag: timedelta | None = None
     ledger: Reading | None = None
     doctor: Reading | None = None
 
@@ -104,6 +106,7 @@ def collect() -> Figures:
         waiting=waiting(now),
         urgent_wait=_urgent_wait(now),
         silence=silence(),
+        lag=_lag(now),
         ledger=known.get(readings.LEDGER),
         doctor=known.get(readings.DOCTOR),
     )
@@ -154,6 +157,11 @@ def silence() -> timedelta | None:
 
 def _reputation(reading: Reading | None) -> Reputation | None:
     return Reputation(**reading.numbers) if reading else None
+
+
+def _lag(now: datetime) -> timedelta | None:
+    counted = counted_until()
+    return None if counted is None else now - counted
 
 
 def _texts(now: datetime) -> Outcomes:

@@ -22,6 +22,8 @@ from .figures import Figures
 #: A number that rang ends its alarm when it is below this share of the limit: one that lies at the
 #: limit must not ring each minute.
 QUIET_BELOW = 0.9
+#: Minutes. The last five are counted again by each run, so figures are never younger than that.
+LATE_MIN = 10
 
 
 @dataclass(frozen=True)
@@ -174,6 +176,13 @@ def _beat(figures: Figures) -> Measured | None:
     seconds = figures.silence.total_seconds()
     words = f"The sweep last came round {seconds:,.0f} s ago."
     return Measured(seconds, settings.ALARM_BEAT_SILENT_S, words)
+
+
+def _lag(figures: Figures) -> Measured | None:
+    if figures.lag is None:
+        return None
+    minutes = figures.lag.total_seconds() / 60
+    return Measured(minutes, LATE_MIN, f"Figures are counted up to {minutes:,.0f} minutes ago.")
 
 
 def _ledger(figures: Figures) -> Measured | None:
@@ -359,6 +368,15 @@ RULES = [
     ),
     BEAT_SILENT,
     *STOP_RULES,
+    Rule(
+        "figures-late",
+        "the figures are not counted",
+        _lag,
+        "The cockpit's charts and the alarms about texts and attempts do not see the present. The "
+        "log of the worker of housekeeping says why keep_figures fails.",
+        "The figures are counted again.",
+        after=timedelta(minutes=10),
+    ),
     Rule(
         "ledger",
         "the ledger does not balance",
