@@ -3,7 +3,7 @@
 from logging.config import dictConfig
 from typing import Any
 
-from celery import Celery, Task, bootsteps, signals
+from celery import Celery, Task, bootsteps, signals, states
 from celery.schedules import crontab, schedule
 from celery.utils.log import get_task_logger
 
@@ -120,6 +120,14 @@ def give_back_what_is_claimed(**_: Any) -> None:
     from apps.core.delivery import shutdown
 
     shutdown.request()
+
+
+@signals.task_postrun.connect
+def count_task(state: str = "", **_: Any) -> None:
+    """Count the task for the alarm `task-failures`."""
+    from apps.core.audit import task_counts
+
+    task_counts.count(has_failed=state == states.FAILURE)
 
 
 @signals.celeryd_init.connect

@@ -285,7 +285,7 @@ CLOUDWATCH_METRICS = VALUES["CLOUDWATCH_METRICS"]
 # --- Alarms -------------------------------------------------------------------------------------
 # A phone that is texted, besides the e-mail to ADMIN_EMAIL, when an alarm starts and ends.
 ONCALL_PHONE = VALUES["ONCALL_PHONE"]
-# Shares of e-mails; percentages of SES's daily quota, the month's budget, texts and attempts.
+# Shares of e-mails; percentages of SES's quota, the month's budget, texts, attempts and tasks.
 ALARM_BOUNCE_SHARE: Decimal = VALUES["ALARM_BOUNCE_SHARE"]
 ALARM_COMPLAINT_SHARE: Decimal = VALUES["ALARM_COMPLAINT_SHARE"]
 ALARM_QUOTA_PERCENT = VALUES["ALARM_QUOTA_PERCENT"]
@@ -294,6 +294,7 @@ ALARM_SMS_FAILURE_PERCENT = VALUES["ALARM_SMS_FAILURE_PERCENT"]
 ALARM_SMS_PER_HOUR = VALUES["ALARM_SMS_PER_HOUR"]
 ALARM_WORKERS_EXPECTED = VALUES["ALARM_WORKERS_EXPECTED"]
 ALARM_ATTEMPT_FAILURE_PERCENT = VALUES["ALARM_ATTEMPT_FAILURE_PERCENT"]
+ALARM_TASK_FAILURE_PERCENT = VALUES["ALARM_TASK_FAILURE_PERCENT"]
 # Fewer failures than this are no alarm, whatever their share.
 ALARM_FAILURES_AT_LEAST = VALUES["ALARM_FAILURES_AT_LEAST"]
 ALARM_QUEUE_DEPTH = VALUES["ALARM_QUEUE_DEPTH"]

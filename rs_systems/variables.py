@@ -515,6 +515,7 @@ VARIABLES = (
     Variable("ALARM_SMS_PER_HOUR", whole(1, 10_000_000), "500"),
     Variable("ALARM_WORKERS_EXPECTED", whole(1, 1_000), "1"),
     Variable("ALARM_ATTEMPT_FAILURE_PERCENT", whole(0, 100), "10"),
+    Variable("ALARM_TASK_FAILURE_PERCENT", whole(0, 100), "10"),
     Variable("ALARM_FAILURES_AT_LEAST", whole(1, 1_000_000), "3"),
     Variable("ALARM_QUEUE_DEPTH", whole(1, 100_000_000), "1000"),
     Variable("ALARM_URGENT_WAIT_S", whole(1, 86_400), "60"),

@@ -252,6 +252,8 @@ class ChannelStopAdmin(ReadOnlyMixin, admin.ModelAdmin):
             messages.success(request, f"{tried} channels will be tried with the next delivery.")
         if lifted:
             messages.success(request, "E-mail is sent again; bounces are counted from now on.")
+        if chosen.filter(cause=StopCause.PERSON).exists():
+            messages.info(request, "What a person paused is resumed in the cockpit.")
 
 
 @admin.register(SMSSpend)

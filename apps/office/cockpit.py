@@ -117,6 +117,7 @@ def context() -> dict[str, Any]:
         "channels": [_channel(each, stops, minutes, days, now) for each in Channel],
         "queue": _queue(figures.waiting(now)),
         "workers": _workers(known.get(readings.WORKERS), now),
+        "tasks": figures.tasks(),
         "silence": silence,
         "counted_until": rollups.counted_until(),
         "reputation": _reputation(known.get(readings.REPUTATION)),

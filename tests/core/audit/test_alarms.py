@@ -10,7 +10,7 @@ from django.core.management import call_command
 from django.db.models import F
 from django.utils import timezone
 
-from apps.core.audit import findings, heartbeat, observations, readings, rollups
+from apps.core.audit import findings, heartbeat, observations, readings, rollups, task_counts
 from apps.core.audit.alarms import figures, rules, telling, watch
 from apps.core.audit.alarms.figures import Figures
 from apps.core.delivery import broker
@@ -29,6 +29,7 @@ from apps.core.models import (
 from apps.core.models.channel_stop import StopCause
 from apps.core.providers import memory
 from apps.core.states import Channel, DeliveryState, LogEvent, Priority
+from tests.support import services
 from tools.supervisor import ROOT
 
 Make = Callable[..., Delivery]
@@ -135,6 +136,32 @@ def test_failing_attempts_ring(delivery: Make) -> None:
     assert ringing() == {"attempt-failures"}
     forget_the_log()
     assert ringing() == set()
+
+
+def test_tasks_that_raise_errors_ring() -> None:
+    for has_failed in (False,) * 27 + (True,) * 3:
+        task_counts.count(has_failed=has_failed)
+    assert task_counts.within(10) == (30, 3)
+    assert ringing() == set(), "10 % are allowed"
+    task_counts.count(has_failed=True)
+    assert ringing() == {"task-failures"}
+    for _ in range(30):
+        task_counts.count(has_failed=False)
+    assert ringing() == set()
+
+
+def test_each_task_of_a_worker_is_counted() -> None:
+    from celery import signals, states
+
+    signals.task_postrun.send(sender=None, state=states.SUCCESS)
+    signals.task_postrun.send(sender=None, state=states.FAILURE)
+    assert task_counts.within(2) == (2, 1)
+
+
+def test_without_redis_tasks_are_not_known(redis_server: services.Redis) -> None:
+    redis_server.stop()
+    task_counts.count(has_failed=True)
+    assert figures.tasks() is None
 
 
 def test_a_worker_that_is_offline_rings_after_two_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -255,7 +282,14 @@ def test_what_is_not_known_leaves_an_alarm_as_it_is() -> None:
         Alarm.objects.create(name=rule.name, seen_at=now, started_at=now, value=1, sentence="x")
     watch.apply(rules.RULES, Figures(now=now))
     unknown = {"bounces", "complaints", "daily-quota", "sms-spend", "sms-budget"}
-    unknown |= {"worker-offline", "beat-silent", "figures-late", "ledger", "doctor"}
+    unknown |= {
+        "task-failures",
+        "worker-offline",
+        "beat-silent",
+        "figures-late",
+        "ledger",
+        "doctor",
+    }
     assert set(Alarm.objects.ringing().values_list("name", flat=True)) == unknown
 
 

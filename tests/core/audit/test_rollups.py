@@ -13,7 +13,8 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from apps.core.audit import rollups
+from apps.core.audit import observations, rollups
+from apps.core.audit.alarms import figures
 from apps.core.audit.rollups import MINUTE, recount
 from apps.core.delivery import cleanup
 from apps.core.models import (
@@ -28,8 +29,6 @@ from apps.core.models import (
 )
 from apps.core.models.tally import BUCKETS, SUMS
 from apps.core.states import (
-    ENDS_OF_ATTEMPTS,
-    RESULTS,
     Channel,
     DeliveryState,
     EventKind,
@@ -221,27 +220,61 @@ def test_the_clean_up_deletes_old_minutes_and_alarms_and_keeps_days(db: None) ->
 
 
 @pytest.mark.postgresql
-def test_the_figures_are_counted_by_indexes(delivery: Make) -> None:
-    row = delivery()
-    past = timezone.now() - timedelta(days=1)
-    entries = [
-        NotificationDeliveryLog(delivery=row, attempt=n, event=event, at=past)
-        for n in range(3000)
-        for event in (LogEvent.ACCEPTED, LogEvent.DELIVERED, LogEvent.CALLING)
-    ]
-    NotificationDeliveryLog.objects.bulk_create(entries)
+def test_no_figure_reads_a_whole_table(person: Any, django_assert_max_num_queries: Any) -> None:
+    _fill(person(), timezone.now() - timedelta(days=40))
+    now = timezone.now()
+    with django_assert_max_num_queries(60) as captured:
+        recount(now - MINUTE, now)
+        observations.read_reasons()
+        figures.waiting(now)
+        figures._urgent_wait(now)
+    read = [sql for sql in statements(captured) if sql.startswith("SELECT")]
+    assert len(read) > 8
     with connection.cursor() as cursor:
-        cursor.execute("ANALYZE core_notificationdeliverylog")
-    span = timezone.now() - MINUTE, timezone.now()
-    for events, index in (
-        (ENDS_OF_ATTEMPTS, "delivery_log_calls"),
-        (RESULTS, "delivery_log_results"),
-        ((LogEvent.BOUNCED,), "delivery_log_results"),
-        ((LogEvent.PERMANENT,), "delivery_log_calls"),
-    ):
-        plan = rollups._log(*span, events).order_by().explain()
-        assert index in plan, plan
-        assert "Seq Scan" not in plan
+        for sql in read:
+            cursor.execute(f"EXPLAIN {sql}")
+            plan = "\n".join(line for (line,) in cursor.fetchall())
+            for table in ("delivery", "notificationdeliverylog", "providerevent"):
+                assert f"Seq Scan on core_{table} " not in plan, plan
+
+
+def _fill(recipient: Any, at: datetime) -> None:
+    """Make 3,000 old deliveries, each with three entries and an event; then analyze."""
+    notifications = Notification.objects.bulk_create(
+        Notification(recipient=recipient, kind="x", category="x", priority=6, context={})
+        for _ in range(3000)
+    )
+    rows = Delivery.objects.bulk_create(
+        Delivery(
+            notification=each,
+            channel=Channel.EMAIL,
+            priority=6,
+            state=DeliveryState.DELIVERED,
+            next_attempt_at=None,
+            finished_at=at,
+        )
+        for each in notifications
+    )
+    Delivery.objects.update(created_at=at)
+    events = (LogEvent.CALLING, LogEvent.ACCEPTED, LogEvent.DELIVERED)
+    NotificationDeliveryLog.objects.bulk_create(
+        NotificationDeliveryLog(delivery=row, attempt=1, event=event, at=at)
+        for row in rows
+        for event in events
+    )
+    ProviderEvent.objects.bulk_create(
+        ProviderEvent(
+            fingerprint=str(row.pk),
+            kind=EventKind.DELIVERED,
+            provider="ses",
+            delivery=row,
+            occurred_at=at,
+        )
+        for row in rows
+    )
+    ProviderEvent.objects.update(received_at=at)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
 
 
 def test_a_mark_says_how_far_it_came(db: None) -> None:

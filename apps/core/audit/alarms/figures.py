@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from apps.core.audit import heartbeat, readings
+from apps.core.audit import heartbeat, readings, task_counts
 from apps.core.audit.rollups import MINUTE, counted_until
 from apps.core.delivery import broker
 from apps.core.guards import circuit_breaker, sms_budget
@@ -20,7 +20,7 @@ from apps.core.guards.reputation import Reputation
 from apps.core.models import ChannelStop, Delivery, MinuteFigures, Reading, SMSSpend
 from apps.core.states import Channel, DeliveryState, Priority
 
-#: The time over which attempts are judged.
+#: The time over which attempts and tasks are judged.
 ATTEMPTS_OVER = 10 * MINUTE
 HOUR = timedelta(hours=1)
 #: Older readings of the quota say nothing of the present.
@@ -78,6 +78,7 @@ class Figures:
     #: Texts of the last hour: accepted, and failed or refused.
     texts: Outcomes = Outcomes()
     attempts: Outcomes = Outcomes()
+    tasks: Outcomes | None = None
     workers: int | None = None
     waiting: dict[Priority, Waiting] = field(default_factory=dict)
     #: The longest wait of an urgent delivery whose channel is not stopped.
@@ -102,6 +103,7 @@ def collect() -> Figures:
         spend=spend(),
         texts=_texts(now),
         attempts=_attempts(now),
+        tasks=tasks(),
         workers=_workers(),
         waiting=waiting(now),
         urgent_wait=_urgent_wait(now),
@@ -144,6 +146,14 @@ def waiting(now: datetime) -> dict[Priority, Waiting]:
         Priority(priority): Waiting(count, max(timedelta(), now - oldest))
         for priority, count, oldest in rows.annotate(Count("pk"), Min("next_attempt_at"))
     }
+
+
+def tasks() -> Outcomes | None:
+    """Return the Celery tasks of the last minutes, or None if Redis does not say."""
+    try:
+        return Outcomes(*task_counts.within(ATTEMPTS_OVER // MINUTE))
+    except redis.RedisError:
+        return None
 
 
 def silence() -> timedelta | None:

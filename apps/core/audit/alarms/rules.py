@@ -156,6 +156,16 @@ def _attempts(figures: Figures) -> Measured:
     return Measured(found.percent if is_enough else 0, limit, words)
 
 
+def _tasks(figures: Figures) -> Measured | None:
+    found = figures.tasks
+    if found is None:
+        return None
+    is_enough = found.failed >= settings.ALARM_FAILURES_AT_LEAST
+    words = f"Of {found.ended:,} tasks within ten minutes {found.failed:,} raised an error."
+    limit = settings.ALARM_TASK_FAILURE_PERCENT
+    return Measured(found.percent if is_enough else 0, limit, words)
+
+
 def _depth(figures: Figures) -> Measured:
     count = sum(each.count for each in figures.waiting.values())
     words = f"{count:,} deliveries are due and no worker has them."
@@ -348,6 +358,14 @@ RULES = [
         "answers; many throttling answers mean that a rate limit is above what the provider "
         "grants.",
         "Few attempts fail again.",
+    ),
+    Rule(
+        "task-failures",
+        "too many tasks raise errors",
+        _tasks,
+        "The log of the workers has each error with its traceback. What a send task left is taken "
+        "back when its lease ends.",
+        "Few tasks raise errors again.",
     ),
     Rule(
         "queue-depth",
