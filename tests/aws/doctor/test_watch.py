@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from apps.aws import tasks
-from apps.aws.doctor import checks, examination, watch
+from apps.aws.doctor import checks, email, examination, watch
 from apps.aws.doctor.examination import Examined
 from apps.core import providers
 from apps.core.audit import readings
@@ -73,7 +73,7 @@ def test_nothing_is_read_if_e_mail_does_not_go_by_ses_or_in_development(
     def ask(*_: Any) -> None:
         raise AssertionError("AWS was asked")
 
-    monkeypatch.setattr(watch.email, "day_quota", ask)
+    monkeypatch.setattr(email, "day_quota", ask)
     watch.read_quota()
     monkeypatch.setattr(examination, "examine", ask)
     tasks.read_quota()
