@@ -79,7 +79,7 @@ def fields(**changed):
 
 
 def post(client, action, **changed):
-    return client.post(PAGE, {**fields(**changed), "action": action})
+    return client.post(PAGE, {**fields(**changed), "do": action})
 
 
 def html(answer):
@@ -130,6 +130,12 @@ def test_a_form_from_elsewhere_is_refused(sam):
 )
 def test_what_does_not_exist_is_not_found(office, path):
     assert office.get(path).status_code == 404
+
+
+def test_the_page_of_another_language_is_about_that_language(office):
+    page = html(office.get("/office/messages/repair_approved/es/"))
+    assert 'src="/office/messages/repair_approved/es/phone/"' in page
+    assert '<html lang="en">' in page
 
 
 def test_the_list_shows_the_state_of_every_kind_in_every_language(office):
@@ -185,7 +191,7 @@ def test_a_check_saves_nothing(office):
 
 
 def test_publishing_saves_what_was_written_and_says_when_it_is_used(office):
-    answer = office.post(PAGE, {**fields(subject=SUBJECT), "action": "publish"}, follow=True)
+    answer = office.post(PAGE, {**fields(subject=SUBJECT), "do": "publish"}, follow=True)
     assert "within 5 seconds" in html(answer)
     assert published().overrides == {"subject": SUBJECT}
 
@@ -201,7 +207,7 @@ def test_refused_words_are_saved_as_a_draft_and_not_published(office):
 
 
 def test_why_is_asked_for(office):
-    answer = office.post(PAGE, {**fields(subject=SUBJECT), "reason": " ", "action": "save"})
+    answer = office.post(PAGE, {**fields(subject=SUBJECT), "reason": " ", "do": "save"})
     assert answer.status_code == 422
     assert service.draft(KIND, LANGUAGE) is None
     assert SUBJECT in html(answer)
@@ -210,7 +216,7 @@ def test_why_is_asked_for(office):
 def test_the_later_of_two_editors_sees_the_other_words_and_keeps_their_own(office, kim):
     opened = fields()
     post(signed_in(kim), "save", subject="Kim: {{ job.unit }}")
-    mine = {**opened, "subject": "Sam: {{ job.unit }}", "action": "save"}
+    mine = {**opened, "subject": "Sam: {{ job.unit }}", "do": "save"}
     answer = office.post(PAGE, mine)
     page = html(answer)
     assert answer.status_code == 409

@@ -11,6 +11,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
+from apps.core.message import wording
 from apps.core.message.kinds import NotificationKind
 from apps.core.models import Contact
 from apps.core.services import sample_message, wording_check
@@ -49,7 +50,8 @@ def show(request: SignedInRequest) -> HttpResponse:
     contact = Contact.objects.filter(user=request.user).first()
     texts = volume.texts_by_kind()
     context = {
-        "language": language,
+        # Not "language": the base template has that for the page itself.
+        "of_language": language,
         "languages": settings.LANGUAGES,
         "shape": shape if shape in EMAILS else EMAILS[0],
         "shapes": EMAILS,
@@ -79,7 +81,7 @@ def send(request: SignedInRequest, kind: str, language: str) -> HttpResponse:
 
 
 def _item(kind: NotificationKind, language: str, texts: int, contact: Any) -> Item:
-    words = render_sample(wording_check.in_use(kind.name, language))
+    words = render_sample(wording.current(kind.name, language))
     ways = [each for each in Channel if contact and contact.is_verified(each)]
     return Item(
         kind,

@@ -38,7 +38,7 @@ def show(request: SignedInRequest, pk: uuid.UUID) -> HttpResponse:
         "was_sent": delivery.state in LEFT,
         "is_digest": delivery.digest_id is not None and _carried(delivery) > 1,
         "version": _version(notification, found),
-        "language": found.language if found else "",
+        "of_language": found.language if found else "",
         "shape": shapes.read(request.GET.get("shape")),
         "shapes": [*EMAILS, Shape.PLAIN],
         **_words(delivery),

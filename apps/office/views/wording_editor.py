@@ -38,7 +38,7 @@ def edit(request: SignedInRequest, kind: str, language: str) -> HttpResponse:
     if part := request.POST.get("reset"):
         return editor.reset(part)
     actions = {"save": editor.save, "publish": editor.publish, "discard": editor.discard}
-    return actions.get(request.POST.get("action", ""), editor.check)()
+    return actions.get(request.POST.get("do", ""), editor.check)()
 
 
 @office_only(CHANGE)
@@ -184,7 +184,8 @@ class Editor:
         kind = kinds.worded()[self.kind]
         context = {
             "kind": kind,
-            "language": self.language,
+            # Not "language": the base template has that for the page itself.
+            "of_language": self.language,
             "languages": settings.LANGUAGES,
             "draft": self.draft,
             "current": self.published,
