@@ -1,6 +1,15 @@
 from django.urls import path
 
-from .views import announcements, brand, cockpit, people
+from .views import (
+    announcements,
+    brand,
+    cockpit,
+    gallery,
+    people,
+    sent,
+    wording_editor,
+    wordings,
+)
 
 app_name = "office"
 urlpatterns = [
@@ -24,4 +33,17 @@ urlpatterns = [
     path("announcements/<int:pk>/change/", announcements.change, name="change-announcement"),
     path("announcements/<int:pk>/send/", announcements.send, name="send-announcement"),
     path("announcements/<int:pk>/stop/", announcements.stop, name="stop-announcement"),
+    path("messages/", wordings.everything, name="wordings"),
+    path("messages/gallery/", gallery.show, name="gallery"),
+    path("messages/gallery/<slug:kind>/<slug:language>/", gallery.send, name="sample"),
+    path("messages/sent/<uuid:pk>/", sent.show, name="sent"),
+    path("messages/sent/<uuid:pk>/frame/", sent.frame, name="sent-frame"),
+    path("messages/<slug:kind>/<slug:language>/", wording_editor.edit, name="wording"),
+    path("messages/<slug:kind>/<slug:language>/preview/", wordings.preview, name="wording-preview"),
+    path(
+        "messages/<slug:kind>/<slug:language>/again/<int:number>/",
+        wording_editor.again,
+        name="wording-again",
+    ),
+    path("messages/<slug:kind>/<slug:language>/<slug:shape>/", wordings.frame, name="frame"),
 ]
