@@ -32,6 +32,7 @@ from apps.core.delivery import cleanup  # noqa: E402
 from apps.core.guards import rate_limit, reputation  # noqa: E402
 from apps.core.message import kinds  # noqa: E402
 from apps.core.models import Contact, Delivery, Mark, NotificationDeliveryLog  # noqa: E402
+from apps.core.models.delivery_log import allow_deletion  # noqa: E402
 from apps.core.services.notification import NotificationService  # noqa: E402
 from apps.core.states import Channel, DeliveryState  # noqa: E402
 
@@ -211,7 +212,9 @@ class History:
         """Let the same few deliveries wait at every size: due, held by a worker, unknown."""
         finished = Delivery.objects.filter(state=DeliveryState.SKIPPED, channel=Channel.EMAIL)
         chosen = list(finished.order_by("-created_at").values_list("pk", flat=True)[:BACKLOG])
-        NotificationDeliveryLog.objects.filter(delivery__in=chosen).delete()
+        with transaction.atomic():
+            allow_deletion()
+            NotificationDeliveryLog.objects.filter(delivery__in=chosen).delete()
         waiting = {"finished_at": None, "reason": "", "attempts": 0}
         rows = Delivery.objects.filter(pk__in=chosen)
         rows.update(state=DeliveryState.DUE, next_attempt_at=F("created_at"), **waiting)

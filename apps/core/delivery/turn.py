@@ -183,6 +183,8 @@ class Turn:
                 # A bug. The other messages go on, and the sweep recovers the row.
                 logger.exception("delivery not composed id=%s", this.delivery.pk)
             else:
+                if cost is not None:
+                    this.delivery.parts = weight
                 composed.append((Call(this, self._service.provider, encoded, weight), cost))
         costs = [(call.attempt.delivery, cost) for call, cost in composed if cost is not None]
         if not costs or sms_budget.reserve_all(costs):

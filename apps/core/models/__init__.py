@@ -1,5 +1,6 @@
 from .channel_stop import ChannelStop
 from .contact import Contact
+from .cost_tally import CostTally
 from .delivery import Delivery
 from .delivery_log import NotificationDeliveryLog
 from .mark import Mark
@@ -15,6 +16,7 @@ __all__ = [
     "ChannelStop",
     "Choice",
     "Contact",
+    "CostTally",
     "Delivery",
     "Digest",
     "Mark",
