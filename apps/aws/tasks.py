@@ -5,6 +5,7 @@ from django.conf import settings
 
 from apps.core.audit import alerts
 
+from . import pricing
 from .reconciliation import differences
 
 
@@ -13,3 +14,4 @@ def reconcile_with_aws() -> None:
     # The sandbox forgets its counts when it stops.
     if settings.ENVIRONMENT != "development":
         alerts.send_differences(differences.differences())
+        pricing.read_plan()

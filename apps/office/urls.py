@@ -1,9 +1,10 @@
 from django.urls import path
 
-from .views import announcements, people
+from .views import announcements, costs, people
 
 app_name = "office"
 urlpatterns = [
+    path("costs/", costs.show, name="costs"),
     path("people/", people.everyone, name="people"),
     path("people/new/", people.new, name="new-person"),
     path("people/unreached/", people.unreached, name="unreached"),

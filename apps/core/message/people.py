@@ -78,6 +78,15 @@ def register_groups(resolver: GroupResolver) -> None:
         _resolvers.append(resolver)
 
 
+def groups_of(ids: Collection[Any]) -> dict[Any, list[str]]:
+    """Return the keys of these people's groups (companies) by the person's id, if they have any."""
+    found: dict[Any, list[str]] = defaultdict(list)
+    for resolve in _resolvers:
+        for pk, groups in resolve(ids).items():
+            found[pk] += groups
+    return found
+
+
 def load(ids: Iterable[Any]) -> dict[Any, Person]:
     """Return these people by id. One statement, and one each for choices and for times, if any.
 
