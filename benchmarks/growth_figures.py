@@ -25,9 +25,10 @@ from django.db.models.functions import Now  # noqa: E402
 from django.test import Client  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
-from apps.core import tasks  # noqa: E402
+from apps.core import scrape, tasks  # noqa: E402
 from apps.core.audit import metrics  # noqa: E402
 from apps.core.audit.ledger import ledger  # noqa: E402
+from apps.core.costs import tally  # noqa: E402
 from apps.core.delivery import cleanup  # noqa: E402
 from apps.core.guards import rate_limit, reputation  # noqa: E402
 from apps.core.message import kinds  # noqa: E402
@@ -287,11 +288,25 @@ def _figures(history: History) -> dict[str, Callable[[], object]]:
         "ledger_since": check_since,
         "metrics": lambda: [metrics._due(), metrics._attempts()],
         "reputation": reputation.measure,
+        "costs_page": get(staff, "/office/costs/"),
+        "costs_tally": _tally_an_hour(history),
+        "metrics_page": scrape.exposition,
         "cleanup_notifications": _clean_up(
             cleanup.delete_notifications(history.moment(history.length - 40_000 // EVERY_S))
         ),
         "cleanup_logs": _clean_up(cleanup.delete_logs(_logs_end(history))),
     }
+
+
+def _tally_an_hour(history: History) -> Callable[[], object]:
+    """Return what counts the last hour's messages, when all before it are counted."""
+    tally.count()
+
+    def count() -> None:
+        Mark.objects.filter(name=tally.COUNTED).update(at=history.now - timedelta(hours=1))
+        tally.count()
+
+    return count
 
 
 def _clean_up(chunks: Iterator[int]) -> Callable[[], object]:

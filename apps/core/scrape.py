@@ -145,10 +145,11 @@ def _accepted() -> Iterator[Metric]:
         "rs_sms_parts", "Parts of texts that were accepted this month.", labels=["country"]
     )
     rows = CostTally.objects.filter(day__gte=sms_budget.this_month()).order_by()
-    for row in rows.values("channel", "kind").annotate(sent=Sum("messages")):
-        messages.add_metric([row["channel"], row["kind"]], row["sent"])
-    for row in rows.filter(channel=Channel.SMS).values("country").annotate(sent=Sum("parts")):
-        parts.add_metric([row["country"]], row["sent"])
+    for channel, kind, sent in rows.values_list("channel", "kind").annotate(Sum("messages")):
+        messages.add_metric([channel, kind], sent)
+    texts = rows.filter(channel=Channel.SMS)
+    for country, sent in texts.values_list("country").annotate(Sum("parts")):
+        parts.add_metric([country], sent)
     yield messages
     yield parts
 

@@ -21,7 +21,7 @@ class Kept(Transport):
 
     def __init__(self, options: Any = None) -> None:
         super().__init__(options)
-        self.events: list[dict[str, Any]] = []
+        self.events: list[Any] = []
 
     def capture_envelope(self, envelope: Envelope) -> None:
         if event := envelope.get_event():

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from django.db import transaction
-from django.db.models import Count, F, Sum
+from django.db.models import Count, F, QuerySet, Sum
 from django.utils import timezone
 
 from apps.core.guards import sms_budget
@@ -46,7 +46,7 @@ class Sums(NamedTuple):
     usd: Decimal = Decimal(0)
 
     def plus(self, other: "Sums") -> "Sums":
-        return Sums(*(mine + its for mine, its in zip(self, other, strict=True)))
+        return Sums(self.messages + other.messages, self.parts + other.parts, self.usd + other.usd)
 
 
 def count() -> None:
@@ -115,17 +115,18 @@ def _rows(start: datetime, end: datetime) -> list[dict[str, Any]]:
     entries = NotificationDeliveryLog.objects.filter(
         event=LogEvent.ACCEPTED, at__gte=start, at__lt=end
     ).order_by()
-    grouped = entries.values(
+    grouped: QuerySet[Any, Any] = entries.values(
         channel=F("delivery__channel"),
         kind=F("delivery__notification__kind"),
         recipient=F("delivery__notification__recipient_id"),
         direct_to=F("delivery__direct_to"),
     )
-    return list(
-        grouped.annotate(
-            messages=Count("pk"), parts=Sum("delivery__parts"), usd=Sum("delivery__cost_usd")
-        )
-    )
+    sums = {
+        "messages": Count("pk"),
+        "parts": Sum("delivery__parts"),
+        "usd": Sum("delivery__cost_usd"),
+    }
+    return list(grouped.annotate(**sums))
 
 
 def _groups(ids: list[Any]) -> dict[Any, str]:
@@ -158,7 +159,8 @@ def _add(day: date, found: dict[Key, Sums]) -> None:
     rows = {
         Key(r.channel, r.kind, r.group, r.country): r for r in CostTally.objects.filter(day=day)
     }
-    changed, new = [], []
+    changed: list[CostTally] = []
+    new: list[CostTally] = []
     for key, sums in found.items():
         row = rows.get(key)
         (changed if row else new).append(row := row or CostTally(day=day, **key._asdict()))

@@ -6,6 +6,7 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from apps.core.costs.month import Costs
 from apps.core.guards import sms_budget
 from apps.site.office import office_only
 from apps.site.sign_in import SignedInRequest
@@ -39,7 +40,7 @@ def _month(text: str) -> date:
         raise Http404("no such month") from None
 
 
-def _csv(found: costs.Costs) -> HttpResponse:
+def _csv(found: Costs) -> HttpResponse:
     response = HttpResponse(content_type="text/csv; charset=utf-8")
     name = f"costs-{found.month:%Y-%m}.csv"
     response["Content-Disposition"] = f'attachment; filename="{name}"'
