@@ -332,6 +332,20 @@ def test_logs_rotate_in_their_folder_and_carry_no_address(tmp_path: Path) -> Non
     assert (handler["maxBytes"], handler["backupCount"]) == (10 * 1024 * 1024, 5)
 
 
+def test_production_logs_json_and_development_lines() -> None:
+    code = (
+        "import django, logging; django.setup()\n"
+        "logging.getLogger('apps.x').warning('sent to %s', 'jane@fleet.example')"
+    )
+    for variables in (PRODUCTION, {"ENVIRONMENT": "development", "LOG_FORMAT": "json"}):
+        said = json.loads(run(code, **variables).stderr.splitlines()[-1])
+        assert said.pop("timestamp")
+        expected = {"level": "warning", "logger": "apps.x", "event": "sent to j***@fleet.example"}
+        assert said == expected
+    line = run(code, ENVIRONMENT="development").stderr.splitlines()[-1]
+    assert line.endswith(" WARNING apps.x sent to j***@fleet.example")
+
+
 @pytest.mark.parametrize(
     ("variables", "finding"),
     [
