@@ -4,7 +4,6 @@ const form = document.querySelector("[data-wording]");
 const show = document.querySelector("[data-preview]");
 let lastField = form.querySelector("textarea");
 const shape = document.querySelector("[data-shape]");
-let current = shape.querySelector("iframe");
 let count = 0;
 let timer;
 
@@ -12,14 +11,13 @@ let timer;
 function refresh() {
   const frame = document.createElement("iframe");
   frame.name = `preview-${++count}`;
-  frame.title = current.title;
+  frame.title = shape.querySelector("iframe").title;
   frame.sandbox = "";
   frame.className = "loading";
   shape.append(frame);
-  const old = current;
-  current = frame;
   frame.addEventListener("load", () => {
-    old.remove();
+    // Also those that a later request has overtaken.
+    while (frame.previousElementSibling) frame.previousElementSibling.remove();
     frame.className = "";
   });
   show.formTarget = frame.name;
