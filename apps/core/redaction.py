@@ -161,6 +161,6 @@ def _line(_: Any, __: str, event: EventDict) -> str:
     names = ("timestamp", "level", "logger", "event")
     timestamp, level, logger, words = (event.pop(name, "") for name in names)
     trace = event.pop("exception", "")
-    ids = "".join(f" {name}={value}" for name, value in event.items())
+    ids = "".join(f" {name}={value}" for name, value in sorted(event.items()))
     line = f"{timestamp} {level.upper()} {logger} {words}{ids}"
     return cut(f"{line}\n{trace}" if trace else line, MAX_LOGGED)
