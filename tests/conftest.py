@@ -66,7 +66,7 @@ django.setup()
 hypothesis.settings.register_profile("house", deadline=None, database=None)
 hypothesis.settings.load_profile("house")
 
-pytest_plugins = ["tests.support.fixtures"]
+pytest_plugins = ["tests.support.fixtures", "tests.support.browsing"]
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -15,12 +15,10 @@ from playwright.sync_api import (
     Page,
     ViewportSize,
     expect,
-    sync_playwright,
 )
 
-from tools import chromium
 from tools.processes import wait_until
-from tools.stack import Stack, running_stack
+from tools.stack import Stack
 
 pytestmark = [pytest.mark.browser, pytest.mark.services]
 
@@ -38,23 +36,6 @@ LOG_ABOUT = """
     WHERE notification.about_id = ? AND notification.kind = 'repair_approved'
     ORDER BY delivery.channel
 """
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with running_stack(tmp_path_factory.mktemp("stack")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium.find(),
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -3,18 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
-from tools import chromium
+from tests.support.browsing import LAPTOP, PHONE, SignIns, check_page
 from tools.stack import Stack, running_stack
 
 pytestmark = [pytest.mark.browser, pytest.mark.services]
 
-SIZES: dict[str, ViewportSize] = {
-    "phone": {"width": 390, "height": 844},
-    "laptop": {"width": 1280, "height": 800},
-}
 STOP = """
 from apps.core.exceptions import ChannelUnavailableError
 from apps.core.guards import circuit_breaker
@@ -37,36 +32,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium.find(),
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(params=SIZES)
-def page(request: pytest.FixtureRequest, stack: Stack, browser: Browser) -> Iterator[Page]:
-    context = browser.new_context(viewport=SIZES[request.param], base_url=stack.url)
-    page = context.new_page()
-    page.goto("/login/")
-    page.get_by_label("Username").fill("sam")
-    page.get_by_label("Password").fill("demo")
-    page.get_by_test_id("sign-in").click()
-    page.wait_for_url(f"{stack.url}/")
-    yield page
-    context.close()
-
-
-def check(page: Page) -> None:
-    """Check that nothing runs sideways, and that axe finds no serious violation."""
-    width = page.evaluate("document.documentElement.scrollWidth")
-    assert width <= page.viewport_size["width"]  # type: ignore[index]
-    found = Axe().run(page).response["violations"]
-    assert [x["id"] for x in found if x["impact"] in ("serious", "critical")] == []
+@pytest.fixture(params=[PHONE, LAPTOP], ids=["phone", "laptop"])
+def page(request: pytest.FixtureRequest, sign_in: SignIns) -> Page:
+    return sign_in("sam", size=request.param)
 
 
 def test_a_person_sees_that_e_mail_is_stopped_and_lets_it_run_again(
@@ -75,12 +43,12 @@ def test_a_person_sees_that_e_mail_is_stopped_and_lets_it_run_again(
     verdict = page.get_by_test_id("verdict")
     page.goto("/office/")
     expect(verdict).to_contain_text("All is flowing")
-    check(page)
+    check_page(page, ".button")
     stack.manage("shell", "-v0", "-c", STOP + WRITE)
     page.goto("/office/")
     expect(verdict).to_contain_text("E-mails are stopped")
     expect(verdict).to_contain_text("535 Credentials Invalid")
-    check(page)
+    check_page(page, ".button")
     page.get_by_test_id("try").click()
     # The next message is accepted, and the page shows it by itself.
     expect(verdict).to_contain_text("All is flowing")
@@ -91,7 +59,7 @@ def test_a_pause_holds_everything_until_it_is_resumed_and_a_refresh_keeps_the_pl
 ) -> None:
     page.goto("/office/")
     page.get_by_test_id("channel-email").get_by_test_id("pause").click()
-    check(page)
+    check_page(page, ".button")
     page.get_by_label("Why, for your colleagues").fill("Wrong announcement")
     page.get_by_test_id("confirm").click()
     verdict = page.get_by_test_id("verdict")
@@ -99,7 +67,7 @@ def test_a_pause_holds_everything_until_it_is_resumed_and_a_refresh_keeps_the_pl
     expect(verdict).to_contain_text("Wrong announcement")
     page.goto("/office/people/")
     expect(page.get_by_test_id("strip")).to_contain_text("E-mails are paused")
-    check(page)
+    check_page(page, ".button")
     page.get_by_test_id("strip").get_by_role("link").click()
     pause = page.locator("#pause-sms")
     pause.focus()

@@ -1,13 +1,12 @@
 """The costs page in a browser: a phone and a laptop, with and without scripts."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, ViewportSize
+from playwright.sync_api import ViewportSize
 
-from tests.support.browsing import LAPTOP, PHONE, SignIns, launched
+from tests.support.browsing import LAPTOP, PHONE, SignIns
 from tools.stack import Stack, running_stack
 
 pytestmark = [pytest.mark.browser, pytest.mark.services]
@@ -48,35 +47,28 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with launched() as running:
-        yield running
-
-
 @pytest.mark.parametrize("size", [PHONE, LAPTOP], ids=["phone", "laptop"])
 @pytest.mark.parametrize("javascript", [True, False], ids=["scripts", "no scripts"])
 def test_the_office_reads_and_saves_the_costs(
-    stack: Stack, browser: Browser, size: ViewportSize, javascript: bool
+    sign_in: SignIns, size: ViewportSize, javascript: bool
 ) -> None:
-    with ExitStack() as contexts:
-        page = SignIns(stack, browser, contexts)("sam", size=size, javascript=javascript)
-        page.goto("/office/people/")
-        page.get_by_role("link", name="Costs").click()
-        assert "Wolfeschlegelsteinhause" in page.get_by_test_id("companies").inner_text()
-        assert page.get_by_test_id("countries").get_by_role("listitem").count() == 2
-        assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
-        if javascript:
-            for scheme in ("light", "dark"):
-                page.emulate_media(color_scheme=scheme)
-                found = Axe().run(page)
-                assert found.violations_count == 0, found.generate_report()
-        with page.expect_download() as saved:
-            page.get_by_test_id("csv").click()
-        rows = saved.value.path().read_text().splitlines()
-        assert rows[0] == "month,by,name,emails,texts,parts,usd"
-        page.get_by_label("Month").select_option(index=1)
-        page.get_by_role("button", name="Show").click()
-        assert "so far" not in page.locator("#sum").inner_text()
-        page.goto("/office/costs/?month=2024-01")
-        assert page.get_by_text("Nothing was sent").is_visible()
+    page = sign_in("sam", size=size, javascript=javascript)
+    page.goto("/office/people/")
+    page.get_by_role("link", name="Costs").click()
+    assert "Wolfeschlegelsteinhause" in page.get_by_test_id("companies").inner_text()
+    assert page.get_by_test_id("countries").get_by_role("listitem").count() == 2
+    assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+    if javascript:
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            found = Axe().run(page)
+            assert found.violations_count == 0, found.generate_report()
+    with page.expect_download() as saved:
+        page.get_by_test_id("csv").click()
+    rows = saved.value.path().read_text().splitlines()
+    assert rows[0] == "month,by,name,emails,texts,parts,usd"
+    page.get_by_label("Month").select_option(index=1)
+    page.get_by_role("button", name="Show").click()
+    assert "so far" not in page.locator("#sum").inner_text()
+    page.goto("/office/costs/?month=2024-01")
+    assert page.get_by_text("Nothing was sent").is_visible()

@@ -1,14 +1,12 @@
 """The office changes the brand and the words of a message, looks at it, and goes back."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, FrameLocator, Page, expect
+from playwright.sync_api import FrameLocator, Page, expect
 
 from tests.office.test_brand_in_a_browser import logo
-from tests.support.browsing import LAPTOP, PHONE, SignIns, launched
+from tests.support.browsing import LAPTOP, PHONE, SignIns, check_page
 from tools.processes import wait_until
 from tools.stack import Stack, running_stack
 
@@ -40,18 +38,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with launched() as started:
-        yield started
-
-
-@pytest.fixture
-def enter(stack: Stack, browser: Browser) -> Iterator[Callable[..., Page]]:
-    with ExitStack() as contexts:
-        yield SignIns(stack, browser, contexts)
-
-
 def tell_jane(stack: Stack, number: str) -> str:
     """Tell Jane that the repair of this number is approved; return her ID."""
     return stack.manage("shell", "-v0", "-c", TELL_JANE.replace("NUMBER", number)).strip()
@@ -59,18 +45,6 @@ def tell_jane(stack: Stack, number: str) -> str:
 
 def preview(page: Page) -> FrameLocator:
     return page.frame_locator("[data-shape] iframe:not(.loading)")
-
-
-def check_page(page: Page) -> None:
-    """Check that nothing is sideways, that targets are large enough, and no serious violation."""
-    width = page.evaluate("document.documentElement.scrollWidth")
-    assert width <= page.viewport_size["width"], page.url  # type: ignore[index]
-    for button in page.locator("main .button:visible, main .tile:visible, main .tab:visible").all():
-        box = button.bounding_box()
-        assert box
-        assert box["height"] >= 44, button.inner_text()
-    found = Axe().run(page).response["violations"]
-    assert [x["id"] for x in found if x["impact"] in ("serious", "critical")] == [], page.url
 
 
 def await_mail(stack: Stack, page: Page, subject: str) -> None:
@@ -86,24 +60,22 @@ def await_mail(stack: Stack, page: Page, subject: str) -> None:
 
 @pytest.mark.parametrize("size", [PHONE, LAPTOP], ids=["phone", "laptop"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_pages_have_no_serious_violation(
-    stack: Stack, enter: Callable[..., Page], size, scheme
-) -> None:
-    page = enter("sam", size=size)
+def test_the_pages_have_no_serious_violation(stack: Stack, sign_in: SignIns, size, scheme) -> None:
+    page = sign_in("sam", size=size)
     page.emulate_media(color_scheme=scheme)
     for path in ("/office/messages/", EDITOR, "/office/messages/gallery/"):
         page.goto(path)
-        check_page(page)
+        check_page(page, ".button, .tile, .tab")
     page.goto(EDITOR)
     page.get_by_label("Text message", exact=True).first.fill("Go \u0142 {{ job.unit }}")
     page.get_by_label("Why do you change it?").fill("To try it.")
     page.get_by_test_id("check").click()
     expect(page.get_by_test_id("report")).to_contain_text("latin small letter l with stroke")
-    check_page(page)
+    check_page(page, ".button, .tile, .tab")
 
 
-def test_the_preview_follows_what_is_written(enter: Callable[..., Page]) -> None:
-    page = enter("sam", size=LAPTOP)
+def test_the_preview_follows_what_is_written(sign_in: SignIns) -> None:
+    page = sign_in("sam", size=LAPTOP)
     page.goto(EDITOR)
     expect(preview(page).locator("h1")).to_contain_text("417")
     steps = page.evaluate("history.length")
@@ -116,8 +88,8 @@ def test_the_preview_follows_what_is_written(enter: Callable[..., Page]) -> None
     assert page.evaluate("history.length") == steps
 
 
-def test_without_scripts_a_button_shows_the_preview(enter: Callable[..., Page]) -> None:
-    page = enter("sam", javascript=False)
+def test_without_scripts_a_button_shows_the_preview(sign_in: SignIns) -> None:
+    page = sign_in("sam", javascript=False)
     page.goto(EDITOR)
     page.get_by_label("Title", exact=True).fill("Hello {{ job.unit }}")
     page.get_by_test_id("preview").click()
@@ -125,10 +97,8 @@ def test_without_scripts_a_button_shows_the_preview(enter: Callable[..., Page]) 
     expect(page).to_have_url(f"{page.url.removesuffix(EDITOR)}{EDITOR}")
 
 
-def test_the_office_changes_brand_and_words_and_goes_back(
-    stack: Stack, enter: Callable[..., Page]
-) -> None:
-    page = enter("sam", size=LAPTOP)
+def test_the_office_changes_brand_and_words_and_goes_back(stack: Stack, sign_in: SignIns) -> None:
+    page = sign_in("sam", size=LAPTOP)
     page.goto("/office/brand/")
     page.get_by_label("Logo", exact=True).set_input_files(logo())
     page.get_by_label("Accent color").fill("#7a1fa2")
@@ -174,6 +144,6 @@ def test_the_office_changes_brand_and_words_and_goes_back(
     frame = page.frame_locator("iframe")
     expect(frame.locator("b")).to_have_text("Take the lamp with you.")
     expect(frame.locator("img").first).to_have_js_property("complete", True)
-    check_page(page)
+    check_page(page, ".button, .tile, .tab")
     page.set_viewport_size(PHONE)
-    check_page(page)
+    check_page(page, ".button, .tile, .tab")

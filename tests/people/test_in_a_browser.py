@@ -1,23 +1,20 @@
 """The account, the centre and an announcement in a browser: two sizes, with and without scripts."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Locator, Page, expect
 
-from tools import chromium
+from tests.support import browsing
+from tests.support.browsing import LAPTOP, PHONE, SignIns
 from tools.stack import Stack, running_stack
 
 pytestmark = [pytest.mark.browser, pytest.mark.services]
 
-PHONE: ViewportSize = {"width": 390, "height": 844}
-LAPTOP: ViewportSize = {"width": 1280, "height": 800}
 LONG_NAME = "Wolfeschlegelsteinhause"
 #: Enough that an announcement is not over before it is stopped, at one e-mail in a second.
 CROWD = 150
-Enter = Callable[..., Page]
 
 REQUEST = """
 from decimal import Decimal
@@ -51,45 +48,21 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium.find(),
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        yield browser
-        browser.close()
+class Visit:
+    """Opens pages on one kind of device, signed in as the demo's people."""
+
+    def __init__(self, device: str, sign_in: SignIns) -> None:
+        self._sign_in = sign_in
+        self._size = PHONE if "phone" in device else LAPTOP
+        self.has_scripts = "without" not in device
+
+    def __call__(self, username: str) -> Page:
+        return self._sign_in(username, size=self._size, javascript=self.has_scripts)
 
 
 @pytest.fixture(params=["phone", "phone without scripts", "laptop", "laptop without scripts"])
-def enter(request: pytest.FixtureRequest, stack: Stack, browser: Browser) -> Iterator[Enter]:
-    """Open a page, signed in as one of the demo's people."""
-    contexts = []
-
-    def sign_in(username: str) -> Page:
-        context = browser.new_context(
-            viewport=PHONE if "phone" in request.param else LAPTOP,
-            java_script_enabled="without" not in request.param,
-            base_url=stack.url,
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.goto("/login/")
-        page.get_by_label("Username").fill(username)
-        page.get_by_label("Password").fill("demo")
-        page.get_by_test_id("sign-in").click()
-        page.wait_for_url(f"{stack.url}/")
-        return page
-
-    sign_in.has_scripts = "without" not in request.param  # type: ignore[attr-defined]
-    yield sign_in
-    for context in contexts:
-        context.close()
-
-
-def has_scripts(enter: Enter) -> bool:
-    return bool(enter.has_scripts)  # type: ignore[attr-defined]
+def enter(request: pytest.FixtureRequest, sign_in: SignIns) -> Visit:
+    return Visit(request.param, sign_in)
 
 
 def new_request(stack: Stack) -> str:
@@ -103,14 +76,11 @@ def row_of(page: Page, number: str) -> Locator:
     return page.get_by_test_id("notification").filter(has_text=number)
 
 
-def check_page(page: Page, enter: Enter) -> None:
+def check_page(page: Page, enter: Visit) -> None:
     """Check what holds for every page: nothing sideways, and no serious violation."""
-    if not has_scripts(enter):
+    if not enter.has_scripts:
         return
-    width = page.evaluate("document.documentElement.scrollWidth")
-    assert width <= page.viewport_size["width"], page.url  # type: ignore[index]
-    found = Axe().run(page).response["violations"]
-    assert [x["id"] for x in found if x["impact"] in ("serious", "critical")] == [], page.url
+    browsing.check_page(page, ".button")
 
 
 def switch(page: Page, category: str, name: str, to: str) -> Locator:
@@ -118,7 +88,7 @@ def switch(page: Page, category: str, name: str, to: str) -> Locator:
     return group.get_by_label(to, exact=True)
 
 
-def test_a_person_chooses_what_reaches_them(stack: Stack, enter: Enter) -> None:
+def test_a_person_chooses_what_reaches_them(stack: Stack, enter: Visit) -> None:
     new_request(stack)
     page = enter("luis")
     # An earlier parameter's choice.
@@ -128,23 +98,23 @@ def test_a_person_chooses_what_reaches_them(stack: Stack, enter: Enter) -> None:
     assert was_on is (texts > 0)
     check_page(page, enter)
     target = "Off" if was_on else "On"
-    if has_scripts(enter):
+    if enter.has_scripts:
         page.evaluate("window.stays = true")
     switch(page, "approval", "Text message", target).check()
-    if not has_scripts(enter):
+    if not enter.has_scripts:
         page.get_by_test_id("try").click()
     # Before it is saved, the last month shows what it would have been.
     preview = page.get_by_test_id("replay-texts")
     expect(preview).to_have_text("0" if was_on else re.compile(r"[1-9]"))
     page.get_by_test_id("save").click()
     expect(page.locator("#flashes")).to_contain_text("Saved.")
-    if has_scripts(enter):
+    if enter.has_scripts:
         assert page.evaluate("window.stays")
     page.goto("/account/")
     expect(switch(page, "approval", "Text message", target)).to_be_checked()
 
 
-def test_quiet_hours_a_daily_mail_and_a_pause_are_kept(stack: Stack, enter: Enter) -> None:
+def test_quiet_hours_a_daily_mail_and_a_pause_are_kept(stack: Stack, enter: Visit) -> None:
     page = enter("helen")
     page.goto("/account/")
     times = page.get_by_test_id("times")
@@ -166,7 +136,7 @@ def test_quiet_hours_a_daily_mail_and_a_pause_are_kept(stack: Stack, enter: Ente
     expect(page.get_by_test_id("paused")).to_have_count(0)
 
 
-def test_two_managers_and_one_approval(stack: Stack, enter: Enter) -> None:
+def test_two_managers_and_one_approval(stack: Stack, enter: Visit) -> None:
     number = new_request(stack)
     maria, luis = enter("maria"), enter("luis")
     for page in (maria, luis):
@@ -190,7 +160,7 @@ def test_two_managers_and_one_approval(stack: Stack, enter: Enter) -> None:
     expect(row.get_by_test_id("approve")).to_have_count(0)
 
 
-def test_a_denial_in_the_centre_asks_for_the_reason(stack: Stack, enter: Enter) -> None:
+def test_a_denial_in_the_centre_asks_for_the_reason(stack: Stack, enter: Visit) -> None:
     number = new_request(stack)
     page = enter("maria")
     page.goto("/notifications/?tab=todo")
@@ -203,7 +173,7 @@ def test_a_denial_in_the_centre_asks_for_the_reason(stack: Stack, enter: Enter) 
     expect(row_of(page, number)).to_have_count(0)
 
 
-def test_marking_as_read_can_be_undone(stack: Stack, enter: Enter) -> None:
+def test_marking_as_read_can_be_undone(stack: Stack, enter: Visit) -> None:
     number = new_request(stack)
     page = enter("maria")
     page.goto("/notifications/")
@@ -215,11 +185,11 @@ def test_marking_as_read_can_be_undone(stack: Stack, enter: Enter) -> None:
     expect(new).to_be_visible()
 
 
-def test_an_open_centre_offers_what_has_come(stack: Stack, enter: Enter) -> None:
+def test_an_open_centre_offers_what_has_come(stack: Stack, enter: Visit) -> None:
     page = enter("luis")
     page.goto("/notifications/")
     number = new_request(stack)
-    if not has_scripts(enter):
+    if not enter.has_scripts:
         page.reload()
     else:
         expect(page.get_by_test_id("news")).to_have_text("1 new. Show")
@@ -230,7 +200,7 @@ def test_an_open_centre_offers_what_has_come(stack: Stack, enter: Enter) -> None
     expect(page).to_have_title(re.compile(r"^Notifications"))
 
 
-def test_a_message_tells_how_it_was_delivered(stack: Stack, enter: Enter) -> None:
+def test_a_message_tells_how_it_was_delivered(stack: Stack, enter: Visit) -> None:
     number = new_request(stack)
     page = enter("maria")
     page.goto("/notifications/")
@@ -239,7 +209,7 @@ def test_a_message_tells_how_it_was_delivered(stack: Stack, enter: Enter) -> Non
     check_page(page, enter)
 
 
-def test_an_announcement_is_watched_and_stopped(stack: Stack, enter: Enter) -> None:
+def test_an_announcement_is_watched_and_stopped(stack: Stack, enter: Visit) -> None:
     page = enter("sam")
     page.goto("/office/announcements/new/")
     check_page(page, enter)
@@ -253,7 +223,7 @@ def test_an_announcement_is_watched_and_stopped(stack: Stack, enter: Enter) -> N
     page.get_by_test_id("send").click()
     expect(page.get_by_test_id("bar")).to_be_visible()
     check_page(page, enter)
-    if has_scripts(enter):
+    if enter.has_scripts:
         # The bar moves by itself.
         sent = page.get_by_test_id("sent")
         expect(sent).not_to_have_text("0")
@@ -267,7 +237,7 @@ def test_an_announcement_is_watched_and_stopped(stack: Stack, enter: Enter) -> N
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_page_of_the_office_or_the_account_has_a_serious_violation(
-    stack: Stack, enter: Enter, scheme: str
+    stack: Stack, enter: Visit, scheme: str
 ) -> None:
     page = enter("sam")
     page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")

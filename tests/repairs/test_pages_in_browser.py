@@ -1,16 +1,13 @@
 """A manager's approvals, a new fleet, finding a vehicle and the offline page, in a browser."""
 
 import re
-from collections.abc import Iterator
-from contextlib import ExitStack
 from itertools import count
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, ViewportSize, expect
+from playwright.sync_api import Page, ViewportSize, expect
 
-from tests.support.browsing import LAPTOP, PHONE, SignIns, launched
-from tools.stack import Stack, running_stack
+from tests.support.browsing import LAPTOP, PHONE, SignIns, check_page
+from tools.stack import Stack
 
 pytestmark = [pytest.mark.browser, pytest.mark.services]
 
@@ -45,24 +42,6 @@ for n in range({repairs}):
 """
 
 
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with running_stack(tmp_path_factory.mktemp("stack")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with launched() as browser:
-        yield browser
-
-
-@pytest.fixture
-def sign_in(stack: Stack, browser: Browser) -> Iterator[SignIns]:
-    with ExitStack() as contexts:
-        yield SignIns(stack, browser, contexts)
-
-
 def new_fleet(stack: Stack, *, repairs: int) -> tuple[str, str]:
     """Create a company; return its name and its manager's."""
     number = next(NUMBERS)
@@ -72,15 +51,7 @@ def new_fleet(stack: Stack, *, repairs: int) -> tuple[str, str]:
 
 
 def check(page: Page, *, javascript: bool = True) -> None:
-    """Check that the page has no barriers, fits its width and has targets of 44 pixels."""
-    # Axe itself waits for ever on a page that runs no scripts.
-    found = Axe().run(page).response["violations"] if javascript else []
-    assert [each["id"] for each in found if each["impact"] in ("serious", "critical")] == []
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-    for button in page.locator("main :is(.button, .tab, summary, .pick):visible").all():
-        box = button.bounding_box()
-        assert box
-        assert box["height"] >= 44, button.inner_text()
+    check_page(page, ".button, .tab, summary, .pick", javascript=javascript)
 
 
 @every_size

@@ -2,16 +2,15 @@
 
 import re
 import sqlite3
-from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import closing
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, ViewportSize, expect
+from playwright.sync_api import Page, ViewportSize, expect
 
-from tests.support.browsing import LAPTOP, PHONE, SignIns, launched
+from tests.support.browsing import LAPTOP, PHONE, SignIns
 from tools.processes import wait_until
-from tools.stack import Stack, running_stack
+from tools.stack import Stack
 
 pytestmark = [pytest.mark.browser, pytest.mark.services]
 
@@ -25,24 +24,6 @@ every_size = pytest.mark.parametrize("size", [PHONE, LAPTOP], ids=["phone", "lap
 with_and_without_javascript = pytest.mark.parametrize(
     "javascript", [True, False], ids=["javascript", "no-javascript"]
 )
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with running_stack(tmp_path_factory.mktemp("stack")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with launched() as browser:
-        yield browser
-
-
-@pytest.fixture
-def sign_in(stack: Stack, browser: Browser) -> Iterator[SignIns]:
-    with ExitStack() as contexts:
-        yield SignIns(stack, browser, contexts)
 
 
 def messages_about(stack: Stack, number: str) -> set[tuple[str, str]]:
