@@ -1,6 +1,6 @@
 from django.urls import path
 
-from .views import announcements, brand, cockpit, people
+from .views import announcements, brand, cockpit, mending, people
 
 app_name = "office"
 urlpatterns = [
@@ -12,6 +12,12 @@ urlpatterns = [
     path("people/new/", people.new, name="new-person"),
     path("people/unreached/", people.unreached, name="unreached"),
     path("people/<int:pk>/", people.person, name="person"),
+    path("people/<int:pk>/again/<uuid:delivery>/", mending.send_again, name="send-again"),
+    path("people/<int:pk>/arrived/<uuid:delivery>/", mending.mark_arrived, name="mark-arrived"),
+    path("people/<int:pk>/lift/<int:suppression>/", mending.lift, name="lift"),
+    path("people/<int:pk>/confirm/<str:channel>/", mending.confirm, name="confirm"),
+    path("people/<int:pk>/ask/<str:channel>/", mending.ask_to_confirm, name="ask-to-confirm"),
+    path("people/<int:pk>/address/<str:channel>/", mending.change_address, name="change-address"),
     path("people/<int:pk>/export/", people.export, name="export"),
     path("people/<int:pk>/erase/", people.erase, name="erase"),
     path("brand/", brand.show, name="brand"),
