@@ -102,7 +102,7 @@ def _narrow(rows: NotificationQuerySet, shown: str, user: User) -> NotificationQ
     if shown in _CHANNELS:
         which = Q(channel=_CHANNELS[shown], state__in=_LEFT)
     else:
-        which = Q(state__in=PENDING if shown == "waiting" else story.FAILED)
+        which = Q(state__in=PENDING if shown == "waiting" else story.ENDED)
     deliveries = Delivery.objects.filter(which, notification__recipient=user)
     return rows.filter(pk__in=deliveries.values("notification"))
 

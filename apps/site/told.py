@@ -22,8 +22,8 @@ class Told:
 
     @property
     def has_failed(self) -> bool:
-        """Return whether it was to go outside the app, and every way of that has failed."""
-        return bool(self.ways) and all(way.has_failed for way in self.ways)
+        """Return whether a way failed, and no other has brought the message or still may."""
+        return any(way.has_failed for way in self.ways) and all(way.has_ended for way in self.ways)
 
 
 def about(rows: Iterable[Model], notification: str = "") -> Q:

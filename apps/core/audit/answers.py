@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.core.states import EventCause
 
 #: An enhanced status code, as in `smtp; 550 5.1.1 user unknown`.
-_STATUS = re.compile(r"\b[45]\.(?P<subject>\d{1,3})\.(?P<detail>\d{1,3})\b")
+_STATUS = re.compile(r"(?<![\d.])[45]\.(?P<subject>\d{1,3})\.(?P<detail>\d{1,3})\b")
 #: Subject and detail, or the subject alone. RFC 3463; 1.10 is of RFC 7505.
 _BY_STATUS = {
     "1.1": _("no such mailbox"),

@@ -16,7 +16,7 @@ from apps.core.guards import circuit_breaker
 from apps.core.message import routing, stored_words
 from apps.core.models import Delivery, Notification, NotificationDeliveryLog, ProviderEvent
 from apps.core.models.notification import NotificationQuerySet
-from apps.core.reasons import STALE_REASONS, Reason
+from apps.core.reasons import OFF_REASONS, STALE_REASONS, Reason
 from apps.core.states import (
     RESENDABLE,
     Channel,
@@ -37,8 +37,8 @@ _ANSWERED = {
     DeliveryState.BOUNCED,
     DeliveryState.RETRYING,
 }
-#: States in which the message did not reach the person, and nothing more happens by itself.
-FAILED = frozenset(
+#: States in which the message did not get through, and nothing more happens by itself.
+ENDED = frozenset(
     {
         DeliveryState.BOUNCED,
         DeliveryState.REJECTED,
@@ -46,6 +46,9 @@ FAILED = frozenset(
         DeliveryState.SKIPPED,
     }
 )
+#: Decisions after which nobody misses the message. A STOP or a complaint is told: it can be mended
+#: with the person.
+_MEANT = {*STALE_REASONS, *OFF_REASONS} - {Reason.STOPPED, Reason.COMPLAINED}
 
 
 @dataclass(frozen=True)
@@ -84,9 +87,13 @@ class Way:
     may_confirm: bool
     steps: list[Step]
 
+    #: It ended without reaching the person, although somebody wants that it does.
+    has_failed: bool
+
     @property
-    def has_failed(self) -> bool:
-        return self.state in FAILED
+    def has_ended(self) -> bool:
+        """Return whether it did not get through, and will not by itself."""
+        return self.state in ENDED
 
     @property
     def next_words(self) -> str:
@@ -141,6 +148,7 @@ def _way(row: Delivery, notification: Notification) -> Way:
         may_resend=state in RESENDABLE and row.decision not in STALE_REASONS,
         may_confirm=state == DeliveryState.UNKNOWN,
         steps=[_step(entry) for entry in row.log.all()],
+        has_failed=state in ENDED and row.decision not in _MEANT,
     )
 
 
@@ -187,7 +195,7 @@ def _next(row: Delivery, state: DeliveryState) -> tuple[str, datetime | None]:
             return gettext("If no report comes, our rules decide"), row.next_attempt_at
         case DeliveryState.UNKNOWN:
             return gettext("The office decides: send it again, or mark it as arrived"), None
-    if state not in FAILED or row.decision in STALE_REASONS:
+    if state not in ENDED or row.decision in STALE_REASONS:
         return "", None
     instead = routing.fallback(Priority(row.priority))
     if instead and any(entry.event == LogEvent.FALLBACK for entry in row.log.all()):

@@ -16,7 +16,7 @@ from apps.site import directory, history, personal_data
 from apps.site.office import may, office_only
 from apps.site.sign_in import SignedInRequest
 
-from .. import person_page, reach
+from .. import duty, person_page, reach
 from ..forms import AddressForm, ContactForm, SearchForm, UserForm
 
 PER_PAGE = 30
@@ -45,7 +45,7 @@ def everyone(request: SignedInRequest) -> HttpResponse:
 def unreached(request: SignedInRequest) -> HttpResponse:
     """List whom no message reaches outside the app, with the reason and the mend."""
     page = Paginator(reach.unreached(), PER_PAGE).get_page(request.GET.get("page"))
-    context = {"page": page, "people": reach.explain(page), "places": directory.get().places(page)}
+    context = {"page": page, "people": reach.explain(page), "gaps": duty.gaps()}
     return render(request, "office/unreached.html", context)
 
 
