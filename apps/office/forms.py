@@ -1,5 +1,6 @@
 """The forms of the office's pages."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -74,8 +75,10 @@ class AddressForm(forms.ModelForm):
         model = Contact
         fields = ["email", "phone"]
 
-    def __init__(self, channel: Channel, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, auto_id=f"id_{channel}_%s", **kwargs)
+    def __init__(
+        self, channel: Channel, given: Mapping[str, Any] | None = None, *, instance: Contact
+    ) -> None:
+        super().__init__(given, instance=instance)
         self.channel = channel
         self.name = FIELDS[channel]
         for other in set(FIELDS.values()) - {self.name}:

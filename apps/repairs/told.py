@@ -17,8 +17,8 @@ def add_to(events: Sequence[RepairEvent], repair: Repair) -> None:
         event.told = []  # type: ignore[attr-defined]
     for each in told.of(rows):
         key = _event_key(each)
-        if event := causes.get(key):
-            event.told.append(each)  # type: ignore[attr-defined]
+        if cause := causes.get(key):
+            cause.told.append(each)  # type: ignore[attr-defined]
         else:
             others.append((key, each))
     for event, each in _of_siblings(events, others):

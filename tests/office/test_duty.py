@@ -34,8 +34,7 @@ def approver(person, redwood):
 
 
 def why(user: User) -> list[str]:
-    [found] = [each for each in duty.gaps() if each.user == user] or [None]
-    return found.why if found else []
+    return [why for each in duty.gaps() if each.user == user for why in each.why]
 
 
 def suppress(channel: Channel, address: str) -> None:
@@ -106,7 +105,7 @@ def test_the_same_list_is_mailed_once_a_week_and_another_at_once(approver):
     tell_unreached()
     tell_unreached()
     [sent] = memory.emails
-    body = str(sent.message().get_payload()[0])
+    body = str(sent.body)
     assert "Person 1 (approves for Redwood Freight): E-mail: has no contact details" in body
     Mark.objects.filter(name__startswith="unreached").update(at=timezone.now() - timedelta(days=7))
     tell_unreached()
