@@ -25,13 +25,15 @@ from django.db.models.functions import Now  # noqa: E402
 from django.test import Client  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
-from apps.core import tasks  # noqa: E402
+from apps.core import scrape, tasks  # noqa: E402
 from apps.core.audit import metrics, observations, rollups  # noqa: E402
 from apps.core.audit.ledger import ledger  # noqa: E402
+from apps.core.costs import tally  # noqa: E402
 from apps.core.delivery import cleanup  # noqa: E402
 from apps.core.guards import rate_limit, reputation  # noqa: E402
 from apps.core.message import kinds  # noqa: E402
 from apps.core.models import Contact, Delivery, Mark, NotificationDeliveryLog  # noqa: E402
+from apps.core.models.delivery_log import allow_deletion  # noqa: E402
 from apps.core.services.notification import NotificationService  # noqa: E402
 from apps.core.states import Channel, DeliveryState  # noqa: E402
 
@@ -223,7 +225,9 @@ class History:
         """Let the same few deliveries wait at every size: due, held by a worker, unknown."""
         finished = Delivery.objects.filter(state=DeliveryState.SKIPPED, channel=Channel.EMAIL)
         chosen = list(finished.order_by("-created_at").values_list("pk", flat=True)[:BACKLOG])
-        NotificationDeliveryLog.objects.filter(delivery__in=chosen).delete()
+        with transaction.atomic():
+            allow_deletion()
+            NotificationDeliveryLog.objects.filter(delivery__in=chosen).delete()
         waiting = {"finished_at": None, "reason": "", "attempts": 0}
         rows = Delivery.objects.filter(pk__in=chosen)
         rows.update(state=DeliveryState.DUE, next_attempt_at=F("created_at"), **waiting)
@@ -299,11 +303,25 @@ def _figures(history: History) -> dict[str, Callable[[], object]]:
         "ledger_since": check_since,
         "metrics": lambda: [metrics._due(), metrics._attempts()],
         "reputation": reputation.measure,
+        "costs_page": get(staff, "/office/costs/"),
+        "costs_tally": _tally_an_hour(history),
+        "metrics_page": scrape.exposition,
         "cleanup_notifications": _clean_up(
             cleanup.delete_notifications(history.moment(history.length - 40_000 // EVERY_S))
         ),
         "cleanup_logs": _clean_up(cleanup.delete_logs(_logs_end(history))),
     }
+
+
+def _tally_an_hour(history: History) -> Callable[[], object]:
+    """Return what counts the last hour's messages, when all before it are counted."""
+    tally.count()
+
+    def count() -> None:
+        Mark.objects.filter(name=tally.COUNTED).update(at=history.now - timedelta(hours=1))
+        tally.count()
+
+    return count
 
 
 def _clean_up(chunks: Iterator[int]) -> Callable[[], object]:

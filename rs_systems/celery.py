@@ -6,13 +6,15 @@ from typing import Any
 from celery import Celery, Task, bootsteps, signals, states
 from celery.schedules import crontab, schedule
 from celery.utils.log import get_task_logger
+from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from apps.core import redis_client
 from apps.core.states import Priority
 
-from . import environment
+from . import environment, flower
 
 environment.configure()
+flower.check_sign_in()
 redis_client.use_in_kombu()
 
 app = Celery("rs_systems")
@@ -75,6 +77,8 @@ app.conf.beat_schedule = {
     "read-event-queue": _every(10.0, "apps.core.tasks.read_event_queue"),
     # Publishes metrics to CloudWatch, whose alarms treat missing data as a failure.
     "publish-metrics": _every(60.0, "apps.core.tasks.publish_metrics"),
+    # Counts what was accepted, by day, for the costs page and the metrics.
+    "tally-costs": _every(300.0, "apps.core.tasks.tally_costs"),
     # Suppresses numbers that answered STOP, and releases those that answered START.
     "read-opt-outs": _every(300.0, "apps.core.tasks.read_opt_outs"),
     # Suppresses the addresses on SES's own list, and removes lifted ones from AWS's lists.
@@ -114,6 +118,20 @@ def use_django_logging(**_: Any) -> None:
     from django.conf import settings
 
     dictConfig(settings.LOGGING)
+
+
+@signals.task_prerun.connect
+def name_the_task_in_its_logs(task_id: str, task: Any, args: Any, **_: Any) -> None:
+    """Bind the task's id, and those of the request and the delivery that it was woken for."""
+    if task.request.is_eager:
+        # The request's own ids are bound.
+        return
+    clear_contextvars()
+    bind_contextvars(task_id=task_id)
+    if woken_by := task.request.get("request_id"):
+        bind_contextvars(woken_by=woken_by)
+    if args and task.name.startswith("apps.core.tasks.send_notification_"):
+        bind_contextvars(woken_for=args[0])
 
 
 @signals.worker_shutting_down.connect

@@ -44,7 +44,8 @@ if ENVIRONMENT == "development":
     INSTALLED_APPS += ["apps.demo", "sandbox.inbox"]
 
 MIDDLEWARE = [
-    # First, because a load balancer sends an IP address as host, over plain HTTP.
+    "apps.site.middleware.RequestIdMiddleware",
+    # Early, because a load balancer sends an IP address as host, over plain HTTP.
     "apps.site.middleware.HealthCheckMiddleware",
     "django.middleware.security.SecurityMiddleware",
     # Against BREACH it adds random bytes, and Django's CSRF token differs in each page.
@@ -195,6 +196,8 @@ UNKNOWN_DEADLINE_S: dict[str, int] = VALUES["UNKNOWN_DEADLINE_S"]
 UNKNOWN_RESEND = VALUES["UNKNOWN_RESEND"]
 
 # --- E-mail -------------------------------------------------------------------------------------
+# US dollars for 1,000 e-mails; None: by the account's plan, as last read.
+SES_PRICE_USD_PER_1000: Decimal | None = VALUES["SES_PRICE_USD_PER_1000"]
 # E-mails per second, for the whole account. Stay under what SES grants (MaxSendRate).
 EMAIL_RATE_LIMIT = VALUES["EMAIL_RATE_LIMIT"]
 
@@ -292,6 +295,8 @@ APPROVAL_OVERDUE_H = VALUES["APPROVAL_OVERDUE_H"]
 # --- Metrics ------------------------------------------------------------------------------------
 # Whether to publish our metrics to CloudWatch, in the Region of SES.
 CLOUDWATCH_METRICS = VALUES["CLOUDWATCH_METRICS"]
+# The bearer token of /metrics. Without one, there is no such page.
+METRICS_TOKEN = VALUES["METRICS_TOKEN"]
 
 # --- Alarms -------------------------------------------------------------------------------------
 # A phone that is texted, besides the e-mail to ADMIN_EMAIL, when an alarm starts and ends.
@@ -392,7 +397,9 @@ _file = {
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"()": "apps.core.redaction.RedactingFormatter"}},
+    "formatters": {
+        "line": {"()": "apps.core.redaction.RedactingFormatter", "form": VALUES["LOG_FORMAT"]}
+    },
     "filters": {"production_only": {"()": "django.utils.log.RequireDebugFalse"}},
     "handlers": {
         "mail_admins": {
@@ -413,3 +420,9 @@ LOGGING: dict[str, Any] = {
         "django.server": {"handlers": ["main"], "level": "INFO", "propagate": False},
     },
 }
+
+if VALUES["SENTRY_DSN"]:
+    # Here, because the SDK takes a while to import and most sites have none.
+    from . import sentry
+
+    sentry.start(VALUES["SENTRY_DSN"], ENVIRONMENT)

@@ -6,7 +6,7 @@ from django.urls import include, path
 
 from apps.core.feedback import webhook
 from apps.people import unsubscribe_page
-from apps.site import installable, passwords
+from apps.site import installable, metrics, passwords
 from apps.site.brand import brand_css, brand_logo
 from apps.site.sign_in import SignInView
 
@@ -23,6 +23,7 @@ urlpatterns = [
     path("password/<uidb64>/<token>/", passwords.NewPasswordView.as_view(), name="new-password"),
     path("admin/", admin.site.urls),
     path("webhooks/aws/sns", webhook.sns, name="aws-sns"),
+    path("metrics", metrics.show, name="metrics"),
     path("brand.css", brand_css, name="brand-css"),
     path("brand/logo/<str:sha256>.png", brand_logo, name="brand-logo"),
     path("manifest.webmanifest", installable.manifest, name="manifest"),

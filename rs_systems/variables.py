@@ -134,6 +134,11 @@ def connections(value: str) -> int | None:
     return whole(1, 100).parse(value) if value else None
 
 
+def optional(kind: Kind) -> Kind:
+    """Return the kind of a value that may be unset: then it is None."""
+    return Kind(kind.words, lambda value: kind.parse(value) if value else None)
+
+
 def number(high: int) -> Kind:
     def parse(value: str) -> float:
         try:
@@ -351,6 +356,15 @@ def _needs_database_tls(value: dict[str, Any]) -> str:
     return "Add ?sslmode=require (or verify-full) for a database on another host."
 
 
+def _needs_long_token(value: str) -> str:
+    if value and len(value) < 24:
+        return (
+            "Make one of at least 24 characters: "
+            'python -c "import secrets; print(secrets.token_urlsafe(32))"'
+        )
+    return ""
+
+
 def _must_be_off(advice: str) -> Guard:
     return lambda value: advice if value else ""
 
@@ -439,6 +453,9 @@ VARIABLES = (
     Variable("BRAND_FOOTER", TEXT),
     Variable("TRUSTED_PROXIES", whole(0, 9), "0", "1"),
     Variable("LOG_DIR", FOLDER),
+    Variable("LOG_FORMAT", choice("text", "json"), "text", "json"),
+    Variable("SENTRY_DSN", url("http", "https"), guard=_needs_https, is_secret=True),
+    Variable("METRICS_TOKEN", TEXT, guard=_needs_long_token, is_secret=True),
     # The secret
     Variable("AWS_SECRETS_NAME", TEXT),
     Variable("AWS_SECRETS_REGION", REGION),
@@ -465,6 +482,7 @@ VARIABLES = (
     Variable("AWS_SES_BOUNCE_TOPIC_ARN", TOPIC),
     Variable("AWS_SES_COMPLAINT_TOPIC_ARN", TOPIC),
     Variable("AWS_SES_EVENT_QUEUE_URL", url("http", "https"), guard=_needs_https),
+    Variable("SES_PRICE_USD_PER_1000", optional(dollars(1_000))),
     Variable("EMAIL_RATE_LIMIT", number(10_000), "14"),
     Variable("EMAIL_CONNECTIONS", CONNECTIONS),
     # A call must end before its thread is taken to hang.

@@ -485,7 +485,7 @@ def test_an_added_and_a_removed_break_are_focused_and_announced(sign_in: SignIn)
 
 def test_filter_results_are_announced(sign_in: SignIn) -> None:
     page = sign_in("sam")
-    page.get_by_label("Unit, plate or number").press_sequentially("R-1001")
+    page.get_by_label("Unit, plate, person or damage").press_sequentially("R-1001")
     expect(page.locator("#announcements")).to_have_text("1 repair")
 
 

@@ -31,6 +31,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.services]
 ADDRESS, NUMBER = "jane@rssystems.example", "+12025550106"
 ADDRESSEE, NUMBER_OWNER = "jane", "tom"
 STRANGER = "administrator@stranger.example"
+STRANGER_S_NUMBER = "+12025550999"
 REASON = "not among the recipients that staging may reach"
 NOT_AGREED = "has not agreed to text messages"
 
@@ -67,6 +68,7 @@ def staging(sandbox: RunningSandbox, redis_url: str, tmp_path: Path) -> Iterator
             "SSL_CERT_FILE": str(authority.certificate),
             "STAGING_ALLOWED_RECIPIENTS": f"{ADDRESS},{NUMBER}",
             "ADMIN_EMAIL": STRANGER,
+            "ONCALL_PHONE": STRANGER_S_NUMBER,
         }
 
 
@@ -115,7 +117,8 @@ def test_a_whole_demo_run_reaches_the_allow_list_only(
     assert set(of_repairs.values_list("kind", flat=True)) == about_repairs
     open_ones = Delivery.objects.exclude(state__in=[DeliveryState.ACCEPTED, DeliveryState.SKIPPED])
     wait_with_beat(lambda: not open_ones.exists(), "every delivery is sent or skipped")
-    run(staging | {"ADMIN_EMAIL": ADDRESS}, "alert_the_administrator")
+    allowed = {"ADMIN_EMAIL": ADDRESS, "ONCALL_PHONE": NUMBER}
+    run(staging | allowed, "alert_the_administrator")
 
     messages = sandbox.messages()
     assert recipients(messages) == {ADDRESS, NUMBER}
@@ -125,13 +128,15 @@ def test_a_whole_demo_run_reaches_the_allow_list_only(
         subjects
     )
     assert any("text message budget" in subject for subject in subjects)
+    texts = [message["body"] for message in messages if message["kind"] == "sms"]
+    assert any("text message budget" in text for text in texts)
 
     sent = Delivery.objects.filter(state=DeliveryState.ACCEPTED)
     assert set(sent.values_list("notification__recipient__username", "channel")) == {
         (ADDRESSEE, Channel.EMAIL),
         (NUMBER_OWNER, Channel.SMS),
     }
-    assert len(messages) == sent.count() + 3
+    assert len(messages) == sent.count() + 4
     skipped = Delivery.objects.filter(state=DeliveryState.SKIPPED)
     for kept in skipped.exclude(decision=Reason.SETTLED):
         lines = list(kept.log.exclude(event=LogEvent.FALLBACK).values_list("event", "detail"))

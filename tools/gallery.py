@@ -53,7 +53,7 @@ def main() -> None:
                 path = folder / f"messages-{language}-{screen.name}.png"
                 sheet = _sheet(pictures, screen.columns)
                 # Without these rounds the few points lose their color that show a state.
-                few = sheet.quantize(COLORS, kmeans=3, dither=Image.Dither.NONE)
+                few = sheet.quantize(COLORS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
                 few.save(path, optimize=True)
         browser.close()
 

@@ -5,6 +5,7 @@ from django.conf import settings
 
 from apps.core.audit import alerts
 
+from . import pricing
 from .doctor import watch
 from .reconciliation import differences
 
@@ -14,6 +15,7 @@ def reconcile_with_aws() -> None:
     # The sandbox forgets its counts when it stops.
     if settings.ENVIRONMENT != "development":
         alerts.send_differences(differences.differences())
+        pricing.read_plan()
 
 
 @shared_task(name="apps.aws.tasks.read_quota")

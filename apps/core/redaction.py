@@ -12,6 +12,10 @@ from django.http import UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 from django.utils.log import AdminEmailHandler
 from django.views.debug import SafeExceptionReporterFilter
+from structlog.contextvars import merge_contextvars
+from structlog.processors import JSONRenderer, TimeStamper, format_exc_info
+from structlog.stdlib import ProcessorFormatter, add_log_level, add_logger_name
+from structlog.typing import EventDict
 
 # Each pattern is linear in the text: the looks behind and the possessive quantifiers (`*+`) let no
 # character be tried from more than a few starts. Strangers write these texts.
@@ -128,11 +132,35 @@ def _source(record: logging.LogRecord) -> tuple[object, ...]:
     return record.exc_info[0], frame.f_code.co_filename, line
 
 
-class RedactingFormatter(logging.Formatter):
-    """Format a log record and its exception, redacted."""
+class RedactingFormatter(ProcessorFormatter):
+    """Format log records of every logger, redacted: as lines for people, or as JSON.
 
-    def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname)s %(name)s %(message)s")
+    Ids that are bound by structlog.contextvars come along: of the request, the task, the delivery.
+    """
 
-    def format(self, record: logging.LogRecord) -> str:
-        return redact(cut(super().format(record), MAX_LOGGED))
+    def __init__(self, form: str = "text") -> None:
+        super().__init__(
+            foreign_pre_chain=[merge_contextvars, add_log_level, add_logger_name],
+            processors=[
+                ProcessorFormatter.remove_processors_meta,
+                TimeStamper(fmt="iso"),
+                format_exc_info,
+                _redact_values,
+                JSONRenderer(ensure_ascii=False) if form == "json" else _line,
+            ],
+            use_get_message=True,
+        )
+
+
+def _redact_values(_: Any, __: str, event: EventDict) -> EventDict:
+    """Redact each value by itself, before JSON escapes what the patterns look for."""
+    return {name: redact(cut(str(value), MAX_LOGGED)) for name, value in event.items()}
+
+
+def _line(_: Any, __: str, event: EventDict) -> str:
+    names = ("timestamp", "level", "logger", "event")
+    timestamp, level, logger, words = (event.pop(name, "") for name in names)
+    trace = event.pop("exception", "")
+    ids = "".join(f" {name}={value}" for name, value in sorted(event.items()))
+    line = f"{timestamp} {level.upper()} {logger} {words}{ids}"
+    return cut(f"{line}\n{trace}" if trace else line, MAX_LOGGED)

@@ -11,6 +11,7 @@ from django.conf import settings
 from . import conf
 from .audit import heartbeat, metrics, observations, rollups
 from .audit.alarms import telling, watch
+from .costs import tally
 from .delivery import cleanup, folding, holds, sweeps, turn, wakeups
 from .exceptions import DeliveryError
 from .feedback import event_queue, provider_events, sms_receipts, suppression_sync
@@ -117,6 +118,11 @@ def read_event_queue() -> None:
 def publish_metrics() -> None:
     if settings.CLOUDWATCH_METRICS:
         metrics.publish()
+
+
+@shared_task(name="apps.core.tasks.tally_costs", **READER_LIMITS)
+def tally_costs() -> None:
+    tally.count()
 
 
 @shared_task(name="apps.core.tasks.read_suppression_list", **NIGHTLY_LIMITS)

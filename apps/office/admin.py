@@ -6,7 +6,9 @@ from django.contrib import admin, messages
 from django.db import models, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.formats import date_format
+from django.utils.html import format_html
 from django.utils.text import Truncator
 from django.utils.timezone import localtime
 
@@ -95,7 +97,7 @@ class DeliveryAdmin(ReadOnlyMixin, WhyMixin, LongList):
     list_select_related = ["notification__recipient"]
     search_help_text = "A name, an address, a phone number, R-1042, B-1007 or an id"
     exclude = ["reason"]
-    readonly_fields = ["why"]
+    readonly_fields = ["why", "as_sent"]
     inlines = [LogInline]
     actions = ["send_again", "mark_as_arrived"]
 
@@ -127,6 +129,12 @@ class DeliveryAdmin(ReadOnlyMixin, WhyMixin, LongList):
     def mark_as_arrived(self, request: HttpRequest, chosen: QuerySet[Delivery]) -> None:
         known = sum(transitions.confirm_arrival(row, request.user.get_username()) for row in chosen)
         messages.success(request, f"{known} of {len(chosen)} deliveries are marked as arrived.")
+
+    @admin.display(description="message")
+    def as_sent(self, row: Delivery) -> str:
+        return format_html(
+            '<a href="{}">Show it as it was sent</a>', reverse("office:sent", args=[row.pk])
+        )
 
     def title(self, row: Delivery) -> str:
         return row.notification.title

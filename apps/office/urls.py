@@ -1,6 +1,17 @@
 from django.urls import path
 
-from .views import announcements, brand, cockpit, mending, people
+from .views import (
+    announcements,
+    brand,
+    cockpit,
+    costs,
+    gallery,
+    mending,
+    people,
+    sent,
+    wording_editor,
+    wordings,
+)
 
 app_name = "office"
 urlpatterns = [
@@ -8,6 +19,7 @@ urlpatterns = [
     path("channels/<str:channel>/pause/", cockpit.pause, name="pause-channel"),
     path("channels/<str:channel>/resume/", cockpit.resume, name="resume-channel"),
     path("channels/<str:channel>/try/", cockpit.try_now, name="try-channel"),
+    path("costs/", costs.show, name="costs"),
     path("people/", people.everyone, name="people"),
     path("people/new/", people.new, name="new-person"),
     path("people/unreached/", people.unreached, name="unreached"),
@@ -30,4 +42,17 @@ urlpatterns = [
     path("announcements/<int:pk>/change/", announcements.change, name="change-announcement"),
     path("announcements/<int:pk>/send/", announcements.send, name="send-announcement"),
     path("announcements/<int:pk>/stop/", announcements.stop, name="stop-announcement"),
+    path("messages/", wordings.everything, name="wordings"),
+    path("messages/gallery/", gallery.show, name="gallery"),
+    path("messages/gallery/<slug:kind>/<slug:language>/", gallery.send, name="sample"),
+    path("messages/sent/<uuid:pk>/", sent.show, name="sent"),
+    path("messages/sent/<uuid:pk>/frame/", sent.frame, name="sent-frame"),
+    path("messages/<slug:kind>/<slug:language>/", wording_editor.edit, name="wording"),
+    path("messages/<slug:kind>/<slug:language>/preview/", wordings.preview, name="wording-preview"),
+    path(
+        "messages/<slug:kind>/<slug:language>/again/<int:number>/",
+        wording_editor.again,
+        name="wording-again",
+    ),
+    path("messages/<slug:kind>/<slug:language>/<slug:shape>/", wordings.frame, name="frame"),
 ]

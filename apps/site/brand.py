@@ -1,5 +1,6 @@
 """The brand's files: the accent as a stylesheet for light and dark pages, and the logos."""
 
+from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.views.decorators.cache import cache_control
@@ -9,11 +10,19 @@ from apps.core.message import brand, colors
 from apps.core.models import BrandLogo
 
 
+def shown() -> brand.Brand:
+    """Return the brand of pages: that of the environment while the database is out of reach."""
+    try:
+        return brand.current()
+    except OperationalError:
+        return brand.of_environment()
+
+
 @require_safe
 @cache_control(public=True, max_age=3600)
 def brand_css(request: HttpRequest) -> HttpResponse:
     """Return the accent as CSS custom properties: the CSP forbids inline styles."""
-    present = brand.current()
+    present = shown()
     css = (
         f":root{{{_properties(present.accent_on_light)}}}\n"
         "@media screen and (prefers-color-scheme:dark)"

@@ -3,9 +3,9 @@
 from django.conf import settings
 from django.http import HttpRequest
 
-from apps.core.message import brand
+from . import brand
 
 
 def shell(request: HttpRequest) -> dict[str, object]:
     """Return the brand and the environment's name."""
-    return {"brand": brand.current(), "environment": settings.ENVIRONMENT}
+    return {"brand": brand.shown(), "environment": settings.ENVIRONMENT}

@@ -2,20 +2,43 @@
 
 import codecs
 import logging
+import re
 import zoneinfo
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 from django.conf import settings
 from django.core.exceptions import ObjectDoesNotExist, TooManyFieldsSent
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.utils import timezone, translation
+from structlog.contextvars import bound_contextvars
 
 from apps.core.models import Contact
 
 from . import health
 
 logger = logging.getLogger(__name__)
+
+
+class RequestIdMiddleware:
+    """Give each request an id: in all its log entries, its wake-ups and its response.
+
+    A proxy may have given it one, in X-Request-ID.
+    """
+
+    SANE = re.compile(r"[A-Za-z0-9-]{8,64}")
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        given = request.headers.get("X-Request-ID", "")
+        request_id = given if self.SANE.fullmatch(given) else uuid4().hex
+        with bound_contextvars(request_id=request_id):
+            response = self.get_response(request)
+        response["X-Request-ID"] = request_id
+        return response
 
 
 class HealthCheckMiddleware:

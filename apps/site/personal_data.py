@@ -27,6 +27,7 @@ from apps.core.models import (
     Suppression,
     Verification,
 )
+from apps.core.models.delivery_log import allow_deletion
 from apps.core.states import DeliveryState
 
 from . import directory
@@ -87,6 +88,7 @@ def erase(user: User) -> None:
     ProviderEvent.objects.filter(Q(delivery__in=ways) | Q(recipient__in=addresses)).update(
         recipient="", detail=""
     )
+    allow_deletion()
     NotificationDeliveryLog.objects.filter(delivery__in=ways).update(detail="")
     ways.update(reason="", direct_to="")
     messages.update(title="", text="", context={}, dedup_key="", settled_because="")

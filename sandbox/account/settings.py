@@ -52,6 +52,7 @@ class Account(Strict):
     enforcement_status: Literal["HEALTHY", "PROBATION", "SHUTDOWN"] = "HEALTHY"
     max_24_hour_send: Amount = 50_000
     max_send_rate: Amount = 14
+    pricing_plan: Literal["NONE", "ESSENTIALS", "PRO", "ENTERPRISE"] = "ESSENTIALS"
     #: None: the true count.
     sent_last_24_hours: Amount | None = None
     #: The outcome of the last request for production access; empty: there was no request.

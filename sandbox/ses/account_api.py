@@ -73,6 +73,7 @@ class SesAccountApi:
                     "MaxSendRate": now.max_send_rate,
                     "SentLast24Hours": sent,
                 },
+                "PricingAttributes": {"CurrentPlan": now.pricing_plan},
                 "SuppressionAttributes": {"SuppressedReasons": ["BOUNCE", "COMPLAINT"]},
             }
         )

@@ -1,3 +1,4 @@
+import json
 import logging
 import sys
 from typing import Any
@@ -5,6 +6,7 @@ from typing import Any
 import pytest
 from django.core import mail
 from django.views.debug import ExceptionReporter
+from structlog.contextvars import bound_contextvars
 
 from apps.core import redaction
 from apps.core.redaction import (
@@ -32,6 +34,28 @@ def test_an_exception_is_masked_too() -> None:
     assert "ValueError: 550 no such user: j***@fleet.example" in text
     assert "jane" not in text
     assert "2025550123" not in text
+
+
+def test_json_is_masked_before_it_is_escaped_and_has_the_bound_ids() -> None:
+    try:
+        raise ValueError('550 "jane doe"@fleet.example')
+    except ValueError:
+        record = logging.LogRecord(
+            "x", logging.ERROR, "x.py", 1, 'to "%s"', ("+12025550123",), sys.exc_info()
+        )
+    with bound_contextvars(request_id="0f8fad5b", delivery_id="jane@fleet.example"):
+        found = json.loads(RedactingFormatter("json").format(record))
+    assert found["event"] == 'to "+***23"'
+    assert found["exception"].endswith('ValueError: 550 "***"@fleet.example')
+    assert (found["request_id"], found["delivery_id"]) == ("0f8fad5b", "j***@fleet.example")
+    assert (found["level"], found["logger"]) == ("error", "x")
+
+
+def test_a_line_ends_with_the_bound_ids() -> None:
+    record = logging.LogRecord("x", logging.INFO, "x.py", 1, "done", None, None)
+    with bound_contextvars(task_id="7", woken_by="0f8fad5b"):
+        text = RedactingFormatter().format(record)
+    assert text.endswith(" INFO x done task_id=7 woken_by=0f8fad5b")
 
 
 def test_an_error_mail_shows_no_password_of_a_url(settings, rf) -> None:

@@ -17,6 +17,7 @@ from rs_systems.celery import app
 from rs_systems.refusal import CANNOT_START
 from tests.support.secrets_manager import SecretsManager
 from tests.support.services import STOP_S, database_url
+from tests.support.settings import PRODUCTION
 from tests.support.unit_files import command
 from tools.processes import LOOPBACK, die_with_parent, free_ports, kill_group, wait_until
 from tools.supervisor import ROOT
@@ -163,6 +164,32 @@ def test_flower_does_not_start_without_a_password(password: str) -> None:
     )
     assert (run.returncode == 0) is bool(password)
     assert ("Set FLOWER_BASIC_AUTH" in run.stderr) is not bool(password)
+
+
+@pytest.mark.parametrize(
+    ("variables", "why"),
+    [
+        ({"FLOWER_BASIC_AUTH": ""}, "Set FLOWER_BASIC_AUTH to user:password"),
+        ({"FLOWER_BASIC_AUTH": "hunter2"}, "FLOWER_BASIC_AUTH has a wrong value"),
+        ({"FLOWER_BASIC_AUTH": "hunter2:"}, "FLOWER_BASIC_AUTH has a wrong value"),
+        ({"FLOWER_BASIC_AUTH": PASSWORD, "FLOWER_UNAUTHENTICATED_API": "true"}, "Unset FLOWER_UN"),
+    ],
+)
+def test_flower_started_by_hand_does_not_start_open_outside_development(
+    variables: dict[str, str], why: str
+) -> None:
+    run = subprocess.run(
+        command("flower", {}),
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "ENV_FILE": os.devnull} | PRODUCTION | variables,
+        capture_output=True,
+        text=True,
+        timeout=STOP_S,
+        check=False,
+    )
+    assert run.returncode == CANNOT_START
+    assert why in run.stderr
+    assert not variables["FLOWER_BASIC_AUTH"] or variables["FLOWER_BASIC_AUTH"] not in run.stderr
 
 
 def test_flower_takes_its_password_from_the_secret(start: Start, manager: SecretsManager) -> None:

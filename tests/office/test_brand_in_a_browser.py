@@ -86,6 +86,7 @@ def preview(page: Page) -> FrameLocator:
 
 def check_page(page: Page) -> None:
     """Check that nothing is sideways, that targets are large enough, and no serious violation."""
+    page.wait_for_load_state()
     width = page.evaluate("document.documentElement.scrollWidth")
     assert width <= page.viewport_size["width"]  # type: ignore[index]
     for button in page.locator("main button:visible, main .tile:visible").all():

@@ -269,13 +269,14 @@ PROTECTION = {
     "X-Frame-Options": "DENY",
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-        "connect-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; "
-        "frame-ancestors 'none'"
+        "connect-src 'self'; frame-src 'self'; worker-src 'self'; manifest-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
 }
 
 
 def test_production_s_pages_use_https_and_security_headers() -> None:
+    # Its database is out of reach, and the page opens nevertheless.
     result = run(ASK_FOR_THE_SIGN_IN, **PRODUCTION)
     assert result.returncode == 0, result.stderr
     (plain, redirect), (status, headers), cookies = json.loads(result.stdout)
@@ -330,6 +331,20 @@ def test_logs_rotate_in_their_folder_and_carry_no_address(tmp_path: Path) -> Non
         run(PRINT, "LOGGING", ENVIRONMENT="development", LOG_DIR=str(tmp_path)).stdout
     )[0]["handlers"]["main"]
     assert (handler["maxBytes"], handler["backupCount"]) == (10 * 1024 * 1024, 5)
+
+
+def test_production_logs_json_and_development_lines() -> None:
+    code = (
+        "import django, logging; django.setup()\n"
+        "logging.getLogger('apps.x').warning('sent to %s', 'jane@fleet.example')"
+    )
+    for variables in (PRODUCTION, {"ENVIRONMENT": "development", "LOG_FORMAT": "json"}):
+        said = json.loads(run(code, **variables).stderr.splitlines()[-1])
+        assert said.pop("timestamp")
+        expected = {"level": "warning", "logger": "apps.x", "event": "sent to j***@fleet.example"}
+        assert said == expected
+    line = run(code, ENVIRONMENT="development").stderr.splitlines()[-1]
+    assert line.endswith(" WARNING apps.x sent to j***@fleet.example")
 
 
 @pytest.mark.parametrize(

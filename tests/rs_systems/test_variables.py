@@ -214,7 +214,7 @@ def test_every_default_is_accepted() -> None:
 def test_documentation_shows_the_table() -> None:
     documented = (BASE_DIR / "docs" / "configuration.md").read_text().splitlines()
     rows = {
-        match[1]: line for line in documented if (match := re.match(r"\| `([A-Z_]+)` \|", line))
+        match[1]: line for line in documented if (match := re.match(r"\| `([A-Z_0-9]+)` \|", line))
     }
     for variable in VARIABLES:
         assert rows[variable.name].startswith(_row(variable)), variable.name

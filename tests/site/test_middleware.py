@@ -2,6 +2,10 @@ import gzip
 import re
 
 import pytest
+from django.http import HttpResponse
+from structlog.contextvars import get_contextvars
+
+from apps.site.middleware import RequestIdMiddleware
 
 
 @pytest.mark.parametrize("path", ["/notifications/", "/nowhere/"])
@@ -29,3 +33,28 @@ def test_compressed_pages_differ_in_length_and_token_against_breach(signed_in):
     lengths, tokens = zip(*(page() for _ in range(10)), strict=True)
     assert len(set(lengths)) > 1
     assert len(set(tokens)) == 10
+
+
+def test_a_request_s_sane_id_is_kept(client, db):
+    answer = client.get("/login/", headers={"X-Request-ID": "1-67891233-abcdef012345678912345678"})
+    assert answer["X-Request-ID"] == "1-67891233-abcdef012345678912345678"
+
+
+@pytest.mark.parametrize("given", ["", "short", "x" * 65, "two words of it", "a\tb" * 8, "é" * 9])
+def test_an_other_request_gets_a_new_id(client, db, given):
+    answers = [client.get("/login/", headers={"X-Request-ID": given}) for _ in range(2)]
+    first, second = (answer["X-Request-ID"] for answer in answers)
+    assert re.fullmatch(r"[0-9a-f]{32}", first)
+    assert first != second
+
+
+def test_the_id_is_bound_while_the_request_is_answered(rf):
+    bound = []
+
+    def answer(request):
+        bound.append(get_contextvars()["request_id"])
+        return HttpResponse()
+
+    response = RequestIdMiddleware(answer)(rf.get("/"))
+    assert bound == [response["X-Request-ID"]]
+    assert "request_id" not in get_contextvars()

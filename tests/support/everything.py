@@ -92,8 +92,8 @@ def confirm_addresses() -> None:
 
 
 def alert_the_administrator() -> None:
-    """Send every kind of mail to ADMIN_EMAIL."""
-    spent = settings.SMS_MONTHLY_SPEND_LIMIT_USD
+    """Send every kind of mail to ADMIN_EMAIL, and of text to ONCALL_PHONE."""
+    spent = settings.SMS_MONTHLY_SPEND_LIMIT_USD * Decimal("0.8")
     SMSSpend.objects.get_or_create(month=sms_budget.this_month(), defaults={"committed_usd": spent})
     watch.evaluate()
     telling.tell()

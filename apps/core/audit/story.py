@@ -67,6 +67,8 @@ class Way:
     """The way of the message over one channel."""
 
     id: UUID
+    #: The channel's code, and its name in the reader's language.
+    code: str
     channel: str
     #: The state's name, for the page's colors.
     state: str
@@ -131,15 +133,16 @@ def _way(row: Delivery, notification: Notification) -> Way:
     by = row.decided_by
     reason = _reason(row, notification, state)
     follows, at = _next(row, state)
-    code = _code(row, state)
+    decisive = _code(row, state)
     return Way(
         id=row.pk,
+        code=row.channel,
         channel=gettext(row.get_channel_display()),
         state=state.value,
         sentence=STATES[state].format(it=IT[Channel(row.channel)]),
         brief=_brief(row, state, reason),
         reason=reason,
-        decider=str(DECIDERS[code]) if code else "",
+        decider=str(DECIDERS[decisive]) if decisive else "",
         by=(by.get_full_name() or by.get_username()) if by else "",
         decided_at=row.decided_at,
         next=follows,

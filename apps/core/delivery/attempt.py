@@ -44,6 +44,11 @@ class Lease:
     def is_over(self) -> bool:
         return _uptime() > self.ends
 
+    @property
+    def age_s(self) -> float:
+        """Return the seconds since before the claim."""
+        return _uptime() - self.ends + conf.lease().total_seconds()
+
 
 @dataclass
 class Attempt:

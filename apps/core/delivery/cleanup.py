@@ -27,6 +27,7 @@ from apps.core.models import (
     ProviderEvent,
     SetAside,
 )
+from apps.core.models.delivery_log import allow_deletion
 from apps.core.states import FINISHED
 
 logger = logging.getLogger(__name__)
@@ -86,6 +87,7 @@ def delete_notifications(before: datetime) -> Iterator[int]:
 
 @transaction.atomic
 def _delete_notifications(pks: list[Any], before: datetime) -> int:
+    allow_deletion()
     # Locked: a person may have one of them sent again at this moment.
     deliveries = Delivery.objects.select_for_update().filter(notification__in=pks)
     rows = list(deliveries.only("notification_id", "state", "finished_at"))
@@ -112,6 +114,7 @@ def delete_logs(before: datetime) -> Iterator[int]:
     after = None
     while True:
         with transaction.atomic():
+            allow_deletion()
             # Locked: a person may have one of them sent again at this moment.
             chunk = _next(finished.select_for_update(), "finished_at", after)
             if not chunk:

@@ -122,6 +122,13 @@ def to_wake(pools: Sequence[Pool], names: Sequence[str], *, another: bool = Fals
     return [bool(each) for each in rate_limit.client().eval(_WAKE, len(keys), *keys, *arguments)]
 
 
+def count_held(pool: Pool) -> int:
+    """Return how many processes have a place in the pool. Raise RedisError."""
+    client = rate_limit.client()
+    seconds, microseconds = client.time()
+    return int(client.zcount(pool.keys[0], 1000 * seconds + microseconds // 1000, "+inf"))
+
+
 class Place:
     """A place in a pool, for one process."""
 

@@ -16,7 +16,10 @@ from uuid import UUID, uuid4
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import DatabaseError, connection, transaction
+from django.utils import timezone
+from structlog.contextvars import bound_contextvars
 
+from apps.core import durations
 from apps.core.exceptions import (
     BudgetExhausted,
     ChannelUnavailableError,
@@ -183,6 +186,8 @@ class Turn:
                 # A bug. The other messages go on, and the sweep recovers the row.
                 logger.exception("delivery not composed id=%s", this.delivery.pk)
             else:
+                if cost is not None:
+                    this.delivery.parts = weight
                 composed.append((Call(this, self._service.provider, encoded, weight), cost))
         costs = [(call.attempt.delivery, cost) for call, cost in composed if cost is not None]
         if not costs or sms_budget.reserve_all(costs):
@@ -241,6 +246,7 @@ class Turn:
         return [call for call in calls if call.attempt.is_announced]
 
     def _record(self, call: Call, result: Result) -> None:
+        _observe(call, result)
         if isinstance(result, Missed):
             self._ready.appendleft(call)
         elif isinstance(result, Outcome):
@@ -250,7 +256,14 @@ class Turn:
             logger.error("a call failed id=%s", call.attempt.delivery.pk, exc_info=result)
 
     def _end_attempt(self, this: Attempt, outcome: Outcome) -> None:
+        row = this.delivery
+        with bound_contextvars(delivery_id=row.pk, notification_id=row.notification_id):
+            self._write_down(this, outcome)
+
+    def _write_down(self, this: Attempt, outcome: Outcome) -> None:
         _inform_guards(this, outcome)
+        if isinstance(outcome, DeliveryError):
+            logger.info("delivery not accepted: %s code=%s", type(outcome).__name__, outcome.code)
         if isinstance(outcome, Acceptance):
             self._accepted.append((this.delivery, outcome))
         elif stand_in := transitions.record_outcome(this.delivery, outcome):
@@ -269,6 +282,7 @@ class Turn:
             self._announce([])
         finally:
             self._hand_over()
+            durations.flush()
 
     def _hand_over(self) -> None:
         """Give back what was not called, release the place, and wake a successor if needed."""
@@ -341,6 +355,17 @@ def _inform_guards(this: Attempt, outcome: Outcome) -> None:
     elif this.is_probe and isinstance(outcome, Acceptance | PermanentError):
         # The provider spoke of the message, so what stopped the channel is over.
         circuit_breaker.resume(channel, "a delivery was let through")
+
+
+def _observe(call: Call, result: Result) -> None:
+    """Count how long the call, its attempt and, if it was accepted, the message itself took."""
+    channel = call.attempt.channel
+    if call.began_at:
+        durations.observe("call", channel, call.ended_at - call.began_at)
+        durations.observe("attempt", channel, call.attempt.lease.age_s)
+    if isinstance(result, Acceptance):
+        waited = timezone.now() - call.attempt.delivery.due_at
+        durations.observe("wait", channel, waited.total_seconds())
 
 
 def _is_acceptance(result: Result) -> bool:

@@ -15,6 +15,7 @@ from celery import current_app
 from celery.exceptions import SoftTimeLimitExceeded
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
+from structlog.contextvars import get_contextvars
 
 from apps.core.models import Delivery
 from apps.core.states import Channel, Priority
@@ -87,6 +88,9 @@ def _wake(first: dict[Pool, Delivery], *, another: bool) -> None:
 
 
 def _publish(task: str, *arguments: str, **options: Any) -> None:
+    if request_id := get_contextvars().get("request_id"):
+        # The task's log entries name the request that woke it.
+        options["headers"] = {"request_id": request_id}
     current_app.tasks[task].apply_async(args=arguments, **options)
 
 

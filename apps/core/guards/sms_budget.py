@@ -28,7 +28,12 @@ PLACES = 5
 
 def price(number: str, parts: int) -> Decimal:
     """Return the highest price of a message of so many parts to an E.164 number, in US dollars."""
-    each = settings.SMS_PRICES_USD.get(_country(number), settings.SMS_MAX_PRICE_USD)
+    return price_in(country(number), parts)
+
+
+def price_in(country: str, parts: int) -> Decimal:
+    """Return the highest price of a message of so many parts to a country, in US dollars."""
+    each = settings.SMS_PRICES_USD.get(country, settings.SMS_MAX_PRICE_USD)
     return (each * parts).quantize(Decimal(1).scaleb(-PLACES), ROUND_UP)
 
 
@@ -49,7 +54,7 @@ def reserve(delivery: Delivery, cost: Decimal) -> bool:
     reserve_usd = Decimal(0) if is_urgent else _reserve_usd()
     try:
         with transaction.atomic():
-            if not holder.update(cost_usd=cost, cost_month=month):
+            if not holder.update(cost_usd=cost, cost_month=month, parts=delivery.parts):
                 return False
             if not _commit(month, cost, reserve_usd):
                 raise BudgetExhausted(_refusal(month, cost), code=Reason.BUDGET)
@@ -69,13 +74,13 @@ def reserve_all(costs: Sequence[tuple[Delivery, Decimal]]) -> bool:
     reserve_usd = Decimal(0)
     if any(row.priority != Priority.URGENT for row, _ in costs):
         reserve_usd = _reserve_usd()
-    same: dict[tuple[Decimal, int], list[UUID]] = {}
+    same: dict[tuple[Decimal, int, int | None], list[UUID]] = {}
     for row, cost in costs:
-        same.setdefault((cost, row.attempts), []).append(row.pk)
+        same.setdefault((cost, row.attempts, row.parts), []).append(row.pk)
     with transaction.atomic():
         held = sum(
-            _holders(ids, attempts).update(cost_usd=cost, cost_month=month)
-            for (cost, attempts), ids in same.items()
+            _holders(ids, attempts).update(cost_usd=cost, cost_month=month, parts=parts)
+            for (cost, attempts, parts), ids in same.items()
         )
         total = sum((cost for _, cost in costs), Decimal(0))
         if held < len(costs) or not _commit(month, total, reserve_usd):
@@ -163,7 +168,8 @@ def _sum(amount: Decimal) -> Round:
     return Round(F("committed_usd") + amount, precision=PLACES)
 
 
-def _country(number: str) -> str:
+def country(number: str) -> str:
+    """Return the ISO 3166 code of an E.164 number's country, or "" if it has none."""
     try:
         parsed = phonenumbers.parse(number)
     except phonenumbers.NumberParseException:

@@ -90,6 +90,7 @@ def draft(
     recipient_name: str,
     brand: Brand,
     channel: Channel | None,
+    action_url: str = "/",
 ) -> Content:
     """Return a message that nobody gets, as for a preview; None is the message in the app.
 
@@ -98,7 +99,7 @@ def draft(
     mine = {"recipient_name": recipient_name, **dict.fromkeys(kind.secrets, SAMPLE_SECRET)}
     if "action_url" in kind.secrets:
         mine["action_url"] = absolute(settings.ACCOUNT_URL)
-    message = Message(wording, context.model_dump(), "/", brand, mine)
+    message = Message(wording, context.model_dump(), action_url, brand, mine)
     if channel is None:
         return _in_app(message)
     return as_sms(message) if channel == Channel.SMS else as_email(message, _public_footer())

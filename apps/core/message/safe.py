@@ -4,6 +4,7 @@ A template reads the declared variables of its kind and nothing else: there are 
 templates, no attributes and no calls. It is checked when it is compiled, and needs no trust after.
 """
 
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -41,6 +42,9 @@ MOST_TAGS = 80
 MOST_WORDS = 24
 #: Filters that need a value of these types, before every other filter.
 TYPED: dict[str, tuple[type, ...]] = {"money": (Decimal,), "date": (date,), "time": (datetime,)}
+
+_BRACKET = re.compile("[{}]")
+_ALONE = "A curly bracket stands alone: write {{ name }} or {% if … %}."
 
 
 class TemplateProblem(Exception):
@@ -117,6 +121,9 @@ def _tokens(part: Part, source: str) -> list[Token]:
     if len(tags) > MOST_TAGS:
         raise TemplateProblem(part, 1, f"It has too many tags: at most {MOST_TAGS}.")
     for token in tokens:
+        if alone := _BRACKET.search(token.contents) if token.token_type == TokenType.TEXT else None:
+            before = token.contents.count("\n", 0, alone.start())
+            raise TemplateProblem(part, (token.lineno or 1) + before, _ALONE)
         if problem := _problem_of(token):
             raise TemplateProblem(part, token.lineno or 1, problem)
     return tokens
@@ -124,8 +131,7 @@ def _tokens(part: Part, source: str) -> list[Token]:
 
 def _problem_of(token: Token) -> str:
     if token.token_type == TokenType.TEXT:
-        is_broken = "{" in token.contents or "}" in token.contents
-        return "A curly bracket stands alone: write {{ name }} or {% if … %}." if is_broken else ""
+        return ""
     if len(token.contents) > LONGEST_TAG:
         return f"A tag is too long: at most {LONGEST_TAG} characters."
     if token.token_type == TokenType.BLOCK:

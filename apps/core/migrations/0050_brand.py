@@ -11,7 +11,7 @@ import apps.core.models.brand
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('core', '0040_wording'),
+        ('core', '0045_one_draft_wording'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -3,6 +3,7 @@ from .brand import BrandVersion
 from .brand_logo import BrandLogo
 from .channel_stop import ChannelStop
 from .contact import Contact
+from .cost_tally import CostTally
 from .day_figures import DayFigures
 from .delivery import Delivery
 from .delivery_log import NotificationDeliveryLog
@@ -25,6 +26,7 @@ __all__ = [
     "ChannelStop",
     "Choice",
     "Contact",
+    "CostTally",
     "DayFigures",
     "Delivery",
     "Digest",

@@ -79,6 +79,8 @@ class Delivery(models.Model):
     #: What the present attempt has reserved or spent of that month's budget; empty if nothing.
     cost_usd = models.DecimalField(max_digits=12, decimal_places=5, null=True)
     cost_month = models.DateField(null=True)
+    #: The parts of its text message, as last paid for; empty for e-mail.
+    parts = models.PositiveSmallIntegerField(null=True)
     provider = models.CharField(max_length=32, blank=True)
     provider_message_id = models.CharField(max_length=128, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)

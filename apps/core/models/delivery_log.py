@@ -1,10 +1,20 @@
 """The log of each delivery."""
 
-from django.db import models
+from django.db import connection, models
 from django.db.models.functions import Now
 
 from ..states import ENDS_OF_ATTEMPTS, RESULTS, LogEvent, LogSource
 from .delivery import Delivery
+
+
+def allow_deletion() -> None:
+    """Let the present transaction delete log entries, or blank their words.
+
+    A trigger of PostgreSQL refuses both otherwise, and every other change always: migration 0070.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL rs.cleanup = 'on'")
 
 
 class NotificationDeliveryLog(models.Model):

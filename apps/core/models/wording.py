@@ -11,6 +11,8 @@ DIGEST_LENGTH = 16
 class WordingState(models.TextChoices):
     #: A file as it was deployed. It is kept so that old messages can be shown.
     FILE = "file", "file"
+    #: What a member of the office sent to themselves, marked as a sample.
+    SAMPLE = "sample", "sample"
     DRAFT = "draft", "draft"
     PUBLISHED = "published", "published"
     REPLACED = "replaced", "replaced"
@@ -42,6 +44,11 @@ class WordingVersion(models.Model):
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
     published_at = models.DateTimeField(null=True)
+    #: Who set a draft aside, or wrote another one over it, and when.
+    withdrawn_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    withdrawn_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [
@@ -54,6 +61,11 @@ class WordingVersion(models.Model):
                 fields=["kind", "language"],
                 condition=models.Q(state=WordingState.PUBLISHED),
                 name="one_published_wording",
+            ),
+            models.UniqueConstraint(
+                fields=["kind", "language"],
+                condition=models.Q(state=WordingState.DRAFT),
+                name="one_draft_wording",
             ),
             models.UniqueConstraint(
                 fields=["digest"],

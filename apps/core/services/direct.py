@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 from apps.core.delivery import wakeups
 from apps.core.message import rendering
 from apps.core.message.kinds import NotificationKind
+from apps.core.message.wording import Wording
 from apps.core.models import Delivery, Notification
 from apps.core.states import Channel
 
@@ -23,14 +24,16 @@ def send(
     to: str,
     action_url: str,
     is_news: bool = False,
+    words: Wording | None = None,
 ) -> Delivery:
     """Send a message to an address that need not be verified, in the caller's transaction.
 
     For links, codes and warnings about the address itself. Suppressed addresses, the allow-list of
     staging and the SMS budget still count. In the app it appears as read, unless it is news.
+    `words`: stored words to use instead of those in effect, as of a sample.
     """
     valid = kind.validate(context)
-    words = rendering.words(kind.name, rendering.language_of(recipient))
+    words = words or rendering.words(kind.name, rendering.language_of(recipient))
     shown = rendering.in_app(kind, valid, action_url, words)
     with transaction.atomic(savepoint=False):
         notification = Notification.objects.create(

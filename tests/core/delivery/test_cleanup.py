@@ -18,6 +18,7 @@ from apps.core.models import (
 )
 from apps.core.reasons import Reason
 from apps.core.states import FINISHED, Channel, DeliveryState, LogEvent
+from tests.support.log import rewritable_log
 
 pytestmark = pytest.mark.sqlite
 
@@ -154,7 +155,8 @@ def test_a_notification_whose_delivery_finished_late_is_kept_from_then_on(
 
 
 def test_an_old_notification_without_deliveries_goes(message: Make, settings: Any) -> None:
-    message(days=settings.NOTIFICATION_RETENTION_DAYS + 1).delete()
+    with rewritable_log():
+        message(days=settings.NOTIFICATION_RETENTION_DAYS + 1).delete()
     assert cleanup.clean_up()["notifications"] == 1
 
 

@@ -622,3 +622,14 @@ def test_a_worker_that_is_told_to_stop_gives_back_and_ends(
     running.process.wait(60)
     assert count(DeliveryState.SENDING) == 0
     assert count(DeliveryState.DUE) + count(DeliveryState.ACCEPTED) == len(rows)
+
+
+def test_a_text_s_parts_are_kept_for_the_costs(delivery: Make, memory_providers: None) -> None:
+    rows = [delivery(Channel.SMS, Priority.HIGH), delivery(Channel.EMAIL, Priority.HIGH)]
+    for row in rows:
+        turn.handle(row.pk, Channel(row.channel), Priority.HIGH)
+        row.refresh_from_db()
+    assert [(row.state, row.parts) for row in rows] == [
+        (DeliveryState.ACCEPTED, 1),
+        (DeliveryState.ACCEPTED, None),
+    ]

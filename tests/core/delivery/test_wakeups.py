@@ -2,6 +2,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from structlog.contextvars import bound_contextvars
 
 from apps.core.delivery import broker, places, wakeups
 from apps.core.delivery.places import Place, Pool
@@ -47,6 +48,13 @@ def test_a_wake_up_names_its_delivery_and_expires(delivery: Make, woken: list[An
     wakeups.wake([row])
     options = {"args": (str(row.pk),), "priority": Priority.MEDIUM, "expires": wakeups.EXPIRES_S}
     assert woken == [("apps.core.tasks.send_notification_sms", options)]
+
+
+def test_a_wake_up_carries_the_id_of_its_request(delivery: Make, woken: list[Any]) -> None:
+    with bound_contextvars(request_id="0f8fad5b"):
+        wakeups.wake([delivery()])
+    [(_, options)] = woken
+    assert options["headers"] == {"request_id": "0f8fad5b"}
 
 
 def test_another_process_is_woken_up_to_the_pool_s_size(
