@@ -98,6 +98,16 @@ def test_a_long_list_is_paged_and_needs_the_same_statements(
     assert show(office, rosa, page="2").count('data-testid="seen"') == 3
 
 
+def test_the_texts_of_a_page_cost_a_fixed_number_of_statements_each(
+    office, rosa, delivery, django_assert_max_num_queries
+):
+    for _ in range(person_page.PER_PAGE + 3):
+        delivery(recipient=rosa, channel=Channel.SMS, state=DeliveryState.DELIVERED)
+    with django_assert_max_num_queries(26 + 2 * person_page.PER_PAGE):
+        page = show(office, rosa, show="texts")
+    assert page.count('class="bubble"') == person_page.PER_PAGE
+
+
 def test_it_is_sent_again_once_however_often_the_button_is_pressed(office, rosa, delivery):
     row = delivery(recipient=rosa, attempts=1, **BOUNCED)
     assert "It is sent again" in send_again(office, row, 1)
