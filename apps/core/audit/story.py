@@ -211,9 +211,10 @@ def _step(entry: NotificationDeliveryLog) -> Step:
     what = str(EVENTS[LogEvent(entry.event)])
     if entry.event == LogEvent.CALLING and entry.attempt > 1:
         what = gettext("Handing it over, try {n}").format(n=entry.attempt)
-    why = ""
+    why, detail = "", entry.detail
     if entry.code in Reason.values:
-        why = gettext(Reason(entry.code).label)
+        label = str(Reason(entry.code).label)
+        why, detail = gettext(label), "" if detail == label else detail
     elif entry.event not in (LogEvent.ACCEPTED, LogEvent.DELIVERED):
         why = answers.plain(f"{entry.code} {entry.detail}")
     return Step(
@@ -221,5 +222,5 @@ def _step(entry: NotificationDeliveryLog) -> Step:
         what=f"{what}: {why}" if why else what,
         source=str(SOURCES[LogSource(entry.source)]),
         code=entry.code,
-        detail=entry.detail,
+        detail=detail,
     )

@@ -199,3 +199,17 @@ def test_many_stories_need_the_same_statements_as_one(delivery, django_assert_nu
     with django_assert_num_queries(3):
         rows = list(story.with_story(Notification.objects.all()))
         assert sum(len(way.steps) for each in rows for way in story.of(each)) == 5
+
+
+def test_a_reason_of_ours_is_not_told_twice(delivery):
+    row = delivery()
+    NotificationDeliveryLog.objects.create(
+        delivery=row,
+        attempt=0,
+        event=LogEvent.SKIPPED,
+        code=Reason.NO_CONSENT,
+        detail=Reason.NO_CONSENT.label,
+    )
+    [step] = way_of(row).steps
+    assert step.what == f"Not sent: {Reason.NO_CONSENT.label}"
+    assert (step.code, step.detail) == ("no_consent", "")
