@@ -87,6 +87,8 @@ app.conf.beat_schedule = {
     ),
     # Compares the ledger with AWS's own counts, and tells the administrator what differs.
     "reconcile-with-aws": _at(crontab(hour=3, minute=30), "apps.aws.tasks.reconcile_with_aws"),
+    # Tells the administrator which approvers and technicians no urgent message reaches.
+    "tell-unreached": _at(crontab(hour=3, minute=50), "apps.office.tasks.tell_unreached"),
     "cleanup-old-logs": _at(
         crontab(hour=2, minute=0, day_of_week=0), "apps.core.tasks.cleanup_old_delivery_logs"
     ),

@@ -346,6 +346,7 @@ CELERY_TASK_ROUTES = {
     "rs_systems.celery.debug_task": {"queue": "notifications"},
     "apps.core.tasks.*": {"queue": "housekeeping"},
     "apps.aws.tasks.*": {"queue": "housekeeping"},
+    "apps.office.tasks.*": {"queue": "housekeeping"},
 }
 CELERY_TASK_DEFAULT_PRIORITY = 6
 

@@ -1,5 +1,6 @@
 """The forms of the office's pages."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -8,7 +9,8 @@ from django.db.models import Q
 
 from apps.core.message import user_text
 from apps.core.models import Contact
-from apps.core.states import Priority
+from apps.core.services.contacts import FIELDS
+from apps.core.states import Channel, Priority
 from apps.site import directory
 
 from .models import Announcement
@@ -64,6 +66,28 @@ class ContactForm(forms.ModelForm):
         self.fields["email"].required = True
         self.fields["phone"].help_text = "As you would write it; empty if none."
         self.fields["time_zone"].help_text = "By its IANA name, as in America/Chicago."
+
+
+class AddressForm(forms.ModelForm):
+    """One address of a person: the e-mail address, or the mobile number."""
+
+    class Meta:
+        model = Contact
+        fields = ["email", "phone"]
+
+    def __init__(
+        self, channel: Channel, given: Mapping[str, Any] | None = None, *, instance: Contact
+    ) -> None:
+        super().__init__(given, instance=instance)
+        self.channel = channel
+        self.name = FIELDS[channel]
+        for other in set(FIELDS.values()) - {self.name}:
+            del self.fields[other]
+        self.fields[self.name].required = True
+
+    @property
+    def field(self) -> forms.BoundField:
+        return self[self.name]
 
 
 class AnnouncementForm(forms.ModelForm):

@@ -113,5 +113,5 @@ def _obstacle(
         channel.label,
         f"the address is suppressed: {row.get_reason_display()}",
         "Correct the address, or lift the suppression if it works again.",
-        reverse("admin:core_suppression_change", args=[row.pk]),
+        page,
     )

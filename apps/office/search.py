@@ -8,11 +8,10 @@ import re
 from uuid import UUID
 
 from django.contrib.auth import get_user_model
-from django.contrib.contenttypes.models import ContentType
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
-from apps.site import numbers
+from apps.site import numbers, told
 
 #: A search of messages shows those of so many people.
 MOST_PEOPLE = 50
@@ -42,11 +41,7 @@ def of_messages(typed: str, notification: str = "") -> Q:
     `notification` is the path to it, as in `notification__`.
     """
     found = Q(**{f"{notification}recipient__in": _find_people(typed)})
-    for row in numbers.find(typed):
-        kind = ContentType.objects.get_for_model(row)
-        about = {"about_type": kind, "about_id": str(row.pk)}
-        found |= Q(**{f"{notification}{field}": value for field, value in about.items()})
-    return found
+    return found | told.about(numbers.find(typed), notification)
 
 
 def read_uuid(typed: str) -> UUID | None:

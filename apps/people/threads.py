@@ -15,12 +15,11 @@ from django.contrib.contenttypes.models import ContentType
 from django.db.models import CharField, Exists, OuterRef, Q
 from django.db.models.functions import Cast, Now
 
+from apps.core.message import stored_words
 from apps.core.models import Notification
 from apps.core.models.notification import NotificationQuerySet
 from apps.site import subjects
 from apps.site.subjects import Subject
-
-from . import settled
 
 PER_PAGE = 20
 
@@ -61,7 +60,7 @@ class Thread:
 
     @property
     def because(self) -> str:
-        return settled.words(self.head.settled_because)
+        return stored_words.settlement(self.head.settled_because)
 
     @property
     def title(self) -> str:

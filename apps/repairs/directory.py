@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.db.models import QuerySet
 
 from apps.site import directory
-from apps.site.directory import Group
+from apps.site.directory import Duty, Group
 
 from .models import Company, EventAction, Profile, RepairEvent, Role
 
@@ -40,6 +40,18 @@ class Roles:
             for each in Company.objects.all()
         ]
         return [*roles, Group(f"role:{Role.OFFICE}", "The office", office), *companies]
+
+    def duties(self) -> list[Duty]:
+        people = Profile.objects.select_related("user").filter(user__is_active=True)
+        approvers: dict[int | None, list[User]] = {}
+        for each in people.filter(role=Role.MANAGER).order_by("pk"):
+            approvers.setdefault(each.company_id, []).append(each.user)
+        technicians = [each.user for each in people.filter(role=Role.TECHNICIAN).order_by("pk")]
+        found = [
+            Duty(f"approves for {each.name}", approvers.get(each.pk, []))
+            for each in Company.objects.all()
+        ]
+        return [*found, Duty("technician", technicians)] if technicians else found
 
     def places(self, users: Iterable[User]) -> dict[int, str]:
         profiles = Profile.objects.filter(user__in=users).select_related("company")

@@ -21,9 +21,21 @@ class Group:
     members: QuerySet[User]
 
 
+@dataclass(frozen=True)
+class Duty:
+    """What somebody must do when they are told, and the active people who have it."""
+
+    label: str
+    people: list[User]
+
+
 class Directory(Protocol):
     def groups(self) -> list[Group]:
         """Return the roles and the companies, with their active members."""
+        ...
+
+    def duties(self) -> list[Duty]:
+        """Return who must be reached at any time: each company's approvers, and others."""
         ...
 
     def places(self, users: Iterable[User]) -> dict[int, str]:

@@ -6,16 +6,21 @@ from datetime import datetime
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import User
 from django.contrib.contenttypes.models import ContentType
+from django.db.models import Q
 from django.utils.translation import gettext, gettext_noop
 
 from apps.core.message import kinds
-from apps.core.models import Choice, Preferences
+from apps.core.models import Choice, Contact, Preferences
 
 #: What the log says. It is stored in English, and shown in the reader's language.
 PAUSED = gettext_noop("Paused")
 PAUSE_ENDED = gettext_noop("Ended the pause")
 TIMES_CHANGED = gettext_noop("Changed the quiet hours or the hour of the daily e-mail")
 LANGUAGE_CHANGED = gettext_noop("Changed the language")
+EMAIL_CHANGED = gettext_noop("Changed the e-mail address")
+PHONE_CHANGED = gettext_noop("Changed the mobile number")
+EMAIL_CONFIRMED = gettext_noop("Confirmed the e-mail address")
+PHONE_CONFIRMED = gettext_noop("Confirmed the mobile number")
 _EVERYTHING = gettext_noop("Everything")
 
 
@@ -28,17 +33,20 @@ class Change:
     by: User | None
 
 
-def record(row: Preferences, by: User, what: str) -> None:
-    """Record that this user changed a person's times, pause or zone."""
+def record(row: Preferences | Contact, by: User, what: str) -> None:
+    """Record that this user changed a person's times, pause, zone or addresses."""
     LogEntry.objects.log_actions(by.pk, [row], CHANGE, what, single_object=True)
 
 
 def of(user: User, most: int) -> list[Change]:
     """Return the last changes of a person's settings, newest first, those replaced included."""
     choices = Choice.objects.filter(user=user).select_related("by")[:most]
-    kind = ContentType.objects.get_for_model(Preferences)
-    rows = Preferences.objects.filter(user=user).values_list("pk", flat=True)
-    entries = LogEntry.objects.filter(content_type=kind, object_id__in=map(str, rows))
+    kept = Q(pk__in=[])
+    for model in (Preferences, Contact):
+        rows = model.objects.filter(user=user).values_list("pk", flat=True)
+        kind = ContentType.objects.get_for_model(model)
+        kept |= Q(content_type=kind, object_id__in=list(map(str, rows)))
+    entries = LogEntry.objects.filter(kept).order_by("-action_time")
     found = [_of_choice(each) for each in choices]
     found += [
         Change(each.action_time, gettext(each.get_change_message()), "", each.user)

@@ -1,12 +1,11 @@
-"""E-mail the administrator, by night, where AWS's counts and our records differ.
+"""E-mail the administrator what the night found, as where AWS's counts and our records differ.
 
 What needs a person at once is an alarm: apps/core/audit/alarms/.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
-from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from apps.core.message import brand
@@ -34,21 +33,22 @@ def send_differences(differences: Sequence[Difference]) -> None:
     is_bad = any(each.finding.status == Status.FAIL for each in differences)
     name = f"differences: {' '.join(each.id for each in differences)}"
     pause = FAIL_AGAIN if is_bad else WARN_AGAIN
-    mark, _ = Mark.objects.get_or_create(name=name, defaults={"at": _LONG_AGO})
-    _claim_and_send(name, Mark.objects.filter(pk=mark.pk, at__lt=Now() - pause), differences)
+    send_once(name, pause, lambda: _differing(differences))
 
 
-def _claim_and_send(name: str, due: QuerySet[Mark], differences: Sequence[Difference]) -> None:
-    """Send the alert if it is still to be sent and no other worker is sending it; store when.
+def send_once(name: str, pause: timedelta, write: Callable[[], EmailContent]) -> None:
+    """E-mail the administrator, unless the alert of this name was sent within `pause`.
 
     A worker that dies leaves its claim to expire. If the outcome is unknown the alert counts as
     unsent: one e-mail too many is better than none.
     """
+    sent, _ = Mark.objects.get_or_create(name=name, defaults={"at": _LONG_AGO})
+    due = Mark.objects.filter(pk=sent.pk, at__lt=Now() - pause)
     mark, _ = Mark.objects.get_or_create(name=f"telling {name}", defaults={"at": _LONG_AGO})
     claim = Mark.objects.filter(pk=mark.pk)
     if not claim.filter(at__lt=Now() - CLAIM).update(at=Now()):
         return
-    if due.exists() and admin_messages.send_email(_differing(differences)):
+    if due.exists() and admin_messages.send_email(write()):
         due.update(at=Now())
     claim.update(at=_LONG_AGO)
 

@@ -33,3 +33,9 @@ def _word(text: str) -> str:
     if found == text and (of_label := gettext(label)) != label:
         return of_label[0].lower() + of_label[1:]
     return found
+
+
+def settlement(because: str) -> str:
+    """Return "approved by Luis Romero", an event's label and a name, in the reader's language."""
+    what, by, who = because.partition(" by ")
+    return gettext("{what} by {who}").format(what=translated(what), who=who) if by else because

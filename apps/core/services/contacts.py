@@ -114,6 +114,23 @@ def suppression_of(contact: Contact, channel: Channel) -> Suppression | None:
     return standing.filter(address=contact.address(channel)).first()
 
 
+def is_objection(row: Suppression) -> bool:
+    """Return whether the owner asked for the suppression: STOP, or a complaint."""
+    return row.reason == suppressions.OBJECTION[Channel(row.channel)]
+
+
+def confirm_by_word(contact: Contact, channel: Channel, address: str) -> bool:
+    """Take the address as verified by a person's word, if it is still the contact's."""
+    field = FIELDS[channel]
+    with transaction.atomic():
+        theirs = Contact.objects.filter(pk=contact.pk, **{field: address}).exclude(**{field: ""})
+        confirmed = theirs.exclude(**{f"verified_{field}": address})
+        changed = bool(confirmed.update(**{f"verified_{field}": address}))
+        if changed:
+            holds.recompute(contact.user_id)
+    return changed
+
+
 def _tell_old_address(before: Contact, channel: Channel, by: User) -> None:
     if not before.is_verified(channel) or (channel == Channel.SMS and not before.sms_opt_in):
         return

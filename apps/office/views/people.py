@@ -10,19 +10,18 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
-from apps.core.models import Notification
 from apps.core.services import verification
 from apps.core.states import Channel
 from apps.site import directory, history, personal_data
 from apps.site.office import may, office_only
 from apps.site.sign_in import SignedInRequest
 
-from .. import reach
-from ..forms import ContactForm, SearchForm, UserForm
+from .. import duty, person_page, reach
+from ..forms import AddressForm, ContactForm, SearchForm, UserForm
 
 PER_PAGE = 30
-#: Messages and changes on a person's page; the others are in the admin.
-MOST_MESSAGES = 20
+#: Changes on a person's page.
+MOST_CHANGES = 20
 
 
 @office_only("core.view_notification")
@@ -46,7 +45,7 @@ def everyone(request: SignedInRequest) -> HttpResponse:
 def unreached(request: SignedInRequest) -> HttpResponse:
     """List whom no message reaches outside the app, with the reason and the mend."""
     page = Paginator(reach.unreached(), PER_PAGE).get_page(request.GET.get("page"))
-    context = {"page": page, "people": reach.explain(page), "places": directory.get().places(page)}
+    context = {"page": page, "people": reach.explain(page), "gaps": duty.gaps()}
     return render(request, "office/unreached.html", context)
 
 
@@ -71,15 +70,24 @@ def new(request: SignedInRequest) -> HttpResponse:
 @office_only("core.view_notification")
 @require_safe
 def person(request: SignedInRequest, pk: int) -> HttpResponse:
-    """Show whether and how a person is reached, what was changed, and their last messages."""
-    user = get_object_or_404(User.objects.select_related("contact"), pk=pk)
-    rows = Notification.objects.filter(recipient=user).order_by("-visible_from", "-pk")
+    """Show how a person is reached, what reached them, and what was changed."""
+    return show_person(request, find_person(pk))
+
+
+def find_person(pk: int) -> User:
+    return get_object_or_404(User.objects.select_related("contact"), pk=pk)
+
+
+def show_person(
+    request: SignedInRequest, user: User, wrong: AddressForm | None = None
+) -> HttpResponse:
+    """Return the person's page; `wrong` is a form of it with errors."""
     context = {
         "person": user,
         "place": directory.get().places([user]).get(user.pk, ""),
-        "obstacles": reach.explain([user])[0].obstacles,
-        "messages_": rows.prefetch_related("deliveries")[:MOST_MESSAGES],
-        "changes": history.of(user, MOST_MESSAGES),
+        "addresses": person_page.addresses(user, wrong),
+        "inbox": person_page.inbox(user, request.GET.get("show"), request.GET.get("page")),
+        "changes": history.of(user, MOST_CHANGES),
         "may_erase": may(request.user, "auth.delete_user") and user != request.user,
     }
     return render(request, "office/person.html", context)

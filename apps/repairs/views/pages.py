@@ -9,7 +9,9 @@ from django.utils.translation import gettext_noop
 from django.views.decorators.http import require_safe
 
 from apps.core.message.stored_words import translated
+from apps.site.office import may_see_people
 
+from .. import told
 from ..forms import AssignForm, CompleteForm, EstimateForm
 from ..models import EventAction, Profile, Repair, RepairBatch, Status
 from ..permissions import Action
@@ -48,6 +50,8 @@ def detail_context(repair: Repair, profile: Profile) -> dict[str, Any]:
     card = repair_card(repair, profile)
     events = list(repair.events.select_related("actor__user").order_by("-at", "-pk"))
     denials = (event.actor for event in events if event.action == EventAction.DENIED)
+    if may_see_people(profile.user):
+        told.add_to(events, repair)
     context: dict[str, Any] = {
         "profile": profile,
         "card": card,
