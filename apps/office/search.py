@@ -41,7 +41,7 @@ def of_messages(typed: str, notification: str = "") -> Q:
 
     `notification` is the path to it, as in `notification__`.
     """
-    found = Q(**{f"{notification}recipient__in": _find_people(typed)})
+    found = Q(**{f"{notification}recipient__in": find_people(typed)})
     for row in numbers.find(typed):
         kind = ContentType.objects.get_for_model(row)
         about = {"about_type": kind, "about_id": str(row.pk)}
@@ -56,7 +56,7 @@ def read_uuid(typed: str) -> UUID | None:
         return None
 
 
-def _find_people(typed: str) -> list[int]:
+def find_people(typed: str) -> list[int]:
     """Return the keys of the users of whom each word is in a name, an address or a number."""
     users = get_user_model()._default_manager.order_by("username")
     for word in _without_punctuation(typed).split():
