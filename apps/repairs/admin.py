@@ -38,6 +38,9 @@ class RepairEventInline(ReadOnlyMixin, TabularInline):
     fields = ["at", "actor", "action", "note"]
     readonly_fields = ("at",)
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[RepairEvent]:
+        return super().get_queryset(request).select_related("repair", "actor__user")
+
 
 UNIT_FIELDS = ["unit__number", "unit__plate", "unit__company__name"]
 
@@ -60,7 +63,6 @@ class NumberedAdmin(ReadOnlyMixin, ModelAdmin):
 class RepairAdmin(NumberedAdmin):
     list_display = ["number", "batch", "unit", "summary", "status", "technician", "created_at"]
     list_filter = ["status", "unit__company", "damage", "created_at"]
-    list_select_related = ["unit", "batch", "technician__user"]
     search_fields = [
         *UNIT_FIELDS,
         "technician__user__first_name",
@@ -69,6 +71,10 @@ class RepairAdmin(NumberedAdmin):
         "requested_by__user__last_name",
     ]
     inlines = [RepairEventInline]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Repair]:
+        people = ["technician__user", "requested_by__user"]
+        return super().get_queryset(request).select_related("unit", "batch", *people)
 
 
 @admin.register(RepairBatch)

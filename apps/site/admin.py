@@ -10,6 +10,9 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+#: Of a person whom the reader may not change.
+_SEEN = ["username", "first_name", "last_name", "email", "is_active", "is_staff", "last_login"]
+
 admin.site.unregister([User, Group])
 
 
@@ -19,6 +22,12 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
     change_password_form = AdminPasswordChangeForm
     list_display = ["username", "first_name", "last_name", "email", "is_active", "is_staff"]
     list_filter = ["is_active", "is_staff", "is_superuser"]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj and not self.has_change_permission(request, obj):
+            # Without the password, of which Django shows a part of the hash.
+            return [(None, {"fields": _SEEN})]
+        return super().get_fieldsets(request, obj)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         # Who may only add colleagues uses the office's form, which makes no staff.

@@ -2,9 +2,11 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.templatetags.static import static
-from unfold.dataclasses import Favicon
+from django.urls import reverse
+from unfold.dataclasses import DropdownItem, Favicon
 from unfold.sites import UnfoldAdminSite
 
 from apps.core.message import brand
@@ -21,11 +23,24 @@ class Site(UnfoldAdminSite):
         present = brand.current()
         context |= {"site_title": present.name, "site_header": present.name}
         context["colors"] = {**context["colors"], "primary": _shades(present)}
-        context["styles"] = [static("admin.css")]
+        context["styles"], context["scripts"] = [static("admin.css")], [static("admin.js")]
+        context["site_icon"] = static("favicon.svg")
+        context["site_dropdown"] = [
+            DropdownItem(title="Administration", link=reverse("admin:index"), icon="settings"),
+            DropdownItem(title="Office", link=settings.COCKPIT_URL, icon="monitoring"),
+            DropdownItem(title="Repairs", link="/", icon="build"),
+        ]
         context["site_favicons"] = [
             Favicon(href=static("favicon.svg"), rel="icon", type="image/svg+xml")
         ]
         return context
+
+    def get_app_list(
+        self, request: HttpRequest, app_label: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Return the apps as the office needs them: messages, repairs, then sign-ins."""
+        found: list[dict[str, Any]] = super().get_app_list(request, app_label)
+        return sorted(found, key=lambda app: app["app_label"] == "auth")
 
 
 def _shades(present: Brand) -> dict[str, str]:

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.timezone import localtime
-from unfold.widgets import UnfoldBooleanWidget
+from unfold.widgets import INPUT_CLASSES, UnfoldBooleanWidget
 
 from apps.core.message import kinds
 from apps.core.models import Choice, Contact
@@ -23,6 +23,7 @@ from apps.site.page_actions import PageActions
 
 from ..search import SearchMixin, person_fields
 from . import links
+from .once import once
 
 #: The message to a member of staff who has ticked a consent that a STOP or complaint withdrew.
 _LIFTED = {
@@ -55,8 +56,13 @@ def _reachable(contact: Contact | None) -> set[Channel]:
 
 
 class ContactForm(forms.ModelForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # The field has a widget of its own, without unfold's classes.
+        self.fields["phone"].widget.attrs["class"] = " ".join(INPUT_CLASSES)
+
     send_confirmation = forms.BooleanField(
-        label="send the confirmation",
+        label="Send the confirmation",
         help_text="E-mails a link to a new address and texts a code to a new number. Until they "
         "are confirmed, nothing else is sent there.",
         required=False,
@@ -94,6 +100,19 @@ def _label(contact: Contact, channel: Channel) -> str:
     return str(reason.label) if reason else ""
 
 
+#: What the office enters.
+_ENTERED = [
+    "user",
+    "email",
+    "wants_email",
+    "phone",
+    "sms_opt_in",
+    "time_zone",
+    "language",
+    "send_confirmation",
+]
+
+
 @admin.register(Contact)
 class ContactAdmin(SearchMixin, PageActions):
     list_display = [
@@ -105,29 +124,13 @@ class ContactAdmin(SearchMixin, PageActions):
         "phone_verified",
         "sms_opt_in",
     ]
-    list_select_related = ["user"]
     search_fields = person_fields("user")
     search_help_text = "A name, an address or a phone number"
     autocomplete_fields = ["user"]
     form = ContactForm
+    add_fieldsets = [(None, {"fields": _ENTERED})]
     fieldsets = [
-        (
-            None,
-            {
-                "fields": [
-                    "user",
-                    "email",
-                    "email_state",
-                    "wants_email",
-                    "phone",
-                    "phone_state",
-                    "sms_opt_in",
-                    "time_zone",
-                    "language",
-                    "send_confirmation",
-                ]
-            },
-        ),
+        (None, {"fields": [*_ENTERED, "email_state", "phone_state"]}),
         ("What they chose", {"fields": ["choices"]}),
         (
             "Consent to texts",
@@ -145,19 +148,25 @@ class ContactAdmin(SearchMixin, PageActions):
     ]
     actions = ["send_confirmations", "confirm_email", "confirm_phone"]
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Contact]:
+        return super().get_queryset(request).select_related("user")
+
     def fits(self, action: str, row: Contact) -> bool:
         unconfirmed = [each for each in Channel if row.address(each) and not row.is_verified(each)]
         return bool(_CONFIRMED_BY[action].intersection(unconfirmed))
 
     @admin.display(description="state of the address")
+    @once
     def email_state(self, row: Contact) -> str:
         return _state(row, Channel.EMAIL)
 
     @admin.display(description="state of the number")
+    @once
     def phone_state(self, row: Contact) -> str:
         return _state(row, Channel.SMS)
 
     @admin.display(description="present choices")
+    @once
     def choices(self, row: Contact) -> str:
         made = Choice.objects.present().filter(user=row.user_id)
         lines = format_html_join("", "<li>{}</li>", ([_chosen(each)] for each in made))

@@ -29,6 +29,7 @@ from ..lists import MOST_COUNTED, DateFilter, KindFilter, LongList, OlderFilter
 from ..search import of_messages, read_uuid
 from . import links
 from .as_sent import as_sent
+from .once import once
 
 WAITING = (DeliveryState.DUE, DeliveryState.RETRYING)
 #: The states for which each action is.
@@ -85,7 +86,6 @@ class NotificationAdmin(ReadOnlyMixin, LongList):
 class DeliveryAdmin(ReadOnlyMixin, WhyMixin, PageActions, LongList):
     list_display = ["created_at", "title", "recipient", "channel", "state", "why", "attempts"]
     list_filter = ["state", "channel", "priority", "created_at", DateFilter, OlderFilter]
-    list_select_related = ["notification__recipient"]
     search_help_text = "A name, an address, a phone number, R-1042, B-1007 or an id"
     fieldsets = [
         (None, {"fields": ["to", "channel", "state", "why", "words"]}),
@@ -121,6 +121,9 @@ class DeliveryAdmin(ReadOnlyMixin, WhyMixin, PageActions, LongList):
     inlines = [LogInline]
     actions = ["send_again", "mark_as_arrived"]
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
+        return super().get_queryset(request).select_related("notification__recipient__contact")
+
     def fits(self, action: str, row: Delivery) -> bool:
         return row.state in _FITS[action]
 
@@ -133,6 +136,7 @@ class DeliveryAdmin(ReadOnlyMixin, WhyMixin, PageActions, LongList):
         return links.to(contact, f"{name}, {address}" if address else name)
 
     @admin.display(description="words, as they were or will be sent")
+    @once
     def words(self, row: Delivery) -> str:
         return as_sent(row)
 
