@@ -60,7 +60,7 @@ class ContentSecurityPolicyMiddleware:
 
 def _is_of_admin(request: HttpRequest) -> bool:
     match = request.resolver_match
-    return bool(match) and "admin" in match.app_names
+    return match is not None and "admin" in match.app_names
 
 
 class PrivatePageMiddleware:

@@ -32,5 +32,8 @@ window.addEventListener("load", () => {
       .querySelectorAll(`:is(a:not([href]), span)[x-on\\:click^="${state} = "]`)
       .forEach((element) => makeButton(element, name));
   }
-  document.querySelectorAll("select.admin-autocomplete").forEach(nameChoice);
+  // jQuery makes the choices in such calls too, and carries them out in order.
+  window.django?.jQuery?.(() =>
+    document.querySelectorAll("select.admin-autocomplete").forEach(nameChoice),
+  );
 });

@@ -93,8 +93,7 @@ def test_the_lists_and_pages_fit_and_can_be_read(
     page.goto("/admin/")
     expect(page.locator("html")).to_have_class("dark" if scheme == "dark" else "")
     check(page)
-    lists = page.locator("#content-main th a").evaluate_all("all => all.map(a => a.pathname)")
-    lists = lists or page.locator("tr th a").evaluate_all("all => all.map(a => a.pathname)")
+    lists = page.locator("#main th a").evaluate_all("all => all.map(a => a.pathname)")
     assert "/admin/core/delivery/" in lists
     for each in lists:
         page.goto(each)
@@ -139,3 +138,22 @@ def test_an_action_of_the_list_is_readable(sign_in: SignIns) -> None:
     page.locator("#result_list input[name=_selected_action]").first.check()
     expect(page.locator("#changelist-actions")).to_be_visible()
     check(page)
+
+
+@pytest.mark.parametrize("size", [PHONE, LAPTOP], ids=["phone", "laptop"])
+def test_without_scripts_lists_filters_and_actions_work(
+    sign_in: SignIns, size: ViewportSize
+) -> None:
+    page = sign_in("sam", size=size, javascript=False)
+    page.goto("/admin/core/delivery/")
+    page.locator("#changelist-filter").get_by_role("link", name="E-mail").click()
+    page.locator("#result_list a[href*='/change/']").first.click()
+    expect(page.locator(".as-sent")).to_be_visible()
+    page.goto("/admin/core/contact/?q=Rosa")
+    page.locator("#result_list a[href*='/change/']").first.click()
+    page.get_by_label("Mobile number").fill("+12025550199")
+    page.locator("input[name=send_confirmation]").uncheck()
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.locator("#result_list a[href*='/change/']").first.click()
+    page.get_by_role("button", name="Confirm the mobile number").click()
+    expect(page.locator("body")).to_contain_text("1 mobile numbers confirmed.")

@@ -42,8 +42,8 @@ _MESSAGES = {Channel.EMAIL: "e-mail", Channel.SMS: "text messages"}
 #: The channels whose addresses an action confirms.
 _CONFIRMED_BY = {
     "send_confirmations": frozenset(Channel),
-    "confirm_email": {Channel.EMAIL},
-    "confirm_phone": {Channel.SMS},
+    "confirm_email": frozenset({Channel.EMAIL}),
+    "confirm_phone": frozenset({Channel.SMS}),
 }
 _CONFIRM = (
     " The person confirms it with a link or a code: choose the action of this contact "
@@ -109,7 +109,6 @@ _ENTERED = [
     "sms_opt_in",
     "time_zone",
     "language",
-    "send_confirmation",
 ]
 
 
@@ -128,7 +127,6 @@ class ContactAdmin(SearchMixin, PageActions):
     search_help_text = "A name, an address or a phone number"
     autocomplete_fields = ["user"]
     form = ContactForm
-    add_fieldsets = [(None, {"fields": _ENTERED})]
     fieldsets = [
         (None, {"fields": [*_ENTERED, "email_state", "phone_state"]}),
         ("What they chose", {"fields": ["choices"]}),
@@ -147,6 +145,13 @@ class ContactAdmin(SearchMixin, PageActions):
         "sms_via",
     ]
     actions = ["send_confirmations", "confirm_email", "confirm_phone"]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Contact | None = None) -> Any:
+        asks = (None, {"fields": ["send_confirmation"]})
+        if obj is None:
+            return [(None, {"fields": _ENTERED}), asks]
+        may_change = self.has_change_permission(request, obj)
+        return [*self.fieldsets[:1], *([asks] if may_change else []), *self.fieldsets[1:]]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Contact]:
         return super().get_queryset(request).select_related("user")
