@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.apps import AppConfig
+from django.apps import apps as global_apps
 from django.apps.registry import Apps
 from django.db import DEFAULT_DB_ALIAS
 
@@ -57,7 +58,7 @@ PERMISSIONS = {
 
 
 def give_permissions(
-    app_config: AppConfig, apps: Apps, using: str = DEFAULT_DB_ALIAS, **_: Any
+    app_config: AppConfig, apps: Apps = global_apps, using: str = DEFAULT_DB_ALIAS, **_: Any
 ) -> None:
     """Add the app's permissions to the group, after Django has made them; remove none."""
     names = PERMISSIONS.get(app_config.label)

@@ -162,3 +162,9 @@ def test_staff_without_the_group_see_nothing(
     assert client.get("/admin/").context["app_list"] == []
     assert client.get(f"/admin/core/delivery/{delivery().pk}/change/").status_code == 403
     assert client.get("/office/").status_code == 403
+
+
+def test_a_database_that_was_emptied_has_the_group_again(transactional_db: None) -> None:
+    call_command("flush", interactive=False, verbosity=0)
+    names = Group.objects.get(name=group.NAME).permissions.values_list("codename", flat=True)
+    assert set(names) == {name for given in group.PERMISSIONS.values() for name in given}
