@@ -25,7 +25,8 @@ AWS_SECRETS_NAME = VALUES["AWS_SECRETS_NAME"]
 AWS_SECRETS_REFRESH_S = VALUES["AWS_SECRETS_REFRESH_S"]
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "unfold.apps.BasicAppConfig",
+    "apps.site.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -7,12 +7,14 @@ from decimal import Decimal
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import make_password
+from django.contrib.auth.models import Group
 from django.db import transaction
 from django.utils import timezone
 
 from apps.core.message.kinds import format_money
 from apps.core.models import Contact
 from apps.core.services.contacts import consent_wording
+from apps.office import group
 from apps.repairs.models import (
     Company,
     Damage,
@@ -236,8 +238,9 @@ def _people(companies: dict[str, Company]) -> dict[str, Profile]:
             email=address,
             password=password,
             is_staff=is_office,
-            is_superuser=is_office,
         )
+        if is_office:
+            user.groups.add(Group.objects.get(name=group.NAME))
         Contact.objects.create(
             user=user,
             email=address,

@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class OfficeConfig(AppConfig):
@@ -6,4 +7,6 @@ class OfficeConfig(AppConfig):
     verbose_name = "Office"
 
     def ready(self) -> None:
-        from . import kinds  # noqa: F401  registers the kind
+        from . import group, kinds  # noqa: F401  registers the kind
+
+        post_migrate.connect(group.give_permissions, dispatch_uid="office-group")

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, cast
 
 from django.contrib import admin
-from django.contrib.admin.views.main import PAGE_VAR, ChangeList
+from django.contrib.admin.views.main import PAGE_VAR
 from django.core.exceptions import ValidationError
 from django.core.paginator import Page, Paginator
 from django.db.models import Model, QuerySet
@@ -15,6 +15,8 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.formats import date_format
 from django.utils.functional import cached_property
+from unfold.admin import ModelAdmin
+from unfold.views import ChangeList
 
 from apps.core.message import kinds
 
@@ -57,7 +59,7 @@ class LongChangeList(ChangeList):
         return list(self.model_admin.get_ordering(request))
 
 
-class LongList(admin.ModelAdmin):
+class LongList(ModelAdmin):
     """An admin's list, newest first, that costs the same however many rows there are."""
 
     paginator = CappedPaginator

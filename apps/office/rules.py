@@ -7,6 +7,7 @@ from django.contrib import admin
 from django.db import transaction
 from django.db.models.functions import Now
 from django.http import HttpRequest
+from unfold.admin import ModelAdmin
 
 from apps.core.delivery import holds
 from apps.core.message import kinds
@@ -32,7 +33,7 @@ class RuleForm(forms.ModelForm):
 
 
 @admin.register(Rule)
-class RuleAdmin(admin.ModelAdmin):
+class RuleAdmin(ModelAdmin):
     form = RuleForm
     list_display = ["company", "of_category", "channel", "rule", "by", "at"]
     list_filter = ["channel", "rule"]

@@ -40,7 +40,7 @@ def of_messages(typed: str, notification: str = "") -> Q:
 
     `notification` is the path to it, as in `notification__`.
     """
-    found = Q(**{f"{notification}recipient__in": _find_people(typed)})
+    found = Q(**{f"{notification}recipient__in": find_people(typed)})
     return found | told.about(numbers.find(typed), notification)
 
 
@@ -51,7 +51,7 @@ def read_uuid(typed: str) -> UUID | None:
         return None
 
 
-def _find_people(typed: str) -> list[int]:
+def find_people(typed: str) -> list[int]:
     """Return the keys of the users of whom each word is in a name, an address or a number."""
     users = get_user_model()._default_manager.order_by("username")
     for word in _without_punctuation(typed).split():

@@ -1,6 +1,7 @@
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from unfold.admin import ModelAdmin, TabularInline
 
 from apps.site.read_only_admin import ReadOnlyMixin
 
@@ -9,12 +10,12 @@ from .models import Company, FleetUnit, Profile, Repair, RepairBatch, RepairEven
 
 
 @admin.register(Company)
-class CompanyAdmin(admin.ModelAdmin):
+class CompanyAdmin(ModelAdmin):
     search_fields = ["name"]
 
 
 @admin.register(FleetUnit)
-class FleetUnitAdmin(admin.ModelAdmin):
+class FleetUnitAdmin(ModelAdmin):
     list_display = ["company", "number", "description", "plate"]
     list_display_links = ["number"]
     list_filter = ["company"]
@@ -24,7 +25,7 @@ class FleetUnitAdmin(admin.ModelAdmin):
 
 
 @admin.register(Profile)
-class ProfileAdmin(admin.ModelAdmin):
+class ProfileAdmin(ModelAdmin):
     list_display = ["name", "user", "role", "company"]
     list_filter = ["role", "company"]
     list_select_related = ["user", "company"]
@@ -32,16 +33,19 @@ class ProfileAdmin(admin.ModelAdmin):
     autocomplete_fields = ["user", "company"]
 
 
-class RepairEventInline(ReadOnlyMixin, admin.TabularInline):
+class RepairEventInline(ReadOnlyMixin, TabularInline):
     model = RepairEvent
     fields = ["at", "actor", "action", "note"]
     readonly_fields = ("at",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[RepairEvent]:
+        return super().get_queryset(request).select_related("repair", "actor__user")
 
 
 UNIT_FIELDS = ["unit__number", "unit__plate", "unit__company__name"]
 
 
-class NumberedAdmin(ReadOnlyMixin, admin.ModelAdmin):
+class NumberedAdmin(ReadOnlyMixin, ModelAdmin):
     """Read-only: a change here would write no history and send no messages."""
 
     search_help_text = "R-1042, B-1007, a unit, a plate or a name"
@@ -59,7 +63,6 @@ class NumberedAdmin(ReadOnlyMixin, admin.ModelAdmin):
 class RepairAdmin(NumberedAdmin):
     list_display = ["number", "batch", "unit", "summary", "status", "technician", "created_at"]
     list_filter = ["status", "unit__company", "damage", "created_at"]
-    list_select_related = ["unit", "batch", "technician__user"]
     search_fields = [
         *UNIT_FIELDS,
         "technician__user__first_name",
@@ -68,6 +71,10 @@ class RepairAdmin(NumberedAdmin):
         "requested_by__user__last_name",
     ]
     inlines = [RepairEventInline]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Repair]:
+        people = ["technician__user", "requested_by__user"]
+        return super().get_queryset(request).select_related("unit", "batch", *people)
 
 
 @admin.register(RepairBatch)

@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.contrib.admin import apps as admin_apps
 
 
 class SiteConfig(AppConfig):
@@ -9,3 +10,10 @@ class SiteConfig(AppConfig):
         from . import throttle
 
         throttle.connect()
+
+
+class AdminConfig(admin_apps.AdminConfig):
+    """Django's admin with our site."""
+
+    default = False
+    default_site = "apps.site.admin_site.Site"

@@ -1,5 +1,4 @@
 from collections.abc import Callable, Iterator
-from decimal import Decimal
 
 import pytest
 from django.apps import apps
@@ -9,11 +8,9 @@ from django.db.models import Model
 from django.test import Client
 from django.utils import timezone
 
-from apps.core.models import ChannelStop, Contact, Delivery, SetAside, SMSSpend, Suppression
+from apps.core.models import ChannelStop, Contact, Delivery, Suppression
 from apps.core.states import Channel
-from apps.repairs import services
-from apps.repairs.models import Company, Damage, FleetUnit, Position, Profile, Repair, Role
-from apps.repairs.services import Break
+from apps.repairs.models import Repair
 from tests.support.attempts import attempt
 
 
@@ -137,21 +134,6 @@ def test_a_person_is_found_by_name_address_and_number(
     delivery(recipient=jane)
     delivery()
     assert len(found(office, model, words)) == 1
-
-
-@pytest.fixture
-def batched(db: None) -> Repair:
-    """A repair of a batch, whose manager was notified about the batch."""
-    company = Company.objects.create(name="Redwood Freight")
-    unit = FleetUnit.objects.create(
-        company=company, number="417", description="2021 Volvo", plate="P 6"
-    )
-    jane, maria = User.objects.create_user("jane"), User.objects.create_user("maria")
-    technician = Profile.objects.create(user=jane, role=Role.TECHNICIAN)
-    Profile.objects.create(user=maria, role=Role.MANAGER, company=company)
-    broken = Break(Damage.CHIP, Position.CENTER, estimate=Decimal(100))
-    services.request_batch(by=technician, unit=unit, breaks=[broken, broken])
-    return Repair.objects.order_by("pk")[1]
 
 
 @pytest.mark.parametrize("model", ["notification", "delivery"])
@@ -308,17 +290,6 @@ def actions() -> Iterator[tuple[str, str, str]]:
 
 def admin_model(app: str, model: str) -> type[Model]:
     return apps.get_model(app, model)
-
-
-@pytest.fixture
-def rows(delivery: Callable[..., Delivery], batched: Repair) -> None:
-    """At least one row of every model with actions."""
-    delivery(state="unknown", next_attempt_at=None)
-    Contact.objects.update(verified_email="", verified_phone="")
-    Suppression.objects.create(channel=Channel.EMAIL, address="a@b.example", reason="bounce")
-    ChannelStop.objects.create(channel=Channel.EMAIL, reason="denied")
-    SMSSpend.objects.get_or_create(month="2026-01-01")
-    SetAside.objects.create(via="queue", text="{", problem="no JSON")
 
 
 def everything() -> dict[str, list[object]]:

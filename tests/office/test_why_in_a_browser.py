@@ -2,13 +2,12 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import ExitStack
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, ViewportSize, expect
+from playwright.sync_api import Page, ViewportSize, expect
 
-from tests.support.browsing import LAPTOP, PHONE, SignIns, launched
+from tests.support.browsing import LAPTOP, PHONE, SignIns
 from tools.processes import wait_until
 from tools.stack import Stack, running_stack
 
@@ -39,18 +38,6 @@ LONG_NAME = "Wolfeschlegelsteinhause"
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     with running_stack(tmp_path_factory.mktemp("stack"), SMS_HOURS="always") as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with launched() as browser:
-        yield browser
-
-
-@pytest.fixture
-def sign_in(stack: Stack, browser: Browser) -> Iterator[SignIns]:
-    with ExitStack() as contexts:
-        yield SignIns(stack, browser, contexts)
 
 
 def approve(stack: Stack, unit: str, address: str, *, is_suppressed: bool = False) -> str:

@@ -1,16 +1,13 @@
 """The cockpit, and what a person does there about a channel."""
 
 from django.contrib import messages
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.db import transaction
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from apps.core.audit.alarms import standing, watch
 from apps.core.delivery import wakeups
-from apps.core.guards import circuit_breaker, reputation
+from apps.core.guards import circuit_breaker
 from apps.core.models import ChannelStop
 from apps.core.models.channel_stop import StopCause
 from apps.core.states import Channel
@@ -18,7 +15,7 @@ from apps.site.htmx import HtmxRequest
 from apps.site.office import office_only
 from apps.site.sign_in import SignedInRequest
 
-from .. import cockpit
+from .. import cockpit, resuming
 
 #: Characters of the reason for a pause.
 LONGEST_WHY = 200
@@ -46,7 +43,9 @@ def pause(request: OfficeRequest, channel: str) -> HttpResponse:
         return render(request, "office/pause.html", context)
     why = " ".join(request.POST.get("why", "").split())[:LONGEST_WHY]
     if circuit_breaker.pause(chosen, _name(request), why):
-        _record(request, _stop(chosen, StopCause.PERSON), f"Paused {chosen.label}: {why}")
+        resuming.record(
+            _stop(chosen, StopCause.PERSON), request.user, f"Paused {chosen.label}: {why}"
+        )
         messages.success(request, f"Paused. {chosen.label}s wait until you resume them.")
     else:
         messages.info(request, "Another person has paused it already.")
@@ -65,12 +64,7 @@ def resume(request: OfficeRequest, channel: str) -> HttpResponse:
     if stop is None:
         messages.info(request, "It was resumed already.")
         return _back()
-    if cause == StopCause.REPUTATION:
-        reputation.lift()
-    else:
-        circuit_breaker.resume(chosen, f"by {_name(request)}", cause=cause)
-    _record(request, stop, f"Resumed {chosen.label}")
-    transaction.on_commit(wakeups.wake_dispatch)
+    resuming.resume(stop, request.user)
     messages.success(request, f"Resumed. {chosen.label}s that waited go out now.")
     return _back()
 
@@ -82,7 +76,7 @@ def try_now(request: OfficeRequest, channel: str) -> HttpResponse:
     chosen = _channel(channel)
     stop = _stop(chosen, StopCause.PROVIDER)
     if stop and circuit_breaker.probe_now(ChannelStop.objects.filter(pk=stop.pk)):
-        _record(request, stop, f"Had {chosen.label} tried at once")
+        resuming.record(stop, request.user, f"Had {chosen.label} tried at once")
         transaction.on_commit(wakeups.wake_dispatch)
         messages.success(request, "The next message is tried now. If it is accepted, all follow.")
     else:
@@ -104,13 +98,6 @@ def _name(request: OfficeRequest) -> str:
     return request.user.get_full_name() or request.user.get_username()
 
 
-def _record(request: OfficeRequest, stop: ChannelStop | None, what: str) -> None:
-    if stop:
-        LogEntry.objects.log_actions(request.user.pk, [stop], CHANGE, what, single_object=True)
-
-
 def _back() -> HttpResponse:
-    # The alarm starts or ends with the person's action, and not a minute later.
-    watch.evaluate_stops(timezone.now())
-    standing.forget()
+    resuming.look_again()
     return redirect("office:cockpit")

@@ -1,0 +1,57 @@
+"""The admin of stopped channels and of the money for texts."""
+
+from django.contrib import admin, messages
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+
+from apps.core.delivery.wakeups import wake_dispatch
+from apps.core.guards import circuit_breaker, reputation
+from apps.core.models import ChannelStop, SMSSpend
+from apps.core.models.channel_stop import StopCause
+from apps.site.page_actions import PageActions
+from apps.site.read_only_admin import ReadOnlyMixin
+
+from .. import resuming
+
+
+@admin.register(ChannelStop)
+class ChannelStopAdmin(ReadOnlyMixin, PageActions):
+    list_display = ["channel", "cause", "since", "code", "reason", "probes", "probe_at"]
+    actions = ["try_now", "resume"]
+
+    def fits(self, action: str, row: ChannelStop) -> bool:
+        return (row.cause == StopCause.PERSON) == (action == "resume")
+
+    def has_settle_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("core.change_channelstop")
+
+    @admin.action(
+        description="Try now (provider), or start again with new counts (reputation)",
+        permissions=["settle"],
+    )
+    def try_now(self, request: HttpRequest, chosen: QuerySet[ChannelStop]) -> None:
+        tried = circuit_breaker.probe_now(chosen)
+        lifted = chosen.filter(cause=StopCause.REPUTATION).exists() and reputation.lift()
+        transaction.on_commit(wake_dispatch)
+        if tried:
+            messages.success(request, f"{tried} channels will be tried with the next delivery.")
+        if lifted:
+            messages.success(request, "E-mail is sent again; bounces are counted from now on.")
+        if chosen.filter(cause=StopCause.PERSON).exists():
+            messages.info(request, 'What a person paused goes on by the action "Resume".')
+
+    @admin.action(description="Resume (paused by a person)", permissions=["settle"])
+    def resume(self, request: HttpRequest, chosen: QuerySet[ChannelStop]) -> None:
+        assert request.user.is_authenticated
+        rows = list(chosen.filter(cause=StopCause.PERSON))
+        for row in rows:
+            resuming.resume(row, request.user)
+        messages.success(request, f"{len(rows)} pauses ended; what waited goes out now.")
+
+
+@admin.register(SMSSpend)
+class SMSSpendAdmin(ReadOnlyMixin, ModelAdmin):
+    list_display = ["month", "committed_usd", "refused_at"]
+    ordering = ["-month"]
