@@ -22,7 +22,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def parse_month(text: str) -> date:
-    """Return the first day of a month written as 2026-11; raise ValueError, also for a later one."""
+    """Return the first day of a month written as 2026-11; raise ValueError if none has begun."""
     month = datetime.strptime(text, "%Y-%m").date()
     if not date.min < month <= sms_budget.this_month():
         raise ValueError(f"{text} is no month that has begun")
