@@ -252,9 +252,9 @@ def test_an_earlier_version_and_the_original_are_published_again(office):
     page = html(office.get(PAGE))
     assert 'data-testid="again-1"' in page
     assert 'data-testid="again-2"' not in page
-    office.post(f"{PAGE}again/1/", {"why": "Clearer."})
+    office.post(f"{PAGE}again/1/", {"why": "Clearer\x00."})
     assert published().overrides == {"subject": SUBJECT}
-    office.post(f"{PAGE}again/0/", {"why": " "})
+    office.post(f"{PAGE}again/0/", {"why": " \x00"})
     assert service.published(KIND, LANGUAGE) is not None
     office.post(f"{PAGE}again/0/", {"why": "Enough."})
     assert service.published(KIND, LANGUAGE) is None

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from apps.core.message import kinds, wording
 from apps.core.message.parts import Part
+from apps.core.message.user_text import clean_line
 from apps.core.models import WordingVersion
 from apps.core.services import wording as service
 from apps.core.services import wording_check
@@ -46,7 +47,7 @@ def edit(request: SignedInRequest, kind: str, language: str) -> HttpResponse:
 def again(request: SignedInRequest, kind: str, language: str, number: int) -> HttpResponse:
     """Publish an earlier version again, or go back to the file (0)."""
     check_address(kind, language)
-    why = request.POST.get("why", "").strip()[:500]
+    why = clean_line(request.POST.get("why", ""))[:500]
     here = redirect("office:wording", kind, language)
     if not why:
         messages.error(request, "Write why, for your colleagues. Nothing was changed.")
