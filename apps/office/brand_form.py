@@ -44,7 +44,13 @@ class BrandForm(forms.ModelForm):
     logo_file = forms.FileField(
         label="Logo",
         required=False,
-        widget=forms.FileInput(attrs={"accept": "image/png,image/jpeg,image/gif,image/webp"}),
+        widget=forms.FileInput(
+            attrs={
+                "accept": "image/png,image/jpeg,image/gif,image/webp",
+                "data-most-bytes": logos.MOST_BYTES,
+                "data-too-large": "logo-too-large",
+            }
+        ),
         help_text=(
             f"PNG, JPEG, GIF or WebP, up to {logos.MOST_BYTES // 1024} KB, for light grounds. "
             f"It is made to fit {logos.LARGEST[0]} x {logos.LARGEST[1]} pixels."
@@ -66,6 +72,7 @@ class BrandForm(forms.ModelForm):
         super().__init__(data, files, instance=_copy(group, self.newest))
         links = "\n".join(f"{label}: {url}" for label, url in self.instance.links)
         self.initial["links_text"] = links
+        self.initial["after"] = self.newest.number if self.newest else 0
         for name in brand.FIELDS:
             empty = f" Empty: {value}." if (value := getattr(self.inherited, name)) else ""
             self.fields[name].help_text = HELP[name] + empty
@@ -93,7 +100,8 @@ class BrandForm(forms.ModelForm):
     def clean_links_text(self) -> str:
         text = user_text.clean(self.cleaned_data["links_text"])
         lines = [line.strip() for line in text.splitlines() if line.strip()]
-        links = [[part.strip() for part in line.partition(": ")[::2]] for line in lines]
+        pairs = (line.rpartition(" ") for line in lines)
+        links = [[label.strip(" :"), url] for label, _, url in pairs]
         validate_links(links)
         self.instance.links = links
         return text

@@ -22,8 +22,11 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def parse_month(text: str) -> date:
-    """Return the first day of a month written as 2026-11; raise ValueError."""
-    return datetime.strptime(text, "%Y-%m").date()
+    """Return the first day of a month written as 2026-11; raise ValueError if none has begun."""
+    month = datetime.strptime(text, "%Y-%m").date()
+    if not date.min < month <= sms_budget.this_month():
+        raise ValueError(f"{text} is no month that has begun")
+    return month
 
 
 def months() -> list[date]:

@@ -6,7 +6,7 @@ from typing import Any
 from django import forms
 from django.db.models import TextChoices
 from django.utils.text import format_lazy
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext, gettext_lazy
 
 from apps.core.message import user_text
 from apps.core.message.kinds import format_money
@@ -52,7 +52,10 @@ class UnitField(forms.ModelChoiceField):
         self.with_company = profile.role != Role.MANAGER
 
     def label_from_instance(self, obj: Any) -> str:
-        return f"{obj.company.name}: {obj}" if self.with_company else str(obj)
+        unit = gettext("Unit {number}, {vehicle}").format(
+            number=obj.number, vehicle=obj.description
+        )
+        return f"{obj.company.name}: {unit}" if self.with_company else unit
 
 
 class TechnicianField(forms.ModelChoiceField):

@@ -72,6 +72,8 @@ class Denied(Context):
     job: Job
     reason: Text
     denied_by: Text
+    #: Repairs; more than one in a batch that was denied as a whole.
+    count: Count = 1
 
 
 class BatchApproved(Context):

@@ -136,6 +136,7 @@ def notify_batch_denied(batch: RepairBatch, events: Sequence[RepairEvent]) -> No
             job=_job(batch, damage=breaks(len(share))),
             reason=_quoted(share[0].repair.denial_reason),
             denied_by=share[0].actor.name,
+            count=len(share),
         )
         people = [technician] if technician else []
         _notify(kinds.REPAIR_DENIED, people, context, batch, share[0])

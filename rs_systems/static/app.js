@@ -72,6 +72,14 @@ for (const button of document.querySelectorAll("[data-show-password]")) {
   });
 }
 
+// Take back a file that is too large at once: the server ends such a request without a page.
+document.addEventListener("change", ({ target }) => {
+  if (!target.dataset.mostBytes) return;
+  const isTooLarge = [...target.files].some((file) => file.size > target.dataset.mostBytes);
+  if (isTooLarge) target.value = "";
+  document.getElementById(target.dataset.tooLarge).hidden = !isTooLarge;
+});
+
 // Renew a form's preview when its fields change. Without scripts its button does that.
 const previewButton = document.querySelector("[data-preview]");
 

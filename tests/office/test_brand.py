@@ -59,7 +59,7 @@ def test_what_is_saved_is_in_effect_at_once(office: Client, save: Any) -> None:
         name="Glass & Sons",
         accent="#fc0",
         phone="+1 312 555 0148",
-        links_text="Help: https://www.example.com/help\r\nTerms: https://www.example.com/terms",
+        links_text="Help: https://www.example.com/help\r\nTerms https://www.example.com/terms",
         why="A new name",
     )
     assert answer.status_code == 302
@@ -92,7 +92,7 @@ def test_what_is_saved_is_in_effect_at_once(office: Client, save: Any) -> None:
         ("name", "x" * 41, "at most 40 characters"),
         ("links_text", "Help: http://www.example.com", "https://www.example.com"),
         ("links_text", "Help: javascript:alert(1)", "https://www.example.com"),
-        ("links_text", "https://www.example.com", "is no address"),
+        ("links_text", "https://www.example.com", "Give each link a label"),
         ("links_text", "A: https://user@example.com", "is no address"),
         ("links_text", "\n".join(["Help: https://www.example.com"] * 5), "at most 4 links"),
     ],
@@ -158,6 +158,15 @@ def test_who_comes_second_is_told_and_replaces_nothing(save: Any) -> None:
     assert 'value="Glass Ltd"' in page
     assert save(after=1, name="Glass Ltd").status_code == 302
     assert brand.current().name == "Glass Ltd"
+
+
+def test_who_comes_second_is_told_after_an_error_too(save: Any) -> None:
+    save(name="Glass Co")
+    page = save(after=0, name="Glass Ltd", accent="red").content.decode()
+    assert 'name="after" value="0"' in page
+    answer = save(after=0, name="Glass Ltd")
+    assert "Somebody else changed the brand" in answer.content.decode()
+    assert brand.current().name == "Glass Co"
 
 
 def test_a_company_s_brand_is_its_own(office: Client, save: Any, company: Company) -> None:

@@ -63,6 +63,12 @@ def test_the_preview_follows_the_form_and_the_history_goes_back(
     expect(preview(page).locator("h1")).to_contain_text("denied")
     page.get_by_label("Logo", exact=True).set_input_files(logo())
     expect(preview(page).get_by_role("img", name=LONG_NAME)).to_be_visible()
+    huge = FilePayload(name="huge.png", mimeType="image/png", buffer=bytes(2 * 1024 * 1024))
+    page.get_by_label("Logo", exact=True).set_input_files(huge)
+    expect(page.get_by_role("alert")).to_contain_text("too large")
+    expect(page.get_by_label("Logo", exact=True)).to_have_value("")
+    page.get_by_label("Logo", exact=True).set_input_files(logo())
+    expect(page.get_by_role("alert")).to_be_hidden()
     page.get_by_label("Accent color").fill("#fc0")
     expect(preview(page).locator("body")).to_contain_text("#ffcc00 is hard to read on light")
     # The back button leaves the page by one step.

@@ -62,7 +62,11 @@ def test_the_page_names_kinds_companies_and_countries(office, company, settings)
 def test_an_empty_month_says_so(office):
     page = office.get(URL, {"month": "2025-01"}).content.decode()
     assert "No message of January 2025 is counted" in page
-    assert office.get(URL, {"month": "nonsense"}).status_code == 404
+
+
+@pytest.mark.parametrize("month", ["nonsense", "0001-01", "9999-12"])
+def test_there_is_no_page_of_a_month_that_never_was(office, month):
+    assert office.get(URL, {"month": month}).status_code == 404
 
 
 def test_the_page_needs_the_same_queries_for_many_lines(

@@ -246,15 +246,23 @@ def test_a_draft_is_set_aside(office):
     assert service.draft(KIND, LANGUAGE) is None
 
 
+def test_a_second_click_adds_no_version(office):
+    post(office, "publish", subject=SUBJECT)
+    for number in (1, 0, 0):
+        answer = office.post(f"{PAGE}again/{number}/", {"why": "Back."}, follow=True)
+    assert "in use already" in html(answer)
+    assert [row.number for row in service.history(KIND, LANGUAGE)] == [2, 1]
+
+
 def test_an_earlier_version_and_the_original_are_published_again(office):
     post(office, "publish", subject=SUBJECT)
     post(office, "publish", subject="Approved {{ job.unit }}")
     page = html(office.get(PAGE))
     assert 'data-testid="again-1"' in page
     assert 'data-testid="again-2"' not in page
-    office.post(f"{PAGE}again/1/", {"why": "Clearer."})
+    office.post(f"{PAGE}again/1/", {"why": "Clearer\x00."})
     assert published().overrides == {"subject": SUBJECT}
-    office.post(f"{PAGE}again/0/", {"why": " "})
+    office.post(f"{PAGE}again/0/", {"why": " \x00"})
     assert service.published(KIND, LANGUAGE) is not None
     office.post(f"{PAGE}again/0/", {"why": "Enough."})
     assert service.published(KIND, LANGUAGE) is None

@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from apps.core.message import rendering
 from apps.core.models import Notification
 from apps.repairs import services
 from apps.repairs.exceptions import AlreadyDone, NotAllowed
@@ -31,6 +32,12 @@ def test_each_technician_is_told_once_with_the_reason(cast: Cast, request_batch:
     assert message.about == batch
     assert message.context["job"]["damage"] == "2 breaks"
     assert message.context["reason"] == REASON
+    email = rendering.email(message)
+    assert "denied the repairs" in email.text
+    assert "Do not work on these breaks." in email.text
+    assert "Open the batch: " in email.text
+    alone = Notification.objects.get(kind="repair_denied", recipient=cast.tom.user)
+    assert "denied the repair and wrote" in rendering.email(alone).text
 
 
 def test_nothing_asks_about_the_batch_afterwards(cast: Cast, request_batch: MakeBatch) -> None:

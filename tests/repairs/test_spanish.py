@@ -98,7 +98,19 @@ def test_the_answers_to_actions_are_in_spanish(
     assert f"{other.number} ya fue aprobada por Luis Romero" in page
     page = client.post("/repairs/new/", {}).content.decode()
     assert "Elija el vehículo." in page
+    assert "Unidad 417, 2021 Freightliner Cascadia" in page
     assert english_lines(page) == []
+
+
+def test_a_sentence_that_ends_with_the_time_has_one_full_stop(
+    in_spanish: Cast, repair: Make
+) -> None:
+    made = repair(Status.AWAITING_APPROVAL)
+    services.approve(made, by=in_spanish.luis)
+    page = as_(in_spanish.maria).post(f"{made.get_absolute_url()}approve/", follow=True)
+    shown = text_of(page.content.decode())
+    assert f"{made.number} ya fue aprobada por Luis Romero (" in shown
+    assert ".m.)." in shown
 
 
 @pytest.mark.parametrize("typed", ["abc", "-1", "1000000", "1.234"])
@@ -133,7 +145,7 @@ def test_refusals_are_sentences_in_spanish(cast: Cast, repair: Make) -> None:
         with pytest.raises(NotAllowed, match=r"Solo un gerente de la empresa puede decidir sobre"):
             services.approve(made, by=cast.jane)
         services.approve(made, by=cast.luis)
-        with pytest.raises(AlreadyDone, match=r"ya fue aprobada por Luis Romero el \d+ \w+,"):
+        with pytest.raises(AlreadyDone, match=r"ya fue aprobada por Luis Romero \(\d+ \w+,"):
             services.approve(made, by=cast.maria)
 
 

@@ -72,6 +72,13 @@ def test_for_other_people_a_repair_does_not_exist(cast, repair, request_batch, n
     assert made.status == Status.AWAITING_APPROVAL
 
 
+@pytest.mark.parametrize("kind", ["repairs", "batches"])
+def test_a_number_that_no_database_can_hold_does_not_exist(cast, kind):
+    client = as_(cast.jane)
+    assert client.get(f"/{kind}/{10**30}/").status_code == 404
+    assert client.post(f"/{kind}/{10**30}/approve/").status_code == 404
+
+
 def test_a_technician_sees_only_the_own_breaks_of_a_batch(cast, request_batch):
     batch = request_batch("100.00", "50.00")
     first, second = batch.repairs.order_by("pk")

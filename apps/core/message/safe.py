@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
+from html import unescape
 from typing import Any, ClassVar, NoReturn
 
 from django.template import Context, Engine, Node, Template, TemplateSyntaxError
@@ -112,8 +113,10 @@ def _tokens(part: Part, source: str) -> list[Token]:
     longest = LONGEST[FORM[part]]
     if len(source) > longest:
         raise TemplateProblem(part, 1, f"It is too long: at most {longest} characters.")
+    # HTML can write any character as a reference, such as &#x202e;.
+    written = unescape if FORM[part] == Form.HTML else str
     for number, line in enumerate(source.split("\n"), start=1):
-        for char in line:
+        for char in written(line):
             if unicodedata.category(char) in ("Cc", "Cf", "Co", "Cs") and char not in "\t\r":
                 raise TemplateProblem(part, number, "It has an invisible character; remove it.")
     tokens = Lexer(source).tokenize()

@@ -46,7 +46,7 @@ def fit(text: str) -> str:
 
 
 def _limited(line: str, longest: int) -> str:
-    shown = _MARKED.sub(lambda found: _cut(found[1], longest), line)
+    shown = _MARKED.sub(lambda found: _cut(found[1], longest), line).replace("....", "...")
     # What remains is the mark of a value that another filter has cut.
     return segments.to_gsm(shown.translate(_MARKS))
 

@@ -27,6 +27,10 @@ class Conflict(Exception):
     """Somebody else saved, published or discarded meanwhile; nothing was changed."""
 
 
+class InUse(Exception):
+    """The words are in effect already; nothing was changed."""
+
+
 class Refused(Exception):
     """The words have findings that must be mended first; nothing was published."""
 
@@ -95,11 +99,13 @@ def publish(kind: str, language: str, *, by: User, seen: str) -> WordingVersion:
 def publish_again(kind: str, language: str, number: int, *, why: str, by: User) -> WordingVersion:
     """Publish the changes of an earlier version again; 0 goes back to the file.
 
-    Raise Refused if the version does not fit the present code, or WordingVersion.DoesNotExist.
+    Raise InUse, Refused if it does not fit the present code, or WordingVersion.DoesNotExist.
     """
     try:
         with transaction.atomic():
             before = _locked(kind, language, WordingState.PUBLISHED)
+            if number == (before.number if before else 0):
+                raise InUse
             old = _rows(kind, language).get(number=number) if number else None
             row = WordingVersion(
                 kind=kind,

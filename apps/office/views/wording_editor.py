@@ -11,10 +11,11 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from apps.core.message import kinds, wording
 from apps.core.message.parts import Part
+from apps.core.message.user_text import clean_line
 from apps.core.models import WordingVersion
 from apps.core.services import wording as service
 from apps.core.services import wording_check
-from apps.core.services.wording import Conflict, Refused
+from apps.core.services.wording import Conflict, InUse, Refused
 from apps.core.services.wording_check import Report
 from apps.site.office import may, office_only
 from apps.site.sign_in import SignedInRequest
@@ -46,7 +47,7 @@ def edit(request: SignedInRequest, kind: str, language: str) -> HttpResponse:
 def again(request: SignedInRequest, kind: str, language: str, number: int) -> HttpResponse:
     """Publish an earlier version again, or go back to the file (0)."""
     check_address(kind, language)
-    why = request.POST.get("why", "").strip()[:500]
+    why = clean_line(request.POST.get("why", ""))[:500]
     here = redirect("office:wording", kind, language)
     if not why:
         messages.error(request, "Write why, for your colleagues. Nothing was changed.")
@@ -55,6 +56,8 @@ def again(request: SignedInRequest, kind: str, language: str, number: int) -> Ht
         row = service.publish_again(kind, language, number, why=why, by=request.user)
     except WordingVersion.DoesNotExist as error:
         raise Http404 from error
+    except InUse:
+        messages.info(request, "These words are in use already. Nothing was changed.")
     except Conflict:
         messages.error(request, "Somebody else published just now. Look at it, then try again.")
     except Refused as refused:

@@ -50,7 +50,7 @@ def repair_of(profile: Profile, pk: int) -> Repair:
     """Return the repair. Raise GivenAway to its former technician, and Http404 to others."""
     if repair := Repair.objects.visible_to(profile).with_details().filter(pk=pk).first():
         return repair
-    left = RepairEvent.objects.filter(repair=pk, former_technician=profile)
+    left = RepairEvent.objects.filter(repair__pk=pk, former_technician=profile)
     if event := left.select_related("actor__user", "repair__technician__user").last():
         raise GivenAway(event)
     raise Http404

@@ -146,6 +146,16 @@ def test_what_is_refused_and_how_it_is_told(source: str, told: str) -> None:
     assert (caught.value.part, caught.value.line) == (Part.SUBJECT, 1)
 
 
+@pytest.mark.parametrize(
+    "source", ["&#xe000;9&#xe001;", '<a href="&#57344;0&#57345;">x</a>', "a&#x202e;b", "a&shy;b"]
+)
+def test_a_reference_of_html_cannot_stand_for_an_invisible_character(source: str) -> None:
+    with pytest.raises(TemplateProblem) as caught:
+        compile_part(KIND, Part.SENTENCE, f"First line,\n{source}")
+    assert "invisible character" in caught.value.message
+    assert caught.value.line == 2
+
+
 def test_a_problem_has_its_line() -> None:
     with pytest.raises(TemplateProblem) as caught:
         compile_part(KIND, Part.FACTS, "Unit: {{ visit.unit }}\nCost: {{ visit.price }}")

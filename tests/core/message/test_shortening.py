@@ -28,6 +28,12 @@ def test_the_longest_value_is_cut_and_the_others_stay() -> None:
     assert segments.count(shown).parts == 1
 
 
+def test_a_cut_value_at_the_end_of_a_sentence_has_three_dots() -> None:
+    shown = shortening.fit(f"Started: {shortening.mark('driver side ' * 20)}. {LINK}")
+    assert "... https" in shown
+    assert "...." not in shown
+
+
 @given(NAMES, NAMES)
 def test_one_part_with_the_reference_and_the_whole_link(company: str, unit: str) -> None:
     shown = text(company, unit)
