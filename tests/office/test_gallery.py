@@ -11,6 +11,7 @@ from apps.core.message.parts import Part
 from apps.core.models import Delivery, Notification, WordingVersion
 from apps.core.models.wording import WordingState
 from apps.core.services import sample_message
+from apps.core.services import wording as service
 from apps.core.states import Channel, DeliveryState
 from apps.office import volume
 from tests.support.people import create_contact
@@ -41,6 +42,17 @@ def office(sam):
     client = Client()
     client.force_login(sam)
     return client
+
+
+def publish(words):
+    WordingVersion.objects.create(
+        kind=words.kind,
+        language=words.language,
+        number=1,
+        state=WordingState.PUBLISHED,
+        parts=dict(words.parts),
+        digest=words.digest,
+    )
 
 
 @pytest.mark.parametrize("language", ["en", "es"])
@@ -103,6 +115,33 @@ def test_nothing_goes_to_an_address_that_is_not_verified(office, sam):
     answer = office.post(SEND, {"channel": "email"}, follow=True)
     assert "Confirm your own address" in answer.content.decode()
     assert not Delivery.objects.exists()
+
+
+def test_words_that_two_people_stored_at_the_same_moment_are_sent_again(office):
+    office.post(SEND, {"channel": "email"})
+    row = WordingVersion.objects.get(state=WordingState.SAMPLE)
+    row.pk = None
+    row.save(force_insert=True)
+    answer = office.post(SEND, {"channel": "email"}, follow=True)
+    assert "on its way to you" in answer.content.decode()
+    assert Delivery.objects.count() == 2
+
+
+def test_a_subject_without_room_for_the_mark_is_not_sent(office, sam):
+    subject = "{% if job.unit %}Approved{% endif %}".ljust(500, "x")
+    in_effect = service.complete("repair_approved", "en", {Part.SUBJECT: subject})
+    publish(in_effect)
+    answer = office.post(SEND, {"channel": "email"}, follow=True)
+    assert "The sample cannot be made: subject, line 1: It is too long" in answer.content.decode()
+    assert not Delivery.objects.exists()
+    assert not WordingVersion.objects.filter(state=WordingState.SAMPLE).exists()
+
+
+def test_words_that_no_longer_fit_the_code_are_shown_as_people_get_them(office):
+    publish(service.complete("repair_approved", "en", {Part.SUBJECT: "{{ gone }}"}))
+    page = office.get(PAGE)
+    assert page.status_code == 200
+    assert 'data-testid="item-repair_approved"' in page.content.decode()
 
 
 @pytest.mark.parametrize("kind", ["confirm_phone", "new_password", "folded"])
