@@ -23,7 +23,10 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 def parse_month(text: str) -> date:
     """Return the first day of a month written as 2026-11; raise ValueError."""
-    return datetime.strptime(text, "%Y-%m").date()
+    month = datetime.strptime(text, "%Y-%m").date()
+    if not 2000 <= month.year < 3000:
+        raise ValueError(f"no month has costs in the year {month.year}")
+    return month
 
 
 def months() -> list[date]:
