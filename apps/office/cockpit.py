@@ -108,7 +108,8 @@ def context() -> dict[str, Any]:
     ringing = Alarm.objects.ringing()
     found = standing.problems(now, stops, ringing, silence)
     minutes = list(MinuteFigures.objects.filter(minute__gt=now - HOUR_MINUTES * MINUTE))
-    days = list(DayFigures.objects.filter(day__gt=rollups.today() - timedelta(days=DAYS)))
+    # One more than is drawn: the month's sums begin with its first day, also on the 31st.
+    days = list(DayFigures.objects.filter(day__gte=rollups.today() - timedelta(days=DAYS)))
     known = readings.all_by_name()
     return {
         "now": now,

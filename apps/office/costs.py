@@ -22,10 +22,10 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def parse_month(text: str) -> date:
-    """Return the first day of a month written as 2026-11; raise ValueError if none has begun."""
+    """Return the first day of a month written as 2026-11; raise ValueError if it has no costs."""
     month = datetime.strptime(text, "%Y-%m").date()
-    if not date.min < month <= sms_budget.this_month():
-        raise ValueError(f"{text} is no month that has begun")
+    if not date(2000, 1, 1) <= month <= sms_budget.this_month():
+        raise ValueError(f"{text} is no month that has costs")
     return month
 
 

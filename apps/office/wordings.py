@@ -135,7 +135,7 @@ def change(kind: str, report: Report) -> Change | None:
     """Return what the words of the report would change; None if they cannot be rendered."""
     if not (report.before and report.after and report.shadow):
         return None
-    texts = volume.texts_of(kind)
+    texts = volume.texts_by_kind().get(kind, 0)
     return Change(
         sample=differences(report.before, report.after),
         real=[

@@ -113,11 +113,12 @@ def unit_of(
     """Return the company's vehicle with this number; create it if it is new."""
     if problem := new_unit_refusal(by, company):
         raise NotAllowed(problem)
-    unit, _ = company.units.get_or_create(
-        number__iexact=number,
-        defaults={"number": number, "description": description, "plate": plate},
-    )
-    return unit
+    # The office may have entered both 12a and 12A.
+    if unit := company.units.filter(number__iexact=number).order_by("pk").first():
+        return unit
+    return company.units.get_or_create(
+        number=number, defaults={"description": description, "plate": plate}
+    )[0]
 
 
 def same_breaks(unit: FleetUnit, breaks: Sequence[Break]) -> list[Repair]:

@@ -1,8 +1,11 @@
 """The brand's files: the accent as a stylesheet for light and dark pages, and the logos."""
 
+from urllib.parse import unquote
+
 from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
+from django.utils.cache import patch_cache_control
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
@@ -19,16 +22,22 @@ def shown() -> brand.Brand:
 
 
 @require_safe
-@cache_control(public=True, max_age=3600)
 def brand_css(request: HttpRequest) -> HttpResponse:
-    """Return the accent as CSS custom properties: the CSP forbids inline styles."""
+    """Return the accent as CSS custom properties: the CSP forbids inline styles.
+
+    A page names its accent in the address. Another process may know an older one for a moment:
+    nobody may keep that under the new address.
+    """
     present = shown()
     css = (
         f":root{{{_properties(present.accent_on_light)}}}\n"
         "@media screen and (prefers-color-scheme:dark)"
         f"{{:root{{{_properties(present.accent_on_dark)}}}}}\n"
     )
-    return HttpResponse(css, content_type="text/css")
+    response = HttpResponse(css, content_type="text/css")
+    is_as_named = unquote(request.META["QUERY_STRING"]) == present.accent
+    patch_cache_control(response, public=True, max_age=3600 if is_as_named else 0)
+    return response
 
 
 @require_safe

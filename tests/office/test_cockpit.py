@@ -1,7 +1,7 @@
 """The cockpit: whether messages flow, seen in ten seconds, and what a person does about it."""
 
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -130,6 +130,15 @@ def test_the_queue_the_readings_and_the_money_show(
         assert words in text, words
     left = cockpit.context()["texts"]
     assert left.forecast >= Decimal("12.50")
+
+
+def test_the_month_s_parts_have_its_first_day_on_the_31st(
+    office: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timezone, "now", lambda: datetime(2026, 10, 31, 18, tzinfo=UTC))
+    for day in (date(2026, 9, 30), date(2026, 10, 1), date(2026, 10, 31)):
+        DayFigures.objects.create(day=day, channel=Channel.SMS, parts=day.day)
+    assert cockpit.context()["texts"].parts == 32
 
 
 def test_a_worker_that_stopped_answering_is_named_with_its_last_answer(office: Client) -> None:

@@ -80,6 +80,11 @@ def test_the_page_needs_the_same_queries_for_many_lines(
         office.get(URL)
 
 
+@pytest.mark.parametrize("month", ["0001-01", "9999-12", "2026-13", "x"])
+def test_a_month_without_costs_is_not_found(office, month):
+    assert office.get(URL, {"month": month}).status_code == 404
+
+
 def test_only_staff_with_the_right_sees_the_page(client, person):
     client.force_login(person())
     assert client.get(URL).status_code == 403

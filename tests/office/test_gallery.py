@@ -1,17 +1,20 @@
 """The gallery of messages, and the sample that a member of the office sends to themselves."""
 
+from datetime import UTC, timedelta
 from decimal import Decimal
 
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
+from django.utils import timezone
 
 from apps.core.message import folded, kinds, wording
 from apps.core.message.parts import Part
-from apps.core.models import Delivery, Notification, WordingVersion
+from apps.core.models import CostTally, Delivery, WordingVersion
 from apps.core.models.wording import WordingState
 from apps.core.services import sample_message
-from apps.core.states import Channel, DeliveryState
+from apps.core.services import wording as service
+from apps.core.states import Channel
 from apps.office import volume
 from tests.support.people import create_contact
 
@@ -43,10 +46,25 @@ def office(sam):
     return client
 
 
+def publish(words):
+    WordingVersion.objects.create(
+        kind=words.kind,
+        language=words.language,
+        number=1,
+        state=WordingState.PUBLISHED,
+        parts=dict(words.parts),
+        digest=words.digest,
+    )
+
+
 @pytest.mark.parametrize("language", ["en", "es"])
-def test_every_kind_is_shown_with_its_size_and_price(office, language, delivery):
-    for _ in range(3):
-        delivery(Channel.SMS, state=DeliveryState.DELIVERED)
+def test_every_kind_is_shown_with_its_size_and_price(office, language):
+    CostTally.objects.create(
+        day=timezone.now().astimezone(UTC).date(),
+        channel=Channel.SMS,
+        kind="repair_approved",
+        messages=3,
+    )
     page = office.get(PAGE, {"language": language, "shape": "dark"}).content.decode()
     for name in kinds.worded():
         assert f'data-testid="item-{name}"' in page
@@ -59,16 +77,23 @@ def test_an_unknown_language_or_shape_shows_the_first(office):
     assert 'src="/office/messages/repair_approved/en/phone/"' in page
 
 
-def test_the_volume_counts_texts_that_left_of_the_last_30_days(delivery):
-    delivery(Channel.SMS, state=DeliveryState.DELIVERED)
-    delivery(Channel.SMS, state=DeliveryState.SKIPPED)
-    delivery(Channel.EMAIL, state=DeliveryState.DELIVERED)
-    old = delivery(Channel.SMS, state=DeliveryState.DELIVERED)
-    month_ago = old.created_at - volume.MONTH
-    Delivery.objects.filter(pk=old.pk).update(created_at=month_ago)
-    Notification.objects.filter(pk=old.notification_id).update(created_at=month_ago)
-    assert volume.texts_by_kind() == {"repair_approved": 1}
-    assert volume.texts_of("repair_approved") == 1
+def test_the_volume_adds_up_the_texts_of_the_last_30_days():
+    today = timezone.now().astimezone(UTC).date()
+    for days_ago, channel, country in (
+        (0, Channel.SMS, "US"),
+        (29, Channel.SMS, "US"),
+        (29, Channel.SMS, "MX"),
+        (29, Channel.EMAIL, ""),
+        (30, Channel.SMS, "US"),
+    ):
+        CostTally.objects.create(
+            day=today - timedelta(days=days_ago),
+            channel=channel,
+            country=country,
+            kind="repair_approved",
+            messages=2,
+        )
+    assert volume.texts_by_kind() == {"repair_approved": 6}
 
 
 def test_the_price_is_that_of_all_parts_rounded_up(settings):
@@ -103,6 +128,33 @@ def test_nothing_goes_to_an_address_that_is_not_verified(office, sam):
     answer = office.post(SEND, {"channel": "email"}, follow=True)
     assert "Confirm your own address" in answer.content.decode()
     assert not Delivery.objects.exists()
+
+
+def test_words_that_two_people_stored_at_the_same_moment_are_sent_again(office):
+    office.post(SEND, {"channel": "email"})
+    row = WordingVersion.objects.get(state=WordingState.SAMPLE)
+    row.pk = None
+    row.save(force_insert=True)
+    answer = office.post(SEND, {"channel": "email"}, follow=True)
+    assert "on its way to you" in answer.content.decode()
+    assert Delivery.objects.count() == 2
+
+
+def test_a_subject_without_room_for_the_mark_is_not_sent(office, sam):
+    subject = "{% if job.unit %}Approved{% endif %}".ljust(500, "x")
+    in_effect = service.complete("repair_approved", "en", {Part.SUBJECT: subject})
+    publish(in_effect)
+    answer = office.post(SEND, {"channel": "email"}, follow=True)
+    assert "The sample cannot be made: subject, line 1: It is too long" in answer.content.decode()
+    assert not Delivery.objects.exists()
+    assert not WordingVersion.objects.filter(state=WordingState.SAMPLE).exists()
+
+
+def test_words_that_no_longer_fit_the_code_are_shown_as_people_get_them(office):
+    publish(service.complete("repair_approved", "en", {Part.SUBJECT: "{{ gone }}"}))
+    page = office.get(PAGE)
+    assert page.status_code == 200
+    assert 'data-testid="item-repair_approved"' in page.content.decode()
 
 
 @pytest.mark.parametrize("kind", ["confirm_phone", "new_password", "folded"])

@@ -196,6 +196,24 @@ def test_publishing_saves_what_was_written_and_says_when_it_is_used(office):
     assert published().overrides == {"subject": SUBJECT}
 
 
+def test_publishing_never_publishes_what_somebody_else_saved_at_the_same_moment(
+    office, kim, monkeypatch
+):
+    save = service.save
+
+    def save_and_be_overtaken(*address, **options):
+        row = save(*address, **options)
+        theirs = {**options, "by": kim, "seen": service.revision(row, row.based_on)}
+        save(KIND, LANGUAGE, {Part.SUBJECT: "Kim: {{ job.unit }}"}, **theirs)
+        return row
+
+    monkeypatch.setattr(service, "save", save_and_be_overtaken)
+    answer = office.post(PAGE, {**fields(subject=SUBJECT), "do": "publish"})
+    assert answer.status_code == 409
+    assert service.published(KIND, LANGUAGE) is None
+    assert draft().made_by == kim
+
+
 def test_refused_words_are_saved_as_a_draft_and_not_published(office):
     answer = post(office, "publish", sentence="One.\nTwo <b>three")
     assert answer.status_code == 422

@@ -98,6 +98,15 @@ def test_a_manager_enters_vehicles_of_the_own_company_only(cast: Cast) -> None:
         )
 
 
+def test_a_typed_number_finds_one_of_two_vehicles_that_differ_in_case_only(cast: Cast) -> None:
+    first, _ = (
+        FleetUnit.objects.create(company=cast.redwood, number=number, description="x", plate="y")
+        for number in ("T-9a", "T-9A")
+    )
+    as_(cast.maria).post(REQUEST, BREAK | VEHICLE | {"new_number": "t-9A"})
+    assert Repair.objects.get().unit == first
+
+
 def test_a_refused_request_creates_no_vehicle(cast: Cast) -> None:
     given = BREAK | VEHICLE | {"break-0-estimate": "-5", "new_company": str(cast.redwood.pk)}
     as_(cast.jane).post(REQUEST, given)

@@ -30,6 +30,7 @@ from apps.core.exceptions import (
     ThrottledError,
 )
 from apps.core.guards import circuit_breaker, rate_limit, sms_budget
+from apps.core.message import brand
 from apps.core.message.decide import Decision
 from apps.core.models import Delivery
 from apps.core.providers.base import Acceptance
@@ -168,6 +169,9 @@ class Turn:
                 _inform_guards(this, NotCalled("held", is_announced=False))
                 if this.is_probe:
                     wakeups.wake_dispatch()
+        if self._claimed:
+            # Known before composing: one statement for all, and not one for each message.
+            brand.of(this.delivery.notification.recipient_id for this in self._claimed)
 
     def _compose(self, count: int) -> None:
         """Have up to `count` messages ready: composed, encoded, and their money reserved."""

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import unescape
 from html.parser import HTMLParser
 
 from django.template.base import Token, TokenType
@@ -54,6 +55,9 @@ def read(tokens: Sequence[Token]) -> Sentence:
     marked = []
     for token in tokens:
         if token.token_type == TokenType.TEXT:
+            # As typed they are refused before; the reader resolves &#xe000; too.
+            if {_OPEN, _CLOSE} & {*unescape(token.contents)}:
+                raise BadHTML(token.lineno or 1, "It has an invisible character; remove it.")
             marked.append(token.contents)
         elif token.token_type != TokenType.COMMENT:
             begin, end = ("{{", "}}") if token.token_type == TokenType.VAR else ("{%", "%}")

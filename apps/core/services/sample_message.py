@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from apps.core.message import kinds
 from apps.core.message.parts import Part
+from apps.core.message.safe import TemplateProblem
 from apps.core.message.wording import Wording
 from apps.core.models import Contact, Notification, WordingVersion
 from apps.core.models.wording import WordingState
@@ -43,29 +44,35 @@ def send(words: Wording, channel: Channel, *, to: User) -> None:
         raise NotPossible("No sample of this message can be sent.")
     if _sent_lately(to) >= MOST_IN_AN_HOUR:
         raise NotPossible(f"You sent yourself {MOST_IN_AN_HOUR} samples in an hour. Wait a little.")
-    direct.send(
-        kind,
-        to,
-        kind.sample.model_dump(mode="json"),
-        channel=channel,
-        to=contact.address(channel),
-        action_url=resolve_url(settings.INBOX_URL),
-        words=_marked(words),
-    )
+    try:
+        direct.send(
+            kind,
+            to,
+            kind.sample.model_dump(mode="json"),
+            channel=channel,
+            to=contact.address(channel),
+            action_url=resolve_url(settings.INBOX_URL),
+            words=_marked(words),
+        )
+    except TemplateProblem as problem:
+        # As if the mark makes a subject too long.
+        raise NotPossible(f"The sample cannot be made: {problem}") from problem
 
 
 def _marked(words: Wording) -> Wording:
     """Return the words with the mark in subject and title, kept so that the worker finds them."""
     marks = {part: MARK + words.parts[part] for part in (Part.SUBJECT, Part.TITLE)}
     marked = Wording.of(words.kind, words.language, 0, {**words.parts, **marks})
-    WordingVersion.objects.get_or_create(
-        kind=marked.kind,
-        language=marked.language,
-        number=0,
-        state=WordingState.SAMPLE,
-        digest=marked.digest,
-        defaults={"parts": dict(marked.parts)},
-    )
+    # Two people may store the same words at the same moment; either row says the same.
+    if not WordingVersion.objects.filter(state=WordingState.SAMPLE, digest=marked.digest).exists():
+        WordingVersion.objects.create(
+            kind=marked.kind,
+            language=marked.language,
+            number=0,
+            state=WordingState.SAMPLE,
+            parts=dict(marked.parts),
+            digest=marked.digest,
+        )
     return marked
 
 

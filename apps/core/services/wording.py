@@ -89,11 +89,15 @@ def save(
 
 def publish(kind: str, language: str, *, by: User, seen: str) -> WordingVersion:
     """Check the draft and let it take effect; raise Refused, or Conflict as `save` does."""
-    with transaction.atomic():
-        row, before = _seen(kind, language, seen)
-        if row is None or row.based_on_id != (before.pk if before else None):
-            raise Conflict
-        return _publish(row, before, by)
+    try:
+        with transaction.atomic():
+            row, before = _seen(kind, language, seen)
+            if row is None or row.based_on_id != (before.pk if before else None):
+                raise Conflict
+            return _publish(row, before, by)
+    except IntegrityError as error:
+        # An earlier version was published again at the same moment.
+        raise Conflict from error
 
 
 def publish_again(kind: str, language: str, number: int, *, why: str, by: User) -> WordingVersion:

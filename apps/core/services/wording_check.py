@@ -51,11 +51,16 @@ class Report:
 
 
 def in_use(kind: str, language: str) -> Wording:
-    """Return the words that are in effect, without the cache of `wording.current`."""
+    """Return the words that are in effect, without the cache of `wording.current`.
+
+    The file's are while the published ones do not fit the present code, as in messages.
+    """
     rows = WordingVersion.objects.filter(kind=kind, language=language)
     row = rows.filter(state=WordingState.PUBLISHED).first()
-    file = wording.of_file(kind, language)
-    return Wording.of(kind, language, row.number, row.parts) if row else file
+    published = row and Wording.of(kind, language, row.number, row.parts)
+    if published and not problems(published):
+        return published
+    return wording.of_file(kind, language)
 
 
 def problems(words: Wording) -> list[Finding]:

@@ -11,7 +11,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from apps.core.message import wording
+from apps.core.message import rendering
 from apps.core.message.kinds import NotificationKind
 from apps.core.models import Contact
 from apps.core.services import sample_message, wording_check
@@ -81,7 +81,7 @@ def send(request: SignedInRequest, kind: str, language: str) -> HttpResponse:
 
 
 def _item(kind: NotificationKind, language: str, texts: int, contact: Any) -> Item:
-    words = render_sample(wording.current(kind.name, language))
+    words = render_sample(rendering.words(kind.name, language))
     ways = [each for each in Channel if contact and contact.is_verified(each)]
     return Item(
         kind,

@@ -117,13 +117,14 @@ class Editor:
         if not form.is_valid():
             return self._page(form, status=UNPROCESSABLE)
         try:
-            self._save(form)
-            self._look()
-            seen = service.revision(self.draft, self.published)
+            draft = self._save(form)
+            # What was just saved, and not what somebody else may have saved since.
+            seen = service.revision(draft, draft.based_on)
             row = service.publish(self.kind, self.language, by=self.request.user, seen=seen)
         except Conflict:
             return self._conflict(form)
         except Refused as refused:
+            self._look()
             form = self._form(form.overrides(), form.cleaned_data["reason"])
             return self._page(form, refused.report, status=UNPROCESSABLE)
         messages.success(self.request, _published(row))
@@ -138,8 +139,8 @@ class Editor:
         messages.success(self.request, "The draft is set aside. It stays in the history.")
         return self._here()
 
-    def _save(self, form: WordingForm) -> None:
-        service.save(
+    def _save(self, form: WordingForm) -> WordingVersion:
+        return service.save(
             self.kind,
             self.language,
             form.overrides(),

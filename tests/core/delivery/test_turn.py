@@ -2,15 +2,17 @@
 
 import math
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import timedelta
 from decimal import Decimal
 from queue import SimpleQueue
 from typing import Any
+from unittest.mock import patch
 from uuid import UUID
 
 import pytest
 import redis
+from django.contrib.auth.models import User
 from django.db import IntegrityError, connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -21,8 +23,15 @@ from apps.core.delivery.places import Place, Pool
 from apps.core.delivery.turn import Turn
 from apps.core.exceptions import AmbiguousError, ChannelUnavailableError, PermanentError
 from apps.core.guards import rate_limit
-from apps.core.message import rendering
-from apps.core.models import ChannelStop, Delivery, Notification, NotificationDeliveryLog, SMSSpend
+from apps.core.message import brand, people, rendering
+from apps.core.models import (
+    BrandVersion,
+    ChannelStop,
+    Delivery,
+    Notification,
+    NotificationDeliveryLog,
+    SMSSpend,
+)
 from apps.core.providers import memory
 from apps.core.providers.base import Acceptance, EmailMessage
 from apps.core.states import Channel, DeliveryState, LogEvent, Priority
@@ -145,6 +154,26 @@ def test_a_batch_of_32_costs_less_than_a_statement_for_each(
         a_turn(EMAILS, rows[0]).run()
     assert len(memory.emails) == 32
     assert len(statements(captured)) <= 16, statements(captured)
+
+
+def test_a_batch_asks_once_for_the_companies_of_its_people(
+    delivery: Make, person: Callable[..., User], all_at_once: None
+) -> None:
+    BrandVersion.objects.create(group="company:1", number=1, name="Redwood's Glass")
+    asked: list[int] = []
+
+    def groups_of(ids: Collection[Any]) -> Mapping[Any, Collection[str]]:
+        asked.append(len(ids))
+        return dict.fromkeys(ids, ("company:1",))
+
+    brand.forget()
+    with patch.object(people, "_resolvers", [groups_of]):
+        rows = [delivery(recipient=person()) for _ in range(5)]
+        a_turn(EMAILS, rows[0]).run()
+    brand.forget()
+    assert len(memory.emails) == 5
+    assert all("Redwood's Glass" in str(mail.body) for mail in memory.emails)
+    assert asked == [5]
 
 
 def test_several_calls_are_under_way_at_the_same_time(delivery: Make, provider: Scripted) -> None:

@@ -211,6 +211,9 @@ def test_what_all_recipients_share_names_none_of_them(part: Part) -> None:
         ("<{{ reason }}>a</{{ reason }}>", "not allowed|cannot|has no"),
         ("<p {{ reason }}>a</p>", "<p> takes no attributes"),
         ("&#123;&#123; settings }}", "A curly bracket stands alone"),
+        ("&#xe000;9&#xe001;", "an invisible character"),
+        ("{{ reason }} &#xE000;0&#57345;", "an invisible character"),
+        ("<a href='&#xe000;7&#xe001;'>a</a>", "an invisible character"),
         ("&#123;<b></b>&#123; x &#125;&#125;", "A curly bracket stands alone"),
     ],
 )

@@ -287,3 +287,30 @@ def test_a_rolled_back_publication_leaves_nothing(sam):
         transaction.set_rollback(True)
     assert service.published(*ADDRESS) is None
     assert subject_in_effect() == original()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_publication_beside_the_return_of_an_earlier_version_is_told(person, monkeypatch):
+    sam, kim = person(), person()
+    publish(sam)
+    service.publish_again(*ADDRESS, 0, why="Back.", by=sam)
+    save(sam, OTHER)
+    seen, publish_draft = now(), service._publish
+
+    def return_first(row, before, by):
+        monkeypatch.setattr(service, "_publish", publish_draft)
+        other = threading.Thread(target=return_earlier)
+        other.start()
+        other.join()
+        return publish_draft(row, before, by)
+
+    def return_earlier():
+        service.publish_again(*ADDRESS, 1, why="Again.", by=kim)
+        connection.close()
+
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite runs one transaction after the other")
+    monkeypatch.setattr(service, "_publish", return_first)
+    with pytest.raises(Conflict):
+        service.publish(*ADDRESS, by=sam, seen=seen)
+    assert subject_in_effect() == SUBJECT

@@ -221,3 +221,18 @@ def test_a_secret_is_in_no_shadow(person):
     (both,) = checked(Part.SMS, "Code {{ code }}", kind="confirm_phone").shadow.first
     assert both.after.sms.startswith("Code ")
     assert real not in both.after.sms + both.before.sms
+
+
+def test_words_can_be_checked_while_those_in_use_do_not_fit_the_code():
+    broken = service.complete(KIND, "en", {Part.SUBJECT: "{{ gone }}"})
+    WordingVersion.objects.create(
+        kind=KIND,
+        language="en",
+        number=1,
+        state=WordingState.PUBLISHED,
+        parts=dict(broken.parts),
+        digest=broken.digest,
+    )
+    report = checked(Part.SUBJECT, "Approved: {{ job.unit }}")
+    assert report.refusals == []
+    assert report.before == wording_shadow.render_sample(wording.of_file(KIND, "en"))
