@@ -1,10 +1,12 @@
 import gzip
 import re
+from urllib.parse import quote
 
 import pytest
 from django.http import HttpResponse
 from structlog.contextvars import get_contextvars
 
+from apps.core.message import brand
 from apps.site.middleware import RequestIdMiddleware
 
 
@@ -14,7 +16,8 @@ def test_browsers_may_not_keep_a_page(signed_in, path):
 
 
 def test_a_view_may_say_how_long_it_is_kept(client):
-    assert client.get("/brand.css").headers["Cache-Control"] == "public, max-age=3600"
+    named = f"/brand.css?{quote(brand.current().accent)}"
+    assert client.get(named).headers["Cache-Control"] == "public, max-age=3600"
 
 
 def test_pages_are_compressed(signed_in):
