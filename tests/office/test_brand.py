@@ -182,6 +182,16 @@ def test_a_company_s_brand_is_its_own(office: Client, save: Any, company: Compan
     page = office.get(f"{PAGE}{group}/").content.decode()
     assert "Redwood Freight" in page
     assert "Empty: #123456." in page
+    assert "On every page" not in page
+
+
+@pytest.mark.parametrize(("name", "costs_more"), [("Ñandú & Co “Glass”", False), ("Glaß 😀", True)])
+def test_a_name_that_makes_text_messages_longer_says_so(
+    office: Client, save: Any, name: str, costs_more: bool
+) -> None:
+    assert save(name=name).status_code == 302
+    for shown in (office.get(PAGE), office.post(PREVIEW, {**FIELDS, "after": 1, "name": name})):
+        assert ("alphabet of text messages" in shown.content.decode()) is costs_more
 
 
 @pytest.mark.parametrize("group", ["company:0", "role:manager", "x"])
