@@ -104,6 +104,12 @@ class BrandForm(forms.ModelForm):
             raise ValidationError("Write a name that people can see.")
         return name
 
+    def clean_sender_name(self) -> str:
+        name = str(self.cleaned_data["sender_name"])
+        if "@" in name:
+            raise ValidationError("Write a name without an address: mail programs distrust it.")
+        return name
+
     def clean_links_text(self) -> str:
         text = user_text.clean(self.cleaned_data["links_text"])
         lines = [line.strip() for line in text.splitlines() if line.strip()]
