@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 
-from apps.core.message import brand, colors, user_text
+from apps.core.message import brand, colors, segments, user_text
 from apps.core.models import BrandLogo, BrandVersion
 from apps.core.models.brand import MOST_LINKS, validate_links
 from apps.core.services import branding, logos
@@ -20,6 +20,8 @@ HELP = {
     "support_hours": "As in: Monday to Friday, 8 AM to 6 PM Central.",
     "footer": "One more sentence at the foot of every e-mail.",
 }
+#: Pages have the house's name.
+NAME_OF_COMPANY = "In every e-mail and text message to its people."
 
 
 class LineField(forms.CharField):
@@ -73,9 +75,10 @@ class BrandForm(forms.ModelForm):
         links = "\n".join(f"{label}: {url}" for label, url in self.instance.links)
         self.initial["links_text"] = links
         self.initial["after"] = self.newest.number if self.newest else 0
+        help_texts = {**HELP, "name": NAME_OF_COMPANY} if group else HELP
         for name in brand.FIELDS:
             empty = f" Empty: {value}." if (value := getattr(self.inherited, name)) else ""
-            self.fields[name].help_text = HELP[name] + empty
+            self.fields[name].help_text = help_texts[name] + empty
         self.fields[
             "links_text"
         ].help_text = f"Up to {MOST_LINKS}, one in a line, as in Help: https://www.example.com/help"
@@ -88,6 +91,10 @@ class BrandForm(forms.ModelForm):
         return brand.on_top(self.inherited, self.instance)
 
     @property
+    def name_notes(self) -> list[str]:
+        return name_notes(self.draft)
+
+    @property
     def accent_notes(self) -> list[str]:
         return accent_notes(self.draft)
 
@@ -95,6 +102,12 @@ class BrandForm(forms.ModelForm):
         name = str(self.cleaned_data["name"])
         if name and not user_text.has_visible(name):
             raise ValidationError("Write a name that people can see.")
+        return name
+
+    def clean_sender_name(self) -> str:
+        name = str(self.cleaned_data["sender_name"])
+        if "@" in name:
+            raise ValidationError("Write a name without an address: mail programs distrust it.")
         return name
 
     def clean_links_text(self) -> str:
@@ -134,6 +147,17 @@ class BrandForm(forms.ModelForm):
         return branding.publish(
             self.instance, by=by, after=self.cleaned_data["after"], logo=self.instance.logo
         )
+
+
+def name_notes(shown: brand.Brand) -> list[str]:
+    """Return what a name with other characters than those of text messages costs."""
+    if segments.is_gsm(segments.to_gsm(shown.name)):
+        return []
+    return [
+        f"“{shown.name}” has characters that are not in the alphabet of text messages: a part of "
+        "each would have 70 characters instead of 160, so most would cost twice or three times as "
+        "much."
+    ]
 
 
 def accent_notes(shown: brand.Brand) -> list[str]:

@@ -12,7 +12,7 @@ from apps.core.message import brand, kinds, rendering
 from apps.core.models import BrandLogo
 from apps.core.states import Channel
 
-from .brand_form import accent_notes
+from .brand_form import accent_notes, name_notes
 
 #: An e-mail may neither run scripts nor load anything; the site's own page may frame it.
 POLICY = (
@@ -49,7 +49,8 @@ def show(kind_name: str, shown: brand.Brand, logo: BrandLogo | None, reader: str
 def _head(shown: brand.Brand, subject: str) -> str:
     """Return what a mail program shows above an e-mail, and what becomes of the accent."""
     reply = f", answers to {shown.reply_to}" if shown.reply_to else ""
-    facts = [f"From {shown.sender_name}{reply}", f"Subject: {subject}", *accent_notes(shown)]
+    notes = [*name_notes(shown), *accent_notes(shown)]
+    facts = [f"From {shown.sender_name}{reply}", f"Subject: {subject}", *notes]
     return format_html(
         '<div style="padding:10px 14px;background:#ffffff;color:#17202a;font:13px/1.5 sans-serif;'
         'border-bottom:1px solid #d9dfe5">{}</div>',

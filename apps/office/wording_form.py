@@ -69,7 +69,7 @@ class WordingForm(forms.Form):
                 max_length=LONGEST[FORM[part]],
                 widget=forms.Textarea(
                     attrs={
-                        "rows": _ROWS[FORM[part]],
+                        "rows": 4 if part == Part.SMS else _ROWS[FORM[part]],
                         "data-part": part.value,
                         "lang": file.language,
                         "placeholder": file.parts.get(part, ""),

@@ -92,6 +92,7 @@ def test_what_is_saved_is_in_effect_at_once(office: Client, save: Any) -> None:
         ("name", "x" * 41, "at most 40 characters"),
         ("links_text", "Help: http://www.example.com", "https://www.example.com"),
         ("links_text", "Help: javascript:alert(1)", "https://www.example.com"),
+        ("sender_name", "Glass Co <boss@bank.example>", "without an address"),
         ("links_text", "https://www.example.com", "Give each link a label"),
         ("links_text", "A: https://user@example.com", "is no address"),
         ("links_text", "\n".join(["Help: https://www.example.com"] * 5), "at most 4 links"),
@@ -108,8 +109,8 @@ def test_nonsense_is_refused_with_what_to_write(
 
 
 def test_a_line_break_in_a_sender_s_name_is_gone(save: Any) -> None:
-    save(sender_name="Glass\r\nBcc: x@y.example")
-    assert brand.current().sender_name == "Glass Bcc: x@y.example"
+    save(sender_name="Glass\r\nBcc: office")
+    assert brand.current().sender_name == "Glass Bcc: office"
 
 
 def test_what_says_the_same_is_no_new_version(save: Any) -> None:
@@ -182,6 +183,16 @@ def test_a_company_s_brand_is_its_own(office: Client, save: Any, company: Compan
     page = office.get(f"{PAGE}{group}/").content.decode()
     assert "Redwood Freight" in page
     assert "Empty: #123456." in page
+    assert "On every page" not in page
+
+
+@pytest.mark.parametrize(("name", "costs_more"), [("Ñandú & Co “Glass”", False), ("Glaß 😀", True)])
+def test_a_name_that_makes_text_messages_longer_says_so(
+    office: Client, save: Any, name: str, costs_more: bool
+) -> None:
+    assert save(name=name).status_code == 302
+    for shown in (office.get(PAGE), office.post(PREVIEW, {**FIELDS, "after": 1, "name": name})):
+        assert ("alphabet of text messages" in shown.content.decode()) is costs_more
 
 
 @pytest.mark.parametrize("group", ["company:0", "role:manager", "x"])

@@ -272,6 +272,15 @@ def test_a_second_click_adds_no_version(office):
     assert [row.number for row in service.history(KIND, LANGUAGE)] == [2, 1]
 
 
+def test_what_is_in_use_is_not_published_again(office):
+    assert post(office, "publish").status_code == 302
+    assert service.history(KIND, LANGUAGE) == []
+    for _ in range(2):
+        post(office, "publish", subject=SUBJECT)
+    assert [row.number for row in service.history(KIND, LANGUAGE)] == [1]
+    assert service.draft(KIND, LANGUAGE) is None
+
+
 def test_an_earlier_version_and_the_original_are_published_again(office):
     post(office, "publish", subject=SUBJECT)
     post(office, "publish", subject="Approved {{ job.unit }}")

@@ -138,9 +138,13 @@ class Message:
         self.values: dict[str, Any] = variables.cut({**context, **common, **(own or {})})
 
     def line(self, part: Part, longest: int = LONGEST_LINE) -> str:
-        """Return a part of one line; "" if it is not worded."""
+        """Return a part of one line; "" if it is not worded. A link at its end is not cut."""
         line = " ".join(self._fill(part).split())
-        return line if len(line) <= longest else Truncator(line).chars(longest)
+        if len(line) <= longest:
+            return line
+        url = self.values["action_url"]
+        link = f" {url}" if line.endswith(f" {url}") else ""
+        return Truncator(line.removesuffix(link)).chars(longest - len(link)) + link
 
     def text(self) -> str:
         return self._fill(Part.TEXT).strip()

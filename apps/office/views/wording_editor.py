@@ -25,6 +25,7 @@ from ..wording_form import WordingForm
 from .wordings import CHANGE, SECONDS, SEE, check_address
 
 OK, CONFLICT, UNPROCESSABLE = 200, 409, 422
+IN_USE = "These words are in use already. Nothing was changed."
 
 
 @office_only(SEE)
@@ -57,7 +58,7 @@ def again(request: SignedInRequest, kind: str, language: str, number: int) -> Ht
     except WordingVersion.DoesNotExist as error:
         raise Http404 from error
     except InUse:
-        messages.info(request, "These words are in use already. Nothing was changed.")
+        messages.info(request, IN_USE)
     except Conflict:
         messages.error(request, "Somebody else published just now. Look at it, then try again.")
     except Refused as refused:
@@ -116,6 +117,10 @@ class Editor:
         form = self._given()
         if not form.is_valid():
             return self._page(form, status=UNPROCESSABLE)
+        words = service.complete(self.kind, self.language, form.overrides())
+        if not self.draft and words == wording_check.in_use(self.kind, self.language):
+            messages.info(self.request, IN_USE)
+            return self._here()
         try:
             draft = self._save(form)
             # What was just saved, and not what somebody else may have saved since.

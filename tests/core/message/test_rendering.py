@@ -125,6 +125,13 @@ def test_every_kind_s_text_message_fits_one_part_and_ends_with_its_link(
     assert "\ue010" not in text
 
 
+def test_a_text_message_that_is_cut_keeps_its_link() -> None:
+    context = {"title": "Closed", "text": "Call us. " * 55, "by": "Sam Whitaker"}
+    text = rendering.sms(sample("announcement", context=context)).text
+    assert len(text) <= 2 * rendering.LONGEST_LINE
+    assert text.endswith(f"... {LINK}")
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("name", [name for name in OPEN if name != "announcement"])
 def test_names_of_50_characters_leave_a_text_message_its_one_part(name: str, language: str) -> None:
