@@ -14,7 +14,7 @@ def test_browsers_may_not_keep_a_page(signed_in, path):
 
 
 def test_a_view_may_say_how_long_it_is_kept(client):
-    assert client.get("/brand.css").headers["Cache-Control"] == "public, max-age=3600"
+    assert client.get("/brand.css?%230b5cad").headers["Cache-Control"] == "public, max-age=3600"
 
 
 def test_pages_are_compressed(signed_in):
