@@ -46,7 +46,8 @@ def _scrub(event: Any, hint: Any) -> Any:
 
 def _redacted(value: Any) -> Any:
     if isinstance(value, str):
-        return redact(cut(value, MAX_LOGGED))
+        # PostgreSQL quotes the row that it refuses in a line of its own.
+        return redact(cut(value.partition("\nDETAIL:")[0], MAX_LOGGED))
     if isinstance(value, dict):
         return {name: _redacted(each) for name, each in value.items()}
     if isinstance(value, list | tuple):

@@ -11,14 +11,13 @@ from apps.core.costs.month import Costs, Line, costs, previous
 from apps.core.guards import sms_budget
 from apps.core.message import kinds
 from apps.site import directory
+from apps.site.spreadsheets import harmless
 
 #: The messages of people who are of no company.
 OUR_OWN = "Technicians and the office"
 UNKNOWN_COUNTRY = "Unknown"
 #: Months that the page offers.
 SHOWN = 12
-#: A spreadsheet takes a cell that begins with one of these for a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def parse_month(text: str) -> date:
@@ -89,7 +88,7 @@ def write_csv(found: Costs, to: TextIO) -> None:
     month = f"{found.month:%Y-%m}"
     for by, line in _all(found):
         cells = [line.emails, line.texts, line.parts, line.usd]
-        writer.writerow([month, by, _cell(line.key), *cells])
+        writer.writerow([month, by, harmless(line.key), *cells])
     writer.writerow(
         [month, "other", "texts without a known outcome", "", "", "", found.other_text_usd]
     )
@@ -105,10 +104,6 @@ def _all(found: Costs) -> Iterator[tuple[str, Line]]:
     ):
         for line in lines:
             yield by, line
-
-
-def _cell(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def counted_words(found: Costs) -> str:

@@ -1,6 +1,6 @@
 """What a company spends on repairs, by unit and month of the approval."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
@@ -64,7 +64,7 @@ def report(company: Company, months: int) -> Report:
     span = _last_months(months)
     units: dict[str, UnitSpend] = {}
     sums, total = [Cost() for _ in span], Cost()
-    for row in _rows(company, span[-1]):
+    for row in _rows(company, span):
         number = row["unit__number"]
         unit = units.setdefault(
             number,
@@ -86,7 +86,7 @@ def _last_months(count: int) -> list[date]:
     return span
 
 
-def _rows(company: Company, first: date) -> Iterable[Mapping[str, Any]]:
+def _rows(company: Company, span: Sequence[date]) -> Iterable[Mapping[str, Any]]:
     approvals = RepairEvent.objects.filter(
         repair=OuterRef("pk"), action=EventAction.APPROVED, undone_by=None
     )
@@ -96,7 +96,7 @@ def _rows(company: Company, first: date) -> Iterable[Mapping[str, Any]]:
     return (
         Repair.objects.filter(unit__company=company, status__in=APPROVED)
         .annotate(month=TruncMonth(approved_at, output_field=DateField()))
-        .filter(month__gte=first)
+        .filter(month__in=span)
         .order_by()
         .values("unit__number", "unit__description", "unit__plate", "month")
         .annotate(

@@ -81,6 +81,13 @@ def test_months_are_those_of_the_readers_time_zone(cast: Cast, repair: Make) -> 
         assert [each.repairs for each in spend.report(cast.redwood, 2).sums] == [1, 0]
 
 
+def test_a_month_that_begins_meanwhile_is_left_for_the_next_report(
+    cast: Cast, repair: Make
+) -> None:
+    approved_in(repair(Status.APPROVED), 12, day=1)
+    assert spend.report(cast.redwood, 6).total.repairs == 0
+
+
 def test_an_undone_approval_does_not_count(cast: Cast, repair: Make) -> None:
     made = repair(Status.AWAITING_APPROVAL)
     undo(services.approve(made, by=cast.maria), by=cast.maria)

@@ -7,6 +7,8 @@ from uuid import uuid4
 
 import pytest
 import sentry_sdk
+from django.contrib.auth.models import User
+from django.db import IntegrityError, transaction
 from sentry_sdk.envelope import Envelope
 from sentry_sdk.transport import Transport
 
@@ -79,6 +81,23 @@ def test_an_error_log_is_reported_redacted(kept):
     [event] = kept.events
     assert "jane@" not in json.dumps(event, default=str)
     assert "j***@fleet.example" in json.dumps(event, default=str)
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db
+def test_a_row_that_the_database_refuses_is_not_quoted(kept):
+    # Not written out: a report has the lines of the source.
+    name = "-".join(["jane", "ortiz"])
+    User.objects.create_user(name)
+    try:
+        with transaction.atomic():
+            User.objects.create_user(name)
+    except IntegrityError:
+        logging.getLogger("apps.x").exception("user not created")
+    [event] = kept.events
+    text = json.dumps(event, default=str)
+    assert "duplicate key value violates unique constraint" in text
+    assert name not in text
 
 
 def test_without_a_dsn_the_sdk_is_not_even_imported() -> None:

@@ -9,6 +9,8 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.views.decorators.http import require_safe
 
+from apps.site.spreadsheets import harmless
+
 from .. import spend
 from ..filters import SpendForm
 from ..models import Company, Profile
@@ -58,13 +60,8 @@ def _lines(report: spend.Report) -> Iterator[list[object]]:
         gettext("Total, US$"),
     ]
     for unit in report.units:
-        words = [_harmless(word) for word in (unit.number, unit.vehicle, unit.plate)]
+        words = [harmless(word) for word in (unit.number, unit.vehicle, unit.plate)]
         for month, cost in zip(report.months, unit.months, strict=True):
             if cost.repairs:
                 costs = [cost.estimates, cost.final, cost.open, cost.total]
                 yield [f"{month:%Y-%m}", *words, cost.repairs, *costs]
-
-
-def _harmless(text: str) -> str:
-    """Return text that a spreadsheet does not take for a formula."""
-    return f"'{text}" if text[:1] in "=+-@\t\r" and text else text

@@ -27,6 +27,7 @@ from apps.core.models import (
     SMSSpend,
 )
 from apps.core.models.channel_stop import StopCause
+from apps.core.models.delivery_log import allow_deletion
 from apps.core.providers import memory
 from apps.core.states import Channel, DeliveryState, LogEvent, Priority
 from tests.support import services
@@ -59,6 +60,7 @@ def log(row: Delivery, event: LogEvent, count: int) -> None:
 
 
 def forget_the_log() -> None:
+    allow_deletion()
     NotificationDeliveryLog.objects.all().delete()
     MinuteFigures.objects.all().delete()
 
@@ -107,6 +109,15 @@ def test_the_month_s_texts_ring_at_80_and_at_100_percent(settings: Any) -> None:
     ):
         SMSSpend.objects.filter(pk=spend.pk).update(committed_usd=Decimal(dollars))
         assert ringing() == expected, dollars
+
+
+def test_a_refused_text_rings_until_the_limit_is_raised(settings: Any) -> None:
+    SMSSpend.objects.create(
+        month=sms_budget.this_month(), committed_usd=Decimal("49.9"), refused_at=timezone.now()
+    )
+    assert ringing() == {"sms-spend", "sms-budget"}
+    settings.SMS_MONTHLY_SPEND_LIMIT_USD = Decimal(100)
+    assert ringing() == set()
 
 
 def test_failing_texts_and_too_many_texts_ring(delivery: Make, settings: Any) -> None:

@@ -27,6 +27,7 @@ from apps.core.models import (
     NotificationDeliveryLog,
     ProviderEvent,
 )
+from apps.core.models.delivery_log import allow_deletion
 from apps.core.models.tally import BUCKETS, SUMS
 from apps.core.states import (
     Channel,
@@ -130,6 +131,7 @@ def brute_force(start: datetime, end: datetime) -> dict[tuple[datetime, str], Co
 @settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @pytest.mark.sqlite
 def test_the_figures_are_those_of_a_count_row_by_row(seed: int, django_user_model: Any, db: None):
+    allow_deletion()
     for model in (MinuteFigures, DayFigures, ProviderEvent, Notification):
         model.objects.all().delete()
     user, _ = django_user_model.objects.get_or_create(username="counted")

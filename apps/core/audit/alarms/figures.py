@@ -54,7 +54,7 @@ class Spend:
     month: date
     committed: Decimal
     limit: Decimal
-    #: A text found no room.
+    #: A text found no room, and there still is little.
     is_refused: bool = False
 
 
@@ -128,12 +128,11 @@ def quota(reading: Reading | None, now: datetime) -> Quota | None:
 def spend() -> Spend:
     month = sms_budget.this_month()
     row = SMSSpend.objects.filter(month=month).first()
-    return Spend(
-        month,
-        row.committed_usd if row else Decimal(0),
-        settings.SMS_MONTHLY_SPEND_LIMIT_USD,
-        bool(row and row.refused_at),
-    )
+    committed = row.committed_usd if row else Decimal(0)
+    limit: Decimal = settings.SMS_MONTHLY_SPEND_LIMIT_USD
+    # A limit that was raised since has room for any text: the refusal is over.
+    is_tight = limit - committed < max(settings.SMS_MAX_PRICE_USD, limit / 10)
+    return Spend(month, committed, limit, bool(row and row.refused_at and is_tight))
 
 
 def waiting(now: datetime) -> dict[Priority, Waiting]:

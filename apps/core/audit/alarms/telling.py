@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
@@ -45,7 +46,7 @@ def _tell(start: str, end: str, send: Callable[[list[Alarm]], bool]) -> None:
     untold = Alarm.objects.filter(
         starts | ends, recent, started_at__isnull=False, name__in=BY_NAME.keys()
     )
-    news = [alarm for alarm in sorted(untold, key=_weight) if _claim(untold, alarm)]
+    news = sorted(_claim(untold), key=_weight)
     if news and send(news):
         for alarm in news:
             told = {start: Coalesce(F(start), Now())}
@@ -60,9 +61,13 @@ def _weight(alarm: Alarm) -> tuple[bool, bool, object]:
     return alarm.ended_at is not None, not _rule(alarm).is_grave, alarm.started_at
 
 
-def _claim(untold: QuerySet[Alarm], alarm: Alarm) -> bool:
+def _claim(untold: QuerySet[Alarm]) -> list[Alarm]:
+    """Return all that no other worker tells; of two workers at once one gets them all."""
     free = Q(claimed_at=None) | Q(claimed_at__lt=Now() - CLAIM)
-    return bool(untold.filter(free, pk=alarm.pk).update(claimed_at=Now()))
+    with transaction.atomic():
+        mine = list(untold.filter(free).order_by("pk").select_for_update())
+        Alarm.objects.filter(pk__in=[alarm.pk for alarm in mine]).update(claimed_at=Now())
+    return mine
 
 
 def _email(news: Sequence[Alarm]) -> EmailContent:
