@@ -74,8 +74,11 @@ def cleanup_old_delivery_logs() -> None:
 @shared_task(name="apps.core.tasks.send_alerts", **READER_LIMITS)
 @single_run(seconds=100)
 def send_alerts() -> None:
-    watch.evaluate()
-    telling.tell()
+    try:
+        watch.evaluate()
+    finally:
+        # What has begun is told, though a figure cannot be read now.
+        telling.tell()
 
 
 @shared_task(name="apps.core.tasks.keep_figures", **READER_LIMITS)

@@ -5,7 +5,6 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.templatetags.static import static
 from django.urls import reverse
-from django.utils import translation
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
@@ -24,7 +23,6 @@ def manifest(request: HttpRequest) -> JsonResponse:
             "id": "/",
             "name": name,
             "short_name": name,
-            "lang": translation.get_language(),
             "start_url": reverse("repairs:home"),
             "scope": "/",
             "display": "standalone",

@@ -14,6 +14,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.db.models import Q
 from django.shortcuts import resolve_url
 from django.utils import timezone
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext, override
 
 from apps.core.models import Delivery, Notification
@@ -21,6 +22,7 @@ from apps.core.reasons import Reason, Verdict
 from apps.core.states import Channel, DeliveryState, Priority
 
 from . import decide, kinds, layout, people, rendering, things, unsubscribe
+from .brand import Brand
 from .links import absolute
 from .people import Person
 from .rendering import EmailContent, Message, SMSContent
@@ -64,6 +66,27 @@ def sms(delivery: Delivery) -> SMSContent:
     if len(carried) == 1:
         return rendering.sms(carried[0])
     return rendering.as_sms(_message(delivery, _summary(delivery, carried)))
+
+
+def sample_body(language: str, brand: Brand) -> tuple[SafeString, str]:
+    """Return the list in a digest's preview, in HTML and as text: the samples of three kinds."""
+    chosen = [kind for kind in kinds.REGISTRY.values() if kind.event and not kind.secrets][:3]
+    with override(language):
+        samples = [
+            Line(
+                rendering.in_app(
+                    kind, kind.sample, "/", rendering.words(kind.name, language)
+                ).title,
+                (gettext(kind.happening),),
+                "",
+                absolute("/"),
+                gettext(kind.category.label),
+                (place,),
+            )
+            for place, kind in enumerate(chosen)
+        ]
+        values = vars(Summary(group(samples)[0], len(samples), 0))
+        return layout.digest_html(values, brand), layout.digest_text(values)
 
 
 def items(delivery: Delivery) -> list[Notification]:

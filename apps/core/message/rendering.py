@@ -91,10 +91,11 @@ def draft(
     brand: Brand,
     channel: Channel | None,
     action_url: str = "/",
+    body: tuple[SafeString, str] | None = None,
 ) -> Content:
     """Return a message that nobody gets, as for a preview; None is the message in the app.
 
-    Raise TemplateProblem if the words cannot be used.
+    `body` replaces the sentence of an e-mail. Raise TemplateProblem if the words cannot be used.
     """
     mine = {"recipient_name": recipient_name, **dict.fromkeys(kind.secrets, SAMPLE_SECRET)}
     if "action_url" in kind.secrets:
@@ -102,7 +103,9 @@ def draft(
     message = Message(wording, context.model_dump(), action_url, brand, mine)
     if channel is None:
         return _in_app(message)
-    return as_sms(message) if channel == Channel.SMS else as_email(message, _public_footer())
+    if channel == Channel.SMS:
+        return as_sms(message)
+    return as_email(message, _public_footer(), body=body)
 
 
 def as_sent(notification: Notification, channel: Channel) -> EmailContent | SMSContent:

@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.shortcuts import resolve_url
 
-from apps.core.message import brand, kinds, rendering, segments
+from apps.core.message import brand, folded, kinds, rendering, segments
 from apps.core.message.wording import Wording
 from apps.core.models import Notification
 from apps.core.states import Channel
@@ -132,8 +132,11 @@ def _render_row(row: Notification, wording: Wording) -> Words:
 def _render(wording: Wording, context: kinds.Context, name: str, action_url: str) -> Words:
     kind, house = kinds.worded()[wording.kind], brand.current()
 
+    # A digest's e-mail has no sentence of its own, but a list.
+    body = folded.sample_body(wording.language, house) if kind is kinds.FOLDED else None
+
     def draft(channel: Channel | None) -> Any:
-        return rendering.draft(kind, wording, context, name, house, channel, action_url)
+        return rendering.draft(kind, wording, context, name, house, channel, action_url, body)
 
     in_app, email, sms = draft(None), draft(Channel.EMAIL), draft(Channel.SMS)
     return Words(in_app.title, in_app.text, email.subject, email.text, sms.text, email.html)

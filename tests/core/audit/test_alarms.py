@@ -1,6 +1,7 @@
 """Each alarm starts and ends with real rows, is told once of each, and is never lost."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -95,8 +96,28 @@ def test_the_daily_quota_rings_and_an_old_reading_changes_nothing() -> None:
     assert ringing() == {"daily-quota"}
     readings.store(readings.QUOTA, sent=10, most=50_000)
     assert ringing() == set()
-    readings.store(readings.QUOTA, sent=10, most=-1)
+
+
+@pytest.mark.parametrize(("most", "age"), [(-1, 0), (50_000, 25)])
+def test_an_account_without_a_quota_or_a_day_old_reading_ends_its_alarm(
+    most: int, age: int
+) -> None:
+    readings.store(readings.QUOTA, sent=50_000, most=50_000)
+    assert ringing() == {"daily-quota"}
+    readings.store(readings.QUOTA, sent=50_000, most=most)
+    Reading.objects.update(at=timezone.now() - timedelta(hours=age))
     assert ringing() == set()
+
+
+def test_a_rule_that_fails_silences_no_other(monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:
+    def fail(_: Figures) -> None:
+        raise ZeroDivisionError
+
+    broken = replace(rules.BY_NAME["bounces"], measure=fail)
+    monkeypatch.setattr("apps.core.audit.alarms.watch.RULES", [broken, *rules.RULES])
+    readings.store(readings.QUOTA, sent=50_000, most=50_000)
+    assert ringing() == {"daily-quota"}
+    assert "alarm bounces not judged" in caplog.text
 
 
 def test_the_month_s_texts_ring_at_80_and_at_100_percent(settings: Any) -> None:

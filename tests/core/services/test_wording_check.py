@@ -50,6 +50,17 @@ def test_the_original_of_every_kind_has_no_finding(kind, language):
 
 
 @pytest.mark.parametrize(
+    ("language", "words"),
+    [("en", ["Approvals", "Unit 417: repair approved, $412.50"]), ("es", ["Aprobaciones"])],
+)
+def test_a_digest_s_preview_has_a_list(language, words):
+    sample = wording_shadow.render_sample(wording.of_file("folded", language))
+    for each in words:
+        assert each in sample.email
+        assert each in sample.html
+
+
+@pytest.mark.parametrize(
     ("part", "source", "line", "words"),
     [
         (Part.SUBJECT, "Approved: {{ job.colour }}", 1, "There is no job.colour"),

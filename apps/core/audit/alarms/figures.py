@@ -119,8 +119,16 @@ def stops() -> list[ChannelStop]:
 
 
 def quota(reading: Reading | None, now: datetime) -> Quota | None:
-    """Return the reading of SES's quota, if it is new enough and there is a limit."""
-    if reading is None or now - reading.at > QUOTA_LASTS or reading.numbers["most"] <= 0:
+    """Return the reading of SES's quota; None while it is not known.
+
+    The quota is one of 24 hours: an older reading, or an account without a limit, is near none.
+    """
+    if reading is None:
+        return None
+    age = now - reading.at
+    if age > timedelta(days=1) or reading.numbers["most"] <= 0:
+        return Quota(0.0, 1.0)
+    if age > QUOTA_LASTS:
         return None
     return Quota(reading.numbers["sent"], reading.numbers["most"])
 

@@ -34,7 +34,12 @@ def apply(rules: Iterable[Rule], figures: Figures) -> None:
     """Open, keep or end the alarm of each of these rules."""
     open_alarms = {row.name: row for row in Alarm.objects.filter(ended_at=None)}
     for rule in rules:
-        measured = rule.measure(figures)
+        try:
+            measured = rule.measure(figures)
+        except Exception:
+            # A bug in one rule must not silence the others.
+            logger.exception("alarm %s not judged", rule.name)
+            continue
         if measured is not None:
             _judge(rule, measured, open_alarms.get(rule.name), figures.now)
 
