@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from html import unescape
 
 import pytest
 from django.apps import apps
@@ -18,6 +19,7 @@ from apps.core.models import ChannelStop, Choice, Delivery, Notification, Suppre
 from apps.core.models.channel_stop import StopCause
 from apps.core.services import verification
 from apps.core.states import Channel
+from apps.repairs.models import Company, FleetUnit, Profile, Repair, Role
 from tests.support.queries import statements
 
 pytestmark = pytest.mark.sqlite
@@ -249,6 +251,38 @@ def test_the_admin_loads_nothing_from_elsewhere(
         with open(path) as file:
             urls = re.findall(r"(?:@import\s+|url\()[\"']?([^)\"']+)", file.read())
         assert [each for each in urls if re.match("(https?:)?//", each)] == [], name
+
+
+@pytest.mark.parametrize("page", ["core/delivery", "core/notification", "core/contact"])
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "created_at__year=10000",
+        "created_at__year=9999",
+        "sms_agreed_at__year__gte=0",
+        "created_at__year=2026&created_at__month=99999999999999999999",
+        "created_at__iso_year=0",
+        "pk__in=99999999999999999999",
+        "reason__regex=(",
+        "user__username__iregex=(",
+    ],
+)
+def test_an_address_that_no_link_has_is_refused(
+    client: Client, clerk: User, page: str, odd: str
+) -> None:
+    assert client.get(f"/admin/{page}/?{odd}").status_code == 400
+
+
+def test_the_links_by_date_work(client: Client, clerk: User) -> None:
+    unit = FleetUnit.objects.create(company=Company.objects.create(name="Lake"), number="7")
+    asker = Profile.objects.create(user=clerk, role=Role.OFFICE)
+    for _ in range(2):
+        Repair.objects.create(unit=unit, damage="chip", position="center", requested_by=asker)
+    page = client.get("/admin/repairs/repair/").content.decode()
+    links = re.findall(r'href="(\?created_at__[^"]*)"', page)
+    assert links
+    for link in links:
+        assert client.get(f"/admin/repairs/repair/{unescape(link)}").status_code == 200
 
 
 def test_only_the_admin_has_the_wider_policy(client: Client, clerk: User) -> None:
