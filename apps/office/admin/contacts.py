@@ -58,8 +58,9 @@ def _reachable(contact: Contact | None) -> set[Channel]:
 class ContactForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # The field has a widget of its own, without unfold's classes.
-        self.fields["phone"].widget.attrs["class"] = " ".join(INPUT_CLASSES)
+        # The field has a widget of its own, without unfold's classes. Who only looks has no field.
+        if phone := self.fields.get("phone"):
+            phone.widget.attrs["class"] = " ".join(INPUT_CLASSES)
 
     send_confirmation = forms.BooleanField(
         label="Send the confirmation",
