@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.exceptions import ObjectDoesNotExist, TooManyFieldsSent
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.utils import timezone, translation
+from django.utils.log import log_response
 from structlog.contextvars import bound_contextvars
 
 from apps.core.models import Contact
@@ -37,6 +38,15 @@ class RequestIdMiddleware:
         request_id = given if self.SANE.fullmatch(given) else uuid4().hex
         with bound_contextvars(request_id=request_id):
             response = self.get_response(request)
+            if response.status_code >= 400:
+                # Django logs it after all middleware: without the id.
+                log_response(
+                    "%s: %s",
+                    response.reason_phrase,
+                    request.path,
+                    response=response,
+                    request=request,
+                )
         response["X-Request-ID"] = request_id
         return response
 

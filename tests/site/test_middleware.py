@@ -1,10 +1,12 @@
 import gzip
 import re
+from urllib.parse import quote
 
 import pytest
 from django.http import HttpResponse
 from structlog.contextvars import get_contextvars
 
+from apps.core.message import brand
 from apps.site.middleware import RequestIdMiddleware
 
 
@@ -13,8 +15,9 @@ def test_browsers_may_not_keep_a_page(signed_in, path):
     assert signed_in.get(path).headers["Cache-Control"] == "no-store, private"
 
 
-def test_a_view_may_say_how_long_it_is_kept(client):
-    assert client.get("/brand.css").headers["Cache-Control"] == "public, max-age=3600"
+def test_a_view_may_say_how_long_it_is_kept(client, db):
+    address = f"/brand.css?{quote(brand.of_environment().accent)}"
+    assert client.get(address).headers["Cache-Control"] == "public, max-age=3600"
 
 
 def test_pages_are_compressed(signed_in):
@@ -58,3 +61,14 @@ def test_the_id_is_bound_while_the_request_is_answered(rf):
     response = RequestIdMiddleware(answer)(rf.get("/"))
     assert bound == [response["X-Request-ID"]]
     assert "request_id" not in get_contextvars()
+
+
+@pytest.mark.parametrize("path", ["/nowhere/", "/repairs/1/approve/"])
+def test_what_django_logs_about_a_refused_request_has_its_id(client, caplog, path):
+    seen = []
+    caplog.handler.addFilter(lambda record: seen.append((record, get_contextvars())) or True)
+    answer = client.put(path)
+    assert answer.status_code in (404, 405)
+    [(record, bound)] = [each for each in seen if each[0].name == "django.request"]
+    assert path in record.getMessage()
+    assert bound["request_id"] == answer["X-Request-ID"]
