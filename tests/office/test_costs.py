@@ -52,7 +52,7 @@ def test_the_page_names_kinds_companies_and_countries(office, company, settings)
         "Repair approved",
         "2,000 e-mails · 10 texts of 20 parts",
         "$0.33",
-        "50 %",
+        "50%",
         "Freight",
         "<h3>US</h3>",
     ):

@@ -90,8 +90,8 @@ def _peak(text: str) -> Decimal:
     found = _share(text)
     if found < SMALLEST_PEAK:
         raise ArgumentTypeError(
-            f"write a share from {SMALLEST_PEAK} to 1, not {text!r}: the busiest of 24 hours has no "
-            "less than a 24th"
+            f"write a share from {SMALLEST_PEAK} to 1, not {text!r}: the busiest of 24 hours has "
+            "at least a 24th"
         )
     return found
 
