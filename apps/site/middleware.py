@@ -135,9 +135,12 @@ def _unreadable(request: HttpRequest) -> str:
     if codecs.lookup(request.encoding or "utf-8").name != "utf-8":
         return "it is not in UTF-8"
     try:
-        len(request.GET)
+        values = dict(request.GET.lists())
     except TooManyFieldsSent:
         return "it has too many parameters"
+    # PostgreSQL takes none, and the admin's filters ask it for whatever is given.
+    if any("\0" in value for each in values.values() for value in each):
+        return "it has a NUL character"
     return ""
 
 

@@ -72,3 +72,10 @@ def test_what_django_logs_about_a_refused_request_has_its_id(client, caplog, pat
     [(record, bound)] = [each for each in seen if each[0].name == "django.request"]
     assert path in record.getMessage()
     assert bound["request_id"] == answer["X-Request-ID"]
+
+
+@pytest.mark.parametrize("query", ["q=%00", "q=a&q=b%00c"])
+def test_a_parameter_with_a_nul_is_refused(client, query):
+    answer = client.get(f"/?{query}")
+    assert answer.status_code == 400
+    assert "NUL" in answer.content.decode()
