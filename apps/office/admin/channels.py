@@ -46,9 +46,8 @@ class ChannelStopAdmin(ReadOnlyMixin, PageActions):
     def resume(self, request: HttpRequest, chosen: QuerySet[ChannelStop]) -> None:
         assert request.user.is_authenticated
         rows = list(chosen.filter(cause=StopCause.PERSON))
-        for row in rows:
-            resuming.resume(row, request.user)
-        messages.success(request, f"{len(rows)} pauses ended; what waited goes out now.")
+        ended = sum(resuming.resume(row, request.user) for row in rows)
+        messages.success(request, f"{ended} pauses ended; what waited goes out now.")
 
 
 @admin.register(SMSSpend)

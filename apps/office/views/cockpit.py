@@ -8,6 +8,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from apps.core.delivery import wakeups
 from apps.core.guards import circuit_breaker
+from apps.core.message.user_text import clean_line
 from apps.core.models import ChannelStop
 from apps.core.models.channel_stop import StopCause
 from apps.core.states import Channel
@@ -41,7 +42,7 @@ def pause(request: OfficeRequest, channel: str) -> HttpResponse:
     if request.method != "POST":
         context = {"spoken": cockpit.SPOKEN[chosen], "longest": LONGEST_WHY}
         return render(request, "office/pause.html", context)
-    why = " ".join(request.POST.get("why", "").split())[:LONGEST_WHY]
+    why = clean_line(request.POST.get("why", ""))[:LONGEST_WHY]
     if circuit_breaker.pause(chosen, _name(request), why):
         resuming.record(
             _stop(chosen, StopCause.PERSON), request.user, f"Paused {chosen.label}: {why}"
@@ -61,11 +62,10 @@ def resume(request: OfficeRequest, channel: str) -> HttpResponse:
     if request.POST.get("cause") == StopCause.REPUTATION:
         cause = StopCause.REPUTATION
     stop = _stop(chosen, cause)
-    if stop is None:
+    if stop and resuming.resume(stop, request.user):
+        messages.success(request, f"Resumed. {chosen.label}s that waited go out now.")
+    else:
         messages.info(request, "It was resumed already.")
-        return _back()
-    resuming.resume(stop, request.user)
-    messages.success(request, f"Resumed. {chosen.label}s that waited go out now.")
     return _back()
 
 

@@ -76,7 +76,8 @@ def confirm(request: SignedInRequest, pk: int, channel: str) -> HttpResponse:
     """Take the address that the page showed as confirmed, by the office's word."""
     chosen, contact = _channel(channel), _contact(pk)
     address = request.POST.get("address", "")
-    if contacts.confirm_by_word(contact, chosen, address):
+    is_theirs = address == contact.address(chosen)
+    if is_theirs and contacts.confirm_by_word(contact, chosen, address):
         history.record(contact, request.user, CONFIRMED[chosen])
         messages.success(request, f"{address} is confirmed.")
     else:
