@@ -28,6 +28,15 @@ def resume(stop: ChannelStop, by: User) -> bool:
     return resumed
 
 
+def try_now(stop: ChannelStop, by: User) -> bool:
+    """Let the next delivery probe a channel that the provider stopped; return False if it runs."""
+    if not circuit_breaker.probe_now(ChannelStop.objects.filter(pk=stop.pk)):
+        return False
+    record(stop, by, f"Had {Channel(stop.channel).label} tried at once")
+    transaction.on_commit(wakeups.wake_dispatch)
+    return True
+
+
 def record(stop: ChannelStop | None, by: User, what: str) -> None:
     """Write what a person did into the admin's history."""
     if stop:

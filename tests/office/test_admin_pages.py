@@ -7,6 +7,7 @@ from html import unescape
 import pytest
 from django.apps import apps
 from django.contrib import admin
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.contrib.staticfiles import finders
 from django.db import connection
@@ -20,6 +21,7 @@ from apps.core.models.channel_stop import StopCause
 from apps.core.services import verification
 from apps.core.states import Channel
 from apps.repairs.models import Company, FleetUnit, Profile, Repair, Role
+from apps.site import history
 from tests.support.queries import statements
 
 pytestmark = pytest.mark.sqlite
@@ -91,6 +93,19 @@ def test_a_stop_by_the_provider_is_tried_but_not_resumed(client: Client, clerk: 
     assert offered(client, row) == {"try_now"}
     client.post(f"{page_of(row)}do/resume/")
     assert ChannelStop.objects.filter(pk=row.pk).exists()
+    assert not LogEntry.objects.exists()
+    client.post(f"{page_of(row)}do/try_now/")
+    assert ChannelStop.objects.get().probe_at is not None
+    [entry] = LogEntry.objects.all()
+    assert (entry.user, entry.get_change_message()) == (clerk, "Had E-mail tried at once")
+
+
+def test_who_resumes_what_the_reputation_held_back_is_logged(client: Client, clerk: User) -> None:
+    row = ChannelStop.objects.create(channel=Channel.EMAIL, cause=StopCause.REPUTATION)
+    client.post(f"{page_of(row)}do/try_now/")
+    assert not ChannelStop.objects.exists()
+    [entry] = LogEntry.objects.all()
+    assert (entry.user, entry.get_change_message()) == (clerk, "Resumed E-mail")
 
 
 def test_a_contact_is_confirmed_from_its_own_page(
@@ -102,6 +117,9 @@ def test_a_contact_is_confirmed_from_its_own_page(
     contact.refresh_from_db()
     assert contact.verified_phone == contact.phone
     assert offered(client, contact) == set()
+    client.post(f"{page_of(contact)}do/confirm_phone/")
+    [change] = history.of(contact.user, 10)
+    assert (change.what, change.by) == ("Confirmed the mobile number", clerk)
 
 
 def test_no_action_runs_by_a_link_or_without_a_token(clerk: User, delivery: Make) -> None:

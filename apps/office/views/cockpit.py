@@ -1,12 +1,10 @@
 """The cockpit, and what a person does there about a channel."""
 
 from django.contrib import messages
-from django.db import transaction
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from apps.core.delivery import wakeups
 from apps.core.guards import circuit_breaker
 from apps.core.message.user_text import clean_line
 from apps.core.models import ChannelStop
@@ -75,9 +73,7 @@ def try_now(request: OfficeRequest, channel: str) -> HttpResponse:
     """Let the next delivery probe a channel that the provider stopped."""
     chosen = _channel(channel)
     stop = _stop(chosen, StopCause.PROVIDER)
-    if stop and circuit_breaker.probe_now(ChannelStop.objects.filter(pk=stop.pk)):
-        resuming.record(stop, request.user, f"Had {chosen.label} tried at once")
-        transaction.on_commit(wakeups.wake_dispatch)
+    if stop and resuming.try_now(stop, request.user):
         messages.success(request, "The next message is tried now. If it is accepted, all follow.")
     else:
         messages.info(request, "The channel runs already.")
