@@ -76,16 +76,17 @@ def _sane(view: View) -> View:
 
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if odd := [key for key, value in request.GET.items() if _is_odd(key, value)]:
+        given = dict(request.GET.lists())
+        if odd := [key for key, values in given.items() if _is_odd(key, values)]:
             raise SuspiciousOperation(f"no list of the admin is narrowed by {odd}")
         return view(request, *args, **kwargs)
 
     return guarded
 
 
-def _is_odd(key: str, value: str) -> bool:
+def _is_odd(key: str, values: list[str]) -> bool:
     lookups = key.split("__")[1:]
     parts = [_DATES[each] for each in lookups if each in _DATES]
     return not _UNUSED.isdisjoint(lookups) or any(
-        not re.fullmatch(part, value, re.ASCII) for part in parts
+        not re.fullmatch(part, value, re.ASCII) for part in parts for value in values
     )

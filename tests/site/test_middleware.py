@@ -1,4 +1,5 @@
 import gzip
+import logging
 import re
 from urllib.parse import quote
 
@@ -66,8 +67,14 @@ def test_the_id_is_bound_while_the_request_is_answered(rf):
 @pytest.mark.parametrize("path", ["/nowhere/", "/repairs/1/approve/"])
 def test_what_django_logs_about_a_refused_request_has_its_id(client, caplog, path):
     seen = []
-    caplog.handler.addFilter(lambda record: seen.append((record, get_contextvars())) or True)
+
+    def note(record: logging.LogRecord) -> bool:
+        seen.append((record, get_contextvars()))
+        return True
+
+    caplog.handler.addFilter(note)
     answer = client.put(path)
+    caplog.handler.removeFilter(note)
     assert answer.status_code in (404, 405)
     [(record, bound)] = [each for each in seen if each[0].name == "django.request"]
     assert path in record.getMessage()
