@@ -26,6 +26,8 @@ PHONE: ViewportSize = {"width": 390, "height": 844}
 LAPTOP: ViewportSize = {"width": 1280, "height": 800}
 LONG_NAME = "Wolfeschlegelsteinhause"
 POLICY = "content-security-policy"
+#: #56d364, by apps/core/message/layout.py.
+GOOD_IN_THE_DARK = "rgb(86, 211, 100)"
 SignIn = Callable[[str], Page]
 #: Read from the file itself: a manage.py command would take a second each time.
 LOG_ABOUT = """
@@ -517,11 +519,13 @@ def test_the_state_of_a_delivery_is_not_cut_within_a_word(sign_in: SignIn) -> No
     assert cut == 0
 
 
-def test_the_accent_line_of_an_email_shows_in_dark_mode(sign_in: SignIn) -> None:
+def test_the_line_of_an_email_keeps_its_color_in_dark_mode(sign_in: SignIn) -> None:
     page = sign_in("maria")
     number = approve_one_of("Dave", page)
     page.emulate_media(color_scheme="dark")
     inbox_of("dave", page)
     page.get_by_test_id("sandbox-email").filter(has_text=number).click()
-    card = page.frame_locator("iframe.sandbox-frame").locator("table.card")
-    assert card.evaluate("e => getComputedStyle(e).borderTopColor") == "rgb(11, 92, 173)"
+    email = page.frame_locator("iframe.sandbox-frame")
+    line = email.locator("td.card").evaluate("e => getComputedStyle(e).borderTopColor")
+    word = email.locator(".state").evaluate("e => getComputedStyle(e).color")
+    assert line == word == GOOD_IN_THE_DARK

@@ -13,17 +13,28 @@ from apps.core.models.channel_stop import StopCause
 from apps.core.states import Channel
 
 
-def resume(stop: ChannelStop, by: User) -> None:
-    """End a person's pause, or what holds e-mail back for the reputation."""
+def resume(stop: ChannelStop, by: User) -> bool:
+    """End a person's pause, or what holds e-mail back; return False if another did so before."""
     channel = Channel(stop.channel)
     if stop.cause == StopCause.REPUTATION:
-        reputation.lift()
+        resumed = reputation.lift()
     else:
         name = by.get_full_name() or by.get_username()
-        circuit_breaker.resume(channel, f"by {name}", cause=StopCause(stop.cause))
-    record(stop, by, f"Resumed {channel.label}")
-    transaction.on_commit(wakeups.wake_dispatch)
+        resumed = circuit_breaker.resume(channel, f"by {name}", cause=StopCause(stop.cause))
+    if resumed:
+        record(stop, by, f"Resumed {channel.label}")
+        transaction.on_commit(wakeups.wake_dispatch)
     look_again()
+    return resumed
+
+
+def try_now(stop: ChannelStop, by: User) -> bool:
+    """Let the next delivery probe a channel that the provider stopped; return False if it runs."""
+    if not circuit_breaker.probe_now(ChannelStop.objects.filter(pk=stop.pk)):
+        return False
+    record(stop, by, f"Had {Channel(stop.channel).label} tried at once")
+    transaction.on_commit(wakeups.wake_dispatch)
+    return True
 
 
 def record(stop: ChannelStop | None, by: User, what: str) -> None:

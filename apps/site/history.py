@@ -11,6 +11,7 @@ from django.utils.translation import gettext, gettext_noop
 
 from apps.core.message import kinds
 from apps.core.models import Choice, Contact, Preferences
+from apps.core.states import Channel
 
 #: What the log says. It is stored in English, and shown in the reader's language.
 PAUSED = gettext_noop("Paused")
@@ -21,6 +22,7 @@ EMAIL_CHANGED = gettext_noop("Changed the e-mail address")
 PHONE_CHANGED = gettext_noop("Changed the mobile number")
 EMAIL_CONFIRMED = gettext_noop("Confirmed the e-mail address")
 PHONE_CONFIRMED = gettext_noop("Confirmed the mobile number")
+CONFIRMED = {Channel.EMAIL: EMAIL_CONFIRMED, Channel.SMS: PHONE_CONFIRMED}
 _EVERYTHING = gettext_noop("Everything")
 
 

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.exceptions import ObjectDoesNotExist, TooManyFieldsSent
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.utils import timezone, translation
+from django.utils.log import log_response
 from structlog.contextvars import bound_contextvars
 
 from apps.core.models import Contact
@@ -37,6 +38,15 @@ class RequestIdMiddleware:
         request_id = given if self.SANE.fullmatch(given) else uuid4().hex
         with bound_contextvars(request_id=request_id):
             response = self.get_response(request)
+            if response.status_code >= 400:
+                # Django logs it after all middleware: without the id.
+                log_response(
+                    "%s: %s",
+                    response.reason_phrase,
+                    request.path,
+                    response=response,
+                    request=request,
+                )
         response["X-Request-ID"] = request_id
         return response
 
@@ -125,9 +135,12 @@ def _unreadable(request: HttpRequest) -> str:
     if codecs.lookup(request.encoding or "utf-8").name != "utf-8":
         return "it is not in UTF-8"
     try:
-        len(request.GET)
+        values = dict(request.GET.lists())
     except TooManyFieldsSent:
         return "it has too many parameters"
+    # PostgreSQL takes none, and the admin's filters ask it for whatever is given.
+    if any("\0" in value for each in values.values() for value in each):
+        return "it has a NUL character"
     return ""
 
 

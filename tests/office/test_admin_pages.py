@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Callable
+from html import unescape
 
 import pytest
 from django.apps import apps
 from django.contrib import admin
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.contrib.staticfiles import finders
 from django.db import connection
@@ -18,6 +20,8 @@ from apps.core.models import ChannelStop, Choice, Delivery, Notification, Suppre
 from apps.core.models.channel_stop import StopCause
 from apps.core.services import verification
 from apps.core.states import Channel
+from apps.repairs.models import Company, FleetUnit, Profile, Repair, Role
+from apps.site import history
 from tests.support.queries import statements
 
 pytestmark = pytest.mark.sqlite
@@ -89,6 +93,19 @@ def test_a_stop_by_the_provider_is_tried_but_not_resumed(client: Client, clerk: 
     assert offered(client, row) == {"try_now"}
     client.post(f"{page_of(row)}do/resume/")
     assert ChannelStop.objects.filter(pk=row.pk).exists()
+    assert not LogEntry.objects.exists()
+    client.post(f"{page_of(row)}do/try_now/")
+    assert ChannelStop.objects.get().probe_at is not None
+    [entry] = LogEntry.objects.all()
+    assert (entry.user, entry.get_change_message()) == (clerk, "Had E-mail tried at once")
+
+
+def test_who_resumes_what_the_reputation_held_back_is_logged(client: Client, clerk: User) -> None:
+    row = ChannelStop.objects.create(channel=Channel.EMAIL, cause=StopCause.REPUTATION)
+    client.post(f"{page_of(row)}do/try_now/")
+    assert not ChannelStop.objects.exists()
+    [entry] = LogEntry.objects.all()
+    assert (entry.user, entry.get_change_message()) == (clerk, "Resumed E-mail")
 
 
 def test_a_contact_is_confirmed_from_its_own_page(
@@ -100,6 +117,9 @@ def test_a_contact_is_confirmed_from_its_own_page(
     contact.refresh_from_db()
     assert contact.verified_phone == contact.phone
     assert offered(client, contact) == set()
+    client.post(f"{page_of(contact)}do/confirm_phone/")
+    [change] = history.of(contact.user, 10)
+    assert (change.what, change.by) == ("Confirmed the mobile number", clerk)
 
 
 def test_no_action_runs_by_a_link_or_without_a_token(clerk: User, delivery: Make) -> None:
@@ -249,6 +269,39 @@ def test_the_admin_loads_nothing_from_elsewhere(
         with open(path) as file:
             urls = re.findall(r"(?:@import\s+|url\()[\"']?([^)\"']+)", file.read())
         assert [each for each in urls if re.match("(https?:)?//", each)] == [], name
+
+
+@pytest.mark.parametrize("page", ["core/delivery", "core/notification", "core/contact"])
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "created_at__year=10000",
+        "created_at__year=9999",
+        "sms_agreed_at__year__gte=0",
+        "created_at__year=2026&created_at__month=99999999999999999999",
+        "created_at__year=10000&created_at__year=2026",
+        "created_at__iso_year=0",
+        "pk__in=99999999999999999999",
+        "reason__regex=(",
+        "user__username__iregex=(",
+    ],
+)
+def test_an_address_that_no_link_has_is_refused(
+    client: Client, clerk: User, page: str, odd: str
+) -> None:
+    assert client.get(f"/admin/{page}/?{odd}").status_code == 400
+
+
+def test_the_links_by_date_work(client: Client, clerk: User) -> None:
+    unit = FleetUnit.objects.create(company=Company.objects.create(name="Lake"), number="7")
+    asker = Profile.objects.create(user=clerk, role=Role.OFFICE)
+    for _ in range(2):
+        Repair.objects.create(unit=unit, damage="chip", position="center", requested_by=asker)
+    page = client.get("/admin/repairs/repair/").content.decode()
+    links = re.findall(r'href="(\?created_at__[^"]*)"', page)
+    assert links
+    for link in links:
+        assert client.get(f"/admin/repairs/repair/{unescape(link)}").status_code == 200
 
 
 def test_only_the_admin_has_the_wider_policy(client: Client, clerk: User) -> None:

@@ -30,7 +30,7 @@ from apps.core.models.channel_stop import StopCause
 from apps.core.models.tally import BUCKETS
 from apps.core.providers import memory
 from apps.core.states import Channel, DeliveryState, LogEvent, Priority
-from apps.office import charts, cockpit
+from apps.office import charts, cockpit, resuming
 from tests.support.attempts import attempt
 
 COCKPIT = "/office/"
@@ -81,7 +81,9 @@ def test_a_silent_beat_shows_though_nobody_evaluates(
     office: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(heartbeat, "age", lambda: timedelta(minutes=9))
-    assert "The sweep last came round 540 s ago." in page(office)
+    assert "The sweep last came round 540 s ago: beat, or the worker of housekeeping" in page(
+        office
+    )
     assert not Alarm.objects.exists()
 
 
@@ -216,7 +218,7 @@ def test_a_pause_asks_first_and_is_logged_and_rings(office: Client, delivery: Ma
     row = delivery()
     assert "Pause e-mail?" in page(office, f"{COCKPIT}channels/email/pause/")
     assert not ChannelStop.objects.exists()
-    office.post(f"{COCKPIT}channels/email/pause/", {"why": "wrong  announcement"})
+    office.post(f"{COCKPIT}channels/email/pause/", {"why": "wrong \0 announcement\u202e"})
     stop = ChannelStop.objects.get()
     assert (stop.cause, stop.reason) == (StopCause.PERSON, "by Sam Ortiz: wrong announcement")
     assert "Paused E-mail: wrong announcement" in LogEntry.objects.get().get_change_message()
@@ -244,6 +246,18 @@ def test_a_resume_lets_what_waited_go_and_ends_the_alarm_at_once(
     assert LogEntry.objects.get().get_change_message() == "Resumed E-mail"
     office.post(f"{COCKPIT}channels/email/resume/", {"cause": "person"})
     assert LogEntry.objects.count() == 1
+
+
+def test_of_two_who_resume_at_once_one_did_it(office: Client) -> None:
+    sam = User.objects.get(first_name="Sam")
+    for channel, hold in (
+        (Channel.EMAIL, lambda: circuit_breaker.hold_back(Channel.EMAIL, "too many bounces")),
+        (Channel.SMS, lambda: circuit_breaker.pause(Channel.SMS, "tom", "")),
+    ):
+        hold()
+        seen = [ChannelStop.objects.get(channel=channel) for _ in range(2)]
+        assert [resuming.resume(stop, sam) for stop in seen] == [True, False]
+    assert LogEntry.objects.count() == 2
 
 
 def test_the_office_resumes_what_the_reputation_held_back(office: Client) -> None:

@@ -52,7 +52,7 @@ def test_the_page_names_kinds_companies_and_countries(office, company, settings)
         "Repair approved",
         "2,000 e-mails · 10 texts of 20 parts",
         "$0.33",
-        "50 %",
+        "50%",
         "Freight",
         "<h3>US</h3>",
     ):
@@ -116,3 +116,10 @@ def test_the_command_takes_a_month(company):
     assert "no forecast" in run("--month", "2025-01", "--forecast")
     with pytest.raises(CommandError, match="write a month"):
         run("--month", "January")
+    with pytest.raises(CommandError, match="to the present one"):
+        run("--month", "9999-12")
+
+
+def test_the_command_has_one_form_at_a_time(company):
+    with pytest.raises(CommandError, match="not allowed with"):
+        run("--forecast", "--json")

@@ -71,4 +71,4 @@ def test_the_office_reads_and_saves_the_costs(
     page.get_by_role("button", name="Show").click()
     assert "so far" not in page.locator("#sum").inner_text()
     page.goto("/office/costs/?month=2024-01")
-    assert page.get_by_text("Nothing was sent").is_visible()
+    assert page.get_by_text("Nothing is counted").is_visible()

@@ -85,6 +85,19 @@ def test_an_unknown_name_is_an_error_of_its_own(db, what):
     assert what in str(caught.value)
 
 
+@pytest.mark.parametrize("nothing", ["", "  "])
+def test_an_empty_name_means_nobody(person, nothing):
+    person(email="", phone="")
+    with pytest.raises(CommandError, match="give a name"):
+        why(nothing)
+
+
+@pytest.mark.parametrize("count", ["0", "-1", "1001", "9" * 30, "many"])
+def test_a_count_that_makes_no_sense_is_refused(count):
+    with pytest.raises(CommandError, match="whole number from 1 to 1,000"):
+        why("rosa", f"--last={count}")
+
+
 def test_an_address_of_several_people_asks_which(person):
     one, two = person(email="shared@fleet.example"), person(email="shared@fleet.example")
     with pytest.raises(CommandError, match=f"{one.username}, {two.username}"):

@@ -1,4 +1,5 @@
 import gzip
+import logging
 import re
 from urllib.parse import quote
 
@@ -15,9 +16,9 @@ def test_browsers_may_not_keep_a_page(signed_in, path):
     assert signed_in.get(path).headers["Cache-Control"] == "no-store, private"
 
 
-def test_a_view_may_say_how_long_it_is_kept(client):
-    named = f"/brand.css?{quote(brand.current().accent)}"
-    assert client.get(named).headers["Cache-Control"] == "public, max-age=3600"
+def test_a_view_may_say_how_long_it_is_kept(client, db):
+    address = f"/brand.css?{quote(brand.of_environment().accent)}"
+    assert client.get(address).headers["Cache-Control"] == "public, max-age=3600"
 
 
 def test_pages_are_compressed(signed_in):
@@ -61,3 +62,27 @@ def test_the_id_is_bound_while_the_request_is_answered(rf):
     response = RequestIdMiddleware(answer)(rf.get("/"))
     assert bound == [response["X-Request-ID"]]
     assert "request_id" not in get_contextvars()
+
+
+@pytest.mark.parametrize("path", ["/nowhere/", "/repairs/1/approve/"])
+def test_what_django_logs_about_a_refused_request_has_its_id(client, caplog, path):
+    seen = []
+
+    def note(record: logging.LogRecord) -> bool:
+        seen.append((record, get_contextvars()))
+        return True
+
+    caplog.handler.addFilter(note)
+    answer = client.put(path)
+    caplog.handler.removeFilter(note)
+    assert answer.status_code in (404, 405)
+    [(record, bound)] = [each for each in seen if each[0].name == "django.request"]
+    assert path in record.getMessage()
+    assert bound["request_id"] == answer["X-Request-ID"]
+
+
+@pytest.mark.parametrize("query", ["q=%00", "q=a&q=b%00c"])
+def test_a_parameter_with_a_nul_is_refused(client, query):
+    answer = client.get(f"/?{query}")
+    assert answer.status_code == 400
+    assert "NUL" in answer.content.decode()

@@ -19,6 +19,8 @@ from . import prices
 
 DAYS_OF_MONTH = 30
 HOUR_S = 3600
+#: The busiest of 24 hours has at least a 24th of a day's messages.
+SMALLEST_PEAK = Decimal("0.0417")
 MOST_PER_DAY = 10_000_000
 #: US dollars a month of an ElastiCache node, cache.t3.micro, as the specification has it.
 REDIS_USD = Decimal("12.96")

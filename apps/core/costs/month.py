@@ -14,6 +14,8 @@ from apps.core.states import Channel
 from . import prices, tally
 
 ZERO = Decimal(0)
+#: The smallest amount that is stored, in US dollars.
+SMALLEST = Decimal("0.00001")
 SATURDAY = 5
 
 
@@ -125,7 +127,9 @@ def _lines(rows: QuerySet[CostTally], by: str, per_1000: Decimal) -> list[Line]:
             line.emails = row["sent"]
             line.email_usd = prices.emails_usd(row["sent"], per_1000)
         else:
-            line.texts, line.parts, line.text_usd = row["sent"], row["all_parts"], row["all_usd"]
+            line.texts, line.parts = row["sent"], row["all_parts"]
+            # SQLite adds in floating point.
+            line.text_usd = row["all_usd"].quantize(SMALLEST)
     return sorted(lines.values(), key=lambda line: (-line.usd, line.key))
 
 

@@ -1,13 +1,10 @@
 """The admin of stopped channels and of the money for texts."""
 
 from django.contrib import admin, messages
-from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
-from apps.core.delivery.wakeups import wake_dispatch
-from apps.core.guards import circuit_breaker, reputation
 from apps.core.models import ChannelStop, SMSSpend
 from apps.core.models.channel_stop import StopCause
 from apps.site.page_actions import PageActions
@@ -32,9 +29,11 @@ class ChannelStopAdmin(ReadOnlyMixin, PageActions):
         permissions=["settle"],
     )
     def try_now(self, request: HttpRequest, chosen: QuerySet[ChannelStop]) -> None:
-        tried = circuit_breaker.probe_now(chosen)
-        lifted = chosen.filter(cause=StopCause.REPUTATION).exists() and reputation.lift()
-        transaction.on_commit(wake_dispatch)
+        assert request.user.is_authenticated
+        by = request.user
+        tried = sum(resuming.try_now(row, by) for row in chosen)
+        held_back = chosen.filter(cause=StopCause.REPUTATION)
+        lifted = sum(resuming.resume(row, by) for row in held_back)
         if tried:
             messages.success(request, f"{tried} channels will be tried with the next delivery.")
         if lifted:
@@ -46,9 +45,8 @@ class ChannelStopAdmin(ReadOnlyMixin, PageActions):
     def resume(self, request: HttpRequest, chosen: QuerySet[ChannelStop]) -> None:
         assert request.user.is_authenticated
         rows = list(chosen.filter(cause=StopCause.PERSON))
-        for row in rows:
-            resuming.resume(row, request.user)
-        messages.success(request, f"{len(rows)} pauses ended; what waited goes out now.")
+        ended = sum(resuming.resume(row, request.user) for row in rows)
+        messages.success(request, f"{ended} pauses ended; what waited goes out now.")
 
 
 @admin.register(SMSSpend)

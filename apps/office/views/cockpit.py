@@ -1,13 +1,12 @@
 """The cockpit, and what a person does there about a channel."""
 
 from django.contrib import messages
-from django.db import transaction
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from apps.core.delivery import wakeups
 from apps.core.guards import circuit_breaker
+from apps.core.message.user_text import clean_line
 from apps.core.models import ChannelStop
 from apps.core.models.channel_stop import StopCause
 from apps.core.states import Channel
@@ -41,7 +40,7 @@ def pause(request: OfficeRequest, channel: str) -> HttpResponse:
     if request.method != "POST":
         context = {"spoken": cockpit.SPOKEN[chosen], "longest": LONGEST_WHY}
         return render(request, "office/pause.html", context)
-    why = " ".join(request.POST.get("why", "").split())[:LONGEST_WHY]
+    why = clean_line(request.POST.get("why", ""))[:LONGEST_WHY]
     if circuit_breaker.pause(chosen, _name(request), why):
         resuming.record(
             _stop(chosen, StopCause.PERSON), request.user, f"Paused {chosen.label}: {why}"
@@ -61,11 +60,10 @@ def resume(request: OfficeRequest, channel: str) -> HttpResponse:
     if request.POST.get("cause") == StopCause.REPUTATION:
         cause = StopCause.REPUTATION
     stop = _stop(chosen, cause)
-    if stop is None:
+    if stop and resuming.resume(stop, request.user):
+        messages.success(request, f"Resumed. {chosen.label}s that waited go out now.")
+    else:
         messages.info(request, "It was resumed already.")
-        return _back()
-    resuming.resume(stop, request.user)
-    messages.success(request, f"Resumed. {chosen.label}s that waited go out now.")
     return _back()
 
 
@@ -75,9 +73,7 @@ def try_now(request: OfficeRequest, channel: str) -> HttpResponse:
     """Let the next delivery probe a channel that the provider stopped."""
     chosen = _channel(channel)
     stop = _stop(chosen, StopCause.PROVIDER)
-    if stop and circuit_breaker.probe_now(ChannelStop.objects.filter(pk=stop.pk)):
-        resuming.record(stop, request.user, f"Had {chosen.label} tried at once")
-        transaction.on_commit(wakeups.wake_dispatch)
+    if stop and resuming.try_now(stop, request.user):
         messages.success(request, "The next message is tried now. If it is accepted, all follow.")
     else:
         messages.info(request, "The channel runs already.")

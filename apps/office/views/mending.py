@@ -24,7 +24,6 @@ from ..forms import AddressForm
 from .people import find_person, show_person
 
 CHANGED = {Channel.EMAIL: history.EMAIL_CHANGED, Channel.SMS: history.PHONE_CHANGED}
-CONFIRMED = {Channel.EMAIL: history.EMAIL_CONFIRMED, Channel.SMS: history.PHONE_CONFIRMED}
 _MOVED_ON = "Another person was first, or it has moved on: look at it again."
 
 
@@ -76,8 +75,9 @@ def confirm(request: SignedInRequest, pk: int, channel: str) -> HttpResponse:
     """Take the address that the page showed as confirmed, by the office's word."""
     chosen, contact = _channel(channel), _contact(pk)
     address = request.POST.get("address", "")
-    if contacts.confirm_by_word(contact, chosen, address):
-        history.record(contact, request.user, CONFIRMED[chosen])
+    is_theirs = address == contact.address(chosen)
+    if is_theirs and contacts.confirm_by_word(contact, chosen, address):
+        history.record(contact, request.user, history.CONFIRMED[chosen])
         messages.success(request, f"{address} is confirmed.")
     else:
         messages.info(request, "It is confirmed already, or has changed: look at it again.")

@@ -87,11 +87,22 @@ def test_json_has_the_sums_and_the_first_limit():
 
 @pytest.mark.parametrize(
     "wrong",
-    [("--per-day", "0"), ("--per-day", "10000001"), ("--per-day", "9", "--text-share", "2")],
+    [
+        ("--per-day", "0"),
+        ("--per-day", "10000001"),
+        ("--per-day", "9", "--text-share", "2"),
+        ("--per-day", "9", "--peak-share", "0"),
+        ("--per-day", "9", "--peak-share", "0.04"),
+    ],
 )
 def test_nonsense_is_refused(wrong):
     with pytest.raises(CommandError, match="write a"):
         run(*wrong)
+
+
+def test_seconds_are_not_rounded_to_no_time():
+    assert "under 1  minutes to send the hour's e-mails" in run("--per-day", "1500")
+    assert " 0  minutes" in run("--per-day", "1500", "--email-share", "0")
 
 
 def test_the_measured_figures_are_those_of_the_documents():

@@ -56,6 +56,13 @@ def test_a_month_is_summed_by_kind_the_dearest_first():
     assert [line.key for line in found.countries] == ["US"]
 
 
+def test_sums_are_written_to_the_hundred_thousandth_on_every_database():
+    for day in range(1, 4):
+        add(date(2026, 11, day), texts=1, usd="0.00665")
+    [line] = month.costs(NOVEMBER).kinds
+    assert str(line.text_usd) == "0.01995"
+
+
 def test_the_forecast_continues_the_working_days_until_yesterday(monkeypatch):
     # Monday to Friday, 2 to 6 November; 21 working days in all.
     for day in range(2, 7):

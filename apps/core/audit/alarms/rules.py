@@ -184,7 +184,10 @@ def _beat(figures: Figures) -> Measured | None:
     if figures.silence is None:
         return None
     seconds = figures.silence.total_seconds()
-    words = f"The sweep last came round {seconds:,.0f} s ago."
+    words = (
+        f"The sweep last came round {seconds:,.0f} s ago: beat, or the worker of housekeeping, "
+        "stands still."
+    )
     return Measured(seconds, settings.ALARM_BEAT_SILENT_S, words)
 
 

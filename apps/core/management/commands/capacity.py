@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
 
-from apps.core.costs.capacity import HOUR_S, MOST_PER_DAY, Capacity, Mix, capacity
+from apps.core.costs.capacity import HOUR_S, MOST_PER_DAY, SMALLEST_PEAK, Capacity, Mix, capacity
 
 
 class Command(BaseCommand):
@@ -20,13 +20,13 @@ class Command(BaseCommand):
         parser.add_argument(
             "--per-day", type=_count, required=True, metavar="N", help="notifications a day"
         )
-        for name, value, words in (
-            ("email", usual.email_share, "the share that goes by e-mail"),
-            ("text", usual.text_share, "the share that goes by text message"),
-            ("peak", usual.peak_share, "the share that comes in the busiest hour"),
+        for name, kind, value, words in (
+            ("email", _share, usual.email_share, "the share that goes by e-mail"),
+            ("text", _share, usual.text_share, "the share that goes by text message"),
+            ("peak", _peak, usual.peak_share, "the share that comes in the busiest hour"),
         ):
             parser.add_argument(
-                f"--{name}-share", type=_share, default=value, help=f"{words}; {value}"
+                f"--{name}-share", type=kind, default=value, help=f"{words}; {value}"
             )
         parser.add_argument("--parts", type=_count, default=1, help="parts of a text; 1")
         parser.add_argument(
@@ -54,7 +54,7 @@ class Command(BaseCommand):
         tell(f"In the busiest hour, {found.peak_per_s:,g} messages a second:")
         for name, seconds in (("e-mails", found.email_drain_s), ("texts", found.text_drain_s)):
             late = "" if seconds <= HOUR_S else ": they come late"
-            tell(f"{seconds / 60:>12,.0f}  minutes to send the hour's {name}{late}")
+            tell(f"{_minutes(seconds):>12}  minutes to send the hour's {name}{late}")
         tell(
             f"{found.processes:>12,}  processes of workers, {found.cores:g} cores "
             f"(measured {found.measured_on:%Y-%m-%d})"
@@ -84,3 +84,17 @@ def _share(text: str) -> Decimal:
     if not found.is_finite() or not 0 <= found <= 1:
         raise ArgumentTypeError(f"write a share from 0 to 1, not {text!r}")
     return found
+
+
+def _peak(text: str) -> Decimal:
+    found = _share(text)
+    if found < SMALLEST_PEAK:
+        raise ArgumentTypeError(
+            f"write a share from {SMALLEST_PEAK} to 1, not {text!r}: the busiest of 24 hours has "
+            "at least a 24th"
+        )
+    return found
+
+
+def _minutes(seconds: int) -> str:
+    return "under 1" if 0 < seconds < 60 else f"{seconds / 60:,.0f}"

@@ -1,12 +1,13 @@
 import json
 import re
 import sys
+from argparse import ArgumentTypeError
 from collections.abc import Callable
 from datetime import datetime, time, timedelta
 from time import monotonic
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
@@ -85,15 +86,20 @@ class Command(BaseCommand):
 
 
 def _moment(text: str) -> datetime:
-    if ago := re.fullmatch(r"(\d{1,6})([hd])", text):
-        count = int(ago[1])
-        return timezone.now() - (timedelta(hours=count) if ago[2] == "h" else timedelta(days=count))
     try:
-        moment = parse_datetime(text)
+        moment = _ago(text) or parse_datetime(text)
         if moment is None and (day := parse_date(text)):
             moment = datetime.combine(day, time())
-    except ValueError as error:
-        raise CommandError(f"--since: {text!r} is not a date: {error}.") from None
-    if moment is None:
-        raise CommandError(f"--since: write a date as in 2026-11-23, or 24h or 7d, not {text!r}.")
-    return moment if timezone.is_aware(moment) else timezone.make_aware(moment)
+        if moment is not None:
+            return moment if timezone.is_aware(moment) else timezone.make_aware(moment)
+    except (ValueError, OverflowError) as error:
+        raise ArgumentTypeError(f"{text!r} is not a date: {error}") from None
+    raise ArgumentTypeError(f"write a date as in 2026-11-23, or 24h or 7d, not {text!r}")
+
+
+def _ago(text: str) -> datetime | None:
+    found = re.fullmatch(r"(\d{1,6})([hd])", text)
+    if not found:
+        return None
+    count = int(found[1])
+    return timezone.now() - (timedelta(hours=count) if found[2] == "h" else timedelta(days=count))

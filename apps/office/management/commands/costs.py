@@ -18,10 +18,10 @@ class Command(BaseCommand):
         parser.add_argument(
             "--month", type=_month, metavar="YYYY-MM", help="the month (UTC); the present one"
         )
-        parser.add_argument(
+        form = parser.add_mutually_exclusive_group()
+        form.add_argument(
             "--forecast", action="store_true", help="print only where the month is likely to end"
         )
-        form = parser.add_mutually_exclusive_group()
         form.add_argument("--json", action="store_true", help="print one JSON object")
         form.add_argument("--csv", action="store_true", help="print rows for a spreadsheet")
 
@@ -73,4 +73,6 @@ def _month(text: str) -> date:
     try:
         return costs.parse_month(text)
     except ValueError:
-        raise ArgumentTypeError(f"write a month as in 2026-11, not {text!r}") from None
+        raise ArgumentTypeError(
+            f"write a month as in 2026-11, from 2000-01 to the present one, not {text!r}"
+        ) from None

@@ -1,5 +1,6 @@
 import json
 import sys
+from argparse import ArgumentTypeError
 from dataclasses import asdict
 from typing import Any
 
@@ -18,7 +19,7 @@ from apps.office.search import read_uuid
 from apps.site import numbers, told
 from apps.site.told import Told
 
-MOST = 10
+USUAL, MOST = 10, 1000
 
 
 class Command(BaseCommand):
@@ -31,18 +32,23 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "what",
+            type=_name,
             help="a user name, an e-mail address, a phone number, R-1042, B-1007, or the id of a "
             "notification or a delivery",
         )
         parser.add_argument(
-            "--last", type=int, default=MOST, metavar="N", help=f"the newest N messages ({MOST})"
+            "--last",
+            type=_count,
+            default=USUAL,
+            metavar="N",
+            help=f"the newest N messages ({USUAL})",
         )
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        user, which = _find(options["what"].strip())
+        user, which = _find(options["what"])
         rows = Notification.objects.filter(which).select_related("recipient")
-        newest = story.with_story(rows.order_by("-created_at", "-pk")[: max(1, options["last"])])
+        newest = story.with_story(rows.order_by("-created_at", "-pk")[: options["last"]])
         found = [told.tell(row) for row in reversed(newest)]
         obstacles = reach.explain([user])[0].obstacles if user else []
         if options["json"]:
@@ -84,6 +90,18 @@ class Command(BaseCommand):
             for step in way.steps:
                 words = "  ".join(filter(None, (step.what, step.source, step.code, step.detail)))
                 self.stdout.write(f"    {story.clock(step.at)}  {words}")
+
+
+def _name(text: str) -> str:
+    if not text.strip():
+        raise ArgumentTypeError("give a name: nobody is meant by an empty one")
+    return text.strip()
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MOST:
+        raise ArgumentTypeError(f"write a whole number from 1 to {MOST:,}, not {text!r}")
+    return int(text)
 
 
 def _find(what: str) -> tuple[User | None, Q]:
