@@ -5,6 +5,7 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.contrib.contenttypes.models import ContentType
 from django.core.management import CommandError, call_command
 from django.utils import timezone
@@ -55,6 +56,18 @@ def test_it_tells_the_story_by_any_name(bounced, name):
     assert "Came back: no such mailbox" in told
     assert "550  5.1.1 user unknown" in told
     assert status == 1
+
+
+def test_a_name_of_one_person_is_enough_and_of_two_is_not(person):
+    rosa = person(email="rosa@fleet.example")
+    User.objects.filter(pk=rosa.pk).update(first_name="Rosa", last_name="Delgado")
+    told, status = why("rosa delgado")
+    assert told.endswith("No message was ever made.\n")
+    assert status == 0
+    other = person(email="other@fleet.example")
+    User.objects.filter(pk=other.pk).update(last_name="Delgado")
+    with pytest.raises(CommandError, match="Several people have Delgado"):
+        why("Delgado")
 
 
 def test_it_knows_the_numbers_of_repairs(bounced, person):

@@ -8,14 +8,14 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from apps.core.addresses import canonical
 from apps.core.audit import story
 from apps.core.models import Notification
 from apps.core.models.fields import to_e164
 from apps.office import reach
-from apps.office.search import read_uuid
+from apps.office.search import find_people, read_uuid
 from apps.site import numbers, told
 from apps.site.told import Told
 
@@ -33,8 +33,8 @@ class Command(BaseCommand):
         parser.add_argument(
             "what",
             type=_name,
-            help="a user name, an e-mail address, a phone number, R-1042, B-1007, or the id of a "
-            "notification or a delivery",
+            help="a name, a user name, an e-mail address, a phone number, R-1042, B-1007, or the "
+            "id of a notification or a delivery",
         )
         parser.add_argument(
             "--last",
@@ -113,23 +113,31 @@ def _find(what: str) -> tuple[User | None, Q]:
         raise CommandError(f"No notification or delivery has the id {what}.", returncode=2)
     if rows := numbers.find(what):
         return None, told.about(rows)
-    people = User.objects.filter(
-        Q(username__iexact=what)
-        | Q(email__iexact=what)
-        | Q(contact__email=canonical(what))
-        | Q(contact__phone__in=_phone(what))
-    ).distinct()
+    people = _people(what)
     match list(people[:2]):
         case [user]:
             return user, Q(recipient=user)
         case []:
             raise CommandError(
-                f"{what} is no user name, e-mail address, phone number, repair, batch or id that "
+                f"{what} is no name, e-mail address, phone number, repair, batch or id that "
                 "is known here.",
                 returncode=2,
             )
     names = ", ".join(each.get_username() for each in people)
     raise CommandError(f"Several people have {what}: {names}. Give a user name.", returncode=2)
+
+
+def _people(what: str) -> QuerySet[User]:
+    """Return who has exactly this name, address or number, or else whom a search finds by it."""
+    exact = User.objects.filter(
+        Q(username__iexact=what)
+        | Q(email__iexact=what)
+        | Q(contact__email=canonical(what))
+        | Q(contact__phone__in=_phone(what))
+    ).distinct()
+    if exact.exists():
+        return exact
+    return User.objects.filter(pk__in=find_people(what)).order_by("username")
 
 
 def _phone(what: str) -> list[str]:
