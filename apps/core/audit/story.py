@@ -46,8 +46,8 @@ ENDED = frozenset(
         DeliveryState.SKIPPED,
     }
 )
-#: Decisions after which nobody misses the message. A STOP or a complaint is told: it can be mended
-#: with the person.
+#: Decisions after which the recipient misses nothing. A STOP or a complaint is told: the office can
+#: mend it with the person.
 _MEANT = {*STALE_REASONS, *OFF_REASONS} - {Reason.STOPPED, Reason.COMPLAINED}
 
 
@@ -89,7 +89,7 @@ class Way:
     may_confirm: bool
     steps: list[Step]
 
-    #: It ended without reaching the person, although somebody wants that it does.
+    #: It ended without reaching the person, although no choice of theirs or of the office says so.
     has_failed: bool
 
     @property

@@ -76,7 +76,7 @@ def pause(user: Any, until: datetime | None, *, deputy: Any = None) -> Preferenc
     if until and timezone.is_naive(until):
         raise ValueError("until must carry a time zone")
     if deputy is not None and deputy.pk == user.pk:
-        raise ValidationError(gettext("Choose somebody else as your deputy."))
+        raise ValidationError(gettext("Choose another person as your deputy."))
     with transaction.atomic():
         row = of_person(user, lock=True)
         row.paused_until, row.deputy = until, deputy if until else None

@@ -1,7 +1,7 @@
 """Change the words of a kind of message: save a draft, publish it, go back, discard it.
 
 A kind has one draft in each language. Who saves or publishes names the revision that they saw, so
-nobody overwrites words of somebody else without having seen them.
+nobody overwrites another editor's words without having seen them.
 """
 
 from collections.abc import Mapping

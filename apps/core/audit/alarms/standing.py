@@ -37,7 +37,7 @@ def problems(
     """Return what is wrong, the grave first, then the oldest.
 
     Stopped channels and a silent sweep are judged now: the first may have changed since the last
-    evaluation, and without beat nobody evaluates.
+    evaluation, and without beat no task evaluates.
     """
     now_wrong = [_of_stop(stop) for stop in stops]
     beat = BEAT_SILENT.measure(figures.Figures(now=now, silence=silence))

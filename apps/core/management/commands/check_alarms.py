@@ -11,8 +11,8 @@ from apps.core.models import Alarm
 
 class Command(BaseCommand):
     help = (
-        "Judge all alarms now, as beat's task does each minute, and list those that ring. Tells "
-        "nobody. Exit with 1 while any rings."
+        "Judge all alarms now, as beat's task does each minute, and list those that ring. Sends "
+        "no message. Exit with 1 while any rings."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
