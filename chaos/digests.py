@@ -64,6 +64,14 @@ def _find_second(mails: Counter[str]) -> list[str]:
     return [f"{second} people got two digests"] * bool(second)
 
 
+def item(number: str) -> dict[str, Any]:
+    """Return an item's context. Its line in the digest is its title, which names the unit."""
+    from chaos.producer import context
+
+    found = context(number)
+    return found | {"job": found["job"] | {"unit": number}}
+
+
 def _hold_items() -> set[str]:
     # These imports need the settings.
     from django.contrib.auth.models import User
@@ -72,7 +80,7 @@ def _hold_items() -> set[str]:
     from apps.core.models.preferences import ChoiceVia, Setting
     from apps.core.services.notification import NotificationService
     from apps.core.states import Channel, Priority
-    from chaos.producer import KIND, context
+    from chaos.producer import KIND
 
     # The last ones, whom the load leaves alone.
     people = list(User.objects.order_by("-pk")[:PEOPLE])
@@ -86,7 +94,7 @@ def _hold_items() -> set[str]:
             NotificationService().notify(
                 KIND,
                 person,
-                context(job_number),
+                item(job_number),
                 priority=Priority.MEDIUM,
                 action_url="/repairs/1/",
                 dedup_key=job_number,

@@ -28,6 +28,7 @@ from apps.core.delivery.places import Place, Pool
 from apps.core.delivery.senders import GROUP
 from apps.core.exceptions import AmbiguousError
 from apps.core.guards import rate_limit
+from apps.core.message import kinds, rendering, wording
 from apps.core.models import Delivery
 from apps.core.services.notification import NotificationService
 from apps.core.states import Channel, DeliveryState, LogEvent, Priority
@@ -74,6 +75,13 @@ def test_a_kept_promise_has_no_problems() -> None:
 )
 def test_a_broken_promise_is_named(changed: dict[str, Any], problem: str) -> None:
     assert judge(Promise(), figures(**changed)) == [problem]
+
+
+def test_the_title_of_a_digest_s_item_has_its_number(db: None) -> None:
+    kind = kinds.get(producer.KIND)
+    words = wording.of_file(kind.name, "en")
+    shown = rendering.in_app(kind, kind.validate(digests.item("D-000007")), "/", words)
+    assert "D-000007" in shown.title
 
 
 def test_an_item_that_no_digest_has_or_that_two_have_is_a_problem() -> None:
