@@ -57,9 +57,13 @@ class WordingForm(forms.Form):
         help_text="For your colleagues; it stays in the history.",
     )
 
-    def __init__(self, data: Any = None, *, file: Wording, **options: Any) -> None:
+    def __init__(
+        self, data: Any = None, *, file: Wording, is_saved: bool = True, **options: Any
+    ) -> None:
         super().__init__(data, **options)
         self._file = file
+        # What is not saved, as for a check, needs no reason.
+        self.fields["reason"].required = is_saved
         for part, (label, help_text) in LABELS.items():
             self.fields[part] = forms.CharField(
                 label=label,

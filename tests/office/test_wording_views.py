@@ -190,6 +190,16 @@ def test_a_check_saves_nothing(office):
     assert service.draft(KIND, LANGUAGE) is None
 
 
+def test_only_what_is_saved_needs_a_reason(office):
+    assert "This field is required." not in html(post(office, "check", reason=""))
+    reset = office.post(PAGE, {**fields(reason=""), "reset": "subject"})
+    assert "This field is required." not in html(reset)
+    for button in ("save", "publish"):
+        answer = post(office, button, subject=SUBJECT, reason="")
+        assert answer.status_code == 422
+        assert "This field is required." in html(answer)
+
+
 def test_publishing_saves_what_was_written_and_says_when_it_is_used(office):
     answer = office.post(PAGE, {**fields(subject=SUBJECT), "do": "publish"}, follow=True)
     assert "within 5 seconds" in html(answer)

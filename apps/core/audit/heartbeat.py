@@ -32,6 +32,11 @@ def age() -> timedelta | None:
     return LIFE - timedelta(milliseconds=left) if left > 0 else None
 
 
+def redis_uptime() -> timedelta:
+    """Return how long Redis has run: it forgets the sweeps before. Raise RedisError."""
+    return timedelta(seconds=_client().info("server")["uptime_in_seconds"])
+
+
 @cache
 def _client() -> Any:
     return redis_client.client(timeout_s=0.5)

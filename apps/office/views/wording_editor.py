@@ -95,10 +95,10 @@ class Editor:
         given = self.request.POST.copy()
         if part in set(Part):
             given[part] = self.file.parts.get(Part(part), "")
-        return self._page(WordingForm(given, file=self.file))
+        return self._page(WordingForm(given, file=self.file, is_saved=False))
 
     def check(self) -> HttpResponse:
-        form = self._given()
+        form = self._given(is_saved=False)
         return self._page(form, self._report(form.overrides()))
 
     def save(self) -> HttpResponse:
@@ -173,8 +173,8 @@ class Editor:
             differences=differences,
         )
 
-    def _given(self) -> WordingForm:
-        return WordingForm(self.request.POST, file=self.file)
+    def _given(self, *, is_saved: bool = True) -> WordingForm:
+        return WordingForm(self.request.POST, file=self.file, is_saved=is_saved)
 
     def _form(self, overrides: Any, reason: str) -> WordingForm:
         seen = service.revision(self.draft, self.published)

@@ -240,11 +240,22 @@ def test_an_urgent_message_that_waits_rings_unless_its_channel_is_stopped(delive
 
 def test_a_silent_sweep_rings_after_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(heartbeat, "age", lambda: None)
+    monkeypatch.setattr(heartbeat, "redis_uptime", lambda: timedelta(hours=1))
     assert ringing() == set()
     later(minutes=1)
     assert ringing() == {"beat-silent"}
     monkeypatch.setattr(heartbeat, "age", lambda: timedelta(seconds=1))
     assert ringing() == set()
+
+
+def test_a_sweep_that_a_new_redis_has_forgotten_is_not_silent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(heartbeat, "age", lambda: None)
+    monkeypatch.setattr(heartbeat, "redis_uptime", lambda: timedelta(seconds=5))
+    assert figures.silence() == timedelta(seconds=5)
+    monkeypatch.setattr(heartbeat, "redis_uptime", lambda: timedelta(days=9))
+    assert figures.silence() == heartbeat.LIFE
 
 
 def test_figures_that_are_no_longer_counted_ring() -> None:

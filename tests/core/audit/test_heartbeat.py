@@ -20,6 +20,10 @@ def test_before_the_first_sweep_there_is_no_heartbeat() -> None:
     assert heartbeat.age() is None
 
 
+def test_redis_says_how_long_it_has_run() -> None:
+    assert timedelta(0) <= heartbeat.redis_uptime() <= timedelta(days=1)
+
+
 def test_a_sweep_stamps_it(db: None) -> None:
     began = time.monotonic()
     tasks.dispatch_due_notifications()

@@ -164,12 +164,12 @@ def tasks() -> Outcomes | None:
 
 
 def silence() -> timedelta | None:
-    """Return how long ago the sweep came round, or None if Redis does not say."""
+    """Return how long the sweep has not come round, or None if Redis does not say."""
     try:
         age = heartbeat.age()
+        return min(heartbeat.LIFE, heartbeat.redis_uptime()) if age is None else age
     except redis.RedisError:
         return None
-    return heartbeat.LIFE if age is None else age
 
 
 def _reputation(reading: Reading | None) -> Reputation | None:

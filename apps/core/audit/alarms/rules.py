@@ -185,7 +185,7 @@ def _beat(figures: Figures) -> Measured | None:
         return None
     seconds = figures.silence.total_seconds()
     words = (
-        f"The sweep last came round {seconds:,.0f} s ago: beat, or the worker of housekeeping, "
+        f"The sweep has not come round for {seconds:,.0f} s: beat, or the worker of housekeeping, "
         "stands still."
     )
     return Measured(seconds, settings.ALARM_BEAT_SILENT_S, words)
