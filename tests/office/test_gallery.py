@@ -24,13 +24,6 @@ PAGE = "/office/messages/gallery/"
 SEND = "/office/messages/gallery/repair_approved/en/"
 
 
-@pytest.fixture(autouse=True)
-def _read_again():
-    wording.forget()
-    yield
-    wording.forget()
-
-
 @pytest.fixture
 def sam():
     user = User.objects.create_user("sam", is_staff=True)

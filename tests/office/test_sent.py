@@ -17,13 +17,6 @@ pytestmark = pytest.mark.django_db
 ADDRESS = ("repair_approved", "en")
 
 
-@pytest.fixture(autouse=True)
-def _read_again():
-    wording.forget()
-    yield
-    wording.forget()
-
-
 @pytest.fixture
 def office():
     user = User.objects.create_user("sam", is_staff=True)

@@ -20,13 +20,6 @@ PAGE = f"/office/messages/{KIND}/{LANGUAGE}/"
 SUBJECT = "Go ahead: unit {{ job.unit }} ({{ job.number }})"
 
 
-@pytest.fixture(autouse=True)
-def _read_again():
-    wording.forget()
-    yield
-    wording.forget()
-
-
 def draft() -> WordingVersion:
     row = service.draft(KIND, LANGUAGE)
     assert row

@@ -66,6 +66,13 @@ def _environments_brand(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(brand, "_snapshot", brand.Snapshot({}, float("inf")))
 
 
+@pytest.fixture(autouse=True)
+def _words_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keeps the published words for a whole test, so a slow one asks the database no oftener."""
+    monkeypatch.setattr(wording._published, "kept_s", 3600.0)
+    wording.forget()
+
+
 @pytest.fixture
 def memory_providers(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Keeps messages in memory, and lets a turn end when it has sent what was due at its start."""

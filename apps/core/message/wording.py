@@ -153,6 +153,7 @@ class _Published:
     """The published versions, as this process read them a few seconds ago at most."""
 
     def __init__(self) -> None:
+        self.kept_s = CACHED_S
         self._found: dict[tuple[str, str], Wording] = {}
         self._until = 0.0
 
@@ -160,7 +161,7 @@ class _Published:
         if time.monotonic() >= self._until:
             rows = WordingVersion.objects.filter(state=WordingState.PUBLISHED)
             self._found = {(row.kind, row.language): _of_row(row) for row in rows}
-            self._until = time.monotonic() + CACHED_S
+            self._until = time.monotonic() + self.kept_s
         return self._found
 
     def forget(self) -> None:

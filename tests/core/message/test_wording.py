@@ -194,7 +194,7 @@ def test_a_published_version_is_seen_within_seconds_without_being_told(
     wording.current(KIND, "en")
     WordingVersion.objects.filter(state=WordingState.PUBLISHED).update(state=WordingState.WITHDRAWN)
     assert wording.current(KIND, "en").number == 1
-    now = time.monotonic() + wording.CACHED_S
+    now = time.monotonic() + wording._published.kept_s
     monkeypatch.setattr(time, "monotonic", lambda: now)
     assert wording.current(KIND, "en").number == 0
 

@@ -116,7 +116,7 @@ def test_a_guess_of_the_zone_does_not_replace_a_confirmed_one(person: Person) ->
 
 def test_a_pause_needs_another_person_as_deputy_and_a_zone(person: Person) -> None:
     jane = person()
-    with pytest.raises(ValidationError, match="somebody else"):
+    with pytest.raises(ValidationError, match="another person"):
         preferences.pause(jane, None, deputy=jane)
     with pytest.raises(ValueError, match="time zone"):
         preferences.pause(jane, datetime(2026, 12, 1))

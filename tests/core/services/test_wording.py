@@ -19,13 +19,6 @@ SUBJECT = "Go ahead: unit {{ job.unit }} ({{ job.number }})"
 OTHER = "You can start: unit {{ job.unit }} ({{ job.number }})"
 
 
-@pytest.fixture(autouse=True)
-def _read_again():
-    wording.forget()
-    yield
-    wording.forget()
-
-
 @pytest.fixture
 def sam(person):
     return person()
@@ -223,7 +216,7 @@ def test_other_processes_read_it_when_their_cache_ends(sam, monkeypatch):
     monkeypatch.setattr(wording, "forget", lambda: None)
     publish(sam)
     assert wording.current(*ADDRESS).number == 0
-    clock = time.monotonic() + wording.CACHED_S
+    clock = time.monotonic() + wording._published.kept_s
     monkeypatch.setattr(time, "monotonic", lambda: clock)
     assert wording.current(*ADDRESS).number == 1
 

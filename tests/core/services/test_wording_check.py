@@ -26,13 +26,6 @@ LONG_TEXT = (
 )
 
 
-@pytest.fixture(autouse=True)
-def _read_again():
-    wording.forget()
-    yield
-    wording.forget()
-
-
 def checked(part=None, source="", kind=KIND, language="en"):
     return check(service.complete(kind, language, {part: source} if part else {}))
 
