@@ -1,53 +1,155 @@
-"""Have the provider refuse every text, and count how often the administrator hears of it."""
+"""Which alarms a fault must cause, and faults made for alarms.
+
+An alarm must ring once, and its start and end be told once by each way, as the sandbox saw it. No
+other alarm may ring.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from chaos.run import Run
 
-NAME, TITLE = "sms-stopped", "text messages are stopped"
-#: Seconds that the outage lasts: several evaluations, and a probe that is refused.
+#: The phone on call, in the scenario that has one.
+PHONE = "+12025550177"
+#: Seconds that a channel is out: several evaluations, and a probe that is refused.
 OUTAGE_S = 20.0
+
+
+@dataclass(frozen=True)
+class Alarms:
+    """The alarms that a fault must cause."""
+
+    #: They end when the fault does.
+    over: tuple[str, ...] = ()
+    #: They ring on at the scenario's end.
+    ringing: tuple[str, ...] = ()
+    #: Their start need not be mailed: while they ring no e-mail can be sent.
+    unmailed: tuple[str, ...] = ()
+    #: Whether PHONE is told too.
+    by_text: bool = False
+
+
+@dataclass(frozen=True)
+class Told:
+    """How often an alarm rang, and how often its start and its end were told."""
+
+    rang: int
+    starts: int
+    ends: int
 
 
 def refuse_texts(run: Run) -> None:
     """Refuse every text until the alarm has rung for a while."""
-    from apps.core.models import Alarm  # needs the settings
+    _stop(run, "sms")
 
+
+def refuse_emails(run: Run) -> None:
+    """Refuse every e-mail until the alarm has rung for a while."""
+    _stop(run, "email")
+
+
+def _stop(run: Run, channel: str) -> None:
     run.wait(2)
-    run.rig.sandbox.rule(channel="sms", answer="paused")
-    run.until(lambda: Alarm.objects.filter(name=NAME).exists(), "the alarm rings")
+    run.rig.sandbox.rule(channel=channel, answer="paused")
+    run.until(lambda: _has_rung(f"{channel}-stopped"), "the alarm rings")
     run.wait(OUTAGE_S)
     run.end_rules()
 
 
-def check(run: Run) -> None:
-    """Check that the alarm rang once and was told once of each, and that nothing rings."""
+def take_workers_away(run: Run) -> None:
+    """Kill the workers that send, until the alarms about it have rung."""
+    run.wait(2)
+    workers = run.rig.workers
+    run.kill(*workers, stay_down=True)
+    # Both wait for minutes: a restart must not ring.
+    for name in ("urgent-waits", "worker-offline"):
+        run.until(lambda name=name: _has_rung(name), f"{name} rings", 240.0)
+    for worker in workers:
+        worker.start()
+
+
+def check(run: Run, expected: Alarms) -> None:
+    """Wait until the alarms have been told, and compare them with what is expected."""
     from apps.core.models import Alarm  # needs the settings
 
-    def is_over() -> bool:
-        return not Alarm.objects.filter(name=NAME, end_mailed_at=None).exists()
+    def is_told() -> bool:
+        rows = {row.name: row for row in Alarm.objects.all()}
+        ended = all(name in rows and rows[name].end_mailed_at for name in expected.over)
+        return ended and all(
+            name in rows and rows[name].start_mailed_at for name in expected.ringing
+        )
 
-    run.until(is_over, "the end of the alarm is told")
-    mails = run.rig.sandbox.messages(kind="email")
-    starts, ends = count_told(mail["subject"] for mail in mails)
-    alarms = Alarm.objects.filter(name=NAME).count()
-    figures: dict[str, Any] = {"alarms": alarms, "told_starts": starts, "told_ends": ends}
-    run.note(figures, find_problems(alarms, starts, ends))
+    run.seconds_until(is_told, 90.0)
+    names = [name for name in Alarm.objects.values_list("name", flat=True) if _has_rung(name)]
+    by_mail = count_mailed(set(names), _mails(run))
+    problems = find_problems(expected, by_mail)
+    run.note({"alarms": {name: vars(told) for name, told in by_mail.items()}}, problems)
+    if expected.by_text:
+        texts = [each["body"] for each in run.rig.sandbox.messages(kind="sms", to=PHONE)]
+        run.note({}, find_text_problems(expected, texts))
 
 
-def count_told(subjects: Iterable[str]) -> tuple[int, int]:
-    """Return how many e-mails told the start of the alarm, and how many its end."""
-    ours = [subject for subject in subjects if TITLE in subject]
-    ends = sum(f"over: {TITLE}" in subject for subject in ours)
-    return len(ours) - ends, ends
+def count_mailed(names: Iterable[str], mails: Sequence[str]) -> dict[str, Told]:
+    """Return how often each alarm rang, and how many of these e-mails told of it."""
+    from apps.core.audit.alarms.rules import BY_NAME  # needs the settings
+    from apps.core.models import Alarm
+
+    rows = Alarm.objects.exclude(started_at=None)
+    return {
+        name: Told(
+            rows.filter(name=name).count(),
+            _count(rf"operations\.md#{name}(?![\w-])", mails),
+            _count(rf"{re.escape(BY_NAME[name].over)} From ", mails),
+        )
+        for name in sorted(names)
+    }
 
 
-def find_problems(alarms: int, starts: int, ends: int) -> list[str]:
-    """Return what is wrong: the alarm must ring once, and be told once of each."""
-    if (alarms, starts, ends) == (1, 1, 1):
-        return []
-    return [f"the alarm rang {alarms} times; {starts} starts and {ends} ends were told"]
+def find_problems(expected: Alarms, told: dict[str, Told]) -> list[str]:
+    """Return what is wrong with what rang and was told by e-mail."""
+    right = {name: {Told(1, 1, 1)} for name in expected.over}
+    right |= {name: {Told(1, 1, 0)} for name in expected.ringing}
+    for name in expected.unmailed:
+        right[name] |= {Told(1, 0, 1)}
+    return [
+        f"alarm {name}: {told.get(name, 'silent')}"
+        for name in sorted(right.keys() | told.keys())
+        if told.get(name) not in right.get(name, ())
+    ]
+
+
+def find_text_problems(expected: Alarms, texts: Sequence[str]) -> list[str]:
+    """Return what is wrong with the texts to the phone on call."""
+    from apps.core.audit.alarms.rules import BY_NAME  # needs the settings
+
+    problems = []
+    for name in expected.over:
+        title = re.escape(BY_NAME[name].title)
+        starts, ends = _count(f"(?<!over: ){title}", texts), _count(f"over: {title}", texts)
+        if (starts, ends) != (1, 1):
+            problems.append(f"alarm {name}: {starts} starts and {ends} ends were texted")
+    return problems
+
+
+def _count(pattern: str, messages: Iterable[str]) -> int:
+    return sum(bool(re.search(pattern, message)) for message in messages)
+
+
+def _has_rung(name: str) -> bool:
+    from apps.core.models import Alarm  # needs the settings
+
+    return Alarm.objects.filter(name=name, started_at__isnull=False).exists()
+
+
+def _mails(run: Run) -> list[str]:
+    """Return the plain text of each e-mail to the administrator."""
+    from django.conf import settings  # needs the settings
+
+    sandbox = run.rig.sandbox
+    found = sandbox.messages(kind="email", to=settings.ADMIN_EMAIL)
+    return [sandbox.message(each["id"])["text"] for each in found]

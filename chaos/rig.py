@@ -30,6 +30,9 @@ from tools.stack import committed_environment
 BIN = Path(sys.executable).parent
 #: Processes of one worker.
 PROCESSES = 4
+#: The names of the queues, and options of each worker, as in deploy/systemd.
+QUEUE, HOUSEKEEPING = "notifications", "housekeeping"
+ALONE = "--without-gossip", "--without-mingle"
 READY_S = 120.0
 WEBHOOK = "/webhooks/aws/sns"
 
@@ -53,6 +56,8 @@ class RigPlan:
     #: The Celery applications of the workers and of beat.
     worker_app: str = "rs_systems"
     beat_app: str = "rs_systems"
+    #: Whether one more worker has the housekeeping alone, as on a host of its own.
+    housekeeper: bool = False
 
 
 class Rig:
@@ -86,6 +91,7 @@ class Rig:
         self.redis = self._add_redis("redis", self.primary_port)
         self.replica = self._add_redis("replica", self.replica_port) if plan.redis_replica else None
         self.workers = [self.add_worker(host) for host in plan.hosts]
+        self.housekeeper = self._add_housekeeper() if plan.housekeeper else None
         self.beat = self.add_beat("beat")
         bind = f"--bind={LOOPBACK}:{web_port}"
         gunicorn = [str(BIN / "gunicorn"), "rs_systems.wsgi", bind, "--threads=4"]
@@ -115,6 +121,8 @@ class Rig:
     def start(self) -> None:
         """Start what needs the migrated database, and wait until it is up."""
         services = [*self.workers, self.beat, self.web]
+        if self.housekeeper:
+            services.append(self.housekeeper)
         for service in services:
             service.start()
         for service in services:
@@ -132,9 +140,13 @@ class Rig:
         """Add a worker, not started yet."""
         name = f"worker{next(self._numbers)}"
         options = [f"--hostname={name}@{host}", f"--concurrency={PROCESSES}"]
-        return self._celery(
-            name, self._plan.worker_app, "worker", *options, "--without-gossip", "--without-mingle"
-        )
+        if self._plan.housekeeper:
+            options.append(f"--queues={QUEUE}")
+        return self._celery(name, self._plan.worker_app, "worker", *options, *ALONE)
+
+    def _add_housekeeper(self) -> Service:
+        options = ["--hostname=housekeeper@chaos", "--concurrency=2", f"--queues={HOUSEKEEPING}"]
+        return self._celery("housekeeper", "rs_systems", "worker", *options, *ALONE)
 
     def add_beat(self, name: str) -> Service:
         """Add a beat, not started yet."""

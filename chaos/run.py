@@ -24,7 +24,7 @@ from apps.core.delivery import broker
 from apps.core.delivery.places import POOLS
 from apps.core.models import Delivery
 from apps.core.states import DeliveryState, Priority
-from chaos import arrivals, delivery_log, limits
+from chaos import alarms, arrivals, delivery_log, limits
 from chaos.arrivals import Arrivals, Key
 from chaos.kill_points import CLAIM, HAS_CLAIMED, STOP, STOPPED, KillPoint, ThreadFault
 from chaos.producer import PlannedNotification, Producer, plan_notifications
@@ -107,10 +107,10 @@ class Run:
         """Let the load go on for so long."""
         time.sleep(seconds)
 
-    def until(self, condition: Callable[[], bool], what: str) -> None:
+    def until(self, condition: Callable[[], bool], what: str, seconds: float = PATIENCE_S) -> None:
         """Wait for the condition; raise AssertionError if it does not come true."""
-        if self.seconds_until(condition, PATIENCE_S) is None:
-            raise AssertionError(f"waited {PATIENCE_S:g} s in vain: {what}")
+        if self.seconds_until(condition, seconds) is None:
+            raise AssertionError(f"waited {seconds:g} s in vain: {what}")
 
     def until_committed(self) -> None:
         """Wait until the producer has committed everything."""
@@ -313,6 +313,8 @@ class Run:
         self.problems += _ledger_problems()
         if self._scenario.check:
             self._scenario.check(self)
+        if self._scenario.alarms and not self.quick:
+            alarms.check(self, self._scenario.alarms)
         return Result(self._scenario.name, self._seed, figures, self.problems, self.extras)
 
 

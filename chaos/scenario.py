@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from chaos.alarms import Alarms
 from chaos.rig import RigPlan
 from chaos.verdict import Promise
 
@@ -28,5 +29,7 @@ class Scenario:
     wake_twice: bool = False
     rig: RigPlan = field(default_factory=RigPlan)
     promise: Promise = field(default_factory=Promise)
+    #: What must ring, and nothing else; None if nobody looks. Needs a beat that judges often.
+    alarms: Alarms | None = None
     #: Looks at the end for what the figures do not show.
     check: Callable[[Any], None] | None = None

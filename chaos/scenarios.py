@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from chaos import alarms, digests, faults, poison_events, stale
+from chaos.alarms import Alarms
 from chaos.rig import RigPlan
 from chaos.scenario import EMAIL_ONLY, Scenario
 from chaos.verdict import Promise
@@ -17,15 +18,20 @@ if TYPE_CHECKING:
     from chaos.run import Run
 
 WITH_EVENTS = RigPlan(events=True)
+#: Alarms are judged every two seconds.
+WATCHED = RigPlan(beat_app="chaos.watching_beat")
 
 #: Settings of the rig that `make chaos-quick` uses for all of its scenarios.
 QUICK_SETTINGS = {"UNKNOWN_DEADLINE_S": "8"}
 
 
 def check_final_states(run: Run) -> None:
+    from apps.core.audit import observations
     from chaos import final_states  # needs the settings
 
     run.note(*final_states.check_final_states(run.rig.sandbox, run.planned))
+    # As beat has it done every five minutes.
+    observations.read_reputation()
 
 
 def check_sms_spend(run: Run) -> None:
@@ -114,6 +120,8 @@ SCENARIOS: dict[str, Scenario] = {
             over_s=26,
             # A stopped channel is probed after 15 s, and 30 s after that, by sweeps 15 s apart.
             promise=Promise(drained_within_s=120),
+            rig=WATCHED,
+            alarms=Alarms(over=("email-stopped", "sms-stopped"), unmailed=("email-stopped",)),
         ),
         Scenario("transient-errors", faults.refuse_some_for_now),
         Scenario(
@@ -139,19 +147,21 @@ SCENARIOS: dict[str, Scenario] = {
             faults.disorder_events,
             # With so many bounces and complaints the application sends only urgent messages.
             priorities=("HIGH",),
-            rig=RigPlan(events=True, settings={"SMS_ENABLED": "false"}),
+            rig=replace(WATCHED, events=True, settings={"SMS_ENABLED": "false"}),
             check=check_final_states,
+            alarms=Alarms(ringing=("bounces", "complaints", "email-held-back")),
         ),
         Scenario(
             "budget-reached",
             faults.none,
             priorities=("HIGH",),
-            rig=RigPlan(
-                settings={"SMS_MONTHLY_SPEND_LIMIT_USD": "1.50", "SMS_URGENT_RESERVE": "0"}
+            rig=replace(
+                WATCHED, settings={"SMS_MONTHLY_SPEND_LIMIT_USD": "1.50", "SMS_URGENT_RESERVE": "0"}
             ),
             check=check_sms_spend,
+            alarms=Alarms(ringing=("sms-budget", "sms-spend")),
         ),
-        Scenario("deploy", faults.deploy, over_s=30),
+        Scenario("deploy", faults.deploy, over_s=30, rig=WATCHED, alarms=Alarms()),
         Scenario(
             "redis-failover",
             faults.fail_over_redis,
@@ -258,14 +268,32 @@ SCENARIOS: dict[str, Scenario] = {
             check=digests.check,
         ),
         Scenario(
-            "alarm-told-once",
+            "texts-out",
             alarms.refuse_texts,
             messages=150,
             over_s=8,
-            rig=RigPlan(beat_app="chaos.watching_beat"),
+            rig=WATCHED,
             # As for a paused account.
             promise=Promise(drained_within_s=120),
-            check=alarms.check,
+            alarms=Alarms(over=("sms-stopped",)),
+        ),
+        Scenario(
+            "email-out",
+            alarms.refuse_emails,
+            messages=150,
+            over_s=8,
+            rig=replace(WATCHED, settings={"ONCALL_PHONE": alarms.PHONE}),
+            promise=Promise(drained_within_s=120),
+            alarms=Alarms(over=("email-stopped",), unmailed=("email-stopped",), by_text=True),
+        ),
+        Scenario(
+            "workers-gone",
+            alarms.take_workers_away,
+            messages=150,
+            over_s=8,
+            rig=replace(WATCHED, events=True, housekeeper=True),
+            promise=Promise(drained_within_s=120, may_duplicate=True),
+            alarms=Alarms(over=("urgent-waits", "worker-offline")),
         ),
         Scenario(
             "stale",

@@ -17,19 +17,24 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from django.contrib.auth.models import User
+from django.utils import timezone
 
+from apps.core.audit import admin_messages
+from apps.core.audit.alarms import telling
+from apps.core.audit.alarms.rules import BY_NAME
 from apps.core.delivery import transitions
 from apps.core.delivery.places import Place, Pool
 from apps.core.delivery.senders import GROUP
 from apps.core.exceptions import AmbiguousError
 from apps.core.guards import rate_limit
 from apps.core.message import kinds, rendering, wording
-from apps.core.models import Delivery
+from apps.core.models import Alarm, Delivery
 from apps.core.services.notification import NotificationService
 from apps.core.states import Channel, DeliveryState, LogEvent, Priority
 from chaos import alarms, arrivals, delivery_log, digests, limits, producer, stale
@@ -336,11 +341,34 @@ def test_the_quick_scenarios_can_share_a_rig() -> None:
         assert replace(SCENARIOS[name].rig, events=False) == RigPlan()
 
 
-def test_an_alarm_must_ring_once_and_be_told_once_of_each() -> None:
-    start, end = f"RS Systems: {alarms.TITLE}", f"RS Systems: over: {alarms.TITLE}, and 1 more"
-    assert alarms.count_told([start, "RS Systems: deliveries pile up", end]) == (1, 1)
-    assert alarms.find_problems(1, 1, 1) == []
-    assert alarms.find_problems(1, *alarms.count_told([start, start, end])) == [
-        "the alarm rang 1 times; 2 starts and 1 ends were told"
-    ]
-    assert alarms.find_problems(0, 0, 0)
+@pytest.mark.django_db
+def test_alarms_are_counted_by_what_the_administrator_was_mailed() -> None:
+    now = timezone.now()
+    for name in ("sms-stopped", "sms-spend"):
+        Alarm.objects.create(name=name, seen_at=now, started_at=now, value=1, sentence="Bad.")
+    Alarm.objects.create(name="urgent-waits", seen_at=now, value=1, sentence="Not yet.")
+    with patch.object(admin_messages, "send_email", side_effect=lambda news: True) as sent:
+        telling.tell()
+        Alarm.objects.filter(name="sms-stopped").update(ended_at=now)
+        telling.tell()
+    mails = [call.args[0].text for call in sent.call_args_list]
+    told = alarms.count_mailed(["sms-spend", "sms-stopped"], mails)
+    assert told == {"sms-spend": alarms.Told(1, 1, 0), "sms-stopped": alarms.Told(1, 1, 1)}
+    expected = alarms.Alarms(over=("sms-stopped",), ringing=("sms-spend",))
+    assert alarms.find_problems(expected, told) == []
+    again = alarms.count_mailed(["sms-spend", "sms-stopped"], [*mails, mails[0]])
+    assert len(alarms.find_problems(expected, again)) == 2
+    assert len(alarms.find_problems(alarms.Alarms(), told)) == 2
+    assert len(alarms.find_problems(expected, {})) == 2
+    untold = {**told, "sms-stopped": alarms.Told(1, 0, 1)}
+    assert len(alarms.find_problems(expected, untold)) == 1
+    assert alarms.find_problems(replace(expected, unmailed=("sms-stopped",)), untold) == []
+
+
+def test_the_phone_on_call_must_be_told_once_of_each() -> None:
+    expected = alarms.Alarms(over=("email-stopped",), by_text=True)
+    title = BY_NAME["email-stopped"].title
+    start, end = f"RS Systems: {title}. Refused.", f"RS Systems: over: {title}."
+    assert alarms.find_text_problems(expected, [start, end]) == []
+    for wrong in ([start], [end], [start, start, end], [f"RS Systems: {title}; over: {title}"] * 2):
+        assert len(alarms.find_text_problems(expected, wrong)) == 1
