@@ -149,7 +149,7 @@ SCENARIOS: dict[str, Scenario] = {
             priorities=("HIGH",),
             rig=replace(WATCHED, events=True, settings={"SMS_ENABLED": "false"}),
             check=check_final_states,
-            alarms=Alarms(ringing=("bounces", "complaints", "email-held-back")),
+            alarms=Alarms(ringing=("complaints", "email-held-back"), perhaps=("bounces",)),
         ),
         Scenario(
             "budget-reached",
