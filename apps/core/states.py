@@ -73,7 +73,8 @@ SOURCES: dict[DeliveryState, frozenset[DeliveryState]] = {
     # From sending: the check after the claim found that it must wait.
     _S.HELD: frozenset({_S.DUE, _S.SENDING, _S.RETRYING}),
     _S.RETRYING: frozenset({_S.SENDING, _S.UNKNOWN}),
-    _S.UNKNOWN: frozenset({_S.SENDING}),
+    # Not from sending only: a restored database does not know what was sent after its backup.
+    _S.UNKNOWN: frozenset({_S.SENDING, _S.UNKNOWN}) | PENDING,
     # An earlier attempt of unknown outcome may have been accepted although a later one was refused.
     _S.ACCEPTED: OPEN | {_S.REJECTED},
     _S.DELIVERED: OPEN | {_S.REJECTED, _S.ACCEPTED},
@@ -110,6 +111,8 @@ class LogEvent(models.TextChoices):
     LOST_BEFORE_CALL = "lost_before_call", "Worker lost before the call"
     #: The same after the call was announced: the provider may have the message.
     LOST_AFTER_CALL = "lost_after_call", "Worker lost after the call began"
+    #: The database is that of a backup, and the message may have been sent since.
+    RESTORED = "restored", "The database was restored"
     RESEND = "resend", "To be sent again"
     LEFT = "left", "Left for a person"
     FALLBACK = "fallback", "Handed to another channel"
@@ -128,7 +131,7 @@ class LogSource(models.TextChoices):
 
 
 #: After these the provider may or may not have the message.
-UNKNOWN_EVENTS = (LogEvent.AMBIGUOUS, LogEvent.LOST_AFTER_CALL)
+UNKNOWN_EVENTS = (LogEvent.AMBIGUOUS, LogEvent.LOST_AFTER_CALL, LogEvent.RESTORED)
 
 
 class Via(models.TextChoices):

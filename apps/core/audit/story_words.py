@@ -56,6 +56,7 @@ EVENTS = {
     LogEvent.AMBIGUOUS: _("No answer"),
     LogEvent.LOST_BEFORE_CALL: _("Our sender stopped before it was handed over"),
     LogEvent.LOST_AFTER_CALL: _("Our sender stopped while it was handed over"),
+    LogEvent.RESTORED: _("May have been sent: our records are those of a backup"),
     LogEvent.RESEND: _("To be sent again"),
     LogEvent.LEFT: _("Left for the office to decide"),
     LogEvent.FALLBACK: _("Another way was taken instead"),

@@ -456,6 +456,7 @@ def _record_unknown(
         event,
         to=DeliveryState.UNKNOWN,
         source=source,
+        only_from=(DeliveryState.SENDING,),
         row={"next_attempt_at": Now() + deadline, "lease_until": None},
         entry=entry,
     )
