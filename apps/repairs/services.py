@@ -14,7 +14,7 @@ from django.utils.translation import gettext
 
 from apps.core.message.kinds import format_money
 
-from . import notifications
+from . import notifications, settling
 from .exceptions import NotAllowed
 from .models import EventAction, Profile, Repair, RepairBatch, RepairEvent, Status
 from .moves import move, move_batch
@@ -38,7 +38,7 @@ def submit_estimate(repair: Repair, estimate: Decimal, *, by: Profile) -> None:
         status=Status.AWAITING_APPROVAL,
         estimate=amount,
     )
-    notifications.settle_priced(repair, event)
+    settling.settle_priced(repair, event)
     about = repair.batch or repair
     if about.is_priced:
         notifications.notify_pending_approval(about, event)
@@ -112,7 +112,7 @@ def assign(repair: Repair, technician: Profile, *, by: Profile) -> None:
         former=previous,
         technician=technician,
     )
-    notifications.settle_assigned(repair, event)
+    settling.settle_assigned(repair, event)
     if previous:
         notifications.notify_reassigned(repair, event, previous)
     else:
