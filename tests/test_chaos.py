@@ -23,7 +23,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from django.contrib.auth.models import User
 
-from apps.core.delivery import transitions
+from apps.core.delivery import outcomes, transitions
 from apps.core.delivery.places import Place, Pool
 from apps.core.delivery.senders import GROUP
 from apps.core.exceptions import AmbiguousError
@@ -219,10 +219,10 @@ def test_one_resend_of_an_unknown_outcome_explains_one_duplicate(
     notification, delivery = called
     key = (notification.job_number, Channel.EMAIL.value)
     assert delivery_log.unexplained({key: 1}, delivery_log.read_doubts([notification])) == [key]
-    transitions.record_outcome(delivery, AmbiguousError("no answer"))
+    outcomes.record_outcome(delivery, AmbiguousError("no answer"))
     assert delivery_log.read_doubts([notification])[key].was_unknown
     assert delivery_log.unexplained({key: 1}, delivery_log.read_doubts([notification])) == [key]
-    transitions.settle_unknown(delivery)
+    outcomes.settle_unknown(delivery)
     assert delivery_log.unexplained({key: 1}, delivery_log.read_doubts([notification])) == []
     assert delivery_log.unexplained({key: 2}, delivery_log.read_doubts([notification])) == [key]
 

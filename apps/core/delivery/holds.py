@@ -20,7 +20,7 @@ from apps.core.models import Delivery, Notification, NotificationDeliveryLog
 from apps.core.reasons import FOLDED_HOLDS, STALE_REASONS, Reason, Verdict
 from apps.core.states import Channel, DeliveryState, LogEvent, LogSource, Priority
 
-from . import transitions, wakeups
+from . import stand_ins, wakeups
 
 logger = logging.getLogger(__name__)
 
@@ -222,7 +222,7 @@ def skip(row: Delivery, decision: Decision, source: LogSource) -> None:
     )
     log([row], LogEvent.SKIPPED, source, code=decision.reason)
     if decision.reason not in STALE_REASONS:
-        transitions.open_stand_in(row, source=source)
+        stand_ins.open_stand_in(row, source=source)
 
 
 def _reasons(decision: Decision) -> dict[str, Any]:

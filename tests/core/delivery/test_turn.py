@@ -18,7 +18,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from apps.core import tasks
-from apps.core.delivery import senders, shutdown, sweeps, transitions, turn, wakeups
+from apps.core.delivery import outcomes, senders, shutdown, sweeps, turn, wakeups
 from apps.core.delivery.places import Place, Pool
 from apps.core.delivery.turn import Turn
 from apps.core.exceptions import AmbiguousError, ChannelUnavailableError, PermanentError
@@ -414,7 +414,7 @@ def test_a_result_that_cannot_be_recorded_does_not_lose_the_acceptances(
 
     rows = [delivery() for _ in range(5)]
     provider.does = refuse(rows[2], PermanentError("no such user"))
-    monkeypatch.setattr(transitions, "record_outcome", broken)
+    monkeypatch.setattr(outcomes, "record_outcome", broken)
     with pytest.raises(IntegrityError):
         attempt(rows[0].pk)
     assert states() == {
