@@ -23,11 +23,11 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from django.contrib.auth.models import User
 
+from apps.core import redis_client
 from apps.core.delivery import outcomes, transitions
 from apps.core.delivery.places import Place, Pool
 from apps.core.delivery.senders import GROUP
 from apps.core.exceptions import AmbiguousError
-from apps.core.guards import rate_limit
 from apps.core.message import kinds, rendering, wording
 from apps.core.models import Delivery
 from apps.core.services.notification import NotificationService
@@ -140,7 +140,7 @@ def test_a_pause_among_messages_is_a_problem_and_one_before_a_broken_call_is_not
 @pytest.mark.services
 def test_a_watch_counts_the_processes_that_hold_a_place() -> None:
     pool = Pool(Channel.EMAIL, is_urgent=False)
-    client = rate_limit.client()
+    client = redis_client.shared()
     held = [Place(pool, str(number)) for number in range(pool.size)]
     with limits.PlaceWatch(client.connection_pool.connection_kwargs["port"]) as watch:
         assert all(place.hold() for place in held)
