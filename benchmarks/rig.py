@@ -212,19 +212,19 @@ class Rig:
         if failed:
             raise RuntimeError(f"failed: {failed}")
 
-    def statements(self, run: Callable[[], Any], database: str = "rs_systems") -> int:
+    def statements(self, run: Callable[[], Any]) -> int:
         """Return how many statements the server logs while `run` runs, without BEGIN and COMMIT.
 
         Connections that are open already are not logged.
         """
         log = self.folder / "postgres" / "log"
-        self.ask_to_log(database, "all")
+        self.ask_to_log("rs_systems", "all")
         before = log.stat().st_size
         run()
         with log.open("rb") as file:
             file.seek(before)
             text = file.read().decode(errors="replace")
-        self.ask_to_log(database, "none")
+        self.ask_to_log("rs_systems", "none")
         return len(STATEMENT.findall(text))
 
     def ask_to_log(self, database: str, what: str) -> None:
