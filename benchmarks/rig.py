@@ -28,7 +28,7 @@ from tools.processes import (
     redis_command,
     wait_until,
 )
-from tools.supervisor import ROOT
+from tools.supervisor import ROOT, start_group
 
 from . import others_venv, sink
 
@@ -169,16 +169,7 @@ class Rig:
         """Run a process that logs `ready` when it is up; yield its id, and stop it at the end."""
         log = self.folder / f"{name}.log"
         with log.open("wb") as output:
-            process = subprocess.Popen(
-                command,
-                cwd=ROOT,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                preexec_fn=die_with_parent,
-            )
+            process = start_group(command, environment, output)
 
         def is_ready() -> bool:
             if process.poll() is not None:
