@@ -54,7 +54,7 @@ def drive_repairs() -> None:
     _undo_late(services.approve(asked, by=maria))
     services.approve(asked, by=maria)
 
-    breaks = [services.Break(estimate=PRICE, **BREAK)] * 2
+    breaks = [requesting.Break(estimate=PRICE, **BREAK)] * 2
     batch = requesting.request_batch(by=tom, unit=unit, breaks=breaks)
     services.approve_batch(batch, by=maria)
     assert Repair.objects.filter(batch=batch).count() == 2
