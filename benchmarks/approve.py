@@ -39,7 +39,7 @@ def _waiting_repairs(stack: Stack) -> list[int]:
     code = (
         "from decimal import Decimal\n"
         "from apps.repairs.models import Damage, FleetUnit, Position, Profile\n"
-        "from apps.repairs.services import request_repair\n"
+        "from apps.repairs.requesting import request_repair\n"
         "manager = Profile.objects.get(user__username='maria')\n"
         "technician = Profile.objects.get(user__username='jane')\n"
         "unit = FleetUnit.objects.filter(company=manager.company).first()\n"

@@ -25,12 +25,12 @@ from django.db.models.functions import Now  # noqa: E402
 from django.test import Client  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
-from apps.core import scrape, tasks  # noqa: E402
+from apps.core import redis_client, scrape, tasks  # noqa: E402
 from apps.core.audit import metrics, observations, rollups  # noqa: E402
 from apps.core.audit.ledger import ledger  # noqa: E402
 from apps.core.costs import tally  # noqa: E402
 from apps.core.delivery import cleanup  # noqa: E402
-from apps.core.guards import rate_limit, reputation  # noqa: E402
+from apps.core.guards import reputation  # noqa: E402
 from apps.core.message import kinds  # noqa: E402
 from apps.core.models import Contact, Delivery, Mark, NotificationDeliveryLog  # noqa: E402
 from apps.core.models.delivery_log import allow_deletion  # noqa: E402
@@ -368,7 +368,7 @@ def main(sizes: list[int]) -> None:
     times: dict[int, dict[str, float]] = {}
     for size in sorted(sizes):
         history.grow(size)
-        rate_limit.client().flushall()
+        redis_client.shared().flushall()
         figures = _figures(history)
         times[size] = {
             name: _median_ms(what, 4 if name.startswith("cleanup") else REPEATS)

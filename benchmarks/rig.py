@@ -28,7 +28,7 @@ from tools.processes import (
     redis_command,
     wait_until,
 )
-from tools.supervisor import ROOT
+from tools.supervisor import ROOT, start_group
 
 from . import others_venv, sink
 
@@ -169,16 +169,7 @@ class Rig:
         """Run a process that logs `ready` when it is up; yield its id, and stop it at the end."""
         log = self.folder / f"{name}.log"
         with log.open("wb") as output:
-            process = subprocess.Popen(
-                command,
-                cwd=ROOT,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                preexec_fn=die_with_parent,
-            )
+            process = start_group(command, environment, output)
 
         def is_ready() -> bool:
             if process.poll() is not None:
@@ -212,19 +203,19 @@ class Rig:
         if failed:
             raise RuntimeError(f"failed: {failed}")
 
-    def statements(self, run: Callable[[], Any], database: str = "rs_systems") -> int:
+    def statements(self, run: Callable[[], Any]) -> int:
         """Return how many statements the server logs while `run` runs, without BEGIN and COMMIT.
 
         Connections that are open already are not logged.
         """
         log = self.folder / "postgres" / "log"
-        self.ask_to_log(database, "all")
+        self.ask_to_log("rs_systems", "all")
         before = log.stat().st_size
         run()
         with log.open("rb") as file:
             file.seek(before)
             text = file.read().decode(errors="replace")
-        self.ask_to_log(database, "none")
+        self.ask_to_log("rs_systems", "none")
         return len(STATEMENT.findall(text))
 
     def ask_to_log(self, database: str, what: str) -> None:

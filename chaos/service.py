@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tools.processes import die_with_parent, kill_group
-from tools.supervisor import ROOT
+from tools.processes import kill_group
+from tools.supervisor import start_group
 
 TICK_S = 0.1
 #: Seconds from a death to the new start, like systemd's Restart=always with RestartSec=.
@@ -104,16 +104,7 @@ class Service:
     def _spawn(self) -> None:
         self._starts += 1
         with self._log.open("wb") as output:
-            self._process = subprocess.Popen(
-                self._command,
-                cwd=ROOT,
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                preexec_fn=die_with_parent,
-            )
+            self._process = start_group(self._command, self._environment, output)
 
     def _clean_up(self) -> None:
         assert self._process

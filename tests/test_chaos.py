@@ -25,14 +25,14 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from django.contrib.auth.models import User
 from django.utils import timezone
 
+from apps.core import redis_client
 from apps.core.audit import admin_messages
 from apps.core.audit.alarms import telling
 from apps.core.audit.alarms.rules import BY_NAME
-from apps.core.delivery import transitions
+from apps.core.delivery import outcomes, transitions
 from apps.core.delivery.places import Place, Pool
 from apps.core.delivery.senders import GROUP
 from apps.core.exceptions import AmbiguousError
-from apps.core.guards import rate_limit
 from apps.core.message import kinds, rendering, wording
 from apps.core.models import Alarm, Delivery
 from apps.core.services.notification import NotificationService
@@ -145,7 +145,7 @@ def test_a_pause_among_messages_is_a_problem_and_one_before_a_broken_call_is_not
 @pytest.mark.services
 def test_a_watch_counts_the_processes_that_hold_a_place() -> None:
     pool = Pool(Channel.EMAIL, is_urgent=False)
-    client = rate_limit.client()
+    client = redis_client.shared()
     held = [Place(pool, str(number)) for number in range(pool.size)]
     with limits.PlaceWatch(client.connection_pool.connection_kwargs["port"]) as watch:
         assert all(place.hold() for place in held)
@@ -224,10 +224,10 @@ def test_one_resend_of_an_unknown_outcome_explains_one_duplicate(
     notification, delivery = called
     key = (notification.job_number, Channel.EMAIL.value)
     assert delivery_log.unexplained({key: 1}, delivery_log.read_doubts([notification])) == [key]
-    transitions.record_outcome(delivery, AmbiguousError("no answer"))
+    outcomes.record_outcome(delivery, AmbiguousError("no answer"))
     assert delivery_log.read_doubts([notification])[key].was_unknown
     assert delivery_log.unexplained({key: 1}, delivery_log.read_doubts([notification])) == [key]
-    transitions.settle_unknown(delivery)
+    outcomes.settle_unknown(delivery)
     assert delivery_log.unexplained({key: 1}, delivery_log.read_doubts([notification])) == []
     assert delivery_log.unexplained({key: 2}, delivery_log.read_doubts([notification])) == [key]
 

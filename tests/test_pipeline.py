@@ -17,6 +17,7 @@ from apps.core.services.notification import NotificationService
 from apps.core.states import Channel, DeliveryState, LogEvent, Priority
 from sandbox.testing import RunningSandbox, running_sandbox
 
+from .support.broker import try_broker_again
 from .support.people import a_person
 from .support.services import Redis, Worker, wait_until, wait_with_beat
 
@@ -189,7 +190,7 @@ def test_a_worker_killed_while_calling_leaves_the_delivery_unknown(
 
 def _sweep() -> None:
     """What beat does every fifteen seconds."""
-    wakeups._broker_rests_until = 0.0
+    try_broker_again()
     wakeups.wake_dispatch()
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from dotenv import dotenv_values
 
 from tools.environment import PORTS, build_environment
-from tools.processes import LOOPBACK, die_with_parent, free_ports, wait_until
+from tools.processes import LOOPBACK, free_ports, wait_until
 from tools.run import READY_LINE
-from tools.supervisor import ROOT
+from tools.supervisor import ROOT, start_group
 
 START_S = 120.0
 STOP_S = 60.0
@@ -110,16 +110,7 @@ def running_stack(var: Path, *arguments: str, **variables: str) -> Iterator[Stac
     var.mkdir(parents=True, exist_ok=True)
     environment = stack_environment(**variables)
     with (var / "run.log").open("wb") as output:
-        process = subprocess.Popen(
-            run_command(f"--var={var}", *arguments),
-            cwd=ROOT,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            preexec_fn=die_with_parent,
-        )
+        process = start_group(run_command(f"--var={var}", *arguments), environment, output)
     stack = Stack(process, var, environment)
     try:
         wait_until(stack.is_ready, "the stack is ready", START_S)

@@ -7,9 +7,10 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 from tools.processes import die_with_parent, kill_group
 
@@ -176,3 +177,22 @@ def _ending(status: int) -> str:
     if status < 0:
         return f"by {signal.Signals(-status).name}"
     return f"with exit status {status}"
+
+
+def start_group(
+    command: Sequence[str | Path], environment: Mapping[str, str], output: IO[bytes]
+) -> "subprocess.Popen[bytes]":
+    """Start a process in a group of its own, which ends with this one; return it.
+
+    It runs in the project's folder, reads nothing, and writes to `output`.
+    """
+    return subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        preexec_fn=die_with_parent,
+    )

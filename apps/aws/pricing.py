@@ -12,10 +12,10 @@ from .account import Account
 logger = logging.getLogger(__name__)
 
 
-def read_plan(account: Account | None = None) -> None:
+def read_plan() -> None:
     """Note the account's plan. If it cannot be read, the last one counts on."""
     try:
-        said = (account or Account()).ask("sesv2", "GetAccount", settings.AWS_SES_REGION_NAME)
+        said = Account().ask("sesv2", "GetAccount", settings.AWS_SES_REGION_NAME)
     except Unseen as unseen:
         logger.warning("SES's pricing plan not read: %s", unseen.finding.found)
         return

@@ -9,8 +9,7 @@ import logging
 import threading
 from bisect import bisect_left
 from collections import Counter
-from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import redis
 
@@ -20,8 +19,6 @@ from .states import Channel
 logger = logging.getLogger(__name__)
 
 KEY = "rs:durations"
-#: Seconds that an answer of Redis may take.
-TIMEOUT_S = 0.5
 #: The upper bounds of the buckets, in seconds.
 BOUNDS = (
     0.01,
@@ -57,11 +54,6 @@ class Histogram(NamedTuple):
     sum: float
 
 
-@cache
-def _client() -> Any:
-    return redis_client.client(TIMEOUT_S)
-
-
 def observe(name: str, channel: Channel, seconds: float) -> None:
     """Count one duration of this process; `flush` adds it to all processes' counts."""
     seconds = max(0.0, seconds)
@@ -79,7 +71,7 @@ def flush() -> None:
     if not counts:
         return
     try:
-        pipeline = _client().pipeline(transaction=False)
+        pipeline = redis_client.shared().pipeline(transaction=False)
         for field, count in counts.items():
             pipeline.hincrby(KEY, field, count)
         pipeline.execute()
@@ -90,7 +82,7 @@ def flush() -> None:
 def read() -> list[Histogram]:
     """Return everyone's histograms, by name and channel. Raise RedisError."""
     found: dict[tuple[str, str], dict[str, float]] = {}
-    for field, count in _client().hgetall(KEY).items():
+    for field, count in redis_client.shared().hgetall(KEY).items():
         name, channel, bucket = field.decode().split(":")
         found.setdefault((name, channel), {})[bucket] = float(count)
     return [

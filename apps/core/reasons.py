@@ -100,39 +100,6 @@ OFF_REASONS = _among(
 )
 #: What has become pointless.
 STALE_REASONS = _among(Reason.SETTLED, Reason.READ, Reason.EXPIRED)
-#: What keeps a person from being reached on a channel.
-UNREACHABLE_REASONS = _among(
-    Reason.SMS_DISABLED,
-    Reason.NO_CONTACT,
-    Reason.DEACTIVATED,
-    Reason.NO_EMAIL,
-    Reason.EMAIL_UNVERIFIED,
-    Reason.EMAIL_UNWANTED,
-    Reason.NO_PHONE,
-    Reason.PHONE_UNVERIFIED,
-    Reason.NO_CONSENT,
-)
-#: What keeps a message from being sent, whatever anybody decided.
-UNSENDABLE_REASONS = _among(
-    Reason.SUPPRESSED_BOUNCE,
-    Reason.SUPPRESSED_COMPLAINT,
-    Reason.SUPPRESSED_OPT_OUT,
-    Reason.STAGING,
-    Reason.ADDRESS,
-    Reason.ENCODING,
-    Reason.BUDGET,
-    Reason.CHANNEL_STOPPED,
-)
-SKIP_REASONS = OFF_REASONS | STALE_REASONS | UNREACHABLE_REASONS | UNSENDABLE_REASONS
-SEND_REASONS = _among(
-    Reason.KIND_REQUIRED,
-    Reason.COMPANY_FORCED_ON,
-    Reason.PERSON_ON,
-    Reason.COMPANY_DEFAULT_ON,
-    Reason.KIND_DEFAULT_ON,
-    Reason.KEPT_ONE,
-    Reason.SENT_NOW,
-)
 #: Held deliveries that are sent as one message at the end. The others are sent one by one.
 FOLDED_HOLDS = frozenset({Reason.PAUSED, Reason.DIGEST, Reason.CAP, Reason.BUNDLE})
 #: The person cannot change what was decided for one of these reasons.

@@ -7,6 +7,7 @@ that the client, or kombu, connects again.
 """
 
 import re
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -56,6 +57,12 @@ class Connection(_LeavesWrongNode, redis.Connection):
 
 class SSLConnection(_LeavesWrongNode, redis.SSLConnection):
     pass
+
+
+@cache
+def shared() -> Any:
+    """Return this process's client. It answers soon or raises RedisError."""
+    return client(timeout_s=0.5)
 
 
 def client(timeout_s: float) -> Any:

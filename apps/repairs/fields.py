@@ -12,7 +12,7 @@ from apps.core.message import user_text
 from apps.core.message.kinds import format_money
 
 from .models import FleetUnit, Profile, Role
-from .services import MAX_AMOUNT
+from .typed_values import MAX_AMOUNT
 
 #: What Django finds wrong with an amount, by its code.
 AMOUNT_ERRORS = (

@@ -10,7 +10,8 @@ from apps.core.message.kinds import format_money
 
 from .fields import AmountField, TechnicianField, UserTextField
 from .models import Profile
-from .services import MAX_REASON, cost_limit
+from .services import cost_limit
+from .typed_values import MAX_REASON
 
 
 class DenyForm(forms.Form):

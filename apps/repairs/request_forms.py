@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy
 
 from .fields import AmountField, TechnicianField, UnitField, UserTextField, labeled
 from .models import Company, Damage, FleetUnit, Position, Profile, Role
-from .services import Break
+from .requesting import Break
 
 MOST_BREAKS = 10
 

@@ -9,7 +9,8 @@ from django.utils.translation import gettext
 
 from apps.core.message.stored_words import translated
 
-from . import kinds, notifications
+from . import kinds
+from .corrections import notify_undone
 from .exceptions import NotAllowed
 from .models import EventAction, Profile, Repair, RepairBatch, RepairEvent
 
@@ -53,7 +54,7 @@ def undo(event: RepairEvent, *, by: Profile) -> Repair | RepairBatch:
         )
         for each in events
     ]
-    notifications.notify_undone(about, events, undone)
+    notify_undone(about, events, undone)
     return about
 
 

@@ -20,7 +20,7 @@ from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 from django.utils.translation import ngettext
 
-from apps.core.guards import rate_limit
+from apps.core import redis_client
 
 from . import accounts
 
@@ -80,7 +80,7 @@ class Attempt(NamedTuple):
     def limits(self) -> dict[str, Limit]:
         """Return the counters of this attempt. Raises RedisError."""
         own = {self.pair: PAIR}
-        if rate_limit.client().exists(self.known):
+        if redis_client.shared().exists(self.known):
             return own
         return own | {
             f"rs:sign-in:address:{self.address}": ADDRESS,
@@ -121,7 +121,7 @@ def record_success(request: HttpRequest | None, **_: Any) -> None:
     if attempt is None:
         return
     try:
-        client, limits = rate_limit.client(), attempt.limits()
+        client, limits = redis_client.shared(), attempt.limits()
         client.eval(_TAKE_BACK, len(limits), *limits)
         client.delete(attempt.pair)
         client.set(attempt.known, "", ex=KNOWN_S)
@@ -145,7 +145,7 @@ def _count(attempt: Attempt) -> int:
     try:
         limits = attempt.limits()
         arguments = [value for limit in limits.values() for value in limit]
-        return int(rate_limit.client().eval(_COUNT, len(limits), *limits, *arguments))
+        return int(redis_client.shared().eval(_COUNT, len(limits), *limits, *arguments))
     except redis.RedisError as error:
         # Without Redis people must still be able to sign in.
         logger.warning("sign-in not throttled: %s", error)

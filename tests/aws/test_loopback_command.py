@@ -24,6 +24,7 @@ from apps.core.models import ChannelStop, Delivery, Notification, ProviderEvent,
 from apps.core.providers.aws.simulator import NUMBERS
 from apps.core.states import DeliveryState, LogEvent, Via
 from sandbox.testing import RunningSandbox, running_sandbox
+from tests.support.broker import try_broker_again
 from tests.support.services import (
     REDIS_IS_SLOW,
     Site,
@@ -118,7 +119,7 @@ def loopback(
     sandbox.clear()
     sandbox.clear_rules()
     sandbox.reset_account()
-    wakeups._broker_rests_until = 0.0
+    try_broker_again()
     heartbeat.stamp()
 
     def run(*options: str, **changes: str) -> Answer:

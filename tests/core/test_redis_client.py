@@ -4,7 +4,6 @@ import socketserver
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import redis
@@ -13,9 +12,9 @@ from django.db import connection
 
 from apps.core import redis_client
 from apps.core.delivery import broker, wakeups
-from apps.core.guards import rate_limit
 from apps.core.models import Delivery
 from apps.core.states import DeliveryState, Priority
+from tests.support.broker import use_broker
 from tests.support.failover import MovingAddress, moving_address
 from tests.support.services import Redis, Worker, wait_until
 
@@ -38,22 +37,14 @@ def nodes(tmp_path: Path) -> Iterator[tuple[Redis, Redis]]:
 
 
 @pytest.fixture
-def address(
-    nodes: tuple[Redis, Redis], settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[MovingAddress]:
+def address(nodes: tuple[Redis, Redis], monkeypatch: pytest.MonkeyPatch) -> Iterator[MovingAddress]:
     """Where this process, and the workers that it starts, find their Redis."""
     with moving_address(nodes[0]) as moving:
         # Before the variable: Celery reads it for what is to be restored here at the end.
         monkeypatch.setattr(current_app.conf, "broker_read_url", moving.url)
-        monkeypatch.setattr(current_app.conf, "broker_write_url", moving.url)
+        use_broker(moving.url, monkeypatch)
         monkeypatch.setenv("CELERY_BROKER_URL", moving.url)
-        monkeypatch.setattr(current_app.amqp, "_producer_pool", None)
-        monkeypatch.setattr(current_app, "_pool", None)
-        monkeypatch.setattr(wakeups, "_broker_rests_until", 0.0)
-        settings.CELERY_BROKER_URL = moving.url
-        rate_limit.client.cache_clear()
         yield moving
-        rate_limit.client.cache_clear()
 
 
 @pytest.mark.services

@@ -6,16 +6,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from celery import current_app
 from django.db import transaction
 from django.utils import timezone
 
 from apps.core import tasks
 from apps.core.delivery import sweeps, wakeups
-from apps.core.guards import rate_limit
 from apps.core.models import Delivery
 from apps.core.reasons import Reason
 from apps.core.states import Channel, DeliveryState, Priority
+from tests.support.broker import use_broker
 
 Make = Callable[..., Delivery]
 
@@ -33,10 +32,7 @@ def broker_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[socket.socket], None
 
     def point(bound: socket.socket) -> None:
         url = f"redis://127.0.0.1:{bound.getsockname()[1]}/0"
-        monkeypatch.setattr(current_app.conf, "broker_write_url", url)
-        monkeypatch.setattr(current_app.amqp, "_producer_pool", None)
-        monkeypatch.setattr(current_app, "_pool", None)
-        monkeypatch.setattr(wakeups, "_broker_rests_until", 0.0)
+        use_broker(url, monkeypatch)
 
     return point
 
@@ -87,20 +83,13 @@ def test_notify_raises_for_no_broker_and_no_url(
     notify: Callable[..., Any],
     person: Callable[..., Any],
     monkeypatch: pytest.MonkeyPatch,
-    settings: Any,
     url: str,
 ) -> None:
     with Chatter() as chatter:
         threading.Thread(target=chatter.serve_forever, args=(0.02,), daemon=True).start()
         url = url.format(chatter=f"redis://127.0.0.1:{chatter.server_address[1]}/0")
-        monkeypatch.setattr(current_app.conf, "broker_write_url", url)
-        monkeypatch.setattr(current_app.amqp, "_producer_pool", None)
-        monkeypatch.setattr(current_app, "_pool", None)
-        monkeypatch.setattr(wakeups, "_broker_rests_until", 0.0)
-        settings.CELERY_BROKER_URL = url
-        rate_limit.client.cache_clear()
+        use_broker(url, monkeypatch)
         notify(person())
-        rate_limit.client.cache_clear()
         chatter.shutdown()
     assert [row.state for row in Delivery.objects.all()] == [DeliveryState.DUE] * 2
 

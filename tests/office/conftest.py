@@ -8,9 +8,9 @@ from django.test import Client
 from apps.core.models import ChannelStop, Contact, Delivery, SetAside, SMSSpend, Suppression
 from apps.core.states import Channel
 from apps.office import group
-from apps.repairs import services
+from apps.repairs import requesting
 from apps.repairs.models import Company, Damage, FleetUnit, Position, Profile, Repair, Role
-from apps.repairs.services import Break
+from apps.repairs.requesting import Break
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +38,7 @@ def batched(db: None) -> Repair:
     technician = Profile.objects.create(user=jane, role=Role.TECHNICIAN)
     Profile.objects.create(user=maria, role=Role.MANAGER, company=company)
     broken = Break(Damage.CHIP, Position.CENTER, estimate=Decimal(100))
-    services.request_batch(by=technician, unit=unit, breaks=[broken, broken])
+    requesting.request_batch(by=technician, unit=unit, breaks=[broken, broken])
     return Repair.objects.order_by("pk")[1]
 
 

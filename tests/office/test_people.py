@@ -258,7 +258,7 @@ def test_an_erasure_stops_what_has_not_left(person, notify):
 
 
 def test_an_erased_technicians_name_leaves_the_history_of_repairs(db, person):
-    from apps.repairs import services
+    from apps.repairs import requesting
     from apps.repairs.models import Damage, FleetUnit, Position, RepairEvent
 
     users = User.objects
@@ -269,7 +269,7 @@ def test_an_erased_technicians_name_leaves_the_history_of_repairs(db, person):
     unit = FleetUnit.objects.create(
         company=Company.objects.create(name="Redwood"), number="1", description="Truck", plate="P"
     )
-    services.request_repair(
+    requesting.request_repair(
         by=office, unit=unit, damage=Damage.CHIP, position=Position.CENTER, technician=profile
     )
     personal_data.erase(jane)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.contrib.auth import get_user_model
 
-from apps.repairs import services
+from apps.repairs import requesting
 from apps.repairs.models import Company, Damage, FleetUnit, Position, Profile, Repair, Role
 from tests.support.people import create_contact
 
@@ -63,7 +63,7 @@ def sam(someone) -> Profile:
 @pytest.fixture
 def waiting(unit: FleetUnit, jane: Profile, maria: Profile, luis: Profile) -> Repair:
     """A repair of Jane's that both managers were asked to approve."""
-    return services.request_repair(
+    return requesting.request_repair(
         by=jane,
         unit=unit,
         damage=Damage.STAR_BREAK,

@@ -18,12 +18,12 @@ CROWD = 150
 
 REQUEST = """
 from decimal import Decimal
-from apps.repairs import services
+from apps.repairs import requesting
 from apps.repairs.models import Damage, FleetUnit, Position, Profile
 people = Profile.objects.select_related("user", "company")
 manager, technician = people.get(user__username="maria"), people.get(user__username="jane")
 unit = FleetUnit.objects.filter(company=manager.company).first()
-made = services.request_repair(by=technician, unit=unit, damage=Damage.CHIP,
+made = requesting.request_repair(by=technician, unit=unit, damage=Damage.CHIP,
     position=Position.CENTER, estimate=Decimal("210.00"))
 print(made.number)
 """

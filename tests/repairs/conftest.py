@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.contrib.auth import get_user_model
 
-from apps.repairs import services
+from apps.repairs import requesting, services
 from apps.repairs.models import (
     Company,
     Damage,
@@ -17,7 +17,7 @@ from apps.repairs.models import (
     Role,
     Status,
 )
-from apps.repairs.services import Break
+from apps.repairs.requesting import Break
 from tests.support.people import create_contact
 from tests.support.repairs import ESTIMATE, FINAL_COST, HIGHER_COST, REASON, Cast
 
@@ -68,7 +68,7 @@ def request_repair(cast: Cast) -> Callable[..., Repair]:
             "damage": Damage.STAR_BREAK,
             "position": Position.DRIVER_SIDE,
         }
-        return services.request_repair(**{**given, **options})
+        return requesting.request_repair(**{**given, **options})
 
     return request
 
@@ -107,7 +107,7 @@ def request_batch(cast: Cast) -> Callable[..., RepairBatch]:
             )
             for estimate in estimates
         ]
-        return services.request_batch(
+        return requesting.request_batch(
             **{"by": cast.jane, "unit": cast.unit, "breaks": breaks, **options}
         )
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from django.db import connection, transaction
 
-from apps.repairs import services
+from apps.repairs import requesting, services
 from apps.repairs.exceptions import AlreadyDone, AlreadyRequested, NotAllowed
 from apps.repairs.models import Damage, Position, Repair, RepairBatch, RepairEvent, Status
 from apps.repairs.undo import undo
@@ -162,7 +162,7 @@ def test_a_request_sent_twice_at_once_is_made_once(cast: Cast) -> None:
 
     def request() -> object:
         try:
-            return services.request_repair(
+            return requesting.request_repair(
                 by=cast.jane,
                 unit=cast.unit,
                 damage=Damage.CHIP,
@@ -180,7 +180,7 @@ def test_requests_at_once_stay_within_the_limit_of_texts(cast: Cast, settings: A
     settings.SMS_LIMIT_PER_PERSON_H = 4
 
     def request() -> object:
-        return services.request_repair(
+        return requesting.request_repair(
             by=cast.jane,
             unit=cast.unit,
             damage=Damage.CHIP,

@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from apps.repairs import services
+from apps.repairs import requesting
 from apps.repairs.exceptions import NotAllowed
 from apps.repairs.models import Company, FleetUnit, Profile, Repair
 from tests.support.repairs import Cast
@@ -93,7 +93,7 @@ def test_a_manager_enters_vehicles_of_the_own_company_only(cast: Cast) -> None:
     as_(cast.maria).post(REQUEST, given)
     assert FleetUnit.objects.get(number="T-9").company == cast.redwood
     with pytest.raises(NotAllowed, match="own company only"):
-        services.unit_of(
+        requesting.unit_of(
             cast.lakeshore_unit.company, "T-10", description="x", plate="y", by=cast.maria
         )
 

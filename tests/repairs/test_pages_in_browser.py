@@ -20,7 +20,7 @@ NUMBERS = count(1)
 FLEET = """
 from decimal import Decimal
 from django.contrib.auth import get_user_model
-from apps.repairs import services
+from apps.repairs import requesting
 from apps.repairs.models import Company, Damage, FleetUnit, Position, Profile, Role
 company = Company.objects.create(name={company!r})
 user = get_user_model().objects.create_user(
@@ -32,7 +32,7 @@ for n in range({repairs}):
     unit = FleetUnit.objects.create(
         company=company, number=f"{{700 + n}}", description="2022 Volvo VNR", plate=f"P {{n}}"
     )
-    services.request_repair(
+    requesting.request_repair(
         by=jane,
         unit=unit,
         damage=Damage.CHIP,

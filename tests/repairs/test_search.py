@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from apps.repairs import services
+from apps.repairs import requesting
 from apps.repairs.models import Damage, FleetUnit, Position, Repair
 from apps.repairs.search import search
 from tests.support.repairs import ESTIMATE, Cast
@@ -66,7 +66,7 @@ def test_one_letter_for_batches_finds_its_breaks(
     request_batch("65.00", "95.00")
     [batch] = {repair.batch for repair in Repair.objects.all()}
     assert batch
-    services.request_repair(
+    requesting.request_repair(
         by=cast.jane,
         unit=cast.unit,
         damage=Damage.CHIP,

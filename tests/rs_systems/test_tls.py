@@ -16,8 +16,7 @@ PING = """
 import json
 import redis
 from kombu.exceptions import OperationalError
-from apps.core.audit import heartbeat
-from apps.core.guards import rate_limit
+from apps.core import redis_client
 import django; django.setup()
 from apps.aws.doctor import redis_server
 from rs_systems.celery import app
@@ -33,8 +32,7 @@ def broker():
 
 clients = {
     "broker": broker,
-    "limiter": rate_limit.client,
-    "heartbeat": heartbeat._client,
+    "shared": redis_client.shared,
     "doctor": redis_server.client,
 }
 said = {}
@@ -45,7 +43,7 @@ for name, client in clients.items():
         said[name] = str(error)
 print(json.dumps(said))
 """
-CLIENTS = ("broker", "limiter", "heartbeat", "doctor")
+CLIENTS = ("broker", "shared", "doctor")
 
 
 @pytest.fixture(scope="module")

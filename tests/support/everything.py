@@ -18,7 +18,7 @@ from apps.core.models import Contact, SMSSpend
 from apps.core.services import verification
 from apps.core.services.notification import NotificationService
 from apps.core.states import Channel, Priority
-from apps.repairs import services
+from apps.repairs import requesting, services
 from apps.repairs.models import Damage, FleetUnit, Position, Profile, Repair, RepairEvent
 from apps.repairs.undo import undo
 
@@ -32,7 +32,7 @@ def drive_repairs() -> None:
     jane, tom, priya, maria, sam = (people[n] for n in ("jane", "tom", "priya", "maria", "sam"))
     unit = FleetUnit.objects.select_related("company").get(number="204")
 
-    whole = services.request_repair(by=maria, unit=unit, **BREAK)
+    whole = requesting.request_repair(by=maria, unit=unit, **BREAK)
     services.assign(whole, jane, by=sam)
     services.assign(whole, priya, by=sam)
     services.submit_estimate(whole, PRICE, by=priya)
@@ -41,21 +41,21 @@ def drive_repairs() -> None:
     services.complete(whole, PRICE, by=priya)
 
     for decide in (services.approve_cost, _deny_cost):
-        dearer = services.request_repair(by=tom, unit=unit, estimate=PRICE, **BREAK)
+        dearer = requesting.request_repair(by=tom, unit=unit, estimate=PRICE, **BREAK)
         services.approve(dearer, by=maria)
         services.start(dearer, by=tom)
         services.complete(dearer, PRICE * 2, by=tom, reason="A second leg opened.")
         decide(dearer, by=maria)
 
-    denied = services.request_repair(by=tom, unit=unit, estimate=PRICE, **BREAK)
+    denied = requesting.request_repair(by=tom, unit=unit, estimate=PRICE, **BREAK)
     services.deny(denied, "The truck is sold.", by=maria)
 
-    asked = services.request_repair(by=tom, unit=unit, estimate=PRICE, **BREAK)
+    asked = requesting.request_repair(by=tom, unit=unit, estimate=PRICE, **BREAK)
     _undo_late(services.approve(asked, by=maria))
     services.approve(asked, by=maria)
 
-    breaks = [services.Break(estimate=PRICE, **BREAK)] * 2
-    batch = services.request_batch(by=tom, unit=unit, breaks=breaks)
+    breaks = [requesting.Break(estimate=PRICE, **BREAK)] * 2
+    batch = requesting.request_batch(by=tom, unit=unit, breaks=breaks)
     services.approve_batch(batch, by=maria)
     assert Repair.objects.filter(batch=batch).count() == 2
 

@@ -30,7 +30,7 @@ from tools.processes import (
     redis_command,
 )
 from tools.stack import committed_environment
-from tools.supervisor import ROOT
+from tools.supervisor import start_group
 
 BIN = Path(sys.executable).parent
 STOP_S = 40.0
@@ -253,13 +253,4 @@ def _start(
     log: Path, variables: dict[str, str], program: str, *arguments: str
 ) -> "subprocess.Popen[bytes]":
     with log.open("ab") as output:
-        return subprocess.Popen(
-            [BIN / program, *arguments],
-            cwd=ROOT,
-            env=shared_environment(variables),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            preexec_fn=die_with_parent,
-        )
+        return start_group([BIN / program, *arguments], shared_environment(variables), output)

@@ -5,8 +5,6 @@ One key in Redis that lives for a day. Its remaining life gives its age on Redis
 
 import logging
 from datetime import timedelta
-from functools import cache
-from typing import Any
 
 import redis
 
@@ -21,22 +19,17 @@ LIFE = timedelta(days=1)
 def stamp() -> None:
     """Remember that the sweep has run. Errors of Redis are logged, never raised."""
     try:
-        _client().set(KEY, "", px=LIFE)
+        redis_client.shared().set(KEY, "", px=LIFE)
     except redis.RedisError as error:
         logger.warning("heartbeat not written: %s", error)
 
 
 def age() -> timedelta | None:
     """Return how long ago the sweep last ran, or None if not within LIFE. Raise RedisError."""
-    left = _client().pttl(KEY)
+    left = redis_client.shared().pttl(KEY)
     return LIFE - timedelta(milliseconds=left) if left > 0 else None
 
 
 def redis_uptime() -> timedelta:
     """Return how long Redis has run: it forgets the sweeps before. Raise RedisError."""
-    return timedelta(seconds=_client().info("server")["uptime_in_seconds"])
-
-
-@cache
-def _client() -> Any:
-    return redis_client.client(timeout_s=0.5)
+    return timedelta(seconds=redis_client.shared().info("server")["uptime_in_seconds"])

@@ -5,8 +5,6 @@ The counts live in Redis for an hour: an alarm needs no more, and each task may 
 
 import logging
 import time
-from functools import cache
-from typing import Any
 
 import redis
 
@@ -20,7 +18,7 @@ KEPT_S = 3600
 def count(*, has_failed: bool) -> None:
     """Count a task that has ended. Errors of Redis are logged, never raised."""
     key = _key(0)
-    trip = _client().pipeline(transaction=False)
+    trip = redis_client.shared().pipeline(transaction=False)
     trip.hincrby(key, "ended", 1)
     trip.hincrby(key, "failed", int(has_failed))
     trip.expire(key, KEPT_S)
@@ -35,7 +33,7 @@ def within(minutes: int) -> tuple[int, int]:
 
     Raise RedisError.
     """
-    trip = _client().pipeline(transaction=False)
+    trip = redis_client.shared().pipeline(transaction=False)
     for ago in range(minutes):
         trip.hmget(_key(ago), "ended", "failed")
     rows = trip.execute()
@@ -44,8 +42,3 @@ def within(minutes: int) -> tuple[int, int]:
 
 def _key(minutes_ago: int) -> str:
     return f"rs:tasks:{int(time.time() // 60) - minutes_ago}"
-
-
-@cache
-def _client() -> Any:
-    return redis_client.client(timeout_s=0.5)

@@ -5,9 +5,8 @@ message with others (`folding`). Nothing is dropped because of a setting.
 """
 
 import logging
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
-from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
@@ -20,7 +19,7 @@ from apps.core.models import Delivery, Notification, NotificationDeliveryLog
 from apps.core.reasons import FOLDED_HOLDS, STALE_REASONS, Reason, Verdict
 from apps.core.states import Channel, DeliveryState, LogEvent, LogSource, Priority
 
-from . import transitions, wakeups
+from . import stand_ins, wakeups
 
 logger = logging.getLogger(__name__)
 
@@ -62,13 +61,10 @@ def paces() -> dict[Channel, float]:
     return {Channel.EMAIL: settings.EMAIL_RATE_LIMIT, Channel.SMS: settings.SMS_RATE_LIMIT}
 
 
-def send_now(user_id: Any, deliveries: Collection[UUID] | None = None) -> int:
-    """Send what waits for this person, or these of it, by their own word; return how many."""
+def send_now(user_id: Any) -> int:
+    """Send what waits for this person, by their own word; return how many."""
     with transaction.atomic():
-        theirs = _held_for(user_id)
-        if deliveries is not None:
-            theirs = theirs.filter(pk__in=deliveries)
-        rows = list(theirs.select_for_update(of=("self",)))
+        rows = list(_held_for(user_id).select_for_update(of=("self",)))
         released = release(
             rows,
             LogSource.PERSON,
@@ -177,7 +173,6 @@ def log(
     source: LogSource,
     *,
     code: str = "",
-    detail: str = "",
 ) -> None:
     """Write the same entry for each of these deliveries; `code` is by default what held it."""
     NotificationDeliveryLog.objects.bulk_create(
@@ -222,7 +217,7 @@ def skip(row: Delivery, decision: Decision, source: LogSource) -> None:
     )
     log([row], LogEvent.SKIPPED, source, code=decision.reason)
     if decision.reason not in STALE_REASONS:
-        transitions.open_stand_in(row, source=source)
+        stand_ins.open_stand_in(row, source=source)
 
 
 def _reasons(decision: Decision) -> dict[str, Any]:

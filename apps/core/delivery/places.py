@@ -17,6 +17,7 @@ from uuid import uuid4
 
 import redis
 
+from apps.core import redis_client
 from apps.core.guards import rate_limit
 from apps.core.states import Channel, Priority
 
@@ -119,12 +120,12 @@ def to_wake(pools: Sequence[Pool], names: Sequence[str], *, another: bool = Fals
     keys = [key for pool in pools for key in pool.keys]
     limits = [pool.size if another else 1 for pool in pools]
     arguments = [each for pair in zip(limits, names, strict=True) for each in pair]
-    return [bool(each) for each in rate_limit.client().eval(_WAKE, len(keys), *keys, *arguments)]
+    return [bool(each) for each in redis_client.shared().eval(_WAKE, len(keys), *keys, *arguments)]
 
 
 def count_held(pool: Pool) -> int:
     """Return how many processes have a place in the pool. Raise RedisError."""
-    client = rate_limit.client()
+    client = redis_client.shared()
     seconds, microseconds = client.time()
     return int(client.zcount(pool.keys[0], 1000 * seconds + microseconds // 1000, "+inf"))
 
@@ -154,13 +155,13 @@ class Place:
     def release(self) -> None:
         """Release the place, although more may be due."""
         try:
-            rate_limit.client().zrem(self.pool.keys[0], self._name)
+            redis_client.shared().zrem(self.pool.keys[0], self._name)
         except redis.RedisError as error:
             logger.warning("place not released, it expires by itself: %s", error)
 
     def _eval(self, script: str, keys: Sequence[str], *arguments: Any, default: int) -> int:
         try:
-            return int(rate_limit.client().eval(script, len(keys), *keys, *arguments))
+            return int(redis_client.shared().eval(script, len(keys), *keys, *arguments))
         except redis.RedisError as error:
             logger.warning("Redis does not keep the place, going on without: %s", error)
             return default

@@ -20,7 +20,7 @@ from apps.core.models.channel_stop import StopCause
 from apps.core.models.delivery import DeliveryQuerySet
 from apps.core.states import Channel, DeliveryState, LogEvent, Priority
 
-from . import transitions
+from . import outcomes, stand_ins
 from .attempt import ready
 from .places import POOLS, Pool
 
@@ -58,15 +58,13 @@ def _expire_leases() -> Iterator[Delivery]:
     )
     expired = Delivery.objects.filter(state=DeliveryState.SENDING, lease_until__lt=Now())
     for delivery in expired.annotate(called=Exists(called)).order_by("lease_until")[:WINDOW]:
-        yield from _settle(
-            delivery, partial(transitions.record_lost_worker, called=delivery.called)
-        )
+        yield from _settle(delivery, partial(outcomes.record_lost_worker, called=delivery.called))
 
 
 def _settle_unknown() -> Iterator[Delivery]:
     overdue = Delivery.objects.filter(state=DeliveryState.UNKNOWN, next_attempt_at__lte=Now())
     for delivery in overdue.order_by("next_attempt_at")[:WINDOW]:
-        yield from _settle(delivery, transitions.settle_unknown)
+        yield from _settle(delivery, outcomes.settle_unknown)
 
 
 def _settle(delivery: Delivery, move: Callable[[Delivery], Delivery | None]) -> Iterator[Delivery]:
@@ -94,7 +92,7 @@ def _hand_over(probes: list[Delivery]) -> Iterator[Delivery]:
         reason = f"{stop.get_channel_display().lower()}s are stopped: {stop.reason}"[:300]
         held = _ready(stop.channel).filter(priority__in=replaceable)
         for delivery in held.exclude(pk__in=[row.pk for row in probes])[:WINDOW]:
-            yield from _settle(delivery, partial(transitions.hand_over, reason=reason))
+            yield from _settle(delivery, partial(stand_ins.hand_over, reason=reason))
 
 
 def _first(pool: Pool) -> Delivery | None:

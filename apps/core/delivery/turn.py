@@ -37,11 +37,11 @@ from apps.core.providers.base import Acceptance
 from apps.core.reasons import Verdict
 from apps.core.states import Channel, DeliveryState, Priority
 
-from . import holds, places, recheck, senders, shutdown, transitions, wakeups
+from . import giving_back, holds, outcomes, places, recheck, senders, shutdown, transitions, wakeups
 from .attempt import Attempt, claim, claim_probe, service_for
+from .outcomes import Outcome
 from .places import Place
 from .senders import Call, Missed, Result
-from .transitions import Outcome
 
 logger = logging.getLogger(__name__)
 
@@ -270,7 +270,7 @@ class Turn:
             logger.info("delivery not accepted: %s code=%s", type(outcome).__name__, outcome.code)
         if isinstance(outcome, Acceptance):
             self._accepted.append((this.delivery, outcome))
-        elif stand_in := transitions.record_outcome(this.delivery, outcome):
+        elif stand_in := outcomes.record_outcome(this.delivery, outcome):
             wakeups.wake([stand_in])
         if isinstance(outcome, ChannelUnavailableError):
             # What is claimed would only be refused as well.
@@ -298,7 +298,7 @@ class Turn:
                     self._end_attempt(this, late)
                 elif this.is_probe:
                     circuit_breaker.return_probe(this.channel)
-            transitions.give_back([this.delivery for this in waiting if not this.is_announced])
+            giving_back.give_back([this.delivery for this in waiting if not this.is_announced])
             self._ready.clear()
             self._claimed.clear()
         finally:

@@ -15,7 +15,7 @@ from django.db import DatabaseError, transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
-from apps.core.delivery import transitions
+from apps.core.delivery import stand_ins, transitions
 from apps.core.guards import suppressions
 from apps.core.models import Delivery, NotificationDeliveryLog, ProviderEvent
 from apps.core.redaction import storable, whole
@@ -153,7 +153,7 @@ def _apply(event: ProviderEvent) -> Delivery | None:
     moved = _record(event, delivery, attempt, LOG_EVENTS[kind], is_news=is_news, says_why=True)
     ended = STATES[kind] in (DeliveryState.REJECTED, DeliveryState.BOUNCED)
     if moved and ended:
-        return transitions.open_stand_in(delivery, source=LogSource.EVENT)
+        return stand_ins.open_stand_in(delivery, source=LogSource.EVENT)
     return None
 
 

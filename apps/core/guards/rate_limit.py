@@ -14,8 +14,7 @@ import logging
 import math
 import time
 from collections.abc import Sequence
-from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import uuid4
 
 import redis
@@ -138,7 +137,7 @@ def take(
     keys = _keys(channel)
     arguments = (interval, int(is_urgent), URGENT_HOLDS_MS, lead, hold, waiter, *weights)
     try:
-        microseconds = client().eval(_TAKE, len(keys), *keys, *arguments)
+        microseconds = redis_client.shared().eval(_TAKE, len(keys), *keys, *arguments)
     except redis.RedisError as error:
         return _own.after_failure(channel, weights[0], error)
     _own.end(channel)
@@ -174,7 +173,9 @@ def slow_down(channel: Channel) -> None:
     """Halve the pace for a while after a throttle answer, and again after a later one."""
     keys = _keys(channel)
     try:
-        factor = client().eval(_SLOW_DOWN, len(keys), *keys, SLOW_FOR_S, SLOWEST, ONE_ANSWER_MS)
+        factor = redis_client.shared().eval(
+            _SLOW_DOWN, len(keys), *keys, SLOW_FOR_S, SLOWEST, ONE_ANSWER_MS
+        )
     except redis.RedisError as error:
         logger.warning("pace not slowed channel=%s: %s", channel, error)
     else:
@@ -192,12 +193,6 @@ def _keys(channel: Channel) -> tuple[str, ...]:
         f"rs:pace:{channel}:{name}"
         for name in ("arrival", "urgent-waiting", "slow", "back", "throttled")
     )
-
-
-@cache
-def client() -> Any:
-    """Return the Redis that keeps the pace. It answers soon or raises RedisError."""
-    return redis_client.client(timeout_s=0.5)
 
 
 class _OwnLimiter:

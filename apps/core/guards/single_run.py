@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import redis
 
-from . import rate_limit
+from apps.core import redis_client
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ def single_run(seconds: int) -> Callable[[Callable[[], None]], Callable[[], None
 
 def _lock(key: str, owner: str, seconds: int) -> bool:
     try:
-        return bool(rate_limit.client().set(key, owner, nx=True, ex=seconds))
+        return bool(redis_client.shared().set(key, owner, nx=True, ex=seconds))
     except redis.RedisError as error:
         logger.warning("lock not asked for, going on without: %s", error)
         return True
@@ -50,6 +50,6 @@ def _lock(key: str, owner: str, seconds: int) -> bool:
 
 def _release(key: str, owner: str) -> None:
     try:
-        rate_limit.client().eval(_RELEASE, 1, key, owner)
+        redis_client.shared().eval(_RELEASE, 1, key, owner)
     except redis.RedisError as error:
         logger.warning("lock not released, it ends by itself: %s", error)

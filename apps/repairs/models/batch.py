@@ -55,3 +55,8 @@ class RepairBatch(models.Model):
     @property
     def summary(self) -> str:
         return breaks(self.repairs.count())
+
+    @property
+    def is_priced(self) -> bool:
+        """Whether every repair has an estimate, so that the managers can be asked once."""
+        return not self.repairs.filter(estimate=None).exists()

@@ -179,6 +179,10 @@ class Repair(models.Model):
         return self.technician_id is None and self.status not in CLOSED
 
     @property
+    def is_priced(self) -> bool:
+        return self.estimate is not None
+
+    @property
     def listed_at(self) -> datetime:
         """Return the time that lists show and sort by."""
         return self.created_at if self.is_unassigned else self.updated_at

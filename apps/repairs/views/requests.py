@@ -14,11 +14,11 @@ from django.views.decorators.http import require_http_methods
 
 from apps.site.htmx import HtmxRequest
 
-from .. import services
+from .. import requesting
 from ..exceptions import AlreadyRequested, NotAllowed
 from ..models import FleetUnit, Profile, Repair, RepairBatch
 from ..request_forms import MOST_BREAKS, BreakFormSet, RequestForm
-from ..services import Break
+from ..requesting import Break
 from .person import for_person, warn_of_limit
 
 #: The buttons that change the number of breaks, and the name that app.js sends to restore a draft.
@@ -40,7 +40,7 @@ def request_work(request: HtmxRequest, profile: Profile) -> HttpResponse:
         return _show(request, form, breaks)
     items = [each.as_break() for each in breaks]
     unit = form.cleaned_data["unit"]
-    same = services.same_breaks(unit, items) if unit else []
+    same = requesting.same_breaks(unit, items) if unit else []
     if same and "again" not in request.POST:
         return _show(request, form, breaks, same=_linked(same, profile))
     try:
@@ -72,9 +72,9 @@ def _request(
         "token": given["token"],
     }
     if len(breaks) > 1:
-        return services.request_batch(breaks=breaks, **shared)
+        return requesting.request_batch(breaks=breaks, **shared)
     [only] = breaks
-    return services.request_repair(
+    return requesting.request_repair(
         damage=only.damage,
         position=only.position,
         description=only.description,
@@ -84,7 +84,7 @@ def _request(
 
 
 def _new_unit(profile: Profile, given: dict[str, Any]) -> FleetUnit:
-    return services.unit_of(
+    return requesting.unit_of(
         profile.company or given["new_company"],
         given["new_number"],
         description=given["new_description"],

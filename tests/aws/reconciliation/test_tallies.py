@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from apps.aws.reconciliation import tallies
 from apps.aws.reconciliation.tallies import Range, Spend, Window
-from apps.core.delivery import transitions
+from apps.core.delivery import outcomes, transitions
 from apps.core.exceptions import AmbiguousError, TransientError
 from apps.core.guards import sms_budget
 from apps.core.models import Delivery, NotificationDeliveryLog, ProviderEvent, SMSSpend
@@ -53,19 +53,19 @@ def called(delivery: Make) -> Callable[..., Delivery]:
 
 
 def taken(row: Delivery, provider: str) -> None:
-    transitions.record_outcome(row, Acceptance(provider, f"message-{next(_numbers)}"))
+    outcomes.record_outcome(row, Acceptance(provider, f"message-{next(_numbers)}"))
 
 
 def unanswered(row: Delivery, provider: str) -> None:
-    transitions.record_outcome(row, AmbiguousError("no answer"))
+    outcomes.record_outcome(row, AmbiguousError("no answer"))
 
 
 def refused(row: Delivery, provider: str) -> None:
-    transitions.record_outcome(row, TransientError("busy"))
+    outcomes.record_outcome(row, TransientError("busy"))
 
 
 def lost(row: Delivery, provider: str) -> None:
-    transitions.record_lost_worker(row, called=True)
+    outcomes.record_lost_worker(row, called=True)
 
 
 def report(kind: EventKind, row: Delivery | None, at: Any = INSIDE, **values: Any) -> ProviderEvent:
@@ -202,7 +202,7 @@ def test_a_provider_that_gives_no_ids_is_not_missed_anything_of(
     called: Callable[..., Delivery],
 ) -> None:
     def nameless(row: Delivery, provider: str) -> None:
-        transitions.record_outcome(row, Acceptance(provider))
+        outcomes.record_outcome(row, Acceptance(provider))
 
     called(INSIDE, nameless)
     assert tallies.without_event(Channel.EMAIL, WINDOW) == {}

@@ -13,7 +13,8 @@ from django.db import connection
 from django.utils import timezone
 
 from apps.core.audit.ledger import EVIDENCE, ledger
-from apps.core.delivery.transitions import record, record_lost_worker, settle_unknown
+from apps.core.delivery.outcomes import record_lost_worker, settle_unknown
+from apps.core.delivery.transitions import record
 from apps.core.exceptions import AmbiguousError, PermanentError, TransientError
 from apps.core.management.commands import ledger as command
 from apps.core.models import Delivery, Notification, SMSSpend

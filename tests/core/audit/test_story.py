@@ -11,7 +11,7 @@ from apps.core.audit.story import Way
 from apps.core.exceptions import ChannelUnavailableError
 from apps.core.guards import circuit_breaker
 from apps.core.models import Delivery, Notification, NotificationDeliveryLog, ProviderEvent
-from apps.core.reasons import HOLD_REASONS, OFF_REASONS, SKIP_REASONS, STALE_REASONS, Reason
+from apps.core.reasons import HOLD_REASONS, OFF_REASONS, STALE_REASONS, Reason
 from apps.core.states import (
     Channel,
     DeliveryState,
@@ -21,6 +21,7 @@ from apps.core.states import (
     LogSource,
     Priority,
 )
+from tests.support import reasons
 
 
 def way_of(row: Delivery) -> Way:
@@ -48,7 +49,7 @@ def test_every_case_has_words(table, every):
     assert all(str(words) for case, words in table.items() if case not in silent)
 
 
-@pytest.mark.parametrize("code", SKIP_REASONS)
+@pytest.mark.parametrize("code", reasons.SKIP)
 def test_a_skipped_delivery_says_why_and_what_decided(delivery, code):
     way = way_of(delivery(state=DeliveryState.SKIPPED, decision=code, reason="as logged"))
     assert way.reason == Reason(code).label

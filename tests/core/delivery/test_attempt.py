@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from apps.core.delivery import attempt as attempt_module
-from apps.core.delivery import transitions
+from apps.core.delivery import outcomes, transitions
 from apps.core.delivery.attempt import claim, claim_probe
 from apps.core.delivery.places import Pool
 from apps.core.exceptions import (
@@ -198,8 +198,8 @@ def test_a_late_refusal_undoes_no_decision_made_meanwhile(
     row = claimed(delivery().pk)
     assert row
     Delivery.objects.update(state=decided, next_attempt_at=None)
-    transitions.record_outcome(row, NotCalled("no rate slot in time", is_announced=False))
-    transitions.record_outcome(row, TransientError("busy"))
+    outcomes.record_outcome(row, NotCalled("no rate slot in time", is_announced=False))
+    outcomes.record_outcome(row, TransientError("busy"))
     assert fresh(row).state == decided
 
 
@@ -210,7 +210,7 @@ def test_an_end_does_not_hide_that_an_earlier_attempt_may_have_arrived(
     row = delivery()
     memory.failures.extend([AmbiguousError("timed out"), end])
     attempt(row.pk)
-    transitions.settle_unknown(fresh(row))
+    outcomes.settle_unknown(fresh(row))
     attempt(row.pk)
     assert fresh(row).reason == f"{end.detail} (an earlier attempt may have arrived)"
 
@@ -290,8 +290,8 @@ def test_an_acceptance_after_the_lease_still_settles_the_delivery(
     row = delivery()
     slow = claimed(row.pk)
     assert slow is not None
-    transitions.record_lost_worker(slow, called=True)
-    transitions.record_outcome(slow, Acceptance("memory", "late-1"))
+    outcomes.record_lost_worker(slow, called=True)
+    outcomes.record_outcome(slow, Acceptance("memory", "late-1"))
     assert fresh(row).state == DeliveryState.ACCEPTED
     assert fresh(row).provider_message_id == "late-1"
 
@@ -302,10 +302,10 @@ def test_an_overtaken_worker_leaves_a_log_entry_and_moves_nothing(
     row = delivery()
     slow = claimed(row.pk)
     assert slow is not None
-    transitions.record_lost_worker(slow, called=False)
+    outcomes.record_lost_worker(slow, called=False)
     Delivery.objects.filter(pk=row.pk).update(next_attempt_at=Now())
     claimed(row.pk)
-    transitions.record_outcome(slow, PermanentError("too late"))
+    outcomes.record_outcome(slow, PermanentError("too late"))
     assert fresh(row).state == DeliveryState.SENDING
     assert story(row) == [LogEvent.LOST_BEFORE_CALL, LogEvent.PERMANENT]
 
@@ -319,8 +319,8 @@ def overtaken(row: Delivery) -> Delivery:
     slow = claimed(row.pk)
     assert slow is not None
     transitions.record(slow, LogEvent.CALLING)
-    transitions.record_lost_worker(slow, called=True)
-    transitions.settle_unknown(slow)
+    outcomes.record_lost_worker(slow, called=True)
+    outcomes.settle_unknown(slow)
     return slow
 
 
@@ -331,7 +331,7 @@ def test_a_late_acceptance_spares_the_call_of_the_next_attempt(
     slow = overtaken(row)
 
     def take(*_: Any, **__: Any) -> rate_limit.Answer:
-        transitions.record_outcome(slow, Acceptance("memory", "late-1"))
+        outcomes.record_outcome(slow, Acceptance("memory", "late-1"))
         return slot_now()
 
     monkeypatch.setattr(rate_limit, "take", take)
@@ -351,7 +351,7 @@ def test_a_late_acceptance_counts_after_the_next_attempt_was_skipped(
     Contact.objects.update(verified_email="")
     attempt(row.pk)
     assert fresh(row).state == DeliveryState.SKIPPED
-    transitions.record_outcome(slow, Acceptance("memory", "late-1"))
+    outcomes.record_outcome(slow, Acceptance("memory", "late-1"))
     assert (fresh(row).state, fresh(row).reason) == (DeliveryState.ACCEPTED, "")
 
 
@@ -366,7 +366,7 @@ def test_an_answer_that_no_column_can_hold_is_still_recorded(delivery: Make) -> 
     row = delivery()
     held = claimed(row.pk)
     assert held is not None
-    transitions.record_outcome(held, Acceptance("p" * 50, "x" * 300 + "\0"))
+    outcomes.record_outcome(held, Acceptance("p" * 50, "x" * 300 + "\0"))
     assert fresh(row).state == DeliveryState.ACCEPTED
     refused = delivery()
     memory.failures.append(PermanentError("no\0 " + "y" * 900, code="5" * 99))

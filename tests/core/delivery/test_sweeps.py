@@ -7,7 +7,7 @@ from django.db import IntegrityError
 from django.utils import timezone
 
 from apps.core import tasks
-from apps.core.delivery import sweeps, transitions
+from apps.core.delivery import outcomes, sweeps
 from apps.core.delivery.transitions import record
 from apps.core.models import Delivery
 from apps.core.states import Channel, DeliveryState, LogEvent, LogSource, Priority
@@ -99,13 +99,13 @@ def test_a_delivery_that_keeps_losing_workers_ends_at_its_horizon(delivery: Make
 
 def test_a_late_first_try_outlives_a_lost_worker(delivery: Make, story: Story) -> None:
     row = delivery(due_at=ago(hours=5))
-    for _ in range(transitions.MIN_TRIES):
+    for _ in range(outcomes.MIN_TRIES):
         Delivery.objects.update(next_attempt_at=ago(seconds=1))
         assert claimed(row.pk)
         expire(row)
         sweeps.due()
         assert state(row) == DeliveryState.DUE
-    assert story(row) == [LogEvent.LOST_BEFORE_CALL] * transitions.MIN_TRIES
+    assert story(row) == [LogEvent.LOST_BEFORE_CALL] * outcomes.MIN_TRIES
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_sweeps_at_once_leave_an_unknown_one_for_a_person_once(
         Channel.SMS, Priority.HIGH, state=DeliveryState.UNKNOWN, next_attempt_at=ago(seconds=1)
     )
     found = [Delivery.objects.get(pk=row.pk) for _ in range(2)]
-    assert [bool(transitions.settle_unknown(each)) for each in found] == [True, False]
+    assert [bool(outcomes.settle_unknown(each)) for each in found] == [True, False]
     assert story(row) == [LogEvent.LEFT, LogEvent.FALLBACK]
 
 
@@ -213,5 +213,5 @@ def test_a_row_that_fails_does_not_stop_the_sweep_of_the_others(
     def broken(*_: Any, **__: Any) -> None:
         raise IntegrityError
 
-    monkeypatch.setattr("apps.core.delivery.transitions.record_lost_worker", broken)
+    monkeypatch.setattr("apps.core.delivery.outcomes.record_lost_worker", broken)
     assert sweeps.due() == [healthy]

@@ -17,8 +17,8 @@ from django.db import IntegrityError, connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from apps.core import tasks
-from apps.core.delivery import senders, shutdown, sweeps, transitions, turn, wakeups
+from apps.core import redis_client, tasks
+from apps.core.delivery import outcomes, senders, shutdown, sweeps, turn, wakeups
 from apps.core.delivery.places import Place, Pool
 from apps.core.delivery.turn import Turn
 from apps.core.exceptions import AmbiguousError, ChannelUnavailableError, PermanentError
@@ -217,13 +217,13 @@ def the_worker_shuts_down(_: Turn) -> None:
 
 
 def another_pool_waits(this: Turn) -> None:
-    server = rate_limit.client()
+    server = redis_client.shared()
     server.zadd(EMAILS.keys[1], {"row": (server.time()[0] - 1) * 1000})
     this._renew_at = 0.0
 
 
 def its_place_is_lost(this: Turn) -> None:
-    server = rate_limit.client()
+    server = redis_client.shared()
     server.delete(TEXTS.keys[0])
     others = {f"other{n}": (server.time()[0] + 60) * 1000 for n in range(TEXTS.size)}
     server.zadd(TEXTS.keys[0], others)
@@ -274,7 +274,7 @@ def test_a_turn_that_ends_gives_back_at_once_what_it_has_not_called(
     assert {name for name, _ in woken} <= {"apps.core.tasks.send_notification_sms"}
     if end is not its_place_is_lost:
         assert woken, "a successor goes on"
-        assert rate_limit.client().zcard(TEXTS.keys[0]) == 0, "the place is free"
+        assert redis_client.shared().zcard(TEXTS.keys[0]) == 0, "the place is free"
 
 
 def test_a_turn_of_urgent_ones_gives_way_to_no_pool(delivery: Make) -> None:
@@ -414,7 +414,7 @@ def test_a_result_that_cannot_be_recorded_does_not_lose_the_acceptances(
 
     rows = [delivery() for _ in range(5)]
     provider.does = refuse(rows[2], PermanentError("no such user"))
-    monkeypatch.setattr(transitions, "record_outcome", broken)
+    monkeypatch.setattr(outcomes, "record_outcome", broken)
     with pytest.raises(IntegrityError):
         attempt(rows[0].pk)
     assert states() == {
@@ -451,7 +451,7 @@ def test_a_turn_that_ends_keeps_its_place_for_no_call_that_hangs(
     released = threading.Event()
 
     def wake_another(*_: Any) -> None:
-        held_when_woken.append(rate_limit.client().zcard(EMAILS.keys[0]))
+        held_when_woken.append(redis_client.shared().zcard(EMAILS.keys[0]))
         released.set()
 
     def hang(_: UUID) -> None:

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from apps.core import tasks
 from apps.core.audit.ledger import ledger
-from apps.core.delivery import broker, cleanup, sweeps, transitions
+from apps.core.delivery import broker, cleanup, outcomes, sweeps, transitions
 from apps.core.exceptions import AmbiguousError, PermanentError, TransientError
 from apps.core.feedback import provider_events
 from apps.core.models import Contact, Delivery, ProviderEvent
@@ -75,7 +75,7 @@ def claimed_again(delivery: Make) -> tuple[Delivery, Delivery]:
     """A delivery whose first attempt had no answer; and its second, which has not called yet."""
     memory.failures.append(AmbiguousError("no answer"))
     row = accepted(delivery)
-    transitions.settle_unknown(fresh(row))
+    outcomes.settle_unknown(fresh(row))
     second = claimed(row.pk)
     assert second
     return row, second
@@ -168,7 +168,7 @@ def test_an_event_settles_a_delivery_whose_worker_was_lost(delivery: Make) -> No
     row = claimed(delivery().pk)
     assert row
     transitions.record(row, LogEvent.CALLING)
-    transitions.record_lost_worker(row, called=True)
+    outcomes.record_lost_worker(row, called=True)
     receive(row, SENT)
     assert fresh(row).state == DeliveryState.ACCEPTED
 
@@ -181,7 +181,7 @@ def test_the_answer_does_not_undo_an_event_that_came_before_it(
     transitions.record(row, LogEvent.CALLING)
     receive(row, SENT, DELIVERED)
     assert fresh(row).state == DeliveryState.DELIVERED
-    transitions.record_outcome(row, Acceptance("ses-smtp", "ses-1"))
+    outcomes.record_outcome(row, Acceptance("ses-smtp", "ses-1"))
     assert fresh(row).state == DeliveryState.DELIVERED
     assert story(row) == ["calling", "accepted", "delivered", "accepted"]
     assert ledger().discrepancies == []
@@ -197,9 +197,9 @@ def test_an_event_before_a_call_without_answer_leaves_nothing_unknown(
     transitions.record(row, LogEvent.CALLING)
     receive(row, SENT)
     if outcome == "lost":
-        transitions.record_lost_worker(row, called=True)
+        outcomes.record_lost_worker(row, called=True)
     else:
-        transitions.record_outcome(row, AmbiguousError("no answer"))
+        outcomes.record_outcome(row, AmbiguousError("no answer"))
     assert fresh(row).state == DeliveryState.ACCEPTED
 
 
@@ -208,7 +208,7 @@ def test_an_event_after_the_resend_takes_the_delivery_out_of_the_queue(
 ) -> None:
     memory.failures.append(AmbiguousError("no answer"))
     row = accepted(delivery)
-    transitions.settle_unknown(fresh(row))
+    outcomes.settle_unknown(fresh(row))
     assert fresh(row).state == DeliveryState.DUE
     receive(row, DELIVERED)
     assert fresh(row).state == DeliveryState.DELIVERED
@@ -223,7 +223,7 @@ def test_an_event_while_the_second_attempt_waits_spares_the_call(
 
     memory.failures.append(AmbiguousError("no answer"))
     row = accepted(delivery)
-    transitions.settle_unknown(fresh(row))
+    outcomes.settle_unknown(fresh(row))
 
     def take(*_: Any, **__: Any) -> rate_limit.Answer:
         receive(row, DELIVERED)
@@ -240,7 +240,7 @@ def test_a_late_event_of_attempt_1_settles_an_unknown_attempt_2(
 ) -> None:
     memory.failures.extend([AmbiguousError("no answer"), AmbiguousError("no answer")])
     row = accepted(delivery)
-    transitions.settle_unknown(fresh(row))
+    outcomes.settle_unknown(fresh(row))
     attempt(row.pk)
     receive(row, DELIVERED, number=1)
     assert fresh(row).state == DeliveryState.DELIVERED
@@ -251,7 +251,7 @@ def test_bad_news_of_attempt_1_does_not_end_an_unknown_attempt_2(
 ) -> None:
     memory.failures.extend([AmbiguousError("no answer"), AmbiguousError("no answer")])
     row = accepted(delivery)
-    transitions.settle_unknown(fresh(row))
+    outcomes.settle_unknown(fresh(row))
     attempt(row.pk)
     receive(row, BOUNCED, number=1)
     assert fresh(row).state == DeliveryState.UNKNOWN
@@ -264,7 +264,7 @@ def test_the_answer_does_not_undo_a_rejection_that_came_before_it(delivery: Make
     assert row
     transitions.record(row, LogEvent.CALLING)
     receive(row, SENT, REJECTED)
-    transitions.record_outcome(row, Acceptance("ses-smtp", "ses-1"))
+    outcomes.record_outcome(row, Acceptance("ses-smtp", "ses-1"))
     assert fresh(row).state == DeliveryState.REJECTED
 
 
@@ -273,7 +273,7 @@ def test_a_refusal_of_attempt_2_does_not_undo_an_accepted_attempt_1(
 ) -> None:
     row, second = claimed_again(delivery)
     receive(row, SENT, number=1)
-    transitions.record_outcome(second, PermanentError("no such user"))
+    outcomes.record_outcome(second, PermanentError("no such user"))
     assert fresh(row).state == DeliveryState.ACCEPTED
 
 
@@ -347,7 +347,7 @@ def test_an_envelope_is_stored_whole_or_not_at_all(
 def test_bad_news_of_attempt_1_does_not_end_attempt_2(delivery: Make) -> None:
     memory.failures.append(AmbiguousError("no answer"))
     row = accepted(delivery)
-    transitions.settle_unknown(fresh(row))
+    outcomes.settle_unknown(fresh(row))
     attempt(row.pk)
     receive(row, BOUNCED, number=1)
     assert fresh(row).state == DeliveryState.ACCEPTED
@@ -370,7 +370,7 @@ def sent_again_in_vain(make: Make, end: DeliveryState) -> Delivery:
     """Its first attempt was of unknown outcome, and its second ended so."""
     memory.failures.append(AmbiguousError("no answer"))
     row = accepted(make)
-    transitions.settle_unknown(fresh(row))
+    outcomes.settle_unknown(fresh(row))
     if end == DeliveryState.SKIPPED:
         Contact.objects.update(verified_email="")
     else:
@@ -415,10 +415,10 @@ def test_a_late_answer_settles_a_delivery_that_was_not_resent(delivery: Make) ->
     row = claimed(delivery().pk)
     assert row
     transitions.record(row, LogEvent.CALLING)
-    transitions.record_lost_worker(row, called=True)
-    transitions.settle_unknown(fresh(row))
+    outcomes.record_lost_worker(row, called=True)
+    outcomes.settle_unknown(fresh(row))
     assert transitions.skip_due(fresh(row), "its channel is stopped", Reason.CHANNEL_STOPPED)
-    transitions.record_outcome(row, Acceptance("ses-smtp", "ses-1"))
+    outcomes.record_outcome(row, Acceptance("ses-smtp", "ses-1"))
     after = fresh(row)
     assert (after.state, after.reason) == (DeliveryState.ACCEPTED, "")
     assert ledger().discrepancies == []

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from apps.core import tasks
 from apps.core.audit.ledger import ledger
-from apps.core.delivery import broker, sweeps, transitions
+from apps.core.delivery import broker, stand_ins, sweeps
 from apps.core.delivery.attempt import claim_probe
 from apps.core.exceptions import (
     AmbiguousError,
@@ -259,7 +259,7 @@ def test_a_paused_text_is_not_handed_over_to_another_channel(delivery: Make) -> 
 def test_a_hand_over_leaves_a_claimed_delivery_to_its_worker(delivery: Make) -> None:
     row = delivery(Channel.SMS, Priority.HIGH)
     claimed(row.pk)
-    assert transitions.hand_over(row, "stopped") is None
+    assert stand_ins.hand_over(row, "stopped") is None
     assert fresh(row).state == DeliveryState.SENDING
     assert not row.log.exists()
 

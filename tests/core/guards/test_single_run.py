@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 import redis
 
-from apps.core.guards import rate_limit
+from apps.core import redis_client
 from apps.core.guards.single_run import single_run
 
 
@@ -51,10 +51,10 @@ def test_a_lock_that_another_run_took_over_is_not_released() -> None:
     @single_run(seconds=60)
     def read() -> None:
         # As if this run had outlived its lock.
-        rate_limit.client().set("rs:single-run:read", "another run")
+        redis_client.shared().set("rs:single-run:read", "another run")
 
     read()
-    assert rate_limit.client().get("rs:single-run:read") == b"another run"
+    assert redis_client.shared().get("rs:single-run:read") == b"another run"
 
 
 def test_without_redis_the_run_works(redis_server: Any) -> None:

@@ -14,7 +14,7 @@ from apps.core import tasks
 from apps.core.audit.alarms import telling, watch
 from apps.core.audit.ledger import ledger
 from apps.core.channels.email import EmailService
-from apps.core.delivery import sweeps, transitions
+from apps.core.delivery import outcomes, sweeps, transitions
 from apps.core.exceptions import (
     AmbiguousError,
     BudgetExhausted,
@@ -227,8 +227,8 @@ def test_a_lost_worker_s_money_is_given_back_unless_it_had_called(
 def test_money_is_given_back_once(delivery: Make) -> None:
     reserved(text(delivery))
     mine = reserved(text(delivery))
-    transitions.record_outcome(mine, PermanentError("invalid number"))
-    transitions.record_outcome(mine, PermanentError("invalid number"))
+    outcomes.record_outcome(mine, PermanentError("invalid number"))
+    outcomes.record_outcome(mine, PermanentError("invalid number"))
     sms_budget.release(mine)
     assert committed() == ONE
 
@@ -258,7 +258,7 @@ def test_an_unknown_attempt_keeps_its_money_and_a_resend_pays_anew(
     attempt(row.pk)
     assert held(row) == (ONE, NOVEMBER)
     assert committed() == ONE
-    transitions.settle_unknown(fresh(row))
+    outcomes.settle_unknown(fresh(row))
     attempt(row.pk)
     assert fresh(row).state == DeliveryState.ACCEPTED
     assert committed() == 2 * ONE
@@ -268,7 +268,7 @@ def test_what_an_unknown_attempt_kept_is_not_given_back_by_a_later_one(delivery:
     row = text(delivery)
     memory.failures.append(AmbiguousError("timed out"))
     attempt(row.pk)
-    transitions.settle_unknown(fresh(row))
+    outcomes.settle_unknown(fresh(row))
     contact = row.notification.recipient.contact
     contact.sms_opt_in = False
     contact.save()
@@ -279,8 +279,8 @@ def test_what_an_unknown_attempt_kept_is_not_given_back_by_a_later_one(delivery:
 
 def test_a_late_refusal_of_an_unknown_one_gives_its_money_back(delivery: Make) -> None:
     slow = reserved(text(delivery))
-    transitions.record_lost_worker(slow, called=True)
-    transitions.record_outcome(slow, PermanentError("invalid number"))
+    outcomes.record_lost_worker(slow, called=True)
+    outcomes.record_outcome(slow, PermanentError("invalid number"))
     assert committed() == 0
 
 
@@ -302,7 +302,7 @@ def test_money_goes_back_to_the_month_that_it_came_from(
 ) -> None:
     mine = reserved(text(delivery))
     monkeypatch.setattr(sms_budget, "this_month", lambda: date(2026, 12, 1))
-    transitions.record_outcome(mine, PermanentError("invalid number"))
+    outcomes.record_outcome(mine, PermanentError("invalid number"))
     assert committed() == 0
 
 

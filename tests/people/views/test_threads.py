@@ -12,9 +12,9 @@ from django.utils import timezone
 
 from apps.core.models import Notification
 from apps.core.services.notification import NotificationService
-from apps.repairs import services
+from apps.repairs import requesting, services
 from apps.repairs.models import Damage, Position, Profile, Role, Status
-from apps.repairs.services import Break
+from apps.repairs.requesting import Break
 
 CENTRE = "/notifications/"
 
@@ -112,7 +112,7 @@ def test_a_denial_in_the_centre_takes_the_reason(waiting, maria):
 def test_a_batch_is_approved_in_the_centre(unit, jane, maria):
     one = Break(Damage.CHIP, Position.CENTER, "", Decimal(100))
     two = Break(Damage.CRACK, Position.TOP_EDGE, "", Decimal(200))
-    batch = services.request_batch(by=jane, unit=unit, breaks=[one, two])
+    batch = requesting.request_batch(by=jane, unit=unit, breaks=[one, two])
     page = centre(maria, tab="todo")
     assert "Approve $300.00" in page
     assert "2 breaks in one windshield" in page or batch.number in page
@@ -214,7 +214,7 @@ def test_the_centre_needs_the_same_queries_for_few_threads_and_many(
     unit, jane, maria, waiting, django_assert_max_num_queries
 ):
     for _ in range(8):
-        services.request_repair(
+        requesting.request_repair(
             by=jane, unit=unit, damage=Damage.CHIP, position=Position.CENTER, estimate=Decimal(9)
         )
     client = client_of(maria)

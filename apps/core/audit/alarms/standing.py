@@ -10,7 +10,8 @@ from django.utils import timezone
 from apps.core.models import Alarm, ChannelStop
 
 from . import figures
-from .rules import BEAT_SILENT, BY_NAME, LIVE, STOP_RULES, sentence_of
+from .measures import sentence_of
+from .rules import BEAT_SILENT, BY_NAME, LIVE, STOP_RULES
 
 #: Seconds for which a process keeps what it found for the strip of the staff's pages.
 STRIP_S = 10

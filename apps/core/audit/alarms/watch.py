@@ -11,7 +11,8 @@ from datetime import datetime
 from apps.core.models import Alarm
 
 from .figures import Figures, collect, stops
-from .rules import BY_NAME, RULES, STOP_RULES, Measured, Rule
+from .measures import Measured
+from .rules import BY_NAME, RULES, STOP_RULES, Rule
 
 logger = logging.getLogger(__name__)
 
