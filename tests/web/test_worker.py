@@ -178,6 +178,12 @@ def test_the_access_log_has_no_query_string(site: Site, tmp_path: Path) -> None:
     log = tmp_path / "site.log"
     wait_until(lambda: '"GET /login/ HTTP/1.1" 200' in log.read_text(), "the request is logged")
     assert not re.search(r"12025550123|fleet\.example", log.read_text())
+    ask(site, "GET", "/x%0a127.0.0.1%20forged/%C3%BC")
+    wait_until(
+        lambda: '"GET /x%0a127.0.0.1%20forged/%C3%BC HTTP/1.1" 404' in log.read_text(),
+        "the path is logged",
+    )
+    assert "\n127.0.0.1 forged" not in log.read_text()
 
 
 # --- Without a server ---------------------------------------------------------------------------
