@@ -5,6 +5,7 @@ main process has loaded stays as it is at a reload.
 """
 
 worker_class = "web.worker.Worker"
+logger_class = "web.log.Logger"
 threads = 8
 # Without the query string and the referrer: people search for addresses and numbers.
 access_log_format = '%(h)s "%(m)s %(U)s %(H)s" %(s)s %(b)s %(M)sms "%(a)s" %({x-request-id}o)s'

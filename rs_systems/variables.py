@@ -3,6 +3,7 @@
 docs/configuration.md shows the same table, and a test compares the two.
 """
 
+import ipaddress
 import os
 import re
 import zoneinfo
@@ -307,7 +308,12 @@ def folder(value: str) -> str:
 # --- Guards: what staging and production must not have --------------------------------------------
 def is_local(host: str | None) -> bool:
     """Return whether a host is this machine: loopback, or a socket's folder."""
-    return not host or host == "localhost" or host.startswith(("127.", "/")) or host == "::1"
+    if not host or host == "localhost" or host.startswith("/"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _needs_own_key(value: str) -> str:
@@ -320,7 +326,9 @@ def _needs_own_key(value: str) -> str:
 
 
 def _needs_names(value: list[str]) -> str:
-    return "Name the hosts of the site; * accepts every Host header." if "*" in value else ""
+    # The form .com accepts every host below it.
+    is_too_wide = any(name == "*" or (name[0] == "." and name.count(".") < 2) for name in value)
+    return "Name the hosts of the site; * accepts every Host header." if is_too_wide else ""
 
 
 def _needs_https(value: str) -> str:
@@ -349,11 +357,23 @@ def _needs_redis_tls(value: str) -> str:
 
 
 def _needs_database_tls(value: dict[str, Any]) -> str:
-    host = unquote(str(value.get("HOST") or ""))
-    mode = value.get("OPTIONS", {}).get("sslmode") or os.environ.get("PGSSLMODE", "")
-    if is_local(host) or mode in ("require", "verify-ca", "verify-full"):
+    options = value.get("OPTIONS", {})
+    mode = options.get("sslmode") or os.environ.get("PGSSLMODE", "")
+    if all(map(is_local, _database_hosts(value, options))) or mode in (
+        "require",
+        "verify-ca",
+        "verify-full",
+    ):
         return ""
     return "Add ?sslmode=require (or verify-full) for a database on another host."
+
+
+def _database_hosts(value: dict[str, Any], options: dict[str, Any]) -> list[str]:
+    """Return all hosts that libpq may connect to; each name may be a list with commas."""
+    named = [unquote(str(value.get("HOST") or "")), options.get("host"), options.get("hostaddr")]
+    given = [each for each in named if each]
+    from_libpq = [os.environ.get(name, "") for name in ("PGHOST", "PGHOSTADDR")]
+    return [host for each in given or from_libpq for host in each.split(",")]
 
 
 def _needs_long_token(value: str) -> str:

@@ -6,10 +6,13 @@ limit: as many half-sent requests as there are threads stop the site.
 
 import re
 import select
+import selectors
 import socket
 import struct
 import time
+from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from gunicorn.workers import gthread
@@ -18,9 +21,13 @@ from .limits import MAX_BODY_BYTES, MAX_HEAD_BYTES, REQUEST_S
 
 _DEFER: Any = gthread._DEFER
 _END_OF_HEAD = b"\r\n\r\n"
-_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,18})[ \t]*\r\n", re.IGNORECASE)
+_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*0*(\d{1,18})[ \t]*\r\n", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding:[^\r\n]*chunked", re.IGNORECASE)
+_CHUNK_SIZE = re.compile(rb"[0-9a-f]{1,8}", re.IGNORECASE)
 _READ_BYTES = 64 * 1024
+#: Seconds for which a client may go on sending after its last answer. If the connection were closed
+#: at once, the answer might be lost (RFC 9112, 9.6).
+LINGER_S = 2.0
 
 
 class TooLarge(Exception):
@@ -34,6 +41,8 @@ class Incoming:
         self.received = bytearray(received)
         self._clock = clock
         self.deadline = clock() + REQUEST_S
+        #: Where the next chunk of a chunked body begins.
+        self._chunk_at = 0
 
     def receive(self, connection: socket.socket) -> bool:
         """Take what has arrived, without waiting. Return False if the client closed."""
@@ -70,18 +79,35 @@ class Incoming:
         if _CHUNKED.search(head):
             if body_bytes > MAX_BODY_BYTES:
                 raise TooLarge("413 Content Too Large")
-            # A chunked body ends with an empty line. If a chunk happens to end so too, the thread
-            # waits for the rest, for REQUEST_S at most.
-            return body_bytes > 0 and self.received.endswith(_END_OF_HEAD)
+            return self._has_last_chunk(end + len(_END_OF_HEAD))
         length = _LENGTH.search(head)
         announced = int(length[1]) if length else 0
         if announced > MAX_BODY_BYTES:
             raise TooLarge("413 Content Too Large")
         return body_bytes >= announced
 
+    def _has_last_chunk(self, body_at: int) -> bool:
+        """Return whether the chunks have arrived up to the last one, or to one that is wrong."""
+        at = max(self._chunk_at, body_at)
+        while (line_end := self.received.find(b"\r\n", at)) >= 0:
+            size = _CHUNK_SIZE.match(self.received, at, line_end)
+            if size is None:
+                # gunicorn refuses it.
+                return True
+            if not int(size[0], 16):
+                # Trailers may follow; an empty line ends them.
+                return self.received.find(_END_OF_HEAD, line_end) >= 0
+            at = self._chunk_at = line_end + 2 + int(size[0], 16) + 2
+        return False
+
 
 class Worker(gthread.ThreadWorker):
     """Give a thread to a request when all of it has arrived. gunicorn.conf.py names this class."""
+
+    def init_process(self) -> None:
+        #: Connections that are closed when their client closes, or after LINGER_S.
+        self._leaving: deque[Any] = deque()
+        super().init_process()
 
     def handle(self, conn: Any) -> Any:
         incoming = _incoming(conn)
@@ -103,10 +129,48 @@ class Worker(gthread.ThreadWorker):
         return super().handle(conn)
 
     def finish_request(self, conn: Any, fs: Any) -> None:
+        if fs.exception() or not fs.result():
+            self._leave(conn)
+            return
         super().finish_request(conn, fs)
         if getattr(conn, "incoming", None):
             # gunicorn's own time-out would begin again with every byte.
             conn.timeout = conn.incoming.deadline
+
+    def murder_pending(self) -> None:
+        super().murder_pending()
+        while self._leaving and self._leaving[0].timeout < time.monotonic():
+            self._end(self._leaving[0])
+
+    def _leave(self, conn: Any) -> None:
+        """End an answered connection. gunicorn would wait for the client in its only main loop."""
+        try:
+            conn.sock.shutdown(socket.SHUT_WR)
+            conn.sock.setblocking(False)
+        except OSError:
+            self.nr_conns -= 1
+            conn.close()
+            return
+        conn.timeout = time.monotonic() + LINGER_S
+        self._leaving.append(conn)
+        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._discard, conn))
+
+    def _discard(self, conn: Any, connection: socket.socket) -> None:
+        """Discard what a client still sends."""
+        try:
+            if connection.recv(_READ_BYTES):
+                return
+        except BlockingIOError:
+            return
+        except OSError:
+            pass
+        self._end(conn)
+
+    def _end(self, conn: Any) -> None:
+        self._leaving.remove(conn)
+        self.poller.unregister(conn.sock)
+        self.nr_conns -= 1
+        conn.close()
 
 
 def _incoming(conn: Any) -> Incoming:
@@ -119,10 +183,16 @@ def _incoming(conn: Any) -> Incoming:
 
 
 def _limit_waiting(connection: socket.socket) -> None:
-    """Let the kernel end each wait, because gunicorn removes Python's own time-out."""
-    limit = struct.pack("ll", int(REQUEST_S), 0)
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+    """Let the kernel end each wait, because gunicorn removes Python's own time-out.
+
+    The request is complete. If gunicorn reads its head in another way than we do and wants more, it
+    gets an error at once.
+    """
+    for option, seconds, microseconds in (
+        (socket.SO_RCVTIMEO, 0, 1),
+        (socket.SO_SNDTIMEO, int(REQUEST_S), 0),
+    ):
+        connection.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", seconds, microseconds))
 
 
 def _refuse(connection: socket.socket, status: str) -> None:

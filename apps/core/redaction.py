@@ -160,6 +160,8 @@ def _redact_values(_: Any, __: str, event: EventDict) -> EventDict:
 def _line(_: Any, __: str, event: EventDict) -> str:
     names = ("timestamp", "level", "logger", "event")
     timestamp, level, logger, words = (event.pop(name, "") for name in names)
+    # Other people's words may have line breaks: none may look like an entry of its own.
+    words = "\n  ".join(str(words).splitlines())
     trace = event.pop("exception", "")
     ids = "".join(f" {name}={value}" for name, value in sorted(event.items()))
     line = f"{timestamp} {level.upper()} {logger} {words}{ids}"

@@ -1,12 +1,13 @@
-"""Our Redis clients, and connections that leave a node which no longer accepts writes.
+"""Our Redis clients, and connections that leave a node which no longer serves us.
 
 After a failover, open connections may stay on the old node, now a replica, while new ones reach
 the new primary. The old node answers READONLY. redis-py and kombu take that for an error of the
 command and keep the connection. The connections here close themselves and fail as lost ones, so
-that the client, or kombu, connects again.
+that the client, or kombu, connects again. They also end an answer that drips.
 """
 
 import re
+import time
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,6 +29,33 @@ _WRONG_NODE = (
 _WORDS = re.compile(r"(?:^|: -)(?:READONLY|LOADING|MASTERDOWN|CLUSTERDOWN|UNBLOCKED)\b")
 
 
+#: Seconds from the first byte of an answer to its last. A socket's own time-out begins again with
+#: every byte.
+ANSWER_S = 2.0
+
+
+class _TimedSocket:
+    """A socket that fails if an answer takes longer than ANSWER_S; `restart` begins the next."""
+
+    def __init__(self, wrapped: Any) -> None:
+        self._wrapped = wrapped
+        self._ends_at: float | None = None
+
+    def restart(self) -> None:
+        self._ends_at = None
+
+    def recv(self, size: int) -> bytes:
+        if self._ends_at is not None and time.monotonic() > self._ends_at:
+            raise TimeoutError("the answer came too slowly")
+        received: bytes = self._wrapped.recv(size)
+        if self._ends_at is None:
+            self._ends_at = time.monotonic() + ANSWER_S
+        return received
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._wrapped, name)
+
+
 class WrongNodeError(exceptions.ConnectionError):
     """The node that this connection reached does not serve writes. The connection is closed."""
 
@@ -41,7 +69,12 @@ class _LeavesWrongNode:
             kwargs["retry"] = Retry(NoBackoff(), 1, supported_errors=(WrongNodeError,))
         super().__init__(*args, **kwargs)
 
+    def _connect(self) -> Any:
+        return _TimedSocket(super()._connect())  # type: ignore[misc]
+
     def read_response(self, *args: Any, **kwargs: Any) -> Any:
+        if self._sock:  # type: ignore[attr-defined]
+            self._sock.restart()  # type: ignore[attr-defined]
         try:
             return super().read_response(*args, **kwargs)  # type: ignore[misc]
         except (exceptions.ResponseError, exceptions.BusyLoadingError) as error:

@@ -74,8 +74,9 @@ def job(about: Repair | RepairBatch, damage: str = "") -> kinds.Job:
     return kinds.Job(
         number=about.number,
         company=user_text.clean_line(unit.company.name),
-        unit=user_text.clean_line(unit.number),
-        vehicle=user_text.clean_line(unit.description),
+        # Managers and technicians enter vehicles; the office enters companies.
+        unit=user_text.nameable(unit.number),
+        vehicle=user_text.nameable(unit.description),
         damage=damage or about.summary,
     )
 

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from django.utils.translation import gettext
 
-from apps.core.message import things
+from apps.core.message import things, user_text
 from apps.core.message.things import Thing
 
 from .models import FleetUnit, Repair, RepairBatch, Status
@@ -42,7 +42,9 @@ def _batches(ids: Collection[str]) -> dict[str, Thing]:
 
 
 def _name(number: str, unit: FleetUnit) -> str:
-    return gettext("{number}, unit {unit}").format(number=number, unit=unit.number)
+    return gettext("{number}, unit {unit}").format(
+        number=number, unit=user_text.nameable(unit.number)
+    )
 
 
 def _state(repair: Repair) -> str:

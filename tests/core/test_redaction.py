@@ -58,6 +58,15 @@ def test_a_line_ends_with_the_bound_ids() -> None:
     assert text.endswith(" INFO x done task_id=7 woken_by=0f8fad5b")
 
 
+def test_no_line_of_an_entry_looks_like_another_entry() -> None:
+    forged = "550 no\n2026-11-28T00:00:00Z INFO x sent\r\u2028done"
+    record = logging.LogRecord("x", logging.WARNING, "x.py", 1, "%s", (forged,), None)
+    first, *others = RedactingFormatter().format(record).splitlines()
+    assert first.endswith("WARNING x 550 no")
+    assert len(others) == 3
+    assert all(line.startswith("  ") for line in others)
+
+
 def test_an_error_mail_shows_no_password_of_a_url(settings, rf) -> None:
     settings.CELERY_BROKER_URL = "rediss://:hidden-password@cache.example:6379/0"
     report = ExceptionReporter(rf.get("/"), ValueError, ValueError("broken"), None)

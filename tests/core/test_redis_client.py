@@ -1,14 +1,19 @@
 """What our connections to Redis do when the node behind them is no primary any more."""
 
+import socket
 import socketserver
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
+import kombu
 import pytest
 import redis
 from celery import current_app
+from django.conf import settings
 from django.db import connection
+from kombu.exceptions import OperationalError
 
 from apps.core import redis_client
 from apps.core.delivery import broker, wakeups
@@ -134,3 +139,54 @@ def test_an_answer_of_a_wrong_node_closes_the_connection(line: bytes) -> None:
             client.execute_command("LPUSH", "queue", "task")
         assert server.connections == 2, "it connects again, once"
         server.shutdown()
+
+
+class Dripping(socketserver.BaseRequestHandler):
+    """Answers the first command with one byte after the other, and with no end."""
+
+    def handle(self) -> None:
+        self.request.recv(65536)
+        try:
+            self.request.sendall(b"+")
+            while not self.server.is_over.wait(0.02):  # type: ignore[attr-defined]
+                self.request.sendall(b"O")
+        except OSError:
+            return
+
+
+def ask_by_our_client() -> None:
+    redis_client.client(0.2).ping()
+
+
+def ask_by_kombu() -> None:
+    with kombu.Connection(settings.CELERY_BROKER_URL) as opened:
+        opened.default_channel.client.ping()
+
+
+@pytest.mark.parametrize("ask", [ask_by_our_client, ask_by_kombu])
+def test_an_answer_that_drips_ends_with_the_time_of_one_answer(
+    ask: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_client, "ANSWER_S", 0.3)
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Dripping) as server:
+        server.is_over = threading.Event()  # type: ignore[attr-defined]
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        url = f"redis://127.0.0.1:{server.server_address[1]}/0"
+        monkeypatch.setattr(settings, "CELERY_BROKER_URL", url)
+        with pytest.raises((redis.RedisError, OperationalError), match=r"slowly|Timeout"):
+            ask()
+        server.is_over.set()  # type: ignore[attr-defined]
+        server.shutdown()
+
+
+def test_a_long_wait_for_an_answer_is_not_a_slow_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redis_client, "ANSWER_S", 0.0)
+    ours, theirs = socket.socketpair()
+    with closing(ours), closing(theirs):
+        timed = redis_client._TimedSocket(ours)
+        for _ in range(2):
+            timed.restart()
+            theirs.sendall(b"+OK\r\n")
+            assert timed.recv(100) == b"+OK\r\n"
+        with pytest.raises(TimeoutError):
+            timed.recv(100)

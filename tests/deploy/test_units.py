@@ -1,5 +1,6 @@
 """The systemd units."""
 
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -116,3 +117,11 @@ def test_the_specification_s_service_names_are_aliases() -> None:
 def test_flower_listens_on_loopback_only() -> None:
     [start] = effective("flower")["ExecStart"]
     assert "--address=127.0.0.1" in start.split()
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_no_command_line_has_a_password(service: str) -> None:
+    """Everyone on the machine reads the command lines; the environment is its owner's alone."""
+    for setting in ("ExecStart", "ExecStartPre"):
+        for line in effective(service).get(setting, []):
+            assert not re.search(r"://|basic.?auth=|passw|secret|token", line, re.IGNORECASE)

@@ -48,6 +48,13 @@ def test_a_written_announcement_is_previewed_before_anything_is_sent(office, per
     assert not Notification.objects.exists()
 
 
+def test_an_announcement_is_one_line_of_what_everyone_sees(office):
+    forged = {"title": "Closed\u202e", "text": "Call\u200b us.\r\n\r\nEstimate:\t$1.00"}
+    office.post(PAGES + "new/", forged | {"audience": "", "priority": "6"})
+    made = Announcement.objects.get()
+    assert (made.title, made.text) == ("Closed", "Call us. Estimate: $1.00")
+
+
 @pytest.mark.parametrize(
     "wrong",
     [{"title": ""}, {"text": " \u200b "}, {"audience": "company:999"}, {"priority": "1"}],

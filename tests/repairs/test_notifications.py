@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from apps.core.message import rendering
+from apps.core.message import rendering, things
 from apps.core.models import Delivery, Notification
 from apps.core.states import Priority
 from apps.repairs import services
@@ -214,6 +214,24 @@ def test_names_of_people_and_vehicles_forge_no_line_of_an_email(
     assert "Jane Final cost: $1.00 Ortiz submitted" in email.text
     assert "\nFinal cost" not in email.text
     assert "\nEstimate: $1.00" not in email.text
+
+
+def test_the_name_of_a_vehicle_brings_no_link_into_a_message(cast: Cast) -> None:
+    """Managers and technicians enter vehicles, and their numbers are in texts of the brand."""
+    unit = services.unit_of(
+        cast.redwood, "evil.com/pay", description="See www.evil.com", plate="P 9", by=cast.jane
+    )
+    services.request_repair(
+        by=cast.jane, unit=unit, damage="chip", position="center", estimate=ESTIMATE
+    )
+    message = only("repair_pending_approval")
+    email = rendering.email(message)
+    for shown in (email.text, email.html, rendering.sms(message).text, message.title, message.text):
+        assert "evil" not in shown
+    assert "[link removed]" in email.text
+    row = Repair.objects.get()
+    name = things.describe("repairs.repair", [str(row.pk)])[str(row.pk)].name
+    assert name == f"{row.number}, unit [link removed]"
 
 
 def test_the_text_message_of_a_denial_leaves_the_reason_to_its_link(

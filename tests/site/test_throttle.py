@@ -1,6 +1,7 @@
 """Password guessing is slowed down, and other people can still sign in."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ import redis
 from django.contrib.auth.models import User
 from django.test import Client
 
-from apps.site.throttle import ADDRESS, PAIR
+from apps.site.throttle import ADDRESS, PAIR, Attempt, _count
 
 PASSWORD = "correct-horse-battery"
 ATTACKER, OFFICE, HOME = "192.0.2.66", "198.51.100.1", "203.0.113.7"
@@ -50,6 +51,13 @@ def test_both_forms_count_together_however_the_name_is_spelled() -> None:
     for number in range(PAIR.failures):
         sign_in((" Jane", "JANE", "jane ")[number % 3], "wrong", ATTACKER, FORMS[number % 2])
     assert not is_in(sign_in("jane", PASSWORD, ATTACKER))
+
+
+def test_guesses_at_the_same_moment_are_counted_too() -> None:
+    guess = Attempt("jane", ATTACKER)
+    with ThreadPoolExecutor(16) as guesses:
+        waits = list(guesses.map(_count, [guess] * 40))
+    assert waits.count(0) == PAIR.failures
 
 
 def test_the_owner_signs_in_from_another_address() -> None:

@@ -2,6 +2,7 @@
 
 import re
 import socket
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
@@ -18,7 +19,7 @@ from rs_systems.wsgi import read_body
 from tests.support.services import Site
 from tools.processes import LOOPBACK, wait_until
 from web.limits import MAX_BODY_BYTES, MAX_HEAD_BYTES, REQUEST_S
-from web.worker import Incoming, TooLarge
+from web.worker import LINGER_S, Incoming, TooLarge, _limit_waiting
 
 #: As `Site` starts gunicorn.
 THREADS = 4
@@ -45,6 +46,11 @@ def connect(site: Site, sent: bytes) -> socket.socket:
     connection = socket.create_connection((LOOPBACK, site.port), timeout=WAIT_S)
     connection.sendall(sent)
     return connection
+
+
+def read(connection: socket.socket) -> bytes:
+    """Return all that comes until the site closes the connection."""
+    return b"".join(iter(lambda: connection.recv(4096), b""))
 
 
 def chunks(body: bytes) -> Iterator[bytes]:
@@ -85,6 +91,12 @@ HALVES = {
     "half a head": b"GET / HTTP/1.1\r\nHost: localhost\r\nX-A: ",
     "half a body": b"POST /login/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\na=",
     "half a chunk": b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n50\r\na=",
+    "a chunk that ends as a body does": (
+        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nab\r\n\r\n"
+    ),
+    "a length with zeros before it": (
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0000000000000000000000000100\r\n\r\na="
+    ),
 }
 
 
@@ -100,6 +112,37 @@ def test_half_sent_requests_hold_no_thread_and_are_closed(site: Site) -> None:
             assert ask(site, "GET", "/healthz").status == 200
         # The site closes each of them.
         assert [connection.recv(1) for connection in slow] == [b""] * len(slow)
+
+
+ENDED = {
+    "answered": b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+    "refused by gunicorn": b"GET / HTTP/1.1\r\nHost : localhost\r\n\r\n",
+    "too large": b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 60000000\r\n\r\n",
+}
+
+
+@pytest.mark.services
+def test_clients_that_do_not_close_after_their_answer_hold_nobody_up(site: Site) -> None:
+    ask(site, "GET", "/healthz")
+    with ExitStack() as opened:
+        left = [
+            opened.enter_context(closing(connect(site, request)))
+            for request in ENDED.values()
+            for _ in range(THREADS * 2)
+        ]
+        began = time.monotonic()
+        assert ask(site, "GET", "/healthz").status == 200
+        assert time.monotonic() - began < len(left) * LINGER_S / 4
+        # Each has its answer, and its connection ends.
+        assert [read(connection)[:9] for connection in left] == [b"HTTP/1.1 "] * len(left)
+
+
+@pytest.mark.services
+def test_a_client_that_is_still_sending_reads_why_it_was_refused(site: Site) -> None:
+    head = b"POST /login/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60000000\r\n\r\n"
+    with closing(connect(site, head)) as connection:
+        connection.sendall(b"a" * 1_000_000)
+        assert connection.recv(100).startswith(b"HTTP/1.1 413 ")
 
 
 @pytest.mark.services
@@ -118,7 +161,7 @@ def test_requests_that_come_together_are_all_answered(site: Site) -> None:
     last = request % b"Connection: close\r\n"
     with closing(connect(site, request % b"" * 2 + last[:20])) as connection:
         connection.sendall(last[20:])
-        answers = b"".join(iter(lambda: connection.recv(4096), b""))
+        answers = read(connection)
     assert answers.count(b"HTTP/1.1 200 ") == 3
 
 
@@ -135,6 +178,12 @@ def test_the_access_log_has_no_query_string(site: Site, tmp_path: Path) -> None:
     log = tmp_path / "site.log"
     wait_until(lambda: '"GET /login/ HTTP/1.1" 200' in log.read_text(), "the request is logged")
     assert not re.search(r"12025550123|fleet\.example", log.read_text())
+    ask(site, "GET", "/x%0a127.0.0.1%20forged/%C3%BC")
+    wait_until(
+        lambda: '"GET /x%0a127.0.0.1%20forged/%C3%BC HTTP/1.1" 404' in log.read_text(),
+        "the path is logged",
+    )
+    assert "\n127.0.0.1 forged" not in log.read_text()
 
 
 # --- Without a server ---------------------------------------------------------------------------
@@ -179,6 +228,12 @@ CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
         (LENGTH % 2 + b"abGET / HTTP", True),
         (CHUNKED, False),
         (CHUNKED + b"2\r\nab\r\n", False),
+        (CHUNKED + b"6\r\nab\r\n\r\n", False),
+        (CHUNKED + b"6\r\nab\r\n\r\n\r\n0\r\n\r\n", True),
+        (CHUNKED + b"5\r\n0\r\n\r\n\r\n", False),
+        (CHUNKED + b"0\r\nX-Trailer: 1\r\n", False),
+        (CHUNKED + b"nonsense\r\n", True),
+        (LENGTH.replace(b"%d", b"0" * 30 + b"2") + b"a", False),
         (CHUNKED + b"2\r\nab\r\n0\r\n\r\n", True),
         (CHUNKED + b"0\r\n\r\n", True),
         (CHUNKED + b"0\r\nX-Trailer: 1\r\n\r\n", True),
@@ -199,6 +254,24 @@ def test_a_request_is_complete_with_its_last_byte(received: bytes, is_complete: 
 def test_a_request_above_a_limit_is_refused(received: bytes, status: str) -> None:
     with pytest.raises(TooLarge, match=status):
         Incoming(received).is_complete()
+
+
+def test_a_chunked_body_is_complete_however_it_is_cut() -> None:
+    body = CHUNKED + b"6\r\nab\r\n\r\n\r\n3;x=y\r\nabc\r\n0\r\n\r\n"
+    incoming = Incoming()
+    found = []
+    for byte in body:
+        incoming.received.append(byte)
+        found.append(incoming.is_complete())
+    assert found.index(True) == len(body) - 1
+
+
+def test_a_thread_waits_for_no_byte_of_a_request() -> None:
+    ours, theirs = socket.socketpair()
+    with closing(ours), closing(theirs):
+        _limit_waiting(ours)
+        with pytest.raises(BlockingIOError):
+            ours.recv(1)
 
 
 def answer(body: bytes, **environ: Any) -> tuple[str, bytes]:

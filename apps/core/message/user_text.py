@@ -46,6 +46,11 @@ def remove_links(text: str) -> str:
     return _DOT_IN_WORD.sub(". ", shown)
 
 
+def nameable(text: str) -> str:
+    """Return the name that a user gave to something, for a message of ours: a line, no links."""
+    return remove_links(clean_line(text))
+
+
 def quotable(text: str, length: int) -> str:
     """Return a user's words for a quotation in a message of ours, on one line.
 

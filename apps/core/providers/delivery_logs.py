@@ -8,7 +8,7 @@ from django.conf import settings
 
 from ..exceptions import PermanentError
 from .aws.client import READING
-from .aws.read import Reader
+from .aws.read import Reader, understood
 
 
 class Entry(NamedTuple):
@@ -29,7 +29,9 @@ def read(group: str, since: datetime) -> Iterator[list[Entry]]:
     pages = logs.pages("logs:FilterLogEvents", logGroupName=group, startTime=since_ms)
     try:
         for page in pages:
-            yield [_entry(each) for each in page["events"]]
+            with understood("logs:FilterLogEvents"):
+                entries = [_entry(each) for each in page["events"]]
+            yield entries
     except PermanentError as error:
         if error.code != "ResourceNotFoundException":
             raise

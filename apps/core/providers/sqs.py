@@ -11,7 +11,7 @@ from django.conf import settings
 
 from ..exceptions import ChannelUnavailableError
 from .aws.client import READING
-from .aws.read import Reader
+from .aws.read import Reader, understood
 
 #: Seconds that SQS waits for a message if the queue is empty
 #: (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-short-and-long-polling.html).
@@ -54,8 +54,9 @@ def receive(queue_url: str) -> Iterator[QueuedMessage]:
     redrive policy moves it to the dead letters.
     """
     while messages := _ask("sqs:ReceiveMessage", queue_url, **_RECEIVE).get("Messages"):
-        for message in messages:
-            yield QueuedMessage(message["Body"], message["ReceiptHandle"])
+        with understood("sqs:ReceiveMessage"):
+            received = [QueuedMessage(each["Body"], each["ReceiptHandle"]) for each in messages]
+        yield from received
 
 
 def delete(queue_url: str, message: QueuedMessage) -> None:

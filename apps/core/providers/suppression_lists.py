@@ -8,7 +8,7 @@ from django.conf import settings
 
 from ..exceptions import PermanentError
 from ..models.suppression import Listed, SuppressionReason
-from .aws.read import Reader
+from .aws.read import Reader, understood
 
 #: Addresses on a page; SES has no larger ones.
 PAGE = 1000
@@ -27,10 +27,14 @@ def suppressed(reader: Reader, since: datetime, until: datetime) -> Iterator[lis
     query: dict[str, Any] = {"StartDate": since, "EndDate": until, "PageSize": PAGE}
     while True:
         page = reader.ask("ses:ListSuppressedDestinations", **query)
-        yield [
-            Listed(each["EmailAddress"], _reason(each["Reason"]), _in_utc(each["LastUpdateTime"]))
-            for each in page["SuppressedDestinationSummaries"]
-        ]
+        with understood("ses:ListSuppressedDestinations"):
+            listed = [
+                Listed(
+                    each["EmailAddress"], _reason(each["Reason"]), _in_utc(each["LastUpdateTime"])
+                )
+                for each in page["SuppressedDestinationSummaries"]
+            ]
+        yield listed
         if not page.get("NextToken"):
             return
         query["NextToken"] = page["NextToken"]
@@ -51,13 +55,16 @@ def opted_out() -> Iterator[list[Listed]]:
     SNS does not say since when.
     """
     for page in _sns().pages("sns:ListPhoneNumbersOptedOut"):
-        yield [Listed(number, SuppressionReason.OPT_OUT) for number in page["phoneNumbers"]]
+        with understood("sns:ListPhoneNumbersOptedOut"):
+            listed = [Listed(each, SuppressionReason.OPT_OUT) for each in page["phoneNumbers"]]
+        yield listed
 
 
 def is_opted_out(number: str) -> bool:
     """Ask SNS whether it sends nothing to the number; raises DeliveryError."""
     answer = _sns().ask("sns:CheckIfPhoneNumberIsOptedOut", phoneNumber=number)
-    return bool(answer["isOptedOut"])
+    with understood("sns:CheckIfPhoneNumberIsOptedOut"):
+        return bool(answer["isOptedOut"])
 
 
 def opt_in(number: str) -> None:

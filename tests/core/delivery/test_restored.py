@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from apps.core.audit.ledger import ledger
-from apps.core.delivery import broker, restored, sweeps, transitions
+from apps.core.delivery import broker, outcomes, restored, sweeps, transitions
 from apps.core.exceptions import AmbiguousError
 from apps.core.models import Delivery
 from apps.core.reasons import Reason
@@ -48,7 +48,7 @@ def test_what_should_have_left_is_left_for_a_person(
         state=DeliveryState.HELD, held_for=Reason.QUIET_HOURS, release_at=ago(minutes=1)
     )
     claimed(sending.pk)
-    transitions.record_outcome(claimed(unknown.pk), AmbiguousError("no answer"))
+    outcomes.record_outcome(claimed(unknown.pk), AmbiguousError("no answer"))
     rows = [due, retrying, held, sending, unknown]
     assert "5 are left for a person" in run("--yes")
     for row in rows:

@@ -6,9 +6,8 @@ from typing import Any, NamedTuple
 from botocore import UNSIGNED
 from botocore import exceptions as aws
 from botocore.config import Config
-from botocore.parsers import ResponseParserError
 
-from apps.core.exceptions import AmbiguousError, ChannelUnavailableError, NotSendable
+from apps.core.exceptions import ChannelUnavailableError, NotSendable
 
 from . import errors, session
 from .errors import CallFailed, Cause, Vocabulary
@@ -122,9 +121,6 @@ class AwsClient:
         except UnicodeEncodeError as error:
             # While the request was written, so nothing was sent.
             raise NotSendable(str(error), code=type(error).__name__) from error
-        except (ResponseParserError, LookupError, TypeError, ValueError) as error:
-            # botocore's parsers fail in many ways for an answer that is not AWS's.
-            raise AmbiguousError(
-                f"the answer cannot be read: {error!r}", code=type(error).__name__
-            ) from error
+        except errors.UNREADABLE as error:
+            raise errors.of_sending(errors.from_unreadable(error), self._vocabulary) from error
         return answer

@@ -6,6 +6,7 @@ from enum import Enum, auto
 from typing import NamedTuple
 
 from botocore import exceptions as aws
+from botocore.parsers import ResponseParserError
 
 from apps.core.exceptions import (
     AmbiguousError,
@@ -32,7 +33,7 @@ class Cause(Enum):
     SERVER_ERROR = auto()
     #: Nothing of the request left this machine, or no connection was made.
     UNREACHED = auto()
-    #: The request may have gone out, and no answer came.
+    #: The request may have gone out, and no answer came that can be read.
     NO_ANSWER = auto()
     #: botocore found the parameters wrong and sent nothing.
     PARAMETERS = auto()
@@ -76,6 +77,16 @@ _FAILURES: Mapping[type[Exception], Cause] = {
     aws.ConnectTimeoutError: Cause.UNREACHED,
     aws.ProxyConnectionError: Cause.UNREACHED,
 }
+#: What botocore's parsers raise, and reading what they return, for an answer that is not AWS's.
+UNREADABLE = (
+    ResponseParserError,
+    AttributeError,
+    LookupError,
+    OverflowError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 #: AWS may ask for another right than that of the call's name.
 _MISSING_RIGHT = re.compile(r"not authorized to perform: ([\w-]+:\w+)")
 
@@ -105,6 +116,13 @@ def from_exception(error: aws.ClientError | aws.BotoCoreError) -> CallFailed:
     if _is_untrusted(error):
         cause = Cause.UNREACHED
     return CallFailed(cause, str(error), type(error).__name__)
+
+
+def from_unreadable(error: Exception) -> CallFailed:
+    """Return what an UNREADABLE of a call means."""
+    return CallFailed(
+        Cause.NO_ANSWER, f"the answer cannot be read: {error!r}", type(error).__name__
+    )
 
 
 def _from_answer(error: aws.ClientError) -> CallFailed:

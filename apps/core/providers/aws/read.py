@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from botocore import exceptions as aws
@@ -54,6 +55,17 @@ class Reader:
             yield from self.client.get_paginator(method).paginate(**parameters)
         except (aws.ClientError, aws.BotoCoreError) as error:
             raise errors.of_reading(errors.from_exception(error), permission) from error
+        except errors.UNREADABLE as error:
+            raise errors.of_reading(errors.from_unreadable(error), permission) from error
+
+
+@contextmanager
+def understood(permission: str) -> Iterator[None]:
+    """Raise TransientError if what is read here from an answer is not there, or of another type."""
+    try:
+        yield
+    except errors.UNREADABLE as error:
+        raise errors.of_reading(errors.from_unreadable(error), permission) from error
 
 
 def call(made: Any, action: str, **parameters: Any) -> dict[str, Any]:
@@ -63,9 +75,11 @@ def call(made: Any, action: str, **parameters: Any) -> dict[str, Any]:
         answer: dict[str, Any] = getattr(made, xform_name(action))(**parameters)
     except (aws.ClientError, aws.BotoCoreError) as error:
         raise errors.from_exception(error) from error
-    except ValueError as error:
-        # An endpoint override that is no URL.
-        raise CallFailed(Cause.MISCONFIGURED, str(error), type(error).__name__) from error
+    except errors.UNREADABLE as error:
+        if type(error) is ValueError:
+            # An endpoint override that is no URL.
+            raise CallFailed(Cause.MISCONFIGURED, str(error), "ValueError") from error
+        raise errors.from_unreadable(error) from error
     return answer
 
 
