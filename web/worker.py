@@ -17,11 +17,12 @@ from typing import Any
 
 from gunicorn.workers import gthread
 
-from .limits import MAX_BODY_BYTES, MAX_HEAD_BYTES, REQUEST_S
+from .limits import MAX_HEAD_BYTES, REQUEST_S, TOO_LARGE, max_body_bytes
 
 _DEFER: Any = gthread._DEFER
 _END_OF_HEAD = b"\r\n\r\n"
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*0*(\d{1,18})[ \t]*\r\n", re.IGNORECASE)
+_PATH = re.compile(rb"[A-Z]+ ([^ ?]*)")
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding:[^\r\n]*chunked", re.IGNORECASE)
 _CHUNK_SIZE = re.compile(rb"[0-9a-f]{1,8}", re.IGNORECASE)
 _READ_BYTES = 64 * 1024
@@ -75,14 +76,16 @@ class Incoming:
         if end < 0:
             return False
         head = bytes(self.received[: end + 2])
+        path = _PATH.match(head)
+        most = max_body_bytes(path[1].decode("latin-1") if path else "")
         body_bytes = len(self.received) - end - len(_END_OF_HEAD)
         if _CHUNKED.search(head):
-            if body_bytes > MAX_BODY_BYTES:
+            if body_bytes > most:
                 raise TooLarge("413 Content Too Large")
             return self._has_last_chunk(end + len(_END_OF_HEAD))
         length = _LENGTH.search(head)
         announced = int(length[1]) if length else 0
-        if announced > MAX_BODY_BYTES:
+        if announced > most:
             raise TooLarge("413 Content Too Large")
         return body_bytes >= announced
 
@@ -196,7 +199,10 @@ def _limit_waiting(connection: socket.socket) -> None:
 
 
 def _refuse(connection: socket.socket, status: str) -> None:
-    answer = f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+    answer = (
+        f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Type: text/plain\r\n"
+        f"Content-Length: {len(TOO_LARGE)}\r\n\r\n{TOO_LARGE}"
+    )
     try:
         connection.send(answer.encode(), socket.MSG_DONTWAIT)
     except OSError:

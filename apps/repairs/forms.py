@@ -61,3 +61,5 @@ class AssignForm(forms.Form):
             apart_from=current,
             empty_label=gettext_lazy("Choose the technician"),
         )
+        if not self.fields["technician"].queryset.exists():  # type: ignore[attr-defined]
+            self.fields["technician"].help_text = gettext("There is no other technician yet.")

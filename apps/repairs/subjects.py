@@ -23,7 +23,7 @@ from .models import Profile, Repair, RepairBatch, RepairEvent, Role, Status
 from .models.repair import UNDECIDED, RepairQuerySet
 from .permissions import Action, actions_for
 from .search import search
-from .views.cards import batch_card, in_one_windshield, now_is
+from .views.cards import batch_card, came_to, in_one_windshield
 
 Result = TypeVar("Result")
 #: The actions whose forms are on pages of their own.
@@ -100,7 +100,7 @@ class Repairs:
             case _:
                 raise Refused(_no_action(repair.number))
         repair.refresh_from_db()
-        return Done(now_is(repair), _undo_url(done))
+        return Done(came_to(Action(action), repair), _undo_url(done))
 
 
 class Batches:
@@ -237,7 +237,13 @@ def _approve(amount: Decimal | None) -> str:
 
 def _deny(action: Action) -> SubjectAction:
     field = DenyForm.base_fields["reason"]
-    return SubjectAction(action, gettext("Deny"), asks=str(field.label), hint=str(field.help_text))
+    return SubjectAction(
+        action,
+        gettext("Deny"),
+        asks=str(field.label),
+        hint=str(field.help_text),
+        missing=str(field.error_messages["required"]),
+    )
 
 
 def _last_events(keys: Iterable[int]) -> dict[int, RepairEvent]:
@@ -259,7 +265,8 @@ def _since(event: RepairEvent | None) -> str:
 def _reason(given: Mapping[str, str]) -> str:
     form = DenyForm({"reason": given.get("text", "")})
     if not form.is_valid():
-        raise Refused(str(form.errors["reason"][0]))
+        is_missing = form.has_error("reason", "required")
+        raise Refused(str(form.errors["reason"][0]), is_missing=is_missing)
     return str(form.cleaned_data["reason"])
 
 

@@ -23,6 +23,8 @@ class SubjectAction:
     #: The label of a text that the action needs, and the sentence that says who reads it.
     asks: str = ""
     hint: str = ""
+    #: What to say if that text is missing.
+    missing: str = ""
     is_main: bool = False
 
 
@@ -53,8 +55,10 @@ class Done:
 class Refused(Exception):
     """The action was not carried out; the text is for the user."""
 
-    def __init__(self, text: str, *, is_news: bool = False) -> None:
+    def __init__(self, text: str, *, is_news: bool = False, is_missing: bool = False) -> None:
         super().__init__(text)
+        #: The text that the action asks for is missing.
+        self.is_missing = is_missing
         #: Another person was first. That is no error of the user's.
         self.is_news = is_news
 

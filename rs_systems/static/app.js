@@ -19,6 +19,23 @@ function showFailure(event) {
 document.addEventListener("htmx:sendError", showFailure);
 document.addEventListener("htmx:responseError", showFailure);
 
+// Give the focus back if a swap takes it away: to the same thing, or to what is around it.
+let focusedIds = [];
+document.addEventListener("htmx:beforeRequest", (event) => {
+  if (polls(event.detail.elt)) return;
+  focusedIds = [];
+  for (let each = document.activeElement; each; each = each.parentElement) {
+    if (each.id) focusedIds.push(each.id);
+  }
+});
+document.addEventListener("htmx:afterSettle", () => {
+  if (document.activeElement !== document.body) return;
+  const place = document.getElementById(focusedIds.find((id) => document.getElementById(id)));
+  if (!place) return;
+  if (place.tabIndex < 0) place.tabIndex = -1;
+  place.focus({ preventScroll: true });
+});
+
 // Ignore a second tap while a form is being sent.
 document.addEventListener("submit", (event) => {
   const form = event.target;
@@ -72,7 +89,7 @@ for (const button of document.querySelectorAll("[data-show-password]")) {
   });
 }
 
-// Take back a file that is too large at once: the server ends such a request without a page.
+// Take back a file that is too large at once, and not after all of it was sent.
 document.addEventListener("change", ({ target }) => {
   if (!target.dataset.mostBytes) return;
   const isTooLarge = [...target.files].some((file) => file.size > target.dataset.mostBytes);
@@ -171,26 +188,41 @@ const { user, failed } = document.body.dataset;
 
 function saveDraft(form) {
   if (!user) return;
-  const values = [...new FormData(form)].filter(([name]) => name !== "csrfmiddlewaretoken");
+  // A file cannot be kept.
+  const values = [...new FormData(form)].filter(
+    ([name, value]) => name !== "csrfmiddlewaretoken" && typeof value === "string",
+  );
   const draft = { user, path: location.pathname, action: form.getAttribute("action"), values };
   sessionStorage.setItem("draft", JSON.stringify(draft));
 }
 
+// Hidden fields that say on what the user acted: so a request which had arrived is not made twice,
+// and what somebody else saved meanwhile is not overwritten unseen.
+const KEPT = new Set(["token", "seen", "after"]);
+
 function fillIn(form, values) {
+  for (const box of form.querySelectorAll("[type=checkbox]")) box.checked = false;
   for (const [name, value] of values) {
     for (const field of form.querySelectorAll(`[name="${CSS.escape(name)}"]`)) {
       if (field.type === "radio") field.checked = field.value === value;
-      // The token too, so that a request which had arrived is not made twice.
-      else if (field.type !== "hidden" || name === "token") field.value = value;
+      else if (field.type === "checkbox") field.checked = true;
+      else if (field.type !== "hidden" || KEPT.has(name)) field.value = value;
     }
   }
 }
 
 async function restoreDraft() {
   const draft = JSON.parse(sessionStorage.getItem("draft") || "null");
-  // On the sign-in page and on an error page it is not known yet whether it has arrived.
-  if (!draft || !user || failed !== undefined) return;
+  if (!draft) return;
+  if (!user || failed !== undefined) {
+    // The sign-in page and an error page mean that it has not arrived, or may not have.
+    sessionStorage.setItem("draft", JSON.stringify({ ...draft, isLost: true }));
+    return;
+  }
   sessionStorage.removeItem("draft");
+  // Without a network the browser shows a page of its own, from which one goes back.
+  const [{ type }] = performance.getEntriesByType("navigation");
+  if (!draft.isLost && type !== "back_forward") return;
   const form = [...document.querySelectorAll("form[data-draft]")].find(
     (each) => each.getAttribute("action") === draft.action,
   );
@@ -204,10 +236,14 @@ async function restoreDraft() {
     await htmx.ajax("POST", location.pathname, { target: breaks, swap: "outerHTML", values });
   }
   fillIn(form, draft.values);
+  form.closest("details")?.setAttribute("open", "");
 }
 
 document.addEventListener("submit", (event) => {
   if (event.target.matches("[data-draft]")) saveDraft(event.target);
   if (event.submitter?.matches("[data-sign-out]")) sessionStorage.clear();
+});
+document.addEventListener("htmx:afterSwap", (event) => {
+  if (event.detail.requestConfig?.elt.matches("[data-draft]")) sessionStorage.removeItem("draft");
 });
 restoreDraft();

@@ -15,7 +15,7 @@ from tests.support.services import Site
 from tests.support.tls import Authority
 from tools.processes import LOOPBACK, die_with_parent, free_ports, port_is_free, wait_until
 from tools.supervisor import ROOT
-from web.limits import MAX_BODY_BYTES
+from web.limits import MAX_BODY_BYTES, MAX_UPLOAD_BYTES, TOO_LARGE, UPLOADS
 
 pytestmark = [
     pytest.mark.services,
@@ -88,7 +88,12 @@ def test_limits_of_the_example_are_those_of_the_site(proxy: Proxy) -> None:
     at_the_limit = b"a" * MAX_BODY_BYTES
     # SNS's endpoint looks into it and refuses it.
     assert proxy.ask("POST", "/webhooks/aws/sns", body=at_the_limit).status == 403
-    assert proxy.ask("POST", "/webhooks/aws/sns", body=at_the_limit + b"a").status == 413
+    refused = proxy.ask("POST", "/webhooks/aws/sns", body=at_the_limit + b"a")
+    assert (refused.status, refused.read().decode()) == (413, TOO_LARGE)
+    # Nobody is signed in, but it comes through to the site.
+    file = b"a" * MAX_UPLOAD_BYTES
+    assert proxy.ask("POST", UPLOADS, body=file).status == 403
+    assert proxy.ask("POST", UPLOADS, body=file + b"a").status == 413
 
 
 def test_sign_ins_of_one_address_have_a_rate(proxy: Proxy) -> None:

@@ -114,6 +114,11 @@ def test_without_scripts_a_button_shows_the_preview(enter: Enter) -> None:
     page.get_by_role("button", name="Show it with these fields").click()
     expect(preview(page).locator("body")).to_contain_text(LONG_NAME)
     expect(page.locator("h1")).to_have_text("Brand")
+    huge = FilePayload(name="huge.png", mimeType="image/png", buffer=bytes(2 * 1024 * 1024))
+    page.get_by_label("Logo", exact=True).set_input_files(huge)
+    page.get_by_test_id("save").click()
+    expect(page.get_by_test_id("error-summary")).to_contain_text("Use one of up to 500 KB.")
+    expect(page.get_by_label("Name", exact=True)).to_have_value(LONG_NAME)
 
 
 @pytest.mark.parametrize("size", [PHONE, LAPTOP], ids=["phone", "laptop"])

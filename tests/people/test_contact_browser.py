@@ -91,6 +91,7 @@ def open_page(browser: Browser, live_server: Any, settings: Any) -> Open:
     ) -> Page:
         context = browser.new_context(
             viewport={"width": width, "height": 844},
+            has_touch=width == WIDTHS[0],
             java_script_enabled=js,
             color_scheme=scheme,
             base_url=live_server.url,

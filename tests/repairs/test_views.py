@@ -760,7 +760,9 @@ def test_a_manager_decides_on_a_higher_cost_on_the_page_and_on_the_card(cast, re
         assert "Approve $520.00" in shown
         assert url("deny-cost", made) in shown
     client.post(url("approve-cost", made))
-    assert f"{made.number} is completed." in page(client, made.get_absolute_url())
+    shown = page(client, made.get_absolute_url())
+    assert f"$520.00 for {made.number} is approved. The work was already done" in shown
+    assert "now completed: Jane" in shown
 
 
 def test_a_higher_cost_is_denied_with_a_reason(cast, repair):

@@ -49,6 +49,7 @@ class SignIns:
     ) -> Page:
         context = self._browser.new_context(
             viewport=size,
+            has_touch=size == PHONE,
             java_script_enabled=javascript,
             base_url=self._stack.url,
             color_scheme=scheme,
@@ -69,13 +70,36 @@ def sign_in(stack: Stack, browser: Browser) -> Iterator[SignIns]:
         yield SignIns(stack, browser, contexts)
 
 
+#: Forms in which the browser itself would refuse what is missing, instead of our own words.
+REFUSING = """forms => forms
+    .filter(form => !form.noValidate && [...form.elements].some(each => each.willValidate &&
+        (each.required || each.pattern || each.min || each.max || each.minLength > 0 ||
+        ["email", "url", "number"].includes(each.type))))
+    .map(form => form.outerHTML.slice(0, 200))"""
+#: Forms that lose what was typed if the session has ended.
+FORGETFUL = """forms => forms
+    .filter(form => !("draft" in form.dataset))
+    .filter(form => form.querySelector(
+        "select, textarea, input:not([type=hidden], [type=checkbox])"))
+    .map(form => form.outerHTML.slice(0, 200))"""
+#: Lists that offer nothing, and nothing beside them says why.
+SILENT = """lists => lists
+    .filter(list => list.checkVisibility() && !list.hasAttribute("aria-describedby"))
+    .filter(list => [...list.options].every(option => !option.value))
+    .map(list => list.outerHTML.slice(0, 200))"""
+
+
 def check_page(page: Page, targets: str, *, javascript: bool = True) -> None:
     """Check that the page fits its width, these are 44 pixels high, and axe finds nothing serious.
 
-    Axe itself waits for ever on a page that runs no scripts.
+    No form leaves its errors to the browser or forgets what was typed, and no list is empty
+    without a word. Axe itself waits for ever on a page that runs no scripts.
     """
     page.wait_for_load_state()
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert page.locator("main form").evaluate_all(REFUSING) == []
+    assert page.locator("main form[method=post]").evaluate_all(FORGETFUL) == []
+    assert page.locator("main select").evaluate_all(SILENT) == []
     for target in page.locator(f"main :is({targets}):visible").all():
         box = target.bounding_box()
         assert box

@@ -14,11 +14,21 @@ from urllib.parse import urlencode
 
 import pytest
 from django.contrib.auth.models import User
+from django.urls import reverse
 
+from apps.core.services import logos
 from rs_systems.wsgi import read_body
 from tests.support.services import Site
 from tools.processes import LOOPBACK, wait_until
-from web.limits import MAX_BODY_BYTES, MAX_HEAD_BYTES, REQUEST_S
+from tools.supervisor import ROOT
+from web.limits import (
+    MAX_BODY_BYTES,
+    MAX_HEAD_BYTES,
+    MAX_UPLOAD_BYTES,
+    REQUEST_S,
+    TOO_LARGE,
+    max_body_bytes,
+)
 from web.worker import LINGER_S, Incoming, TooLarge, _limit_waiting
 
 #: As `Site` starts gunicorn.
@@ -152,7 +162,9 @@ def test_a_large_upload_is_refused_before_it_is_sent(site: Site) -> None:
         "Content-Type: multipart/form-data; boundary=x\r\n\r\n"
     )
     with closing(connect(site, head.encode())) as connection:
-        assert connection.recv(100).startswith(b"HTTP/1.1 413 ")
+        answer = b"".join(iter(lambda: connection.recv(1000), b""))
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert answer.decode().endswith(TOO_LARGE)
 
 
 @pytest.mark.services
@@ -215,6 +227,7 @@ def test_a_worker_that_stops_waits_for_the_rest_of_a_request() -> None:
 
 
 LENGTH = b"POST / HTTP/1.1\r\nHost: x\r\ncontent-length: %d\r\n\r\n"
+UPLOAD = LENGTH.replace(b"/", b"/office/brand/?a=b", 1)
 CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
@@ -226,6 +239,7 @@ CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
         (LENGTH % 2 + b"a", False),
         (LENGTH % 2 + b"ab", True),
         (LENGTH % 2 + b"abGET / HTTP", True),
+        (UPLOAD % MAX_UPLOAD_BYTES, False),
         (CHUNKED, False),
         (CHUNKED + b"2\r\nab\r\n", False),
         (CHUNKED + b"6\r\nab\r\n\r\n", False),
@@ -249,6 +263,8 @@ def test_a_request_is_complete_with_its_last_byte(received: bytes, is_complete: 
         (b"GET /" + b"a" * MAX_HEAD_BYTES, "431"),
         (LENGTH % (MAX_BODY_BYTES + 1), "413"),
         (CHUNKED + b"a" * (MAX_BODY_BYTES + 1), "413"),
+        (UPLOAD % (MAX_UPLOAD_BYTES + 1), "413"),
+        ((UPLOAD % (MAX_BODY_BYTES + 1)).replace(b"/office", b"/a?/office"), "413"),
     ],
 )
 def test_a_request_above_a_limit_is_refused(received: bytes, status: str) -> None:
@@ -293,5 +309,19 @@ def test_any_server_s_request_has_a_length_and_a_limit() -> None:
     assert answer(b"body", **chunked) == ("200 OK", b"body")
     assert answer(b"body", CONTENT_LENGTH="4") == ("200 OK", b"body")
     assert answer(b"a" * (MAX_BODY_BYTES + 1), **chunked)[0].startswith("413 ")
-    assert answer(b"", CONTENT_LENGTH=str(MAX_BODY_BYTES + 1))[0].startswith("413 ")
+    too_large = {"CONTENT_LENGTH": str(MAX_BODY_BYTES + 1)}
+    assert answer(b"", **too_large) == ("413 Content Too Large", f"{TOO_LARGE}\n".encode())
+    assert answer(b"", PATH_INFO="/office/brand/", **too_large)[0] == "200 OK"
     assert answer(b"", HTTP_TRANSFER_ENCODING="chunked")[0].startswith("411 ")
+
+
+def test_the_pages_that_take_a_file_have_the_larger_limit() -> None:
+    templates = [*ROOT.glob("apps/**/*.html"), *ROOT.glob("rs_systems/**/*.html")]
+    uploads = [path.name for path in templates if "multipart/" in path.read_text()]
+    assert uploads == ["brand.html"]
+    for path in (
+        reverse("office:brand"),
+        reverse("office:company-brand", args=["company:1"]),
+        reverse("office:preview-brand"),
+    ):
+        assert max_body_bytes(path) == MAX_UPLOAD_BYTES > logos.MOST_BYTES

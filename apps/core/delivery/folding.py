@@ -10,6 +10,7 @@ make two.
 """
 
 import logging
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import date, time, timedelta
 from typing import Any
@@ -62,6 +63,25 @@ def _fold_all(reasons: Sequence[Reason], every_s: float) -> int:
     return made
 
 
+def send_now(user_id: Any) -> int:
+    """Send what waits for this person, by their own word; return how many messages leave.
+
+    What would have left as one message does so now.
+    """
+    piles: dict[Any, list[Delivery]] = defaultdict(list)
+    with transaction.atomic():
+        for row in holds.locked(user_id):
+            is_item = row.held_for in FOLDED_HOLDS and row.digest_id is None
+            piles[(row.channel, row.held_for) if is_item else row.pk].append(row)
+        for pile in piles.values():
+            # Without a date: the day's own digest still comes.
+            digest = Digest(user_id=user_id, channel=pile[0].channel, held_for=pile[0].held_for)
+            wish = {"decision": Reason.SENT_NOW, "decided_by_id": user_id, "decided_at": Now()}
+            _send_as_one(digest, sorted(pile, key=_rank), LogSource.PERSON, **wish)
+        transaction.on_commit(wakeups.wake_dispatch, robust=True)
+    return len(piles)
+
+
 def _unfolded() -> DeliveryQuerySet:
     # What carries a digest already is released singly.
     return Delivery.objects.held().filter(digest=None)
@@ -103,7 +123,7 @@ def _fold(user_id: Any, channel: Channel, held_for: Reason) -> int:
             .select_for_update(of=("self",))
         )
         fresh = [row for row in rows if _still_matters(row, person)]
-        return _send_as_one(digest, held_for, sorted(fresh, key=_rank))
+        return _send_as_one(digest, sorted(fresh, key=_rank), LogSource.SWEEP)
 
 
 def _theirs(user_id: Any, channel: Channel, held_for: Reason) -> DeliveryQuerySet:
@@ -137,7 +157,9 @@ def _rank(row: Delivery) -> tuple[Any, ...]:
     return row.priority, row.created_at, str(row.pk)
 
 
-def _send_as_one(digest: Digest, held_for: Reason, rows: Sequence[Delivery]) -> int:
+def _send_as_one(
+    digest: Digest, rows: Sequence[Delivery], source: LogSource, **columns: Any
+) -> int:
     """Make the first row due, with the others folded into it. One alone is an ordinary message."""
     if not rows:
         if digest.pk:
@@ -146,10 +168,12 @@ def _send_as_one(digest: Digest, held_for: Reason, rows: Sequence[Delivery]) -> 
     carrier, *others = rows
     if others and not digest.pk:
         digest.save()
-    holds.release([carrier], LogSource.SWEEP, digest=digest if digest.pk else None)
+    if digest.pk:
+        columns["digest"] = digest
+    holds.release([carrier], source, **columns)
     if others:
         Delivery.objects.held().filter(pk__in=[row.pk for row in others]).move(
             DeliveryState.FOLDED, digest=digest, finished_at=Now(), next_attempt_at=None
         )
-        holds.log(others, LogEvent.FOLDED, LogSource.SWEEP)
+        holds.log(others, LogEvent.FOLDED, source)
     return 1

@@ -61,21 +61,6 @@ def paces() -> dict[Channel, float]:
     return {Channel.EMAIL: settings.EMAIL_RATE_LIMIT, Channel.SMS: settings.SMS_RATE_LIMIT}
 
 
-def send_now(user_id: Any) -> int:
-    """Send what waits for this person, by their own word; return how many."""
-    with transaction.atomic():
-        rows = list(_held_for(user_id).select_for_update(of=("self",)))
-        released = release(
-            rows,
-            LogSource.PERSON,
-            decision=Reason.SENT_NOW,
-            decided_by_id=user_id,
-            decided_at=Now(),
-        )
-        transaction.on_commit(wakeups.wake_dispatch, robust=True)
-    return released
-
-
 def release(rows: Sequence[Delivery], source: LogSource, **columns: Any) -> int:
     """Make held rows, locked by the caller, due; return how many."""
     held = Delivery.objects.held().filter(pk__in=[row.pk for row in rows])
@@ -89,12 +74,18 @@ def waiting(user_id: Any) -> list[Delivery]:
     return list(_held_for(user_id).select_related("notification").order_by("release_at", "pk"))
 
 
+def locked(user_id: Any) -> list[Delivery]:
+    """Return what is held for this person, locked, with its notifications."""
+    theirs = _held_for(user_id).select_related("notification")
+    return list(theirs.select_for_update(of=("self",)))
+
+
 def recompute(user_id: Any) -> int:
     """Decide again about all that is held for a person whose settings changed.
 
     Call it in the transaction of the change. Return how many deliveries changed.
     """
-    rows = list(_held_for(user_id).select_related("notification").select_for_update(of=("self",)))
+    rows = locked(user_id)
     if not rows:
         return 0
     person = people.load([user_id])[user_id]

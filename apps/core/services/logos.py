@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 
 from apps.core.models import BrandLogo
 
-#: The whole request has a limit too: MAX_BODY_BYTES in web/limits.py.
+#: The whole request has a limit too: MAX_UPLOAD_BYTES in web/limits.py.
 MOST_BYTES = 500 * 1024
 #: Pixels of the upload. A small file can hold a picture that fills the memory.
 MOST_PIXELS = 10_000_000

@@ -21,7 +21,7 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext, gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from apps.core.delivery import holds
+from apps.core.delivery import folding, holds
 from apps.core.exceptions import InvalidContext, UnknownKind
 from apps.core.guards import sms_budget
 from apps.core.message import rendering, segments
@@ -88,11 +88,13 @@ class PauseForm(forms.Form):
 
     def __init__(self, owner: User, given: Any = None) -> None:
         super().__init__(given)
+        peers = directory.get().peers(owner)
         self.fields["deputy"] = forms.ModelChoiceField(
             label=gettext("Who gets approvals meanwhile?"),
-            queryset=directory.get().peers(owner),
+            queryset=peers,
             required=False,
             empty_label=gettext("Nobody"),
+            help_text="" if peers.exists() else gettext("You have no colleague who could."),
         )
 
     def clean(self) -> dict[str, Any]:
@@ -206,7 +208,7 @@ def language(request: AccountRequest) -> HttpResponse:
 @_for_owner
 def send_now(request: AccountRequest) -> HttpResponse:
     """Send what waits for the person's time, by their own word."""
-    sent = holds.send_now(request.owner.pk)
+    sent = folding.send_now(request.owner.pk)
     said = ngettext("{n} message on the way.", "{n} messages on the way.", sent).format(n=sent)
     messages.success(request, said)
     return _back(request)

@@ -68,6 +68,7 @@ def show(request: SignedInRequest) -> HttpResponse:
         "waiting": waiting,
         "is_narrowed": bool(given.get("unread") or words),
         "undo": _undo(request),
+        "asked": request.GET.get("ask", ""),
         "newest": (page.newest or timezone.now()).isoformat(),
     }
     return render(request, "people/inbox.html", context)
@@ -145,6 +146,8 @@ def act(request: SignedInRequest, pk: uuid.UUID) -> HttpResponse:
             request.user, notification.about_id, request.POST.get("action", ""), request.POST.dict()
         )
     except subjects.Refused as refusal:
+        if refusal.is_missing:
+            return _back(request, ask=str(pk))
         level = messages.INFO if refusal.is_news else messages.ERROR
         messages.add_message(request, level, str(refusal))
     else:
@@ -171,11 +174,12 @@ def _mark(request: SignedInRequest, messages_: NotificationQuerySet) -> HttpResp
 
 
 def _back(request: SignedInRequest, **values: str) -> HttpResponse:
-    """Redirect to the list as it was, without the note of an earlier marking."""
+    """Redirect to the list as it was, without what an earlier answer had added to its address."""
     centre = reverse("notifications:inbox")
     parts = urlsplit(local_path(request.POST.get("back", "")))
     query = QueryDict(parts.query if parts.path == centre else "", mutable=True)
     query.pop("read", None)
+    query.pop("ask", None)
     for name, value in values.items():
         if value:
             query[name] = value

@@ -21,7 +21,7 @@ from ..exceptions import AlreadyDone, NotAllowed
 from ..forms import AssignForm, CompleteForm, DenyForm, EstimateForm
 from ..models import Profile, Repair, RepairBatch, RepairEvent, Role
 from ..permissions import Action, actions_for
-from .cards import BatchCard, RepairCard, batch_card, now_is, repair_card, undecided
+from .cards import BatchCard, RepairCard, batch_card, came_to, now_is, repair_card, undecided
 from .pages import batch_context, detail_context
 from .person import batch_of, for_person, repair_of, warn_of_limit
 
@@ -129,7 +129,7 @@ def approve_cost(request: HtmxRequest, profile: Profile, pk: int) -> HttpRespons
         profile,
         repair,
         lambda: services.approve_cost(repair, by=profile),
-        lambda _event: now_is(repair),
+        lambda _event: came_to(Action.APPROVE_COST, repair),
     )
     return _answer(request, profile, pk)
 
@@ -145,9 +145,7 @@ def deny_cost(request: HtmxRequest, profile: Profile, pk: int) -> HttpResponse:
         Action.DENY_COST,
         DenyForm(_posted(request)),
         lambda given: services.deny_cost(repair, given["reason"], by=profile),
-        gettext("{number} is in progress again, at the approved cost.").format(
-            number=repair.number
-        ),
+        lambda _event: came_to(Action.DENY_COST, repair),
     )
 
 

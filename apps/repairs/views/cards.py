@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.timesince import timesince
 from django.utils.translation import gettext, ngettext
 
+from apps.core.message.kinds import format_money
 from apps.core.message.stored_words import translated
 
 from ..models import FleetUnit, Profile, Repair, RepairBatch, Status
@@ -161,6 +162,25 @@ def now_is(repair: Repair) -> str:
     """Return what an action came to, as in "R-1042 is approved."."""
     status = translated(repair.get_status_display()).lower()
     return gettext("{number} is {status}.").format(number=repair.number, status=status)
+
+
+def came_to(action: Action, repair: Repair) -> str:
+    """Return what a decision came to, and what comes next if the state alone does not say it."""
+    match action:
+        case Action.APPROVE_COST:
+            return gettext(
+                "{amount} for {number} is approved. The work was already done, so the repair is "
+                "now completed: {name} is told, and nothing more is needed."
+            ).format(
+                amount=format_money(repair.final_cost or Decimal(0)),
+                number=repair.number,
+                name=repair.technician.name if repair.technician else "",
+            )
+        case Action.DENY_COST:
+            return gettext("{number} is in progress again, at the approved cost.").format(
+                number=repair.number
+            )
+    return now_is(repair)
 
 
 def sum_of(repairs: Iterable[Repair]) -> Decimal:

@@ -21,7 +21,7 @@ from apps.core.providers import memory
 from apps.core.reasons import Reason
 from apps.core.services import preferences
 from apps.core.services.notification import NotificationService
-from apps.core.states import Channel, DeliveryState, LogEvent, Priority
+from apps.core.states import Channel, DeliveryState, LogEvent, LogSource, Priority
 from tests.support.attempts import attempt
 
 pytestmark = pytest.mark.sqlite
@@ -77,6 +77,41 @@ def test_one_that_is_left_is_the_ordinary_mail_of_its_kind(
     assert "summary" not in mail.subject
     skipped = read.deliveries.get()
     assert (skipped.state, skipped.decision) == (DeliveryState.SKIPPED, Reason.READ)
+
+
+def test_what_waits_for_the_digest_leaves_as_one_at_the_person_s_word(
+    notify: Notify, daily: Person, time_is_over: Any
+) -> None:
+    jane = daily()
+    rows = [row for _ in range(2) for row in notify(jane, priority=MEDIUM)]
+    assert folding.send_now(jane.pk) == 1
+    send_what_is_due()
+    (mail,) = memory.emails
+    assert mail.subject.endswith(" and 1 more")
+    assert holds.waiting(jane.pk) == []
+    carrier = Delivery.objects.get(decision=Reason.SENT_NOW)
+    assert carrier.decided_by == jane
+    assert {state(row) for row in rows} == {carrier.state, DeliveryState.FOLDED}
+    # The day's own digest still comes.
+    more = [row for _ in range(2) for row in notify(jane, priority=MEDIUM)]
+    time_is_over()
+    assert folding.send_daily_digests() == 1
+    send_what_is_due()
+    assert len(memory.emails) == 2
+    assert {state(row) for row in more} == {carrier.state, DeliveryState.FOLDED}
+    assert ledger().balances
+
+
+def test_one_that_waits_is_at_the_person_s_word_the_ordinary_mail_of_its_kind(
+    notify: Notify, daily: Person
+) -> None:
+    jane = daily()
+    notify(jane, priority=MEDIUM)
+    assert folding.send_now(jane.pk) == 1
+    send_what_is_due()
+    (mail,) = memory.emails
+    assert "summary" not in mail.subject
+    assert not Digest.objects.exists()
 
 
 def test_none_that_is_left_is_no_mail_and_no_digest(
@@ -335,10 +370,10 @@ def test_singles_and_digests_together_are_all_and_none_twice(
     notify: Notify, daily: Person, time_is_over: Any
 ) -> None:
     jane = daily()
-    rows = [row for _ in range(2) for row in notify(jane, priority=MEDIUM)]
-    holds.send_now(jane.pk)
-    rows += [row for _ in range(4) for row in notify(jane, priority=MEDIUM)]
+    rows = [row for _ in range(6) for row in notify(jane, priority=MEDIUM)]
     rows += notify(jane, priority=Priority.URGENT)
+    singly = holds.waiting(jane.pk)[:2]
+    holds.release(singly, LogSource.PERSON, decision=Reason.SENT_NOW, decided_at=timezone.now())
     time_is_over()
     folding.send_daily_digests()
     carriers = list(Delivery.objects.filter(state=DeliveryState.DUE, channel=Channel.EMAIL))
