@@ -5,6 +5,7 @@ from typing import Any
 import phonenumbers
 from django import forms
 from django.core.exceptions import ValidationError
+from django.core.validators import EmailValidator
 from django.db import models
 from django.utils.translation import gettext
 
@@ -31,8 +32,16 @@ class _Canonical:
         return value
 
 
+def validate_domain(address: str) -> None:
+    """Raise ValidationError for a domain that has no form in ASCII: no message can go there."""
+    if not address.rpartition("@")[2].isascii():
+        raise ValidationError(EmailValidator.message, code=EmailValidator.code)
+
+
 class CanonicalEmailField(_Canonical, models.EmailField):
     """An e-mail address."""
+
+    default_validators = [*models.EmailField.default_validators, validate_domain]
 
 
 class AddressField(_Canonical, models.CharField):
