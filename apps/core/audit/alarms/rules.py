@@ -10,6 +10,7 @@ from functools import partial
 
 from django.conf import settings
 
+from apps.core.audit import answers
 from apps.core.audit.findings import Status
 from apps.core.guards import reputation
 from apps.core.models import ChannelStop, Reading
@@ -17,7 +18,7 @@ from apps.core.models.channel_stop import StopCause
 from apps.core.redaction import redact
 from apps.core.states import Channel, Priority
 
-from .figures import Figures
+from .figures import Figures, stopped_alarm
 
 #: A number that rang ends its alarm when it is below this share of the limit: one that lies at the
 #: limit must not ring each minute.
@@ -73,6 +74,8 @@ def sentence_of(stop: ChannelStop) -> str:
     if stop.cause == StopCause.REPUTATION:
         return f"{channel} that are not urgent are held back: {why}."
     said = f"{stop.code} {why}".strip()
+    if meaning := answers.plain(said):
+        return f"{channel} are stopped: {meaning} ({said})."
     return f"{channel} are stopped, because the provider refuses them: {said}."
 
 
@@ -248,7 +251,7 @@ STOP_RULES = [
     for channel, plural in PLURAL.items()
     for rule in (
         _of_stop(
-            f"{channel}-stopped",
+            stopped_alarm(channel),
             f"{plural.lower()} are stopped",
             channel,
             StopCause.PROVIDER,
@@ -374,8 +377,8 @@ RULES = [
         "queue-depth",
         "deliveries pile up",
         _depth,
-        "More is made than is sent. Look at the workers, a stopped channel and the rate limits; "
-        "after an announcement it passes by itself.",
+        "More is made than is sent. Look at the workers and the rate limits; after an "
+        "announcement it passes by itself. What waits for a stopped channel does not count.",
         "The queue is short again.",
         after=timedelta(minutes=5),
     ),
