@@ -6,7 +6,7 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 
 from apps.core import conf
-from apps.core.addresses import canonical
+from apps.core.addresses import canonical, shown
 from apps.core.exceptions import NotSendable
 from apps.core.guards import suppressions
 from apps.core.models import Contact, Delivery, Suppression
@@ -48,6 +48,22 @@ SPELLINGS = [
 )
 def test_an_address_has_one_canonical_form(typed: str, form: str) -> None:
     assert canonical(typed) == canonical(form) == form
+
+
+@pytest.mark.parametrize(
+    ("stored", "read"),
+    [
+        ("+12025550105", "(202) 555-0105"),
+        ("+13505550123", "(350) 555-0123"),
+        ("+14165550123", "+1 416-555-0123"),
+        ("+442079460018", "+44 20 7946 0018"),
+        ("+", "+"),
+        ("2025550105@fleet.example", "2025550105@fleet.example"),
+        ("", ""),
+    ],
+)
+def test_a_number_is_shown_as_people_write_it(stored: str, read: str) -> None:
+    assert shown(stored) == read
 
 
 @pytest.mark.parametrize("bounced", SPELLINGS)

@@ -11,9 +11,6 @@ from django.utils.translation import gettext
 
 from .. import addresses
 
-#: The country of a number that is typed without its country code.
-HOME = "US"
-
 
 class _Canonical:
     """Store and compare addresses in their canonical form, on every database."""
@@ -70,7 +67,7 @@ class PhoneField(models.CharField):
 def to_e164(text: str) -> str:
     """Return a number such as (202) 555-0123 as +12025550123; raise ValidationError."""
     try:
-        number = phonenumbers.parse(text, HOME)
+        number = phonenumbers.parse(text, addresses.HOME)
     except phonenumbers.NumberParseException:
         raise ValidationError(
             gettext(

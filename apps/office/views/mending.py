@@ -10,6 +10,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
+from apps.core.addresses import shown
 from apps.core.delivery import transitions
 from apps.core.delivery.wakeups import wake_dispatch, wake_unlisting
 from apps.core.guards import suppressions
@@ -63,7 +64,7 @@ def lift(request: SignedInRequest, pk: int, suppression: int) -> HttpResponse:
         messages.error(request, "Its owner asked for that: ask them, then change the consent.")
     elif suppressions.lift(row, request.user.get_username()):
         transaction.on_commit(wake_unlisting)
-        messages.success(request, f"Messages go to {row.address} again. Now send again.")
+        messages.success(request, f"Messages go to {shown(row.address)} again. Now send again.")
     else:
         messages.info(request, "It was lifted already.")
     return _back(request, pk)
@@ -78,7 +79,7 @@ def confirm(request: SignedInRequest, pk: int, channel: str) -> HttpResponse:
     is_theirs = address == contact.address(chosen)
     if is_theirs and contacts.confirm_by_word(contact, chosen, address):
         history.record(contact, request.user, history.CONFIRMED[chosen])
-        messages.success(request, f"{address} is confirmed.")
+        messages.success(request, f"{shown(address)} is confirmed.")
     else:
         messages.info(request, "It is confirmed already, or has changed: look at it again.")
     return _back(request, pk)

@@ -171,10 +171,9 @@ def test_tags_that_are_not_ours_are_ignored(tags: Any) -> None:
             {"eventType": "Bounce", "mail": mail(), "bounce": {"bouncedRecipients": {"a": 1}}}
         ),
         json.dumps({"eventType": "Send", "mail": mail(messageId=None), "send": {}}),
-        *(
-            json.dumps({"eventType": "Send", "mail": mail(destination=value), "send": {}})
-            for value in (None, [], JANE)
-        ),
+        json.dumps({"eventType": "Send", "mail": mail(destination=None), "send": {}}),
+        json.dumps({"eventType": "Send", "mail": mail(destination=[]), "send": {}}),
+        json.dumps({"eventType": "Send", "mail": mail(destination=JANE), "send": {}}),
         '{"mail": ' + "[" * 100_000,
     ],
 )
