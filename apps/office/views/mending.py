@@ -22,7 +22,7 @@ from apps.site.office import office_only
 from apps.site.sign_in import SignedInRequest
 
 from ..forms import AddressForm
-from .people import find_person, show_person
+from .people import find_person, show_person, warn_of_number
 
 CHANGED = {Channel.EMAIL: history.EMAIL_CHANGED, Channel.SMS: history.PHONE_CHANGED}
 _MOVED_ON = "Another person was first, or it has moved on: look at it again."
@@ -104,6 +104,8 @@ def change_address(request: SignedInRequest, pk: int, channel: str) -> HttpRespo
         return show_person(request, find_person(pk), form)
     if contacts.save(form.instance, [form.name], by=request.user):
         history.record(contact, request.user, CHANGED[chosen])
+        if chosen == Channel.SMS:
+            warn_of_number(request, contact)
         _send_confirmation(request, contact, chosen)
     else:
         messages.info(request, "That is the address already.")
@@ -115,7 +117,7 @@ def _send_confirmation(request: SignedInRequest, contact: Contact, channel: Chan
     if not address or contact.is_verified(channel):
         messages.info(request, "There is nothing to confirm.")
     elif contacts.suppression_of(contact, channel):
-        messages.error(request, f"Nothing is sent to {address}: lift the suppression first.")
+        messages.error(request, f"Nothing is sent to {shown(address)}: lift the suppression first.")
     else:
         try:
             verification.send(contact, channel)
@@ -123,7 +125,7 @@ def _send_confirmation(request: SignedInRequest, contact: Contact, channel: Chan
             messages.error(request, str(error))
         else:
             what = "A link" if channel == Channel.EMAIL else "A code"
-            messages.success(request, f"{what} is on its way to {address}.")
+            messages.success(request, f"{what} is on its way to {shown(address)}.")
 
 
 def _delivery(request: SignedInRequest, pk: int, key: uuid.UUID) -> Delivery | None:
