@@ -272,7 +272,7 @@ def test_the_office_sends_the_confirmation_of_what_is_not_confirmed(
     assert "That was asked for too often." in said
     Suppression.objects.create(channel=Channel.SMS, address=contact.phone, reason="bounce")
     said = office.post("/admin/core/contact/", chosen, follow=True).content.decode()
-    assert f"Nothing is sent to {contact.phone}: it is suppressed." in said
+    assert f"Nothing is sent to {shown(contact.phone)}: it is suppressed." in said
 
 
 # --- Who may do what ----------------------------------------------------------------------------

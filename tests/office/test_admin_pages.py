@@ -335,7 +335,7 @@ def test_the_admin_has_the_brand(client: Client, clerk: User, settings: object) 
 
 
 def test_a_provider_s_code_stands_beside_plain_words_and_a_number_as_people_write_it(
-    office: Client, delivery: Callable[..., Delivery]
+    admin_client: Client, delivery: Callable[..., Delivery]
 ) -> None:
     row = delivery(state=DeliveryState.BOUNCED, next_attempt_at=None, reason="550 5.1.1 unknown")
     row.log.create(attempt=1, event=LogEvent.BOUNCED, code="Permanent General", detail="x")
@@ -349,11 +349,11 @@ def test_a_provider_s_code_stands_beside_plain_words_and_a_number_as_people_writ
             occurred_at=timezone.now(),
         )
     ChannelStop.objects.create(channel=Channel.EMAIL, code="535", reason="Invalid")
-    events = office.get("/admin/core/providerevent/").content.decode()
+    events = admin_client.get("/admin/core/providerevent/").content.decode()
     assert "The address does not work <small>Permanent General</small>" in events
     assert "(202) 555-0105" in events
-    page = shown(office, row)
+    page = shown(admin_client, row)
     assert "No such mailbox" in page
     assert "The address does not work" in page
-    stops = office.get("/admin/core/channelstop/").content.decode()
+    stops = admin_client.get("/admin/core/channelstop/").content.decode()
     assert "The provider does not accept our account or its settings" in stops
