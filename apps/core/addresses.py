@@ -1,8 +1,12 @@
-"""The one canonical form of addresses: stored, compared and sent in it."""
+"""The one canonical form of addresses: stored, compared and sent in it; and how they are shown."""
 
 import unicodedata
 
 import idna
+import phonenumbers
+
+#: The country of a number that is typed without its country code, and shown without it.
+HOME = "US"
 
 
 def canonical(address: str) -> str:
@@ -14,6 +18,24 @@ def canonical(address: str) -> str:
     visible = "".join(char for char in address if not _is_invisible(char)).strip()
     local, at, domain = unicodedata.normalize("NFC", visible).lower().rpartition("@")
     return local + at + _ascii(domain)
+
+
+def shown(address: str) -> str:
+    """Return a stored number as people write it, and an e-mail address as it is.
+
+    (202) 555-0123, or +44 20 7946 0018 for another country.
+    """
+    if not address.startswith("+"):
+        return address
+    try:
+        number = phonenumbers.parse(address)
+    except phonenumbers.NumberParseException:
+        return address
+    # An area code that is too new for the metadata is of no known country: see `is_unassigned`.
+    region = phonenumbers.region_code_for_number(number) or HOME
+    is_home = region == HOME and number.country_code == phonenumbers.country_code_for_region(HOME)
+    form = phonenumbers.PhoneNumberFormat
+    return phonenumbers.format_number(number, form.NATIONAL if is_home else form.INTERNATIONAL)
 
 
 def _is_invisible(char: str) -> bool:

@@ -22,15 +22,22 @@ from structlog.typing import EventDict
 _LOCAL = r"\w!#$%'*+\-./=^`{|}~"
 _DOMAIN = r"\[[^\]\s]{1,64}+\]|\w[\w.\-]*+"
 _AT = "[@\ufe6b\uff20]"
+#: What people write between the digits of a number: also spaces and hyphens that do not break.
+_GAP = r"[ ().\-/\u00a0\u2007\u2009\u202f\u2010-\u2015\u2212]"
 _EMAIL = re.compile(
     rf"(?<![{_LOCAL}])([A-Za-z_]{{1,30}}=)?([{_LOCAL}])[{_LOCAL}]*+{_AT}({_DOMAIN})"
 )
 _QUOTED_EMAIL = re.compile(rf'"(?:[^"\\\n]|\\.){{1,64}}+"{_AT}({_DOMAIN})')
+#: In the query of an address: `q=tom%40fleet.example`.
+_QUOTED_AT = re.compile(
+    r"(?<![\w.+\-])([A-Za-z_]{1,30}=)?([\w.+\-])[\w.+\-]*+%40(\w[\w.\-]*+)", re.IGNORECASE
+)
 _PHONE = re.compile(
-    r"\+\d(?:[ ().\-/]{0,3}\d){5,14}(?!\d)"
+    rf"(?:\+|%2B)\d(?:{_GAP}{{0,3}}\d){{5,14}}(?!\d)"
     # Without a plus: 10 to 15 digits, but not those of an ID, a path or an ARN.
-    r"|(?<![\w.:/+\-])(?:00)?[1-9]\d{9,14}(?![\w:/\-])"
-    r"|(?<![\w.:/+\-])(?:1[-. ])?(?:\(\d{3}\) ?|\d{3}[-. ])\d{3}[-. ]\d{4}(?![\w\-])"
+    r"|(?<![\w./+\-])(?:00)?(?!0)\d{10,15}(?![\w:/\-])"
+    rf"|(?<![\w.:/+\-])(?:1{_GAP}?)?(?:\(\d{{3}}\){_GAP}?|\d{{3}}{_GAP})\d{{3}}{_GAP}?\d{{4}}(?![\w\-])",
+    re.IGNORECASE,
 )
 
 #: Seconds after mailing an error for which the process does not mail the same one again.
@@ -46,7 +53,8 @@ MAX_ADDRESS = 320
 def redact(text: str) -> str:
     """Return the text with addresses masked as `j***@example.com` and numbers as `+***34`."""
     masked = _QUOTED_EMAIL.sub(r'"***"@\1', text)
-    masked = _EMAIL.sub(lambda match: f"{match[1] or ''}{match[2]}***@{match[3]}", masked)
+    for pattern in (_EMAIL, _QUOTED_AT):
+        masked = pattern.sub(lambda match: f"{match[1] or ''}{match[2]}***@{match[3]}", masked)
     return _PHONE.sub(_masked_number, masked)
 
 

@@ -272,8 +272,6 @@ def _texts(days: Sequence[DayFigures], now: datetime) -> Texts:
 
 
 def _reasons(reading: Reading | None) -> list[dict[str, Any]]:
-    top = reading.numbers["top"] if reading else []
-    return [
-        {"channel": Channel(channel).label, "words": words, "count": count}
-        for channel, words, count in top
-    ]
+    # A reading of an earlier version of the code has none.
+    found = reading.numbers.get("reasons", []) if reading else []
+    return [{**each, "channel": Channel(each["channel"]).label} for each in found]

@@ -5,7 +5,6 @@ from typing import Any
 
 from django import forms
 from django.contrib.auth.models import User
-from django.db.models import Q
 
 from apps.core.message import user_text
 from apps.core.models import Contact
@@ -13,6 +12,7 @@ from apps.core.services.contacts import FIELDS
 from apps.core.states import Channel, Priority
 from apps.site import directory
 
+from . import search
 from .models import Announcement
 
 
@@ -25,16 +25,7 @@ class SearchForm(forms.Form):
     )
 
     def narrow(self, users: Any) -> Any:
-        words = self.cleaned_data.get("q", "") if self.is_valid() else ""
-        for word in words.split():
-            users = users.filter(
-                Q(username__icontains=word)
-                | Q(first_name__icontains=word)
-                | Q(last_name__icontains=word)
-                | Q(contact__email__icontains=word)
-                | Q(contact__phone__contains=word)
-            )
-        return users
+        return search.narrow(users, self.cleaned_data.get("q", "") if self.is_valid() else "")
 
 
 class UserForm(forms.ModelForm):

@@ -5,12 +5,14 @@ its cost depends on how many messages these people have, not on how many there a
 """
 
 import re
+from typing import Any
 from uuid import UUID
 
 from django.contrib.auth import get_user_model
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
+from apps.core.addresses import canonical
 from apps.site import numbers, told
 
 #: A search of messages shows those of so many people.
@@ -53,11 +55,18 @@ def read_uuid(typed: str) -> UUID | None:
 
 def find_people(typed: str) -> list[int]:
     """Return the keys of the users of whom each word is in a name, an address or a number."""
-    users = get_user_model()._default_manager.order_by("username")
-    for word in _without_punctuation(typed).split():
-        fields = (Q(**{f"{field}__icontains": word}) for field in person_fields())
-        users = users.filter(Q.create(list(fields), Q.OR))
+    users = narrow(get_user_model()._default_manager.order_by("username"), typed)
     return list(users.values_list("pk", flat=True)[:MOST_PEOPLE])
+
+
+def narrow(users: QuerySet[Any], typed: str) -> QuerySet[Any]:
+    """Return those of the users of whom each word is in a name, an address or a number."""
+    for word in _without_punctuation(typed).split():
+        found = Q(contact__email__icontains=canonical(word))
+        for field in person_fields():
+            found |= Q(**{f"{field}__icontains": word})
+        users = users.filter(found)
+    return users
 
 
 def _without_punctuation(term: str) -> str:

@@ -7,8 +7,8 @@ from django.conf import settings
 from django.db.models import Sum
 from django.utils import timezone
 
+from apps.core.addresses import HOME
 from apps.core.models import CostTally
-from apps.core.models.fields import HOME
 from apps.core.states import Channel
 
 MONTH = timedelta(days=30)

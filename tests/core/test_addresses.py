@@ -6,12 +6,13 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 
 from apps.core import conf
-from apps.core.addresses import canonical
+from apps.core.addresses import canonical, shown
+from apps.core.exceptions import NotSendable
 from apps.core.guards import suppressions
 from apps.core.models import Contact, Delivery, Suppression
 from apps.core.models.contact import is_unassigned, validate_e164
 from apps.core.models.suppression import SuppressionReason
-from apps.core.providers import memory
+from apps.core.providers import mail_format, memory
 from apps.core.states import Channel, DeliveryState
 from tests.support.attempts import attempt
 
@@ -36,6 +37,10 @@ SPELLINGS = [
         ("JOSÉ@x.example", "josé@x.example"),
         ("a@[192.0.2.1]", "a@[192.0.2.1]"),
         ("a@under_score.example", "a@under_score.example"),
+        ("jane@faß.de", "jane@xn--fa-hia.de"),
+        ("jane@\uff25\uff38ample.com", "jane@example.com"),
+        ("jane@exam\u3164p\ufe0fl\u034fe.com", "jane@example.com"),
+        ("ja\u200dne@x.example", "jane@x.example"),
         ("@Bücher.example", "@xn--bcher-kva.example"),
         ("+12025550123", "+12025550123"),
         ("", ""),
@@ -43,6 +48,22 @@ SPELLINGS = [
 )
 def test_an_address_has_one_canonical_form(typed: str, form: str) -> None:
     assert canonical(typed) == canonical(form) == form
+
+
+@pytest.mark.parametrize(
+    ("stored", "read"),
+    [
+        ("+12025550105", "(202) 555-0105"),
+        ("+13505550123", "(350) 555-0123"),
+        ("+14165550123", "+1 416-555-0123"),
+        ("+442079460018", "+44 20 7946 0018"),
+        ("+", "+"),
+        ("2025550105@fleet.example", "2025550105@fleet.example"),
+        ("", ""),
+    ],
+)
+def test_a_number_is_shown_as_people_write_it(stored: str, read: str) -> None:
+    assert shown(stored) == read
 
 
 @pytest.mark.parametrize("bounced", SPELLINGS)
@@ -87,6 +108,21 @@ def test_the_allow_list_of_staging_knows_every_spelling(settings: Any, address: 
     settings.STAGING_ALLOWED_RECIPIENTS = ["@BÜCHER.example"]
     assert conf.may_reach(address)
     assert not conf.may_reach("jane@bucher.example")
+
+
+@pytest.mark.parametrize(
+    "address", ["jane@i\u2764.example", "jane@ex\u2800ample.com", "jane@x y.example"]
+)
+def test_an_address_whose_domain_no_server_can_be_asked_for_is_refused(
+    person: Callable[..., User], address: str
+) -> None:
+    contact: Any = person().contact
+    contact.email = address
+    with pytest.raises(ValidationError) as refused:
+        contact.full_clean()
+    assert list(refused.value.message_dict) == ["email"]
+    with pytest.raises(NotSendable):
+        mail_format.recipient(address)
 
 
 @pytest.mark.parametrize("number", ["+13505550123", "+12025550123", "+491511234567"])

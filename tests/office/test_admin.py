@@ -8,6 +8,7 @@ from django.db.models import Model
 from django.test import Client
 from django.utils import timezone
 
+from apps.core.addresses import shown
 from apps.core.models import ChannelStop, Contact, Delivery, Suppression
 from apps.core.states import Channel
 from apps.repairs.models import Repair
@@ -230,7 +231,7 @@ def test_a_changed_address_gets_its_confirmation_and_the_old_one_is_told(
         send_confirmation="on",
     )
     assert "A link is on its way to new@fleet.example." in said
-    assert "A code is on its way to +12025550199." in said
+    assert "A code is on its way to (202) 555-0199." in said
     assert "gets no e-mail from now on" in said
     assert "choose the contact in this list" not in said
     told = Delivery.objects.filter(notification__kind="address_changed")
@@ -263,7 +264,7 @@ def test_the_office_sends_the_confirmation_of_what_is_not_confirmed(
     contact = person(verified_phone="").contact
     chosen = {"action": "send_confirmations", "_selected_action": [contact.pk]}
     said = office.post("/admin/core/contact/", chosen, follow=True).content.decode()
-    assert f"A code is on its way to {contact.phone}." in said
+    assert f"A code is on its way to {shown(contact.phone)}." in said
     [row] = Delivery.objects.all()
     assert (row.channel, row.direct_to) == (Channel.SMS, contact.phone)
     for _ in range(3):
@@ -271,7 +272,7 @@ def test_the_office_sends_the_confirmation_of_what_is_not_confirmed(
     assert "That was asked for too often." in said
     Suppression.objects.create(channel=Channel.SMS, address=contact.phone, reason="bounce")
     said = office.post("/admin/core/contact/", chosen, follow=True).content.decode()
-    assert f"Nothing is sent to {contact.phone}: it is suppressed." in said
+    assert f"Nothing is sent to {shown(contact.phone)}: it is suppressed." in said
 
 
 # --- Who may do what ----------------------------------------------------------------------------

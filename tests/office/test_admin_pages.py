@@ -16,10 +16,17 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from apps.core.message import kinds
-from apps.core.models import ChannelStop, Choice, Delivery, Notification, Suppression
+from apps.core.models import (
+    ChannelStop,
+    Choice,
+    Delivery,
+    Notification,
+    ProviderEvent,
+    Suppression,
+)
 from apps.core.models.channel_stop import StopCause
 from apps.core.services import verification
-from apps.core.states import Channel
+from apps.core.states import Channel, DeliveryState, LogEvent
 from apps.repairs.models import Company, FleetUnit, Profile, Repair, Role
 from apps.site import history
 from tests.support.queries import statements
@@ -325,3 +332,28 @@ def test_the_admin_has_the_brand(client: Client, clerk: User, settings: object) 
     page = client.get("/admin/").content.decode()
     assert "| Glass Co</title>" in page
     assert "--color-primary-600: #004d1a;" in page
+
+
+def test_a_provider_s_code_stands_beside_plain_words_and_a_number_as_people_write_it(
+    admin_client: Client, delivery: Callable[..., Delivery]
+) -> None:
+    row = delivery(state=DeliveryState.BOUNCED, next_attempt_at=None, reason="550 5.1.1 unknown")
+    row.log.create(attempt=1, event=LogEvent.BOUNCED, code="Permanent General", detail="x")
+    for channel, recipient in (("ses", "jane@fleet.example"), ("sns", "+12025550105")):
+        ProviderEvent.objects.create(
+            fingerprint=channel,
+            kind="bounced",
+            provider=channel,
+            recipient=recipient,
+            code="Permanent General",
+            occurred_at=timezone.now(),
+        )
+    ChannelStop.objects.create(channel=Channel.EMAIL, code="535", reason="Invalid")
+    events = admin_client.get("/admin/core/providerevent/").content.decode()
+    assert "The address does not work <small>Permanent General</small>" in events
+    assert "(202) 555-0105" in events
+    page = shown(admin_client, row)
+    assert "No such mailbox" in page
+    assert "The address does not work" in page
+    stops = admin_client.get("/admin/core/channelstop/").content.decode()
+    assert "The provider does not accept our account or its settings" in stops

@@ -73,7 +73,7 @@ def test_a_stopped_channel_is_the_first_sentence(office: Client) -> None:
     circuit_breaker.stop(Channel.EMAIL, REFUSED)
     text = page(office)
     assert "verdict-bad" in text
-    assert "because the provider refuses them: 535 Authentication Credentials Invalid." in text
+    assert "the provider does not accept our account or its settings (535 Authentication" in text
     assert "Try e-mail now" in text
 
 
@@ -110,7 +110,7 @@ def test_the_queue_the_readings_and_the_money_show(
         state=DeliveryState.SKIPPED, next_attempt_at=None, decision="no_email", reason="no address"
     )
     bounced = delivery(state=DeliveryState.BOUNCED, next_attempt_at=None)
-    for event, code in ((LogEvent.BOUNCED, "General"), (LogEvent.PERMANENT, "554")):
+    for event, code in ((LogEvent.BOUNCED, "Permanent General"), (LogEvent.PERMANENT, "554")):
         NotificationDeliveryLog.objects.create(delivery=bounced, attempt=1, event=event, code=code)
     observations.read_reasons()
     readings.store(readings.REPUTATION, sent=1000, bounced=12, complained=0)
@@ -128,8 +128,8 @@ def test_the_queue_the_readings_and_the_money_show(
         "$12.50",
         "<td>1</td><td>3 min</td>",
         "Skipped: has no e-mail address",
-        "Bounced: General",
-        "Refused for good: 554",
+        'Bounced: the address does not work <span class="soft">Permanent General</span>',
+        'Refused for good <span class="soft">554</span>',
     ):
         assert words in text, words
     left = cockpit.context()["texts"]

@@ -115,6 +115,14 @@ def test_the_subject_and_title_say_that_it_is_a_sample(office):
     assert WordingVersion.objects.filter(state=WordingState.SAMPLE).count() == 1
 
 
+def test_the_words_of_a_sample_are_as_young_as_its_last_use(office):
+    office.post(SEND, {"channel": "email"})
+    samples = WordingVersion.objects.filter(state=WordingState.SAMPLE)
+    samples.update(made_at=timezone.now() - timedelta(days=400))
+    office.post(SEND, {"channel": "email"})
+    assert timezone.now() - samples.get().made_at < timedelta(minutes=5)
+
+
 def test_nothing_goes_to_an_address_that_is_not_verified(office, sam):
     sam.contact.verified_email = ""
     sam.contact.save()

@@ -184,6 +184,14 @@ def test_an_address_is_changed_and_the_confirmation_sent_and_recorded(office, ro
     assert "Sam" in page
 
 
+def test_a_number_that_no_network_is_known_to_have_is_saved_with_a_warning(office, rosa):
+    answer = office.post(url(rosa, "address/sms/"), {"phone": "(555) 555-0199"}, follow=True)
+    page = answer.content.decode()
+    rosa.contact.refresh_from_db()
+    assert rosa.contact.phone == "+15555550199"
+    assert "No known phone network has the number (555) 555-0199." in page
+
+
 def test_the_same_address_changes_nothing(office, rosa):
     page = office.post(url(rosa, "address/email/"), {"email": rosa.contact.email}, follow=True)
     assert "That is the address already." in page.content.decode()

@@ -162,6 +162,9 @@ def test_the_search_finds_by_name_address_and_number(office, person):
     somebody = person()
     for words in ("Person 1", somebody.contact.email, somebody.contact.phone[-6:]):
         assert office.get(PEOPLE, {"q": words}).content.decode().count('data-testid="person"') == 1
+    person(email="jane@bücher.example", phone="+12025550166")
+    for words in ("bücher", "jane@BÜCHER.example", "(202) 555-0166", "202.555.0166"):
+        assert office.get(PEOPLE, {"q": words}).content.decode().count('data-testid="person"') == 1
     assert "No match" in office.get(PEOPLE, {"q": "nobody of this name"}).content.decode()
 
 

@@ -177,6 +177,15 @@ def test_a_changed_number_says_what_is_off(signed_in: Client, jane: User) -> Non
     assert "Text me a code" in said
 
 
+def test_a_number_of_a_new_area_code_is_saved_with_a_warning(signed_in: Client, jane: User) -> None:
+    said = posted(signed_in, "phone/", phone="(350) 555-0199")
+    assert contact(jane).phone == "+13505550199"
+    assert "No known phone network" not in said
+    said = posted(signed_in, "phone/", phone="(555) 555-0199")
+    assert contact(jane).phone == "+15555550199"
+    assert "No known phone network has this number." in said
+
+
 @pytest.mark.parametrize(
     ("typed", "said"),
     [("555-0199", "The area code is missing."), ("call me", "Write a phone number, as in")],

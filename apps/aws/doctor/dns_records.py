@@ -112,7 +112,7 @@ def _has_spf(found: set[str]) -> bool:
 
 def _has_key(found: set[str]) -> bool:
     # An empty key is a revoked one (RFC 6376, section 3.6.1).
-    return len(found) == 1 and bool(re.search(r"(^|;)\s*p=\s*[a-z0-9+/]", next(iter(found))))
+    return len(found) == 1 and bool(re.search(r"(^|;)\s*p\s*=\s*[a-z0-9+/]", next(iter(found))))
 
 
 def _dmarc_also_at(domain: str) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from django.core.mail.backends.smtp import EmailBackend as SMTPBackend
 
 from apps.aws.account import Account, Denied, NotThere
 from apps.core import conf
+from apps.core.addresses import canonical
 from apps.core.audit.findings import Finding, fail, ok, warn
 from apps.core.guards import reputation as reputations
 from apps.core.models import Suppression
@@ -23,13 +24,14 @@ _SIGNED = "messages are signed"
 
 
 def sender() -> str:
-    """Return the sender's address, without a display name."""
-    return parseaddr(settings.DEFAULT_FROM_EMAIL)[1]
+    """Return the sender's address, without a display name, its domain as SES has it."""
+    local, at, _ = parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")
+    return local + at + domain()
 
 
 def domain() -> str:
-    """Return the domain of the sender's address."""
-    return sender().rpartition("@")[2].lower()
+    """Return the domain of the sender's address, in ASCII and lower case."""
+    return canonical(parseaddr(settings.DEFAULT_FROM_EMAIL)[1]).rpartition("@")[2]
 
 
 class Identity(NamedTuple):

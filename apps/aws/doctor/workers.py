@@ -13,8 +13,8 @@ from apps.core.audit import heartbeat
 from apps.core.audit import metrics as published
 from apps.core.audit.findings import Finding, fail, ok, warn
 from apps.core.delivery import broker
+from apps.core.guards import circuit_breaker
 from apps.core.models import ChannelStop, Delivery
-from apps.core.models.channel_stop import StopCause
 from apps.core.redaction import redact
 from apps.core.states import DeliveryState
 
@@ -85,11 +85,10 @@ def queue(account: Account) -> Finding:
 
 def overdue(account: Account) -> Finding:
     """Check that no delivery has been due for long."""
-    stopped = ChannelStop.objects.exclude(cause=StopCause.REPUTATION).values("channel")
     late = Delivery.objects.filter(
         state__in=[DeliveryState.DUE, DeliveryState.RETRYING], next_attempt_at__lt=Now() - OVERDUE
-    ).exclude(channel__in=stopped)
-    if count := late.count():
+    )
+    if count := circuit_breaker.running(late).count():
         return warn(
             f"{count:,} deliveries have been due for more than 5 minutes",
             "See workers.online, workers.beat and workers.queue.",

@@ -29,12 +29,44 @@ CAUSES = {
     EventCause.OWN_LIST: _("the provider keeps the address on its own list"),
     EventCause.OPTED_OUT: _("the owner of the number answered STOP"),
 }
+_ACCOUNT = _("the provider does not accept our account or its settings")
+#: Codes and sentences of SES and SNS, the first that fits. SES's bounce types stand at the
+#: beginning, each before the more general one.
+_BY_WORDS = [
+    (re.compile(pattern, re.IGNORECASE), meaning)
+    for pattern, meaning in (
+        (r"OnAccountSuppressionList|^Permanent Suppressed", CAUSES[EventCause.OWN_LIST]),
+        (r"^Transient MailboxFull|^MailboxFull", _BY_STATUS["2.2"]),
+        (r"^Transient MessageTooLarge", _BY_STATUS["2.3"]),
+        (r"^Transient (?:Content|Attachment)Rejected|^SpamDetected", _BY_STATUS["7"]),
+        (r"^Permanent\b", CAUSES[EventCause.ADDRESS]),
+        (r"^(?:Transient|Undetermined)\b", CAUSES[EventCause.TEMPORARY]),
+        (r"opted out|OptedOut", CAUSES[EventCause.OPTED_OUT]),
+        (r"currently unreachable", _("the phone or its network could not be reached")),
+        (r"blocked as spam|carrier has blocked", _("the phone network does not want it")),
+        (r"phone has blocked|blocked list", _("the phone takes no texts of ours")),
+        (r"invalid phone number|Invalid parameter: PhoneNumber", _("no such number")),
+        (r"max price", _("it costs more than one text may")),
+        (r"no quota left|daily message quota", _("the provider's own limit is reached")),
+        (r"throttl|maximum sending rate|TooManyRequests", _("the provider asks us to slow down")),
+        (r"^(?:530|534|535|538|sender|unsupported)\b|credential|not verified", _ACCOUNT),
+        (r"AccessDenied|AuthorizationError|ExpiredToken|InvalidClientTokenId", _ACCOUNT),
+        (r"SignatureDoesNotMatch|UnrecognizedClient|not authorized|security token", _ACCOUNT),
+        (r"sending (?:is )?(?:paused|suspended|disabled)|account is paused", _ACCOUNT),
+        (r"time[d]?[ -]?out|connect|no answer", _("the provider could not be reached")),
+        (r"its workers were lost", _("our senders stopped before they could hand it over")),
+    )
+]
 
 
 def plain(words: str, cause: str | None = None) -> str:
-    """Return what an answer means, by its status code or our cause; "" if that is not known."""
+    """Return what an answer means, by its code, our cause or its words; "" if that is not known."""
     if found := _STATUS.search(words):
         subject, detail = found["subject"], found["detail"]
         if known := _BY_STATUS.get(f"{subject}.{detail}") or _BY_STATUS.get(subject):
             return str(known)
-    return str(CAUSES[EventCause(cause or "")])
+    by_words = (meaning for pattern, meaning in _BY_WORDS if pattern.search(words))
+    # A temporary failure says the least.
+    if cause and cause != EventCause.TEMPORARY:
+        return str(CAUSES[EventCause(cause)])
+    return str(next(by_words, CAUSES[EventCause(cause or "")]))

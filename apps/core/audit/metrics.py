@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from apps.core.delivery import broker
 from apps.core.exceptions import DeliveryError
+from apps.core.guards import circuit_breaker
 from apps.core.models import Delivery, Mark, NotificationDeliveryLog
 from apps.core.providers import cloudwatch
 from apps.core.providers.cloudwatch import Metric
@@ -59,9 +60,10 @@ def last_published() -> timedelta | None:
 
 
 def _due() -> int:
-    """Return how many deliveries are due and claimed by no worker."""
+    """Return how many deliveries are due and claimed by no worker, their channel not stopped."""
     waiting = Q(state=DeliveryState.DUE) | Q(state=DeliveryState.RETRYING)
-    return Delivery.objects.filter(waiting, next_attempt_at__lte=Now()).count()
+    due = Delivery.objects.filter(waiting, next_attempt_at__lte=Now())
+    return circuit_breaker.running(due).count()
 
 
 def _attempts() -> tuple[int, int]:

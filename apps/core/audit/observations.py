@@ -13,7 +13,7 @@ from apps.core.models import Delivery, NotificationDeliveryLog
 from apps.core.reasons import Reason
 from apps.core.states import DeliveryState, LogEvent
 
-from . import ledger, readings
+from . import answers, ledger, readings
 from .findings import Finding, fail, ok
 
 DAY = timedelta(days=1)
@@ -34,12 +34,15 @@ def read_reputation() -> None:
 
 def read_reasons() -> None:
     """Store the most frequent reasons of a day for which deliveries failed or were skipped."""
-    counts: Counter[tuple[str, str]] = Counter()
+    counts: Counter[tuple[str, str, str]] = Counter()
     found = chain(_ours(), _theirs(LogEvent.PERMANENT), _theirs(LogEvent.BOUNCED))
-    for channel, words, count in found:
-        counts[channel, words] += count
-    top = [[channel, words, count] for (channel, words), count in counts.most_common(TOP)]
-    readings.store(readings.REASONS, top=top)
+    for channel, words, code, count in found:
+        counts[channel, words, code] += count
+    reasons = [
+        {"channel": channel, "words": words, "code": code, "count": count}
+        for (channel, words, code), count in counts.most_common(TOP)
+    ]
+    readings.store(readings.REASONS, reasons=reasons)
 
 
 def check_ledger() -> None:
@@ -47,8 +50,8 @@ def check_ledger() -> None:
     readings.store(readings.LEDGER, _balance(ledger.ledger(timezone.now() - DAY)))
 
 
-def _ours() -> Iterator[tuple[str, str, int]]:
-    """Yield channel, reason and count of what we did not send, or gave up."""
+def _ours() -> Iterator[tuple[str, str, str, int]]:
+    """Yield channel, reason, "" and count of what we did not send, or gave up."""
     states = [DeliveryState.SKIPPED, DeliveryState.EXHAUSTED]
     rows = Delivery.objects.filter(state__in=states, created_at__gt=timezone.now() - DAY)
     for channel, state, decision, count in (
@@ -57,16 +60,16 @@ def _ours() -> Iterator[tuple[str, str, int]]:
         words = str(DeliveryState(state).label)
         if state == DeliveryState.SKIPPED and decision in Reason.values:
             words = f"{words}: {Reason(decision).label}"
-        yield channel, words, count
+        yield channel, words, "", count
 
 
-def _theirs(event: LogEvent) -> Iterator[tuple[str, str, int]]:
-    """Yield channel, reason and count of what the provider refused or could not deliver."""
+def _theirs(event: LogEvent) -> Iterator[tuple[str, str, str, int]]:
+    """Yield channel, reason, code and count of what the provider refused or did not deliver."""
     entries = NotificationDeliveryLog.objects.filter(event=event, at__gt=timezone.now() - DAY)
-    for channel, code, count in (
-        entries.order_by().values_list("delivery__channel", "code").annotate(Count("pk"))
-    ):
-        yield channel, f"{event.label}: {code}" if code else str(event.label), count
+    by_answer = entries.order_by().values_list("delivery__channel", "code", "detail")
+    for channel, code, detail, count in by_answer.annotate(Count("pk")):
+        meaning = answers.plain(f"{code} {detail}")
+        yield channel, f"{event.label}: {meaning}" if meaning else str(event.label), code, count
 
 
 def _balance(found: ledger.Ledger) -> Finding:

@@ -169,7 +169,11 @@ def _reason(row: Delivery, notification: Notification, state: DeliveryState) -> 
         return f"{gettext(Reason.SETTLED.label)}: {because}"
     if code:
         return gettext(code.label)
-    return answers.plain(row.reason, row.cause) or gettext(row.reason)  # type: ignore[attr-defined]
+    if meaning := answers.plain(row.reason, row.cause):  # type: ignore[attr-defined]
+        return meaning
+    # A provider's own words are for the office alone, which reads them in the steps.
+    is_theirs = bool(row.reason) and state in _ANSWERED
+    return gettext("the provider did not take it") if is_theirs else gettext(row.reason)
 
 
 def _brief(row: Delivery, state: DeliveryState, reason: str) -> str:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from apps.core import conf
@@ -26,8 +26,10 @@ from apps.core.models import (
     NotificationDeliveryLog,
     ProviderEvent,
     SetAside,
+    WordingVersion,
 )
 from apps.core.models.delivery_log import allow_deletion
+from apps.core.models.wording import WordingState
 from apps.core.states import FINISHED
 
 logger = logging.getLogger(__name__)
@@ -62,6 +64,7 @@ def clean_up() -> dict[str, int]:
         "alarms": _delete(
             Alarm.objects.filter(ended_at__lt=now - conf.notification_retention()), "ended_at"
         ),
+        "samples": _delete(_unused_samples(now - conf.notification_retention()), "made_at"),
     }
     deleted = dict.fromkeys(work, 0)
     for name, chunks in work.items():
@@ -124,6 +127,14 @@ def delete_logs(before: datetime) -> Iterator[int]:
             deleted = log.filter(delivery__state__in=FINISHED).delete()[0]
             Mark.objects.filter(pk=mark.pk).update(at=after[0])
         yield deleted
+
+
+def _unused_samples(before: datetime) -> QuerySet[WordingVersion]:
+    """Return the words of samples that were last sent earlier, and that no message has."""
+    words = WordingVersion.objects.filter(state=WordingState.SAMPLE, made_at__lt=before)
+    # All its messages are as old, and few of that age are left.
+    kept = Notification.objects.filter(created_at__lt=before, wording=OuterRef("digest"))
+    return words.filter(~Exists(kept))
 
 
 def _delete(rows: QuerySet[Any], time_field: str = "received_at") -> Iterator[int]:

@@ -9,7 +9,7 @@ without tags.
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -31,10 +31,10 @@ Value = TypeVar("Value")
 #: Bounce subtypes that are about the message or a full mailbox, whatever code the server gave.
 _ABOUT_MESSAGE = {"MailboxFull", "MessageTooLarge", "ContentRejected", "AttachmentRejected"}
 #: The reply code and the enhanced status code (RFC 3463) in the recipient server's answer, as in
-#: `smtp; 550 5.4.4 Invalid domain`.
+#: `smtp; 550 5.4.4 Invalid domain`. Some servers give one of the two, or write `550 #5.1.0`.
 _ANSWER = re.compile(
-    r"(?:smtp;)?\s{0,9}(?P<reply>[245]\d\d)[ -](?P<status>[245]\.\d{1,3}\.\d{1,3})?",
-    re.IGNORECASE,
+    r"(?:[\w-]{1,20};)?\s{0,9}(?P<reply>[245]\d\d\b)?"
+    r"[\s:#(-]{0,9}(?P<status>[245]\.\d{1,3}\.\d{1,3}\b)?"
 )
 #: Enhanced status codes of class 5 that say nothing about the address: a full mailbox, the size,
 #: the content, the sender's reputation.
@@ -83,6 +83,8 @@ def _event(
     envelope_id: str,
 ) -> ProviderEvent:
     tags = mail.get("tags") or {}
+    if not isinstance(mail["messageId"], str):
+        raise TypeError("the message has no ID")
     address = canonical(str(recipient["emailAddress"]))
     occurred_at = _moment(details.get("timestamp") or mail["timestamp"])
     identity = details.get("feedbackId") or occurred_at.isoformat()
@@ -94,7 +96,7 @@ def _event(
         cause=cause,
         is_simulated=address.endswith(MAILBOX_DOMAIN),
         provider=PROVIDER,
-        provider_message_id=str(mail["messageId"])[:128],
+        provider_message_id=mail["messageId"][:128],
         delivery_ref=_first(tags, "delivery", UUID),
         attempt=_first(tags, "attempt", _attempt),
         recipient=address[:320],
@@ -112,7 +114,9 @@ def _recipients(details: dict[str, Any], mail: dict[str, Any]) -> list[dict[str,
     """
     lists = ("bouncedRecipients", "delayedRecipients", "complainedRecipients")
     named = [one for key in lists for one in details.get(key) or () if one is not None]
-    by_address = {canonical(str(one["emailAddress"])): one for one in named}
+    by_address = {canonical(_words(one, "emailAddress")): one for one in named}
+    if not isinstance(mail["destination"], list) or not mail["destination"]:
+        raise ValueError("the message has no recipients")
     destination = [str(address) for address in mail["destination"]]
     if len(destination) == 1 and len(named) == 1:
         return [{**named[0], "emailAddress": destination[0]}]
@@ -127,7 +131,7 @@ def _classify(
     kind: EventKind, details: dict[str, Any], recipient: dict[str, Any]
 ) -> tuple[EventKind, EventCause]:
     """Return our kind and cause for SES's types and subtypes, which do not always say the truth."""
-    subtype = str(details.get("bounceSubType") or details.get("complaintSubType") or "")
+    subtype = _words(details, "bounceSubType") or _words(details, "complaintSubType")
     if subtype in ("OnAccountSuppressionList", "Suppressed"):
         # SES sent nothing: the address is on the account's list, or on that of all accounts. It
         # publishes a complaint if a complaint put it there; this one is none.
@@ -139,11 +143,11 @@ def _classify(
         return kind, EventCause.NONE
     if details.get("bounceType") == "Permanent":
         return kind, EventCause.ADDRESS
-    status, answer = recipient.get("status"), recipient.get("diagnosticCode")
+    status, answer = (_words(recipient, key) for key in ("status", "diagnosticCode"))
     if subtype == "General" and not status and not answer:
         # No server refused it: it is an automatic reply, as when out of office.
         return EventKind.REPLIED, EventCause.NONE
-    is_lasting = subtype not in _ABOUT_MESSAGE and _is_final(str(status or ""), str(answer or ""))
+    is_lasting = subtype not in _ABOUT_MESSAGE and _is_final(status, answer)
     return kind, EventCause.ADDRESS if is_lasting else EventCause.TEMPORARY
 
 
@@ -154,19 +158,27 @@ def _is_final(status: str, answer: str) -> bool:
     code = (found and found["status"]) or status
     if code:
         return code.startswith("5.") and not _NOT_LASTING.match(code)
-    return bool(found and found["reply"].startswith("5"))
+    return bool(found and (found["reply"] or "").startswith("5"))
+
+
+def _words(content: dict[str, Any], key: str) -> str:
+    """Return the value as text; empty if it is missing, null or blank."""
+    return str(content.get(key) or "").strip()
 
 
 def _code(details: dict[str, Any]) -> str:
-    words = [details.get("bounceType"), details.get("bounceSubType")]
-    words += [details.get("delayType"), details.get("complaintFeedbackType")]
-    return " ".join(str(word) for word in words if word)
+    keys = ("bounceType", "bounceSubType", "delayType", "complaintFeedbackType")
+    return _joined(_words(details, key) for key in keys)
 
 
 def _detail(details: dict[str, Any], recipient: dict[str, Any]) -> str:
-    words = [recipient.get("status"), recipient.get("diagnosticCode"), details.get("smtpResponse")]
-    words += [details.get("reason"), details.get("errorMessage"), details.get("complaintSubType")]
-    return " ".join(str(word) for word in words if word)
+    of_recipient = [_words(recipient, key) for key in ("status", "diagnosticCode")]
+    keys = ("smtpResponse", "reason", "errorMessage", "complaintSubType")
+    return _joined([*of_recipient, *(_words(details, key) for key in keys)])
+
+
+def _joined(words: Iterable[str]) -> str:
+    return " ".join(filter(None, words))
 
 
 def _moment(text: str) -> datetime:

@@ -5,13 +5,11 @@ from typing import Any
 import phonenumbers
 from django import forms
 from django.core.exceptions import ValidationError
+from django.core.validators import EmailValidator
 from django.db import models
 from django.utils.translation import gettext
 
 from .. import addresses
-
-#: The country of a number that is typed without its country code.
-HOME = "US"
 
 
 class _Canonical:
@@ -31,8 +29,16 @@ class _Canonical:
         return value
 
 
+def validate_domain(address: str) -> None:
+    """Raise ValidationError for a domain that has no form in ASCII: no message can go there."""
+    if not address.rpartition("@")[2].isascii():
+        raise ValidationError(EmailValidator.message, code=EmailValidator.code)
+
+
 class CanonicalEmailField(_Canonical, models.EmailField):
     """An e-mail address."""
+
+    default_validators = [*models.EmailField.default_validators, validate_domain]
 
 
 class AddressField(_Canonical, models.CharField):
@@ -61,7 +67,7 @@ class PhoneField(models.CharField):
 def to_e164(text: str) -> str:
     """Return a number such as (202) 555-0123 as +12025550123; raise ValidationError."""
     try:
-        number = phonenumbers.parse(text, HOME)
+        number = phonenumbers.parse(text, addresses.HOME)
     except phonenumbers.NumberParseException:
         raise ValidationError(
             gettext(

@@ -77,8 +77,12 @@ def recipient(text: str) -> str:
     """Return an address in ASCII without a name; raise NotSendable if it has no such form."""
     if PLAIN_ADDRESS.fullmatch(text):
         return text
+    address = parseaddr(text)[1] or text
     try:
-        return ascii_address(parseaddr(text)[1] or text)
+        if address not in text:
+            # The parser left something out: that would be another person's address.
+            raise ValueError("it has characters that no address has")
+        return ascii_address(address)
     except ValueError as error:
         raise NotSendable(f"the address cannot be encoded: {error}", code="address") from error
 

@@ -27,7 +27,7 @@ _RECEIVE = {
 }
 
 
-_REGION = r"([a-z]{2}(?:-[a-z]+)+-[0-9])"
+_REGION = r"([a-z]{2,4}(?:-[a-z]+)+-[0-9])"
 _PUBLIC_HOST = re.compile(rf"sqs\.{_REGION}\.amazonaws\.com(?:\.cn)?")
 _OLDER_HOST = re.compile(rf"{_REGION}\.queue\.amazonaws\.com")
 _REGION_IN_HOST = re.compile(rf"(?:^|\.)sqs(?:-fips)?\.{_REGION}\.")

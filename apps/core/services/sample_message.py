@@ -5,6 +5,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models.functions import Now
 from django.shortcuts import resolve_url
 from django.utils import timezone
 
@@ -63,8 +64,10 @@ def _marked(words: Wording) -> Wording:
     """Return the words with the mark in subject and title, kept so that the worker finds them."""
     marks = {part: MARK + words.parts[part] for part in (Part.SUBJECT, Part.TITLE)}
     marked = Wording.of(words.kind, words.language, 0, {**words.parts, **marks})
-    # Two people may store the same words at the same moment; either row says the same.
-    if not WordingVersion.objects.filter(state=WordingState.SAMPLE, digest=marked.digest).exists():
+    same = WordingVersion.objects.filter(state=WordingState.SAMPLE, digest=marked.digest)
+    # The clean-up counts from the last use. Two people may store the same words at the same
+    # moment; either row says the same.
+    if not same.update(made_at=Now()):
         WordingVersion.objects.create(
             kind=marked.kind,
             language=marked.language,

@@ -11,15 +11,21 @@ from apps.site.page_actions import PageActions
 from apps.site.read_only_admin import ReadOnlyMixin
 
 from .. import resuming
+from . import meant
 
 
 @admin.register(ChannelStop)
 class ChannelStopAdmin(ReadOnlyMixin, PageActions):
-    list_display = ["channel", "cause", "since", "code", "reason", "probes", "probe_at"]
+    list_display = ["channel", "cause", "since", "why", "probes", "probe_at"]
     actions = ["try_now", "resume"]
 
     def fits(self, action: str, row: ChannelStop) -> bool:
         return (row.cause == StopCause.PERSON) == (action == "resume")
+
+    @admin.display(description="why")
+    def why(self, row: ChannelStop) -> str:
+        said = f"{row.code} {row.reason}".strip()
+        return meant.answer(said) if row.cause == StopCause.PROVIDER else said
 
     def has_settle_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("core.change_channelstop")

@@ -14,6 +14,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.timezone import localtime
 from unfold.widgets import INPUT_CLASSES, UnfoldBooleanWidget
 
+from apps.core.addresses import shown
 from apps.core.message import kinds
 from apps.core.models import Choice, Contact
 from apps.core.models.contact import ConsentVia, is_unassigned
@@ -121,7 +122,7 @@ class ContactAdmin(SearchMixin, PageActions):
         "email",
         "email_verified",
         "wants_email",
-        "phone",
+        "number",
         "phone_verified",
         "sms_opt_in",
     ]
@@ -211,8 +212,8 @@ class ContactAdmin(SearchMixin, PageActions):
         if is_unassigned(obj.phone):
             messages.warning(
                 request,
-                f"No known phone network has the number {obj.phone}. It may be new; check its "
-                "digits.",
+                f"No known phone network has the number {shown(obj.phone)}. It may be new; "
+                "check its digits.",
             )
         for channel in reachable - _reachable(obj):
             messages.warning(
@@ -241,7 +242,7 @@ class ContactAdmin(SearchMixin, PageActions):
         if contacts.suppression_of(contact, channel):
             messages.error(
                 request,
-                f"Nothing is sent to {contact.address(channel)}: it is suppressed. Lift the "
+                f"Nothing is sent to {shown(contact.address(channel))}: it is suppressed. Lift the "
                 "suppression first.",
             )
             return False
@@ -251,7 +252,7 @@ class ContactAdmin(SearchMixin, PageActions):
             messages.error(request, f"{contact.user}: {error}")
             return False
         what = "A link" if channel == Channel.EMAIL else "A code"
-        messages.success(request, f"{what} is on its way to {contact.address(channel)}.")
+        messages.success(request, f"{what} is on its way to {shown(contact.address(channel))}.")
         return True
 
     @admin.action(
@@ -270,6 +271,10 @@ class ContactAdmin(SearchMixin, PageActions):
     @admin.display(boolean=True, description="verified")
     def email_verified(self, row: Contact) -> bool:
         return bool(row.email) and row.email == row.verified_email
+
+    @admin.display(description="mobile number", ordering="phone")
+    def number(self, row: Contact) -> str:
+        return shown(row.phone)
 
     @admin.display(boolean=True, description="verified")
     def phone_verified(self, row: Contact) -> bool:

@@ -13,6 +13,7 @@ from django.utils.text import Truncator
 from django.utils.timezone import localtime
 from unfold.admin import ModelAdmin, TabularInline
 
+from apps.core import addresses
 from apps.core.delivery import transitions
 from apps.core.delivery.wakeups import wake_dispatch
 from apps.core.guards import circuit_breaker
@@ -23,13 +24,14 @@ from apps.core.models import (
     ProviderEvent,
     SetAside,
 )
+from apps.core.reasons import Reason
 from apps.core.states import RESENDABLE, Channel, DeliveryState, EventKind
 from apps.site.page_actions import PageActions
 from apps.site.read_only_admin import ReadOnlyMixin
 
 from ..lists import MOST_COUNTED, DateFilter, KindFilter, LongList, OlderFilter
 from ..search import of_messages, read_uuid
-from . import links
+from . import links, meant
 from .as_sent import as_sent
 from .once import once
 
@@ -50,7 +52,7 @@ class WhyMixin:
     def why(self, row: Any) -> str:
         if not row.reason and row.state in WAITING and not row.is_running:
             return f"Waits: {row.get_channel_display().lower()} is stopped"
-        return row.reason
+        return meant.answer(row.reason)
 
 
 class DeliveryInline(ReadOnlyMixin, WhyMixin, TabularInline):
@@ -62,13 +64,19 @@ class DeliveryInline(ReadOnlyMixin, WhyMixin, TabularInline):
 
 class LogInline(ReadOnlyMixin, TabularInline):
     model = NotificationDeliveryLog
-    fields = ["when", "attempt", "event", "provider", "provider_message_id", "code", "detail"]
-    readonly_fields = ["when"]
+    fields = ["when", "attempt", "event", "provider", "provider_message_id", "why"]
+    readonly_fields = ["when", "why"]
 
     @admin.display(description="at")
     def when(self, row: NotificationDeliveryLog) -> str:
         # To the second: log entries of one attempt are seconds apart.
         return date_format(localtime(row.at), "M j, H:i:s T")
+
+    @admin.display(description="what was said")
+    def why(self, row: NotificationDeliveryLog) -> str:
+        if row.code in Reason.values:
+            return row.detail or str(Reason(row.code).label)
+        return meant.answer(f"{row.code} {row.detail}".strip())
 
 
 @admin.register(Notification)
@@ -135,6 +143,7 @@ class DeliveryAdmin(ReadOnlyMixin, WhyMixin, PageActions, LongList):
         contact = getattr(recipient, "contact", None)
         name = recipient.get_full_name() or recipient.get_username()
         address = row.direct_to or (contact.address(Channel(row.channel)) if contact else "")
+        address = addresses.shown(address)
         return links.to(contact, f"{name}, {address}" if address else name)
 
     @admin.display(description="words, as they were or will be sent")
@@ -182,7 +191,7 @@ class DeliveryAdmin(ReadOnlyMixin, WhyMixin, PageActions, LongList):
 
 @admin.register(ProviderEvent)
 class ProviderEventAdmin(ReadOnlyMixin, LongList):
-    list_display = ["received_at", "kind", "provider", "recipient", "code", "via", "is_matched"]
+    list_display = ["received_at", "kind", "provider", "to", "why", "via", "is_matched"]
     list_filter = ["kind", "cause", "received_at", DateFilter, OlderFilter]
     time_field = "received_at"
     search_help_text = "A name, an address, a phone number, R-1042, B-1007 or a message id"
@@ -204,6 +213,14 @@ class ProviderEventAdmin(ReadOnlyMixin, LongList):
             for pk in events.order_by("-received_at").values_list("pk", flat=True)[:MOST_COUNTED]
         }
         return rows.filter(pk__in=found)
+
+    @admin.display(description="recipient")
+    def to(self, row: ProviderEvent) -> str:
+        return addresses.shown(row.recipient)
+
+    @admin.display(description="what was said")
+    def why(self, row: ProviderEvent) -> str:
+        return meant.answer(row.code, row.detail, row.cause)
 
     @admin.display(boolean=True, description="matched a delivery")
     def is_matched(self, row: ProviderEvent) -> bool:

@@ -5,6 +5,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from apps.core.addresses import shown
 from apps.core.delivery.wakeups import wake_unlisting
 from apps.core.guards import suppressions
 from apps.core.models import Contact, Suppression
@@ -18,7 +19,7 @@ from ..search import SearchMixin, find_people
 @admin.register(Suppression)
 class SuppressionAdmin(SearchMixin, ReadOnlyMixin, PageActions):
     list_display = [
-        "address",
+        "to",
         "channel",
         "reason",
         "since",
@@ -48,6 +49,10 @@ class SuppressionAdmin(SearchMixin, ReadOnlyMixin, PageActions):
 
     def has_settle_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("core.change_suppression")
+
+    @admin.display(description="address", ordering="address")
+    def to(self, row: Suppression) -> str:
+        return shown(row.address)
 
     @admin.display(description="AWS's own list")
     def at_provider(self, row: Suppression) -> str:

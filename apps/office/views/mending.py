@@ -10,6 +10,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
+from apps.core.addresses import shown
 from apps.core.delivery import transitions
 from apps.core.delivery.wakeups import wake_dispatch, wake_unlisting
 from apps.core.guards import suppressions
@@ -21,7 +22,7 @@ from apps.site.office import office_only
 from apps.site.sign_in import SignedInRequest
 
 from ..forms import AddressForm
-from .people import find_person, show_person
+from .people import find_person, show_person, warn_of_number
 
 CHANGED = {Channel.EMAIL: history.EMAIL_CHANGED, Channel.SMS: history.PHONE_CHANGED}
 _MOVED_ON = "Another person was first, or it has moved on: look at it again."
@@ -63,7 +64,7 @@ def lift(request: SignedInRequest, pk: int, suppression: int) -> HttpResponse:
         messages.error(request, "Its owner asked for that: ask them, then change the consent.")
     elif suppressions.lift(row, request.user.get_username()):
         transaction.on_commit(wake_unlisting)
-        messages.success(request, f"Messages go to {row.address} again. Now send again.")
+        messages.success(request, f"Messages go to {shown(row.address)} again. Now send again.")
     else:
         messages.info(request, "It was lifted already.")
     return _back(request, pk)
@@ -78,7 +79,7 @@ def confirm(request: SignedInRequest, pk: int, channel: str) -> HttpResponse:
     is_theirs = address == contact.address(chosen)
     if is_theirs and contacts.confirm_by_word(contact, chosen, address):
         history.record(contact, request.user, history.CONFIRMED[chosen])
-        messages.success(request, f"{address} is confirmed.")
+        messages.success(request, f"{shown(address)} is confirmed.")
     else:
         messages.info(request, "It is confirmed already, or has changed: look at it again.")
     return _back(request, pk)
@@ -103,6 +104,8 @@ def change_address(request: SignedInRequest, pk: int, channel: str) -> HttpRespo
         return show_person(request, find_person(pk), form)
     if contacts.save(form.instance, [form.name], by=request.user):
         history.record(contact, request.user, CHANGED[chosen])
+        if chosen == Channel.SMS:
+            warn_of_number(request, contact)
         _send_confirmation(request, contact, chosen)
     else:
         messages.info(request, "That is the address already.")
@@ -114,7 +117,7 @@ def _send_confirmation(request: SignedInRequest, contact: Contact, channel: Chan
     if not address or contact.is_verified(channel):
         messages.info(request, "There is nothing to confirm.")
     elif contacts.suppression_of(contact, channel):
-        messages.error(request, f"Nothing is sent to {address}: lift the suppression first.")
+        messages.error(request, f"Nothing is sent to {shown(address)}: lift the suppression first.")
     else:
         try:
             verification.send(contact, channel)
@@ -122,7 +125,7 @@ def _send_confirmation(request: SignedInRequest, contact: Contact, channel: Chan
             messages.error(request, str(error))
         else:
             what = "A link" if channel == Channel.EMAIL else "A code"
-            messages.success(request, f"{what} is on its way to {address}.")
+            messages.success(request, f"{what} is on its way to {shown(address)}.")
 
 
 def _delivery(request: SignedInRequest, pk: int, key: uuid.UUID) -> Delivery | None:

@@ -10,6 +10,9 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
+from apps.core.addresses import shown
+from apps.core.models import Contact
+from apps.core.models.contact import is_unassigned
 from apps.core.services import verification
 from apps.core.states import Channel
 from apps.site import directory, history, personal_data
@@ -63,6 +66,7 @@ def new(request: SignedInRequest) -> HttpResponse:
             f"{user.get_full_name()} gets an e-mail to confirm the address, and chooses a password "
             'by "Forgotten your password?". Messages go out when the address is confirmed.',
         )
+        warn_of_number(request, user.contact)
         return redirect("office:person", pk=user.pk)
     return render(request, "office/new_person.html", {"forms": forms})
 
@@ -122,11 +126,20 @@ def erase(request: SignedInRequest, pk: int) -> HttpResponse:
     return render(request, "office/erase.html", {"person": user, "problem": problem})
 
 
+def warn_of_number(request: SignedInRequest, contact: Contact) -> None:
+    if is_unassigned(contact.phone):
+        number = shown(contact.phone)
+        messages.warning(
+            request,
+            f"No known phone network has the number {number}. It may be new; check its digits.",
+        )
+
+
 @transaction.atomic
 def _create(user_form: Any, role_form: Any, contact_form: Any) -> User:
     user = user_form.save(commit=False)
     user.set_unusable_password()
-    user.email = contact_form.cleaned_data["email"]
+    user.email = contact_form.instance.email
     user.save()
     for form in (role_form, contact_form):
         form.instance.user = user

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-import phonenumbers
 from django import template
 from django.core.exceptions import NON_FIELD_ERRORS
 from django.forms import BaseFormSet, BoundField, Form
@@ -16,12 +15,13 @@ from django.utils.safestring import SafeString
 from django.utils.timesince import timesince, timeuntil
 from django.utils.translation import gettext
 
+from apps.core import addresses
 from apps.core.exceptions import UnknownKind
 from apps.core.message import kinds, stored_words
-from apps.core.models.fields import HOME
 
 register = template.Library()
 register.filter("money", kinds.format_money)
+register.filter("phone", addresses.shown)
 # A label that is stored or logged is English until it is shown.
 register.filter("tr", stored_words.translated)
 
@@ -52,18 +52,6 @@ def icon(name: str) -> SafeString:
         static("icons.svg"),
         name,
     )
-
-
-@register.filter
-def phone(number: str) -> str:
-    """Return a stored number as people write it: (202) 555-0123, or +44 20 7946 0018."""
-    try:
-        parsed = phonenumbers.parse(number)
-    except phonenumbers.NumberParseException:
-        return number
-    is_home = phonenumbers.region_code_for_number(parsed) == HOME
-    form = phonenumbers.PhoneNumberFormat
-    return phonenumbers.format_number(parsed, form.NATIONAL if is_home else form.INTERNATIONAL)
 
 
 @register.inclusion_tag("_error_summary.html")

@@ -27,7 +27,16 @@ from apps.core.audit.findings import Status
 from apps.core.exceptions import ChannelUnavailableError
 from apps.core.guards import circuit_breaker
 from apps.core.guards.sms_budget import this_month
-from apps.core.models import Contact, Delivery, Mark, ProviderEvent, SMSSpend, Suppression
+from apps.core.models import (
+    ChannelStop,
+    Contact,
+    Delivery,
+    Mark,
+    ProviderEvent,
+    SMSSpend,
+    Suppression,
+)
+from apps.core.models.channel_stop import StopCause
 from apps.core.states import Channel, DeliveryState, EventKind, LogEvent
 from sandbox.account.settings import EVERY_OUTCOME
 from sandbox.arns import TOPIC as ARN
@@ -392,6 +401,12 @@ def test_a_denied_question_about_the_subdomain_does_not_hide_its_parent(
     assert email.identity(Account()).status == Status.OK
 
 
+def test_an_international_sender_is_asked_for_as_ses_knows_it(settings: Any) -> None:
+    settings.DEFAULT_FROM_EMAIL = "Glas <Meldung@Müller-Glas.example>"
+    assert email.domain() == "xn--mller-glas-9db.example"
+    assert email.sender() == "Meldung@xn--mller-glas-9db.example"
+
+
 def test_messages_signed_with_a_key_of_our_own_are_well(monkeypatch: pytest.MonkeyPatch) -> None:
     signing = {"SigningEnabled": True, "SigningAttributesOrigin": "EXTERNAL", "Status": "SUCCESS"}
     identity = {"VerifiedForSendingStatus": True, "DkimAttributes": signing}
@@ -669,6 +684,8 @@ def test_an_overdue_delivery_is_a_warning(
     before = examine()
     delivery(next_attempt_at=timezone.now() - timedelta(minutes=6))
     only("workers.overdue", Status.WARN, "1 deliveries have been due", before, examine())
+    ChannelStop.objects.create(channel=Channel.EMAIL, cause=StopCause.REPUTATION, reason="x")
+    assert workers.overdue(Account()).status == Status.OK, "it waits on purpose"
 
 
 def accepted(row: Delivery, ago: timedelta) -> None:

@@ -224,6 +224,43 @@ def test_a_deep_queue_rings_after_five_minutes(delivery: Make, settings: Any) ->
     assert ringing() == set()
 
 
+@pytest.mark.parametrize("cause", StopCause)
+def test_what_waits_for_a_stopped_channel_is_no_deep_queue(
+    delivery: Make, settings: Any, cause: StopCause
+) -> None:
+    settings.ALARM_QUEUE_DEPTH = 2
+    for _ in range(3):
+        delivery()
+    ChannelStop.objects.create(channel=Channel.EMAIL, cause=cause, reason="by sam")
+    watch.evaluate()
+    later(minutes=6)
+    assert "queue-depth" not in ringing()
+    ChannelStop.objects.all().delete()
+    watch.evaluate()
+    later(minutes=6)
+    assert "queue-depth" in ringing()
+
+
+def test_refusals_that_stopped_the_channel_are_told_once(delivery: Make) -> None:
+    row = delivery()
+    circuit_breaker.stop(Channel.EMAIL, REFUSED)
+    log(row, LogEvent.TRANSIENT, 5)
+    assert ringing() == {"email-stopped"}
+    circuit_breaker.resume(Channel.EMAIL, "accepted")
+    assert ringing() == set(), "they are within the last ten minutes still"
+    other = delivery(Channel.SMS)
+    log(other, LogEvent.TRANSIENT, 5)
+    assert ringing() == {"attempt-failures"}, "the other channel was not stopped"
+
+
+def test_failures_after_a_stop_ring(delivery: Make) -> None:
+    ago = timezone.now() - timedelta(minutes=4)
+    values = {"name": "email-stopped", "value": 1, "sentence": "x", "seen_at": ago}
+    Alarm.objects.create(**values, started_at=ago, ended_at=ago + timedelta(minutes=1))
+    log(delivery(), LogEvent.TRANSIENT, 5)
+    assert ringing() == {"attempt-failures"}
+
+
 def test_an_urgent_message_that_waits_rings_unless_its_channel_is_stopped(delivery: Make) -> None:
     past = timezone.now() - timedelta(seconds=90)
     row = delivery(priority=Priority.URGENT, next_attempt_at=past)
@@ -365,8 +402,8 @@ def test_an_outage_of_e_mail_is_told_by_text_and_its_end_by_both(phone: str) -> 
     mails, [text] = run()
     assert mails == []
     assert text == (
-        "RS Systems: e-mails are stopped. E-mails are stopped, because the provider refuses them: "
-        "535 credentials invalid."
+        "RS Systems: e-mails are stopped. E-mails are stopped: the provider does not accept our "
+        "account or its settings (535 credentials invalid)."
     )
     assert run() == ([], [])
     circuit_breaker.resume(Channel.EMAIL, "let through")
@@ -461,6 +498,6 @@ def test_figures_are_collected_in_few_statements(
 ) -> None:
     delivery()
     figures.collect()
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(15):
         figures.collect()
     assert ChannelStop.objects.count() == 0

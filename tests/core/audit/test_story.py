@@ -108,7 +108,21 @@ def test_a_step_says_which_try_it_was_and_which_reason_of_ours(delivery):
         ("550 4.4.7 Message expired", "temporary", "the mail server could not be reached in time"),
         ("554 5.7.1 spam", "", "the mail server does not want it"),
         ("550 5.9.9", "address", "the address does not work"),
-        ("Phone is currently unreachable", "temporary", "it could not be delivered for now"),
+        (
+            "Phone is currently unreachable/unavailable",
+            "temporary",
+            "the phone or its network could not be reached",
+        ),
+        ("Blocked as spam by phone carrier", "", "the phone network does not want it"),
+        ("Phone is off", "temporary", "it could not be delivered for now"),
+        ("Permanent General", "", "the address does not work"),
+        ("Permanent General 5.1.1 smtp; 550 5.1.1 user unknown", "", "no such mailbox"),
+        ("Permanent Suppressed", "", "the provider keeps the address on its own list"),
+        ("Transient MailboxFull", "temporary", "the mailbox is full"),
+        ("Undetermined Undetermined", "", "it could not be delivered for now"),
+        ("535 credentials invalid", "", "the provider does not accept our account or its settings"),
+        ("Throttling Rate exceeded", "", "the provider asks us to slow down"),
+        ("ConnectTimeoutError", "", "the provider could not be reached"),
         ("", "own_list", "the provider keeps the address on its own list"),
         ("", "opted_out", "the owner of the number answered STOP"),
         ("Unknown error at 10.5.1.1", None, ""),
@@ -116,6 +130,13 @@ def test_a_step_says_which_try_it_was_and_which_reason_of_ours(delivery):
 )
 def test_an_answer_in_plain_words(words, cause, meaning):
     assert answers.plain(words, cause) == meaning
+
+
+@pytest.mark.parametrize("state", [DeliveryState.REJECTED, DeliveryState.BOUNCED])
+def test_a_provider_s_own_words_are_no_reason_for_its_reader(delivery, state):
+    way = way_of(delivery(state=state, reason="ZX-81: 0x8004210B"))
+    assert way.reason == "the provider did not take it"
+    assert "ZX-81" not in way.brief
 
 
 def test_a_bounce_is_told_by_the_providers_event(delivery):

@@ -15,7 +15,9 @@ from apps.core.models import (
     NotificationDeliveryLog,
     ProviderEvent,
     SMSSpend,
+    WordingVersion,
 )
+from apps.core.models.wording import WordingState
 from apps.core.reasons import Reason
 from apps.core.states import FINISHED, Channel, DeliveryState, LogEvent
 from tests.support.log import rewritable_log
@@ -96,7 +98,7 @@ def test_a_further_run_begins_where_the_last_one_ended(
         message(days=days)
     assert cleanup.clean_up()["entries"] == 10
     # One chunk has the row at the mark; ten rows would be five chunks of three statements each.
-    with django_assert_max_num_queries(17):
+    with django_assert_max_num_queries(18):
         assert cleanup.clean_up()["entries"] == 0
     message(days=settings.DELIVERY_LOG_RETENTION_DAYS + 0.1)
     assert cleanup.clean_up()["entries"] == 1
@@ -110,6 +112,25 @@ def test_events_outlive_a_short_retention_for_the_rule_of_soft_bounces(
         event(str(days), ago(days=days))
     cleanup.clean_up()
     assert ProviderEvent.objects.get().fingerprint == "8"
+
+
+def test_the_words_of_a_sample_go_after_their_last_message(message: Make, settings: Any) -> None:
+    kept = {}
+    for digest, days, state in (
+        ("old", 400, WordingState.SAMPLE),
+        ("used again", 3, WordingState.SAMPLE),
+        ("of a message", 400, WordingState.SAMPLE),
+        ("published", 400, WordingState.REPLACED),
+    ):
+        row = WordingVersion.objects.create(kind="x", language="en", number=0, state=state)
+        WordingVersion.objects.filter(pk=row.pk).update(digest=digest, made_at=ago(days=days))
+        kept[digest] = row.pk
+    waits = message(days=400, state=DeliveryState.UNKNOWN, finished_at=None)
+    Notification.objects.filter(pk=waits.notification_id).update(wording="of a message")
+    assert cleanup.clean_up()["samples"] == 1
+    del kept["old"]
+    left = WordingVersion.objects.filter(kind="x")
+    assert set(left.values_list("pk", flat=True)) == set(kept.values())
 
 
 # --- Notifications ------------------------------------------------------------------------------

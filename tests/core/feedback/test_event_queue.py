@@ -7,15 +7,26 @@ from typing import Any
 
 import boto3
 import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
 from moto import mock_aws
 
 from apps.core import tasks
 from apps.core.feedback import event_queue, provider_events, sns_envelope
-from apps.core.models import Delivery, ProviderEvent, SetAside
+from apps.core.guards import reputation, suppressions
+from apps.core.models import (
+    Contact,
+    Delivery,
+    NotificationDeliveryLog,
+    ProviderEvent,
+    SetAside,
+    Suppression,
+)
+from apps.core.models.suppression import SuppressionReason
 from apps.core.providers import sqs
-from apps.core.states import Channel, DeliveryState, EventKind, Priority, Via
+from apps.core.states import Channel, DeliveryState, EventKind, LogEvent, Priority, Via
 from tests.support.attempts import attempt
-from tests.support.ses_events import BOUNCE, DELIVERY, mail
+from tests.support.ses_events import BOUNCE, COMPLAINT, DELIVERY, JANE, mail
 from tests.support.signing import Signer
 
 pytestmark = pytest.mark.usefixtures("fetched")
@@ -271,6 +282,43 @@ def test_without_a_queue_none_is_read(settings: Any, monkeypatch: pytest.MonkeyP
     settings.AWS_SES_EVENT_QUEUE_URL = ""
     monkeypatch.setattr(sqs, "receive", None)
     tasks.read_event_queue()
+
+
+def test_out_of_office_replies_leave_deliveries_delivered_and_silence_no_one(
+    delivery: Make, signer: Signer, queued: Queue
+) -> None:
+    reply = {**BOUNCE, "bounceType": "Transient", "bouncedRecipients": [{"emailAddress": JANE}]}
+    rows = [delivery() for _ in range(4)]
+    for number, row in enumerate(rows):
+        attempt(row.pk)
+        queued.put(signer.notification(event(row, "Delivery", "delivery", DELIVERY)))
+        said = {**reply, "feedbackId": f"reply-{number}"}
+        queued.put(signer.notification(event(row, "Bounce", "bounce", said)))
+    tasks.read_event_queue()
+    assert {state(row) for row in rows} == {DeliveryState.DELIVERED}
+    assert not Suppression.objects.exists()
+    entries = NotificationDeliveryLog.objects.filter(event=LogEvent.REPLIED)
+    assert {entry.delivery_id for entry in entries} == {row.pk for row in rows}
+
+
+def test_a_complaint_that_ses_s_own_list_answers_undoes_nothing(
+    delivery: Make, signer: Signer, queued: Queue, person: Callable[..., User]
+) -> None:
+    jane = person(email=JANE, verified_email=JANE)
+    suppressions.suppress(Channel.EMAIL, JANE, SuppressionReason.BOUNCE)
+    suppressions.lift(Suppression.objects.get(), "sam")
+    Suppression.objects.update(unlist=True)
+    row = delivery(recipient=jane)
+    attempt(row.pk)
+    listed = {**COMPLAINT, "complaintSubType": "OnAccountSuppressionList", "timestamp": None}
+    text = event(row, "Complaint", "complaint", {**listed, "feedbackId": "listed"})
+    soon = (timezone.now() + timedelta(seconds=1)).isoformat()
+    queued.put(signer.notification(text.replace("2026-11-25T10:00:00.000Z", soon)))
+    tasks.read_event_queue()
+    assert state(row) == DeliveryState.BOUNCED
+    assert not Suppression.objects.in_force().exists(), "the lift stands"
+    assert Contact.objects.get(user=jane).wants_email, "so does the consent"
+    assert reputation.measure().complained == reputation.measure().bounced == 0
 
 
 @pytest.mark.parametrize("host", ["queue.amazonaws.com", "us-east-1.queue.amazonaws.com"])

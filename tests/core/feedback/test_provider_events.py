@@ -557,6 +557,16 @@ def test_an_event_that_ses_publishes_reaches_its_delivery(
     assert story(row)[2:] == ["delivered", "bounced", "complained"]
 
 
+def test_the_webhook_stores_a_bounce_with_half_an_emoji(
+    delivery: Make, signer: Signer, post: Callable[..., Any]
+) -> None:
+    row = accepted(delivery)
+    text = event(row, "Bounce", "bounce", BOUNCE).replace("user unknown", "no \\ud83d mailbox")
+    assert post(signer.notification(text)).status_code == 200
+    assert fresh(row).state == DeliveryState.BOUNCED
+    assert fresh(row).reason.endswith("no \ufffd mailbox")
+
+
 def test_the_message_with_which_ses_tests_a_topic_changes_nothing(
     signer: Signer,
     post: Callable[..., Any],

@@ -167,6 +167,13 @@ def test_tags_that_are_not_ours_are_ignored(tags: Any) -> None:
         json.dumps({"eventType": "Bounce", "mail": mail(), "bounce": {"bouncedRecipients": [1]}}),
         json.dumps({"eventType": "Send", "mail": mail(timestamp="9999-12-31T23:59:59-05:00")}),
         json.dumps({"eventType": "Send", "mail": mail(timestamp="0001-01-01T00:00:00+05:00")}),
+        json.dumps(
+            {"eventType": "Bounce", "mail": mail(), "bounce": {"bouncedRecipients": {"a": 1}}}
+        ),
+        json.dumps({"eventType": "Send", "mail": mail(messageId=None), "send": {}}),
+        json.dumps({"eventType": "Send", "mail": mail(destination=None), "send": {}}),
+        json.dumps({"eventType": "Send", "mail": mail(destination=[]), "send": {}}),
+        json.dumps({"eventType": "Send", "mail": mail(destination=JANE), "send": {}}),
         '{"mail": ' + "[" * 100_000,
     ],
 )
@@ -188,6 +195,14 @@ def parse_bounce(recipient: dict[str, Any], **details: Any) -> ProviderEvent:
         ("General", "5.4.4", "smtp; 550 5.4.4 Invalid domain", EventCause.ADDRESS),
         ("General", "4.4.4", "smtp; 550 5.4.4 Invalid domain", EventCause.ADDRESS),
         ("General", None, "smtp; 550 user unknown", EventCause.ADDRESS),
+        ("General", None, "smtp; 550", EventCause.ADDRESS),
+        ("General", None, " SMTP;550: 5.1.1 unknown", EventCause.ADDRESS),
+        ("General", None, "smtp; 550 #5.1.0 rejected", EventCause.ADDRESS),
+        ("General", None, "smtp; 550\n5.1.1 unknown", EventCause.ADDRESS),
+        ("General", None, "smtp; 5.1.1 unknown", EventCause.ADDRESS),
+        ("General", None, "x-unix; 550 5.1.1 unknown", EventCause.ADDRESS),
+        ("General", None, "dns; host not found", EventCause.TEMPORARY),
+        ("General", "5.0.0", "smtp; 450 4.2.1 try later", EventCause.TEMPORARY),
         ("General", "5.1.1", None, EventCause.ADDRESS),
         ("Undetermined", "5.1.1", "550-5.1.1 unknown", EventCause.ADDRESS),
         ("General", "4.4.7", "smtp; 550 4.4.7 Message expired", EventCause.TEMPORARY),
@@ -206,9 +221,21 @@ def test_a_bounce_called_transient_is_judged_by_the_server_s_answer(
     assert (found.kind, found.cause) == (EventKind.BOUNCED, cause)
 
 
-def test_a_transient_bounce_without_a_code_is_an_automatic_reply() -> None:
-    found = parse_bounce({}, bounceType="Transient", bounceSubType="General")
+@pytest.mark.parametrize("nothing", [{}, dict.fromkeys(("status", "diagnosticCode"), None)])
+@pytest.mark.parametrize("blank", ["", " "])
+def test_a_transient_bounce_without_a_code_is_an_automatic_reply(
+    nothing: dict[str, Any], blank: str
+) -> None:
+    recipient = {**dict.fromkeys(("status", "diagnosticCode"), blank), **nothing}
+    found = parse_bounce(recipient, bounceType="Transient", bounceSubType="General")
     assert (found.kind, found.cause) == (EventKind.REPLIED, EventCause.NONE)
+
+
+def test_a_null_in_any_optional_field_loses_no_event() -> None:
+    for name, key, said, kind, *_ in EVENTS:
+        content = {"eventType": name, "mail": mail(tags=None), key: dict.fromkeys(said)}
+        (found,) = ses_events.parse(json.dumps(content), "s")
+        assert (found.kind, found.recipient) == (kind, JANE)
 
 
 def test_a_complaint_of_ses_s_own_list_is_the_bounce_of_that_name() -> None:
@@ -218,7 +245,7 @@ def test_a_complaint_of_ses_s_own_list_is_the_bounce_of_that_name() -> None:
     assert (found.kind, found.cause) == (EventKind.BOUNCED, EventCause.OWN_LIST)
 
 
-@pytest.mark.parametrize("value", [None, [], [None]])
+@pytest.mark.parametrize("value", [None, [], [None], [{}], [{"emailAddress": None}]])
 def test_a_bounce_without_a_list_of_recipients_is_of_the_one_we_wrote_to(value: Any) -> None:
     content = {
         "eventType": "Bounce",

@@ -256,6 +256,10 @@ def test_a_malformed_receipt_is_set_aside_once(
     assert ProviderEvent.objects.get().provider_message_id == "m-2"
 
 
+def test_a_receipt_with_half_an_emoji_is_read() -> None:
+    assert sms_receipts.parse(document("Phone \ud83d is off")).detail == "Phone \ufffd is off"
+
+
 @pytest.mark.parametrize("field", ["phoneCarrier", "numberOfMessageParts", "priceInUSD"])
 def test_a_receipt_with_null_in_an_optional_field_is_read(field: str) -> None:
     event = sms_receipts.parse(

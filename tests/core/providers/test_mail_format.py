@@ -216,6 +216,15 @@ def test_every_message_is_short_lines_of_ascii(text: str, subject: str) -> None:
     assert payload.endswith(b"\r\n")
 
 
+def test_a_message_of_django_s_own_is_short_lines_of_ascii_too() -> None:
+    message = EmailMultiAlternatives("Über", "é" * 2000, "n@example.com", ["jane@fleet.example"])
+    message.attach_alternative(f"<p>{'ж' * 2000}</p>", "text/html")
+    payload = mail_format.of_django(message).payload
+    assert payload.isascii()
+    assert max(map(len, payload.split(b"\r\n"))) <= 998
+    assert b"8bit" not in payload
+
+
 @pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
 @pytest.mark.parametrize("header", ["subject", "headers"])
 def test_a_line_break_in_a_header_is_refused(header: str, end: str) -> None:

@@ -14,7 +14,7 @@ from django.test import Client
 from django.utils import timezone
 
 from apps.core.message import decide, kinds, people
-from apps.core.models import Choice, Delivery, Notification, Preferences, Rule
+from apps.core.models import Choice, Contact, Delivery, Notification, Preferences, Rule
 from apps.core.models.preferences import ChoiceVia, RuleSetting, Setting
 from apps.core.reasons import Reason, Verdict
 from apps.core.services import preferences
@@ -313,3 +313,11 @@ def test_the_last_way_of_an_approval_stays_and_the_page_says_so(signed_in, user)
     assert [each.reason for each in plan.values() if each.verdict != Verdict.SKIP] == [
         Reason.KEPT_ONE
     ]
+
+
+def test_the_number_reads_as_on_the_page_of_contact_details(client: Client, user: User) -> None:
+    Contact.objects.filter(user=user).update(phone="+12025550105", verified_phone="+12025550105")
+    client.force_login(user)
+    page = client.get(ACCOUNT).content.decode()
+    assert "(202) 555-0105" in page
+    assert "+12025550105" not in page

@@ -1,6 +1,6 @@
 """What the alarms look at, collected in a few short statements."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -17,7 +17,9 @@ from apps.core.audit.rollups import MINUTE, counted_until
 from apps.core.delivery import broker
 from apps.core.guards import circuit_breaker, sms_budget
 from apps.core.guards.reputation import Reputation
-from apps.core.models import ChannelStop, Delivery, MinuteFigures, Reading, SMSSpend
+from apps.core.models import Alarm, ChannelStop, Delivery, MinuteFigures, Reading, SMSSpend
+from apps.core.models.channel_stop import StopCause
+from apps.core.models.delivery import DeliveryQuerySet
 from apps.core.states import Channel, DeliveryState, Priority
 
 #: The time over which attempts and tasks are judged.
@@ -81,7 +83,7 @@ class Figures:
     tasks: Outcomes | None = None
     workers: int | None = None
     waiting: dict[Priority, Waiting] = field(default_factory=dict)
-    #: The longest wait of an urgent delivery whose channel is not stopped.
+    #: The longest wait of an urgent delivery. Neither counts what waits for a stopped channel.
     urgent_wait: timedelta = timedelta()
     #: How long ago the sweep came round.
     silence: timedelta | None = None
@@ -94,18 +96,18 @@ class Figures:
 def collect() -> Figures:
     """Return the present figures. Takes a second: workers are asked to answer."""
     now = timezone.now()
-    known = readings.all_by_name()
+    known, stopped = readings.all_by_name(), stops()
     return Figures(
         now=now,
-        stops=stops(),
+        stops=stopped,
         reputation=_reputation(known.get(readings.REPUTATION)),
         quota=quota(known.get(readings.QUOTA), now),
         spend=spend(),
         texts=_texts(now),
-        attempts=_attempts(now),
+        attempts=_attempts(now, stopped),
         tasks=tasks(),
         workers=_workers(),
-        waiting=waiting(now),
+        waiting=waiting(now, circuit_breaker.running(_due())),
         urgent_wait=_urgent_wait(now),
         silence=silence(),
         lag=_lag(now),
@@ -143,16 +145,20 @@ def spend() -> Spend:
     return Spend(month, committed, limit, bool(row and row.refused_at and is_tight))
 
 
-def waiting(now: datetime) -> dict[Priority, Waiting]:
-    """Return what is due and has no worker, by priority."""
-    due = Delivery.objects.filter(
-        state__in=[DeliveryState.DUE, DeliveryState.RETRYING], next_attempt_at__lte=Now()
-    )
+def waiting(now: datetime, among: DeliveryQuerySet | None = None) -> dict[Priority, Waiting]:
+    """Return what is due and has no worker, by priority; also what waits for a stopped channel."""
+    due = _due() if among is None else among
     rows = due.order_by("priority").values_list("priority")
     return {
         Priority(priority): Waiting(count, max(timedelta(), now - oldest))
         for priority, count, oldest in rows.annotate(Count("pk"), Min("next_attempt_at"))
     }
+
+
+def _due() -> DeliveryQuerySet:
+    return Delivery.objects.filter(
+        state__in=[DeliveryState.DUE, DeliveryState.RETRYING], next_attempt_at__lte=Now()
+    )
 
 
 def tasks() -> Outcomes | None:
@@ -187,10 +193,36 @@ def _texts(now: datetime) -> Outcomes:
     return Outcomes(max(sums["accepted"], sums["failed"]), sums["failed"])
 
 
-def _attempts(now: datetime) -> Outcomes:
+def stopped_alarm(channel: Channel) -> str:
+    """Return the name of the alarm that the provider stopped the channel."""
+    return f"{channel}-stopped"
+
+
+def _attempts(now: datetime, stopped: Sequence[ChannelStop]) -> Outcomes:
+    """Count attempts, without the minutes in which their channel was stopped.
+
+    A refusal of the whole account stops the channel, and an alarm of its own tells it.
+    """
     rows = MinuteFigures.objects.filter(minute__gt=now - ATTEMPTS_OVER)
+    for channel, since, until in _provider_stops(now, stopped):
+        # The alarm starts and ends up to a minute after the stop.
+        rows = rows.exclude(channel=channel, minute__gt=since - 2 * MINUTE, minute__lte=until)
     sums = rows.aggregate(accepted=Sum("accepted", default=0), refused=Sum("refused", default=0))
     return Outcomes(sums["accepted"] + sums["refused"], sums["refused"])
+
+
+def _provider_stops(
+    now: datetime, stopped: Sequence[ChannelStop]
+) -> Iterator[tuple[Channel, datetime, datetime]]:
+    """Yield channel, beginning and end of the provider's stops that may concern the attempts."""
+    for stop in stopped:
+        if stop.cause == StopCause.PROVIDER:
+            yield Channel(stop.channel), stop.since, now
+    channels = {stopped_alarm(channel): channel for channel in Channel}
+    lately = Alarm.objects.filter(name__in=channels).exclude(ended_at__lte=now - ATTEMPTS_OVER)
+    for name, since, until in lately.values_list("name", "started_at", "ended_at"):
+        if since:
+            yield channels[name], since, until or now
 
 
 def _urgent_wait(now: datetime) -> timedelta:

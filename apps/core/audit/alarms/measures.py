@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
+from apps.core.audit import answers
 from apps.core.audit.findings import Status
 from apps.core.guards import reputation
 from apps.core.models import ChannelStop, Reading
@@ -52,6 +53,8 @@ def sentence_of(stop: ChannelStop) -> str:
     if stop.cause == StopCause.REPUTATION:
         return f"{channel} that are not urgent are held back: {why}."
     said = f"{stop.code} {why}".strip()
+    if meaning := answers.plain(said):
+        return f"{channel} are stopped: {meaning} ({said})."
     return f"{channel} are stopped, because the provider refuses them: {said}."
 
 

@@ -13,7 +13,7 @@ from apps.core.models.channel_stop import StopCause
 from apps.core.states import Channel
 
 from . import measures
-from .figures import Figures
+from .figures import Figures, stopped_alarm
 from .measures import PLURAL, Measured
 
 
@@ -71,7 +71,7 @@ STOP_RULES = [
     for channel, plural in PLURAL.items()
     for rule in (
         _of_stop(
-            f"{channel}-stopped",
+            stopped_alarm(channel),
             f"{plural.lower()} are stopped",
             channel,
             StopCause.PROVIDER,
@@ -197,8 +197,8 @@ RULES = [
         "queue-depth",
         "deliveries pile up",
         measures.depth,
-        "More is made than is sent. Look at the workers, a stopped channel and the rate limits; "
-        "after an announcement it passes by itself.",
+        "More is made than is sent. Look at the workers and the rate limits; after an "
+        "announcement it passes by itself. What waits for a stopped channel does not count.",
         "The queue is short again.",
         after=timedelta(minutes=5),
     ),
