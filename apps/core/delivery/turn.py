@@ -158,6 +158,7 @@ class Turn:
         for this in batch:
             decision = decisions.get(this.delivery.pk)
             if decision is None:
+                _leave(this)
                 continue
             # What suppresses the address says more than that its owner withdrew their consent.
             if decision.verdict == Verdict.SEND or (this.suppression and not decision.held_for):
@@ -187,8 +188,9 @@ class Turn:
             except SoftTimeLimitExceeded:
                 raise
             except Exception:
-                # A bug. The other messages go on, and the sweep recovers the row.
+                # A bug. The other messages go on.
                 logger.exception("delivery not composed id=%s", this.delivery.pk)
+                _leave(this)
             else:
                 if cost is not None:
                     this.delivery.parts = weight
@@ -205,6 +207,8 @@ class Turn:
         try:
             if sms_budget.reserve(call.attempt.delivery, cost):
                 self._ready.append(call)
+            else:
+                _leave(call.attempt)
         except BudgetExhausted as outcome:
             self._end_attempt(call.attempt, outcome)
 
@@ -331,6 +335,12 @@ def _decisions(batch: list[Attempt]) -> dict[UUID, Decision]:
             logger.exception("delivery not decided about id=%s", batch[0].delivery.pk)
             return {}
     return {pk: found for this in batch for pk, found in _decisions([this]).items()}
+
+
+def _leave(this: Attempt) -> None:
+    """Leave the row to the sweep, which recovers it when its lease has run out."""
+    # It did not ask the provider.
+    _inform_guards(this, NotCalled("left to the sweep", is_announced=False))
 
 
 def _not_sendable(decision: Decision) -> NotSendable:
