@@ -432,6 +432,18 @@ HOST = matching(
     r"\*|\.?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*|\[[0-9A-Fa-f:.]+\]",
     "Write host names without scheme and port, as in app.example.com.",
 )
+SERVER = matching(
+    "host name",
+    r"[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*",
+    "Write a host name without scheme and port, as in email-smtp.us-east-1.amazonaws.com.",
+)
+# SMTP's login is in ASCII (RFC 4954).
+LOGIN = matching("text in ASCII", r"[ -~]+", "Write it in ASCII, without accents.")
+CONFIGURATION_SET = matching(
+    "name of a configuration set",
+    r"[A-Za-z0-9_-]{1,64}",
+    "Write up to 64 letters, digits, hyphens and underscores.",
+)
 RULE = matching(
     "`email`, `sms` or `sms:urgent`",
     r"(?i)(email|sms)(:[a-z]+)?",
@@ -483,7 +495,7 @@ VARIABLES = (
     # E-mail
     Variable("EMAIL_TRANSPORT", choice("smtp", "ses-api"), "smtp"),
     Variable("EMAIL_BACKEND", CLASS),
-    Variable("AWS_SES_HOST", HOST),
+    Variable("AWS_SES_HOST", SERVER),
     Variable("AWS_SES_PORT", whole(1, 65_535), "587"),
     Variable(
         "AWS_SES_TLS",
@@ -493,10 +505,10 @@ VARIABLES = (
             "Use starttls (ports 25, 587, 2587), implicit (465, 2465) or none (sandbox).",
         ),
     ),
-    Variable("AWS_SES_SMTP_USER", TEXT),
-    Variable("AWS_SES_SMTP_PASSWORD", TEXT, is_secret=True),
+    Variable("AWS_SES_SMTP_USER", LOGIN),
+    Variable("AWS_SES_SMTP_PASSWORD", LOGIN, is_secret=True),
     Variable("AWS_SES_REGION", REGION, "us-east-1"),
-    Variable("AWS_SES_CONFIGURATION_SET", TEXT),
+    Variable("AWS_SES_CONFIGURATION_SET", CONFIGURATION_SET),
     Variable("AWS_SES_SUPPRESSION_LIST", FLAG),
     Variable("AWS_SES_EVENT_TOPIC_ARNS", several(TOPIC)),
     Variable("AWS_SES_BOUNCE_TOPIC_ARN", TOPIC),

@@ -61,7 +61,7 @@ def keep(now: datetime | None = None) -> None:
     while position < recent:
         until = min(position + CHUNK, recent)
         recount(position, until)
-        Mark.objects.filter(pk=mark.pk).update(at=until)
+        Mark.objects.advance(COUNTED, until)
         position = until
         if time.monotonic() > ends:
             logger.warning("figures not complete, the next run goes on at %s", until)

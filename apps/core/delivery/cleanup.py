@@ -125,7 +125,7 @@ def delete_logs(before: datetime) -> Iterator[int]:
             after = chunk[-1]
             log = NotificationDeliveryLog.objects.filter(delivery__in=[pk for _, pk in chunk])
             deleted = log.filter(delivery__state__in=FINISHED).delete()[0]
-            Mark.objects.filter(pk=mark.pk).update(at=after[0])
+            Mark.objects.advance(LOGS_DELETED, after[0])
         yield deleted
 
 

@@ -7,6 +7,10 @@ a place or Redis costs throughput, never a message: the database decides who has
 Redis also remembers which processes were woken and have not begun, and whether something became due
 while a process was awake. So a message needs no wake-up if a process is awake, and that process
 looks once more before it goes to sleep.
+
+At the end of its turn a process hands its place over while its last calls are under way, since one
+may hang. Only one process of a channel at a time does so: on a slowed channel all calls take long,
+and a new process every few seconds would soon leave none for the other channels.
 """
 
 import logging
@@ -33,6 +37,8 @@ LEASE_MS = 5_000
 WOKEN_MS = 5_000
 #: Milliseconds after which a woken process that has not begun is taken to wait for another one.
 WAITS_MS = 200
+#: Milliseconds for which a process waits at most for its calls: more than senders.CALL_S.
+ENDING_MS = 30_000
 #: Milliseconds for which an unanswered "look again" is kept.
 LOOK_AGAIN_MS = 60_000
 
@@ -82,6 +88,17 @@ redis.call('ZREM', KEYS[1], ARGV[1])
 return 1
 """
 
+#: Release a place while calls are under way, unless another process of the channel has: then
+#: return 0, and the place is kept.
+_HAND_OVER = f"""{_NOW}
+local name, ending = ARGV[1], KEYS[2]
+redis.call('ZREMRANGEBYSCORE', ending, '-inf', now)
+if redis.call('ZCARD', ending) > 0 then return 0 end
+redis.call('ZADD', ending, now + {ENDING_MS}, name)
+redis.call('ZREM', KEYS[1], name)
+return 1
+"""
+
 
 class Pool(NamedTuple):
     """The deliveries of one channel, or the urgent ones among them.
@@ -102,6 +119,11 @@ class Pool(NamedTuple):
     def keys(self) -> tuple[str, str, str]:
         prefix = f"rs:places:{self.channel}:{'urgent' if self.is_urgent else 'all'}"
         return f"{prefix}:held", f"{prefix}:woken", f"{prefix}:again"
+
+    @property
+    def ending(self) -> str:
+        """The key of the channel's process that waits for its last calls without a place."""
+        return f"rs:places:{self.channel}:ending"
 
 
 POOLS = [Pool(channel, is_urgent) for channel in Channel for is_urgent in (True, False)]
@@ -152,10 +174,21 @@ class Place:
         """Release the place. Return False, and keep it, if something became due meanwhile."""
         return bool(self._eval(_RELEASE_IF_DONE, self.pool.keys, self._name, default=1))
 
+    def hand_over(self) -> bool:
+        """Release the place while calls are under way. Return False, and keep it, if it must wait.
+
+        It waits for another process of the channel that has handed its place over.
+        """
+        keys = (self.pool.keys[0], self.pool.ending)
+        return bool(self._eval(_HAND_OVER, keys, self._name, default=1))
+
     def release(self) -> None:
-        """Release the place, although more may be due."""
+        """Release the place, although more may be due; the calls of its process have ended."""
         try:
-            redis_client.shared().zrem(self.pool.keys[0], self._name)
+            with redis_client.shared().pipeline(transaction=False) as both:
+                both.zrem(self.pool.keys[0], self._name)
+                both.zrem(self.pool.ending, self._name)
+                both.execute()
         except redis.RedisError as error:
             logger.warning("place not released, it expires by itself: %s", error)
 

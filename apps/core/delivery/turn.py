@@ -102,8 +102,11 @@ class Turn:
         for call in self._announce(calls):
             self._senders.submit(call)
         if self._is_over and self._has_place:
+            self._give_back()
             # Another process need not wait for the calls under way: one may hang.
-            self._hand_over()
+            if self._senders.open and self._place.hand_over():
+                self._has_place = False
+                self._wake_successor()
         if self._senders.open:
             # Acceptances first: if the database fails at another result, they are not forgotten.
             results = self._senders.results(self._idle_s())
@@ -158,6 +161,7 @@ class Turn:
         for this in batch:
             decision = decisions.get(this.delivery.pk)
             if decision is None:
+                _leave(this)
                 continue
             # What suppresses the address says more than that its owner withdrew their consent.
             if decision.verdict == Verdict.SEND or (this.suppression and not decision.held_for):
@@ -187,8 +191,9 @@ class Turn:
             except SoftTimeLimitExceeded:
                 raise
             except Exception:
-                # A bug. The other messages go on, and the sweep recovers the row.
+                # A bug. The other messages go on.
                 logger.exception("delivery not composed id=%s", this.delivery.pk)
+                _leave(this)
             else:
                 if cost is not None:
                     this.delivery.parts = weight
@@ -205,6 +210,8 @@ class Turn:
         try:
             if sms_budget.reserve(call.attempt.delivery, cost):
                 self._ready.append(call)
+            else:
+                _leave(call.attempt)
         except BudgetExhausted as outcome:
             self._end_attempt(call.attempt, outcome)
 
@@ -285,27 +292,31 @@ class Turn:
                 connection.close_if_unusable_or_obsolete()
             self._announce([])
         finally:
-            self._hand_over()
-            durations.flush()
+            try:
+                is_left = self._give_back() or self._has_place
+            finally:
+                self._place.release()
+                durations.flush()
+        if is_left:
+            self._wake_successor()
 
-    def _hand_over(self) -> None:
-        """Give back what was not called, release the place, and wake a successor if needed."""
+    def _give_back(self) -> bool:
+        """Give back what was not called; return whether there was something."""
         waiting = [*(call.attempt for call in self._ready), *self._claimed]
-        try:
-            for this in waiting:
-                if this.is_announced:
-                    late = NotCalled("no rate slot in time", is_announced=True)
-                    self._end_attempt(this, late)
-                elif this.is_probe:
-                    circuit_breaker.return_probe(this.channel)
-            giving_back.give_back([this.delivery for this in waiting if not this.is_announced])
-            self._ready.clear()
-            self._claimed.clear()
-        finally:
-            self._place.release()
-            self._has_place = False
-        if self._is_over and self._last_claimed and (waiting or self._may_be_more):
-            self._may_be_more = False
+        for this in waiting:
+            if this.is_announced:
+                late = NotCalled("no rate slot in time", is_announced=True)
+                self._end_attempt(this, late)
+            elif this.is_probe:
+                circuit_breaker.return_probe(this.channel)
+        giving_back.give_back([this.delivery for this in waiting if not this.is_announced])
+        self._ready.clear()
+        self._claimed.clear()
+        return bool(waiting)
+
+    def _wake_successor(self) -> None:
+        """Have another process go on, unless this one left because nothing was due."""
+        if self._is_over and self._last_claimed:
             wakeups.wake_another(self._pool, self._last_claimed)
 
     def _idle_s(self) -> float:
@@ -331,6 +342,12 @@ def _decisions(batch: list[Attempt]) -> dict[UUID, Decision]:
             logger.exception("delivery not decided about id=%s", batch[0].delivery.pk)
             return {}
     return {pk: found for this in batch for pk, found in _decisions([this]).items()}
+
+
+def _leave(this: Attempt) -> None:
+    """Leave the row to the sweep, which recovers it when its lease has run out."""
+    # It did not ask the provider.
+    _inform_guards(this, NotCalled("left to the sweep", is_announced=False))
 
 
 def _not_sendable(decision: Decision) -> NotSendable:

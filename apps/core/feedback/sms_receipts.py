@@ -86,9 +86,9 @@ def _read(group: str) -> list[Delivery]:
         newest = max((entry.at for entry in batch), default=reached)
         reached = max(reached, min(newest, timezone.now()))
         if time.monotonic() > until:
-            _advance(_cut(group), reached)
+            Mark.objects.advance(_cut(group), reached)
             return stand_ins
-    _advance(group, reached)
+    Mark.objects.advance(group, reached)
     Mark.objects.filter(name=_cut(group)).delete()
     return stand_ins
 
@@ -112,12 +112,6 @@ def _start(group: str) -> datetime:
 def _cut(group: str) -> str:
     """Return the name of the mark at which a turn was cut; `group` marks complete readings."""
     return f"{group} cut"
-
-
-def _advance(name: str, at: datetime) -> None:
-    """Move the mark forward, never back: two workers may read at once."""
-    Mark.objects.get_or_create(name=name, defaults={"at": at})
-    Mark.objects.filter(name=name, at__lt=at).update(at=at)
 
 
 def _new_events(entries: list[delivery_logs.Entry]) -> list[tuple[ProviderEvent, str]]:

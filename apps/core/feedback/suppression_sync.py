@@ -47,7 +47,7 @@ def read_suppressed() -> None:
     for since, until in _windows():
         pages = suppression_lists.suppressed(ses, since, until)
         new = sum(suppressions.import_listed(Channel.EMAIL, page) for page in pages)
-        _remember(_ses_list(), until)
+        Mark.objects.advance(_ses_list(), until)
         if new:
             logger.info("SES's suppression list read until=%s new=%d", until, new)
         if time.monotonic() > ends:
@@ -65,7 +65,7 @@ def read_opted_out() -> None:
         on_list += len(page)
     if last_time := _remembered(name):
         _lift_departed(last_time, began, on_list)
-    _remember(name, began)
+    Mark.objects.advance(name, began)
 
 
 def remove_lifted() -> None:
@@ -90,10 +90,6 @@ def _sns_list() -> str:
 
 def _remembered(name: str) -> datetime | None:
     return Mark.objects.filter(name=name).values_list("at", flat=True).first()
-
-
-def _remember(name: str, at: datetime) -> None:
-    Mark.objects.update_or_create(name=name, defaults={"at": at})
 
 
 def _windows() -> Iterator[tuple[datetime, datetime]]:

@@ -119,6 +119,14 @@ class EmailBackend(SESBackend, SMTPBackend):
                 raise known from error
             # No message was named yet, so the refusal is about the account.
             raise ChannelUnavailableError(known.detail, code=known.code) from error
+        except ValueError as error:
+            # The server's name, the user or the password cannot be encoded. The error quotes them.
+            self._drop()
+            problem = (
+                "no connection can be opened with AWS_SES_HOST, AWS_SES_SMTP_USER and "
+                "AWS_SES_SMTP_PASSWORD: one of them cannot be encoded"
+            )
+            raise ChannelUnavailableError(problem, code=type(error).__name__) from error
         except BaseException:
             # A time limit of the task: the next message must not read half a greeting.
             self._drop()

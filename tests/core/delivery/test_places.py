@@ -136,6 +136,19 @@ def test_a_released_place_is_free_although_more_is_due() -> None:
     held()
 
 
+def test_one_process_of_a_channel_waits_for_its_calls_without_a_place(server: Any) -> None:
+    first = held()
+    assert first.hand_over()
+    second, urgent, other = held(), held(URGENT_EMAILS), held(TEXTS)
+    assert not second.hand_over()
+    assert not Place(EMAILS, "row").hold(), "the second has its place still"
+    assert not urgent.hand_over()
+    assert other.hand_over(), "another channel does not wait for this one"
+    assert server.zscore(EMAILS.ending, first._name) < 1000 * server.time()[0] + 40_000
+    first.release()
+    assert second.hand_over()
+
+
 def test_a_process_sees_that_another_pool_waits(server: Any) -> None:
     place = held()
     seconds, _ = server.time()

@@ -470,6 +470,40 @@ def test_a_turn_that_ends_keeps_its_place_for_no_call_that_hangs(
     assert count(DeliveryState.DUE) == 40 - len(provider.sent) > 0
 
 
+def test_a_slowed_channel_takes_one_process_at_most_beside_its_places(
+    delivery: Make,
+    provider: Scripted,
+    woken: list[Any],
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings.EMAIL_RATE_LIMIT = 10
+    ending, released = Place(EMAILS, ""), threading.Event()
+    assert ending.hold()
+    assert ending.hand_over()
+    hand_over, seen = Place.hand_over, []
+
+    def look(place: Place) -> bool:
+        is_over = hand_over(place)
+        seen.append((is_over, Place(EMAILS, "").hold(), count(DeliveryState.DUE), len(woken)))
+        released.set()
+        return is_over
+
+    def slow(_: UUID) -> None:
+        its_time_is_up(this)
+        assert released.wait(60)
+
+    monkeypatch.setattr(Place, "hand_over", look)
+    provider.does = slow
+    rows = [delivery() for _ in range(8)]
+    this = a_turn(EMAILS, rows[0], size=1)
+    this._wake_at = math.inf
+    this.run()
+    assert seen[0] == (False, False, 8 - len(provider.sent), 0), "given back, and the place is kept"
+    assert Place(EMAILS, "").hold()
+    assert len(woken) == 1, "a successor is woken when its calls have ended"
+
+
 def test_what_is_given_back_goes_before_what_became_due_later(delivery: Make) -> None:
     early = delivery(next_attempt_at=timezone.now() - timedelta(minutes=1))
     first = a_turn(EMAILS, early)

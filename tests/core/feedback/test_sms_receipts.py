@@ -347,13 +347,6 @@ def test_turns_cut_inside_the_overlap_reach_the_newest_receipt(
     assert marks[0] == there[29].at
 
 
-def test_the_mark_is_never_moved_back_by_a_slower_reader(db: None) -> None:
-    now = timezone.now()
-    sms_receipts._advance(GROUP, now)
-    sms_receipts._advance(GROUP, now - timedelta(hours=1))
-    assert Mark.objects.get(name=GROUP).at == now
-
-
 def test_a_turn_ends_although_every_page_is_empty(
     db: None, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from apps.core import tasks
 from apps.core.audit.ledger import ledger
+from apps.core.channels.email import EmailService
 from apps.core.delivery import broker, stand_ins, sweeps
 from apps.core.delivery.attempt import claim_probe
 from apps.core.exceptions import (
@@ -19,9 +20,9 @@ from apps.core.exceptions import (
     ThrottledError,
     TransientError,
 )
-from apps.core.guards import circuit_breaker
+from apps.core.guards import circuit_breaker, sms_budget
 from apps.core.guards.suppressions import suppress
-from apps.core.models import ChannelStop, Delivery, NotificationDeliveryLog
+from apps.core.models import ChannelStop, Delivery, Notification, NotificationDeliveryLog
 from apps.core.models.channel_stop import StopCause
 from apps.core.models.suppression import SuppressionReason
 from apps.core.providers import memory
@@ -170,6 +171,37 @@ def test_a_delivery_that_cannot_ask_the_provider_returns_the_probe(
     assert fresh(healthy).state == DeliveryState.ACCEPTED
     assert not ChannelStop.objects.exists()
     assert [name for name, _ in woken] == ["apps.core.tasks.dispatch_due_notifications"] * 6
+
+
+def test_a_delivery_that_cannot_be_composed_returns_the_probe(
+    delivery: Make, notify: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop()
+    gone, broken, lost, healthy = delivery(), delivery(), delivery(Channel.SMS), delivery()
+    Notification.objects.filter(deliveries=gone).update(kind="of another release")
+    compose = EmailService.compose
+
+    def sometimes(self: Any, row: Delivery, *arguments: Any) -> Any:
+        if row.pk == broken.pk:
+            raise KeyError("bug")
+        return compose(self, row, *arguments)
+
+    monkeypatch.setattr(EmailService, "compose", sometimes)
+    probe_is_due()
+    for row in (gone, broken):
+        assert sweeps.due()[0] == row
+        attempt(row.pk)
+        assert fresh(row).state == DeliveryState.SENDING
+        assert ChannelStop.objects.get().probes == 0
+    attempt(healthy.pk)
+    assert fresh(healthy).state == DeliveryState.ACCEPTED
+    # The same for a text whose worker lost it before its money was reserved.
+    stop(Channel.SMS)
+    probe_is_due()
+    monkeypatch.setattr(sms_budget, "reserve_all", lambda costs: False)
+    monkeypatch.setattr(sms_budget, "reserve", lambda row, cost: False)
+    attempt(lost.pk)
+    assert ChannelStop.objects.get().probes == 0
 
 
 def test_a_probe_without_a_rate_slot_is_returned(delivery: Make, no_rate_slot: None) -> None:

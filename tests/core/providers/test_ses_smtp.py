@@ -323,6 +323,27 @@ def test_a_server_without_auth_and_tls_hears_ehlo(server: Server, settings: Any)
     assert [each.rcpt_tos for each in received] == [[MESSAGE.to]] * 2
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"EMAIL_HOST_PASSWORD": "p\u00e4ssword"},
+        {"EMAIL_HOST_USER": "\u00fcser"},
+        {"EMAIL_HOST": ".example.com"},
+        {"EMAIL_HOST": "a" * 70 + ".example"},
+    ],
+    ids=str,
+)
+def test_settings_that_cannot_be_encoded_stop_the_channel_and_are_not_quoted(
+    send: Callable[[], Acceptance], server: Server, settings: Any, change: dict[str, str]
+) -> None:
+    for name, value in change.items():
+        setattr(settings, name, value)
+    with pytest.raises(ChannelUnavailableError) as caught:
+        send()
+    assert not any(value in caught.value.detail for value in change.values())
+    assert "MAIL" not in server.commands
+
+
 def test_a_failure_that_is_to_be_silent_is_silent(server: Server, settings: Any) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))

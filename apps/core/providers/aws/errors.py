@@ -110,6 +110,10 @@ def from_exception(error: aws.ClientError | aws.BotoCoreError) -> CallFailed:
     """Return what a call's exception means."""
     if isinstance(error, aws.ClientError):
         return _from_answer(error)
+    if _is_unwritable(error):
+        # Not botocore's words, which quote the session token.
+        words = "the credentials have a line break or another character that HTTP refuses"
+        return CallFailed(Cause.CREDENTIALS, words, type(error).__name__)
     cause = next(
         (cause for kind, cause in _FAILURES.items() if isinstance(error, kind)), Cause.NO_ANSWER
     )
@@ -135,16 +139,26 @@ def _from_answer(error: aws.ClientError) -> CallFailed:
 def _cause(code: str, status: int) -> Cause:
     if code.startswith("Throttl") or status == 429:
         return Cause.THROTTLED
+    if status >= 500:
+        # Whatever its code: AWS may have done the work before it failed.
+        return Cause.SERVER_ERROR
     if known := _CODES.get(code):
         return known
-    if status in (401, 403):
-        return Cause.CREDENTIALS
-    return Cause.SERVER_ERROR if status >= 500 else Cause.REFUSED
+    return Cause.CREDENTIALS if status in (401, 403) else Cause.REFUSED
 
 
 def _is_untrusted(error: aws.BotoCoreError) -> bool:
     """Return whether the server's certificate was refused, which is before anything is sent."""
     return isinstance(error, aws.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error)
+
+
+def _is_unwritable(error: aws.BotoCoreError) -> bool:
+    """Return whether a header could not be written, which is before anything is sent.
+
+    The credentials are in the only headers that are not ours or botocore's.
+    """
+    inner = error.kwargs.get("error") if isinstance(error, aws.HTTPClientError) else None
+    return isinstance(inner, ValueError) and "header value" in str(inner)
 
 
 class Vocabulary(NamedTuple):
@@ -196,7 +210,7 @@ def _kind_of_sending(failed: CallFailed, vocabulary: Vocabulary) -> type[Deliver
         words = failed.words.lower()
         if any(each in words for each in vocabulary.of_account):
             return ChannelUnavailableError
-    if failed.cause != Cause.THROTTLED:
+    if failed.cause not in (Cause.THROTTLED, Cause.SERVER_ERROR):
         known = vocabulary.codes.get(failed.code) or _CODES_OF_SENDING.get(failed.code)
         if known:
             return known

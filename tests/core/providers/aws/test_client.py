@@ -5,7 +5,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from apps.core.exceptions import ChannelUnavailableError, TransientError
+from apps.core.exceptions import (
+    AmbiguousError,
+    ChannelUnavailableError,
+    PermanentError,
+    TransientError,
+)
 from apps.core.providers.aws.client import AwsClient
 from apps.core.providers.aws.errors import Vocabulary
 from tests.support.endpoint import Answer, Endpoint, running_endpoint
@@ -60,6 +65,28 @@ def test_a_client_is_kept_while_aws_takes_what_it_sends(
     for name in CREDENTIALS:
         monkeypatch.delenv(name)
     assert [send(kept), send(kept)] == ["m-1", "m-1"]
+
+
+@pytest.mark.parametrize("name", [*CREDENTIALS[:1], "AWS_SESSION_TOKEN"])
+def test_credentials_with_a_line_break_stop_the_channel_and_are_not_quoted(
+    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "of a file\nwith two lines")
+    with pytest.raises(ChannelUnavailableError) as caught:
+        send(client())
+    assert endpoint.bodies == []
+    assert "with two lines" not in str(caught.value)
+
+
+@pytest.mark.parametrize("code", ["MessageRejected", "NotFoundException", "AccessDenied"])
+def test_a_server_error_is_ambiguous_whatever_its_code(endpoint: Endpoint, code: str) -> None:
+    endpoint.answer = Answer(500, '{"message": "no"}', {"x-amzn-ErrorType": code})
+    known = AwsClient(
+        "sesv2", "us-east-1", Vocabulary({"MessageRejected": PermanentError}), read_timeout=10
+    )
+    with pytest.raises(AmbiguousError) as caught:
+        send(known)
+    assert caught.value.code == code
 
 
 def test_a_region_that_cannot_be_stops_the_channel() -> None:
