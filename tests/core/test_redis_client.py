@@ -1,7 +1,6 @@
 """What our connections to Redis do when the node behind them is no primary any more."""
 
 import socketserver
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from apps.core.models import Delivery
 from apps.core.states import DeliveryState, Priority
 from tests.support.failover import MovingAddress, moving_address
 from tests.support.services import Redis, Worker, wait_until
+from tests.support.serving import serving
 
 CONSOLE = {"EMAIL_BACKEND": "django.core.mail.backends.console.EmailBackend"}
 
@@ -132,8 +132,7 @@ class AnsweringHandler(socketserver.BaseRequestHandler):
     ],
 )
 def test_an_answer_of_a_wrong_node_closes_the_connection(line: bytes) -> None:
-    with Answering(line) as server:
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    with serving(Answering(line)) as server:
         client = redis.Redis.from_url(
             f"redis://127.0.0.1:{server.server_address[1]}/0",
             connection_class=redis_client.Connection,
@@ -142,4 +141,3 @@ def test_an_answer_of_a_wrong_node_closes_the_connection(line: bytes) -> None:
         with pytest.raises(redis.ConnectionError):
             client.execute_command("LPUSH", "queue", "task")
         assert server.connections == 2, "it connects again, once"
-        server.shutdown()

@@ -1,6 +1,5 @@
 import socket
 import socketserver
-import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -16,6 +15,7 @@ from apps.core.guards import rate_limit
 from apps.core.models import Delivery
 from apps.core.reasons import Reason
 from apps.core.states import Channel, DeliveryState, Priority
+from tests.support.serving import serving
 
 Make = Callable[..., Delivery]
 
@@ -90,8 +90,7 @@ def test_notify_raises_for_no_broker_and_no_url(
     settings: Any,
     url: str,
 ) -> None:
-    with Chatter() as chatter:
-        threading.Thread(target=chatter.serve_forever, args=(0.02,), daemon=True).start()
+    with serving(Chatter()) as chatter:
         url = url.format(chatter=f"redis://127.0.0.1:{chatter.server_address[1]}/0")
         monkeypatch.setattr(current_app.conf, "broker_write_url", url)
         monkeypatch.setattr(current_app.amqp, "_producer_pool", None)
@@ -101,7 +100,6 @@ def test_notify_raises_for_no_broker_and_no_url(
         rate_limit.client.cache_clear()
         notify(person())
         rate_limit.client.cache_clear()
-        chatter.shutdown()
     assert [row.state for row in Delivery.objects.all()] == [DeliveryState.DUE] * 2
 
 
