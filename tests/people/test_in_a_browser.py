@@ -44,7 +44,7 @@ User.objects.filter(username="luis").update(first_name="{LONG_NAME}")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("stack")
     with running_stack(folder, EMAIL_RATE_LIMIT="1", SMS_HOURS="always") as running:
-        running.manage("shell", "-v0", "-c", PEOPLE)
+        running.shell(PEOPLE)
         yield running
 
 
@@ -67,7 +67,7 @@ def enter(request: pytest.FixtureRequest, sign_in: SignIns) -> Visit:
 
 def new_request(stack: Stack) -> str:
     """Let Jane request a repair that Maria and Luis are asked to approve; return its number."""
-    found = re.search(r"R-\d+", stack.manage("shell", "-v0", "-c", REQUEST))
+    found = re.search(r"R-\d+", stack.shell(REQUEST))
     assert found
     return found[0]
 

@@ -82,7 +82,11 @@ def _post_password(context: BrowserContext, username: str) -> None:
     """Sign in without drawing the form, which tests/test_end_to_end.py fills in."""
     context.request.get("/login/")
     token = next(each["value"] for each in context.cookies() if each["name"] == "csrftoken")
-    form = {"csrfmiddlewaretoken": token, "username": username, "password": "demo"}
+    form: dict[str, str | float | bool] = {
+        "csrfmiddlewaretoken": token,
+        "username": username,
+        "password": "demo",
+    }
     answer = context.request.post("/login/", form=form, max_redirects=0)
     assert answer.status == 302, answer.text()
 
