@@ -12,6 +12,8 @@ from tools.stack import Stack, running_stack
 
 pytestmark = [pytest.mark.browser, pytest.mark.services]
 
+#: Milliseconds after which the bell asks for its news.
+BELL_MS = 10_000
 LONG_NAME = "Wolfeschlegelsteinhause"
 #: Enough that an announcement is not over before it is stopped, at one e-mail in a second.
 CROWD = 150
@@ -187,11 +189,14 @@ def test_marking_as_read_can_be_undone(stack: Stack, enter: Visit) -> None:
 
 def test_an_open_centre_offers_what_has_come(stack: Stack, enter: Visit) -> None:
     page = enter("luis")
+    if enter.has_scripts:
+        page.clock.install()
     page.goto("/notifications/")
     number = new_request(stack)
     if not enter.has_scripts:
         page.reload()
     else:
+        page.clock.fast_forward(BELL_MS)
         expect(page.get_by_test_id("news")).to_have_text("1 new. Show")
         expect(page).to_have_title(re.compile(r"^\(1\) Notifications"))
         check_page(page, enter)
