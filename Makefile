@@ -8,10 +8,11 @@ BIN := .venv/bin
 VENV := .venv/.made
 RUN := .venv/.run
 DEV := .venv/.dev
-# Each process has its own Redis, database and ports; one that has finished takes over from the other.
+# Each process has its own Redis, database and ports, and takes whole files: their tests share a
+# stack, a browser or a worker.
 # One more than there are cores, since many tests wait.
 JOBS ?= $(shell $(PYTHON) -c 'import os; print(os.cpu_count() + 1)')
-PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:

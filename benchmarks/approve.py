@@ -48,7 +48,7 @@ def _waiting_repairs(stack: Stack) -> list[int]:
         "                            position=Position.CENTER, estimate=Decimal('120.00'))\n"
         "    print('repair', repair.pk)\n"
     )
-    printed = stack.manage("shell", "--no-imports", "--command", code)
+    printed = stack.shell(code)
     return [int(pk) for pk in re.findall(r"repair (\d+)", printed)]
 
 

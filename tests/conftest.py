@@ -83,9 +83,19 @@ def pytest_report_header() -> str:
     return f"database: {os.environ['DATABASE_URL'].partition(':')[0]}, broker: {_redis.url}"
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Add the markers that follow from a test's folder and fixtures, before -m selects by them."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> Iterator[None]:
+    """Mark the tests before -m selects among them; order them after it has."""
+    _mark(config, items)
+    yield
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        _begin_with_long_files(items)
+
+
+def _mark(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Add the markers that follow from a test's folder and fixtures."""
     for item in items:
         for folder, marker in FOLDERS.items():
             if item.path.is_relative_to(folder):
@@ -100,6 +110,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in unfit]
     if any(_has_marker(item, "browser") for item in items):
         _be_patient_with_browsers()
+
+
+def _begin_with_long_files(items: list[pytest.Item]) -> None:
+    """Order files with browsers first and those with processes next, so that none ends a run.
+
+    `make test` gives each node whole files, in this order.
+    """
+    is_browser, is_services = (
+        {item.path for item in items if _has_marker(item, name)} for name in ("browser", "services")
+    )
+    items.sort(key=lambda item: (item.path not in is_browser, item.path not in is_services))
 
 
 def _has_marker(item: pytest.Item, *names: str) -> bool:

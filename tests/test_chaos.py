@@ -7,7 +7,6 @@ import os
 import socket
 import socketserver
 import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -49,6 +48,7 @@ from chaos.verdict import Figures, Promise, judge
 from tools.processes import LOOPBACK, free_ports
 
 from .support.services import wait_until
+from .support.serving import serving
 
 GOOD = {"accepted": 500, "delivered": 500, "duplicates": 0, "unknown": 0, "drain_s": 12.0}
 
@@ -300,13 +300,10 @@ def _greeter(name: bytes) -> Iterator[int]:
             while self.rfile.readline():
                 self.wfile.write(name + b"\n")
 
-    with socketserver.ThreadingTCPServer((LOOPBACK, 0), Handler) as server:
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    server = socketserver.ThreadingTCPServer((LOOPBACK, 0), Handler)
+    server.daemon_threads = True
+    with serving(server):
         yield server.server_address[1]
-        server.shutdown()
-        thread.join()
 
 
 def _ask(connection: socket.socket) -> bytes:

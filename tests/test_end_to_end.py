@@ -263,7 +263,7 @@ def deliveries_about(stack: Stack, number: str) -> list[str]:
 @pytest.fixture
 def luis(stack: Stack, sign_in: SignIn) -> Page:
     """The phone of a manager with a first name of 23 letters and more than 99 messages."""
-    stack.manage("shell", "--no-imports", "--command", LONG_NAME_AND_MESSAGES)
+    stack.shell(LONG_NAME_AND_MESSAGES)
     return sign_in("luis")
 
 
@@ -388,7 +388,7 @@ def test_back_and_sending_a_request_again_makes_one_repair(stack: Stack, sign_in
 
 def newest_repair(stack: Stack) -> int:
     code = "from apps.repairs.models import Repair; print(Repair.objects.latest('pk').pk)"
-    return int(stack.manage("shell", "--no-imports", "--command", code))
+    return int(stack.shell(code))
 
 
 def test_an_expired_session_keeps_the_typed_reason(stack: Stack, sign_in: SignIn) -> None:

@@ -5,6 +5,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -72,6 +73,16 @@ def test_a_free_port_is_given_out_once_and_no_connection_can_take_it() -> None:
     ports = [*free_ports(3), *free_ports(3)]
     assert all(port_is_free(port) and port < 32_768 for port in ports)
     assert len(set(ports)) == 6
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing could listen there")
+def test_a_given_port_stays_ours_while_nothing_listens_on_it() -> None:
+    [port] = free_ports(1)
+    for _ in range(2):
+        with listening(port):
+            pass
+        with socket.socket() as other, pytest.raises(OSError, match="already in use"):
+            other.bind((LOOPBACK, port))
 
 
 @pytest.mark.parametrize("variable", PORTS)

@@ -100,7 +100,11 @@ def wait_until(condition: Callable[[], Any], what: str, seconds: float = 60) -> 
 
 
 def free_ports(how_many: int) -> list[int]:
-    """Return free ports of the loopback, none of them given out before."""
+    """Return free ports of the loopback, none of them given out before.
+
+    On Linux, no other process is given one of them as long as this one lives, so what listens
+    there may be stopped and started again.
+    """
     return list(islice(_ports, how_many))
 
 
@@ -109,7 +113,26 @@ def _free_ports() -> Iterator[int]:
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     first, begin = _FIRST_PORT + worker % _SHARES * _SHARE, SystemRandom().randrange(_SHARE)
     ports = (first + number % _SHARE for number in count(begin))
-    return filter(port_is_free, ports)
+    return filter(_reserve, ports)
+
+
+def _reserve(port: int) -> bool:
+    """Take a free port; return whether it was free."""
+    reservation = socket.socket()
+    try:
+        reservation.bind((LOOPBACK, port))
+    except OSError:
+        reservation.close()
+        return False
+    if sys.platform != "linux":
+        # Elsewhere no server could listen beside the reservation.
+        reservation.close()
+        return True
+    # Set after bind(), which so failed if anything had the port. It lets a server listen there.
+    reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    _reserved.append(reservation)
+    return True
 
 
 _ports = _free_ports()
+_reserved: list[socket.socket] = []

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from dotenv import dotenv_values
@@ -14,6 +15,7 @@ from dotenv import dotenv_values
 from tools.environment import PORTS, build_environment
 from tools.processes import LOOPBACK, free_ports, wait_until
 from tools.run import READY_LINE
+from tools.shell import Shell
 from tools.supervisor import ROOT, start_group
 
 START_S = 120.0
@@ -48,15 +50,27 @@ class Stack:
 
     def manage(self, *arguments: str) -> str:
         """Run a manage.py command on its database and Redis. Return what the command printed."""
-        ports = {variable: int(self.environment[variable]) for variable in PORTS}
         return subprocess.run(
             [sys.executable, "manage.py", *arguments],
             check=True,
             cwd=ROOT,
-            env=build_environment(self.environment, ports, self.var),
+            env=self._processes_environment(),
             stdout=subprocess.PIPE,
             text=True,
         ).stdout
+
+    @cached_property
+    def shell(self) -> Shell:
+        """Runs Python code on its database and Redis. Started when it is first needed."""
+        return Shell(self._processes_environment())
+
+    def close_shell(self) -> None:
+        if "shell" in self.__dict__:
+            self.shell.close()
+
+    def _processes_environment(self) -> dict[str, str]:
+        ports = {variable: int(self.environment[variable]) for variable in PORTS}
+        return build_environment(self.environment, ports, self.var)
 
     def processes(self) -> dict[int, str]:
         """Return the command line of each living process that it started, by its id."""
@@ -116,6 +130,7 @@ def running_stack(var: Path, *arguments: str, **variables: str) -> Iterator[Stac
         wait_until(stack.is_ready, "the stack is ready", START_S)
         yield stack
     finally:
+        stack.close_shell()
         process.send_signal(signal.SIGINT)
         try:
             process.wait(STOP_S)

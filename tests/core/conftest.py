@@ -7,7 +7,12 @@ def _in_memory(memory_providers: None) -> None:
     """The providers of these tests keep what they are given."""
 
 
+@pytest.fixture(scope="session")
+def _redis(redis_url: str) -> redis.Redis:
+    return redis.Redis.from_url(redis_url)
+
+
 @pytest.fixture(autouse=True)
-def _nobody_is_awake(redis_url: str) -> None:
+def _nobody_is_awake(_redis: redis.Redis) -> None:
     """Redis remembers no worker of an earlier test."""
-    redis.Redis.from_url(redis_url).flushall()
+    _redis.flushall()

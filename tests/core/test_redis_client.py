@@ -22,6 +22,7 @@ from apps.core.states import DeliveryState, Priority
 from tests.support.broker import use_broker
 from tests.support.failover import MovingAddress, moving_address
 from tests.support.services import Redis, Worker, wait_until
+from tests.support.serving import serving
 
 CONSOLE = {"EMAIL_BACKEND": "django.core.mail.backends.console.EmailBackend"}
 
@@ -128,8 +129,7 @@ class AnsweringHandler(socketserver.BaseRequestHandler):
     ],
 )
 def test_an_answer_of_a_wrong_node_closes_the_connection(line: bytes) -> None:
-    with Answering(line) as server:
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    with serving(Answering(line)) as server:
         client = redis.Redis.from_url(
             f"redis://127.0.0.1:{server.server_address[1]}/0",
             connection_class=redis_client.Connection,
@@ -138,7 +138,6 @@ def test_an_answer_of_a_wrong_node_closes_the_connection(line: bytes) -> None:
         with pytest.raises(redis.ConnectionError):
             client.execute_command("LPUSH", "queue", "task")
         assert server.connections == 2, "it connects again, once"
-        server.shutdown()
 
 
 class Dripping(socketserver.BaseRequestHandler):
@@ -168,15 +167,14 @@ def test_an_answer_that_drips_ends_with_the_time_of_one_answer(
     ask: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(redis_client, "ANSWER_S", 0.3)
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Dripping) as server:
-        server.is_over = threading.Event()  # type: ignore[attr-defined]
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Dripping)
+    server.is_over = threading.Event()  # type: ignore[attr-defined]
+    with serving(server):
         url = f"redis://127.0.0.1:{server.server_address[1]}/0"
         monkeypatch.setattr(settings, "CELERY_BROKER_URL", url)
         with pytest.raises((redis.RedisError, OperationalError), match=r"slowly|Timeout"):
             ask()
         server.is_over.set()  # type: ignore[attr-defined]
-        server.shutdown()
 
 
 def test_a_long_wait_for_an_answer_is_not_a_slow_answer(monkeypatch: pytest.MonkeyPatch) -> None:

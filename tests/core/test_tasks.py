@@ -1,6 +1,5 @@
 import socket
 import socketserver
-import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -15,6 +14,7 @@ from apps.core.models import Delivery
 from apps.core.reasons import Reason
 from apps.core.states import Channel, DeliveryState, Priority
 from tests.support.broker import use_broker
+from tests.support.serving import serving
 
 Make = Callable[..., Delivery]
 
@@ -85,12 +85,10 @@ def test_notify_raises_for_no_broker_and_no_url(
     monkeypatch: pytest.MonkeyPatch,
     url: str,
 ) -> None:
-    with Chatter() as chatter:
-        threading.Thread(target=chatter.serve_forever, args=(0.02,), daemon=True).start()
+    with serving(Chatter()) as chatter:
         url = url.format(chatter=f"redis://127.0.0.1:{chatter.server_address[1]}/0")
         use_broker(url, monkeypatch)
         notify(person())
-        chatter.shutdown()
     assert [row.state for row in Delivery.objects.all()] == [DeliveryState.DUE] * 2
 
 

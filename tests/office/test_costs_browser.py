@@ -43,7 +43,7 @@ for first, factor in ((month, 3), ((month - timedelta(days=1)).replace(day=1), 2
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     with running_stack(tmp_path_factory.mktemp("stack")) as running:
-        running.manage("shell", "-v0", "-c", BUSY_MONTH)
+        running.shell(BUSY_MONTH)
         yield running
 
 

@@ -43,7 +43,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 def approve(stack: Stack, unit: str, address: str, *, is_suppressed: bool = False) -> str:
     """Approve Rosa's repair on this unit; return the path of its page."""
     script = APPROVE.format(unit=unit, address=address, is_suppressed=is_suppressed, name=LONG_NAME)
-    found = re.search(r"repair=(\d+)\.", stack.manage("shell", "-v0", "-c", script))
+    found = re.search(r"repair=(\d+)\.", stack.shell(script))
     assert found
     return f"/repairs/{found[1]}/"
 

@@ -32,15 +32,13 @@ print(jane.pk)
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     rename = f"User.objects.filter(username='sam').update(last_name='{LONG_NAME}')"
     with running_stack(tmp_path_factory.mktemp("stack"), SMS_HOURS="always") as running:
-        running.manage(
-            "shell", "-v0", "-c", f"from django.contrib.auth.models import User\n{rename}"
-        )
+        running.shell(f"from django.contrib.auth.models import User\n{rename}")
         yield running
 
 
 def tell_jane(stack: Stack, number: str) -> str:
     """Tell Jane that the repair of this number is approved; return her ID."""
-    return stack.manage("shell", "-v0", "-c", TELL_JANE.replace("NUMBER", number)).strip()
+    return stack.shell(TELL_JANE.replace("NUMBER", number)).strip()
 
 
 def preview(page: Page) -> FrameLocator:

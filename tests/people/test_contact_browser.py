@@ -14,7 +14,7 @@ from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings as django_settings
 from django.contrib.auth.models import User
 from django.test import Client
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from apps.core import providers, tasks
 from apps.core.message import links, unsubscribe
@@ -27,7 +27,6 @@ from sandbox.inbox import client as sandbox_client
 from sandbox.testing import HOST, RunningSandbox
 from tests.support.attempts import attempt
 from tests.support.people import create_contact
-from tools import chromium
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -65,19 +64,7 @@ def jane(transactional_db: None) -> User:
 
 
 @pytest.fixture
-def browser(monkeypatch: pytest.MonkeyPatch) -> Iterator[Browser]:
-    # Playwright runs an event loop in this thread, so Django would refuse database calls here.
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(
-            executable_path=chromium.find(), args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield running
-        running.close()
-
-
-@pytest.fixture
-def open_page(browser: Browser, live_server: Any, settings: Any) -> Open:
+def open_page(database_browser: Browser, live_server: Any, settings: Any) -> Open:
     """Open a page, signed in as this user or as nobody."""
     settings.SITE_URL = live_server.url
 
@@ -89,7 +76,7 @@ def open_page(browser: Browser, live_server: Any, settings: Any) -> Open:
         js: bool = True,
         scheme: Any = None,
     ) -> Page:
-        context = browser.new_context(
+        context = database_browser.new_context(
             viewport={"width": width, "height": 844},
             has_touch=width == WIDTHS[0],
             java_script_enabled=js,

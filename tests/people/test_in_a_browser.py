@@ -12,6 +12,8 @@ from tools.stack import Stack, running_stack
 
 pytestmark = [pytest.mark.browser, pytest.mark.services]
 
+#: Milliseconds after which the bell asks for its news.
+BELL_MS = 10_000
 LONG_NAME = "Wolfeschlegelsteinhause"
 #: Enough that an announcement is not over before it is stopped, at one e-mail in a second.
 CROWD = 150
@@ -44,7 +46,7 @@ User.objects.filter(username__in=["luis", "sam"]).update(first_name="{LONG_NAME}
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("stack")
     with running_stack(folder, EMAIL_RATE_LIMIT="1", SMS_HOURS="always") as running:
-        running.manage("shell", "-v0", "-c", PEOPLE)
+        running.shell(PEOPLE)
         yield running
 
 
@@ -67,7 +69,7 @@ def enter(request: pytest.FixtureRequest, sign_in: SignIns) -> Visit:
 
 def new_request(stack: Stack) -> str:
     """Let Jane request a repair that Maria and Luis are asked to approve; return its number."""
-    found = re.search(r"R-\d+", stack.manage("shell", "-v0", "-c", REQUEST))
+    found = re.search(r"R-\d+", stack.shell(REQUEST))
     assert found
     return found[0]
 
@@ -220,11 +222,14 @@ def test_a_search_in_the_centre_says_what_it_found_and_back_shows_all(
 
 def test_an_open_centre_offers_what_has_come(stack: Stack, enter: Visit) -> None:
     page = enter("luis")
+    if enter.has_scripts:
+        page.clock.install()
     page.goto("/notifications/")
     number = new_request(stack)
     if not enter.has_scripts:
         page.reload()
     else:
+        page.clock.fast_forward(BELL_MS)
         expect(page.get_by_test_id("news")).to_have_text("1 new. Show")
         expect(page).to_have_title(re.compile(r"^\(1\) Notifications"))
         check_page(page, enter)

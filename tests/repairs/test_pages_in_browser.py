@@ -46,7 +46,7 @@ def new_fleet(stack: Stack, *, repairs: int) -> tuple[str, str]:
     """Create a company; return its name and its manager's."""
     number = next(NUMBERS)
     company, manager = f"Northwind Haulers {number}", f"manager{number}"
-    stack.manage("shell", "-c", FLEET.format(company=company, manager=manager, repairs=repairs))
+    stack.shell(FLEET.format(company=company, manager=manager, repairs=repairs))
     return company, manager
 
 

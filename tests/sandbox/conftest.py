@@ -1,15 +1,15 @@
 from collections.abc import Iterator
 from email.message import EmailMessage
-from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from playwright.sync_api import Browser, Page
 
 from sandbox.inbox import client as sandbox_client
 from sandbox.testing import RunningSandbox
+from tests.support.browsing import LAPTOP
 from tests.support.clients import DELIVERY, SendEmail, SendText, aws, smtp
 from tests.support.people import a_person
-from tools import chromium
 
 
 @pytest.fixture
@@ -70,14 +70,5 @@ def tom() -> User:
 
 
 @pytest.fixture
-def browser_page(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    # Playwright runs an event loop in this thread, so Django would refuse database calls here.
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium.find(), args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield browser.new_page(viewport={"width": 1280, "height": 800})
-        browser.close()
+def browser_page(database_browser: Browser) -> Page:
+    return database_browser.new_page(viewport=LAPTOP)

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 
+from .serving import serving
+
 SILENCE = "silence"
 HANG_UP = "hang up"
 
@@ -62,10 +64,6 @@ class Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def running_endpoint(answer: Answer) -> Iterator[Endpoint]:
-    with Endpoint(answer) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-        thread.start()
+    with serving(Endpoint(answer)) as server:
         yield server
         server.released.set()
-        server.shutdown()
-        thread.join()

@@ -15,6 +15,8 @@ from moto import mock_aws
 
 from tools.processes import LOOPBACK
 
+from .serving import serving
+
 NAME = "rs-systems/tests/environment"
 REGION = "us-east-1"
 
@@ -107,12 +109,8 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def running_secrets_manager() -> Iterator[SecretsManager]:
     """Run one with an empty secret."""
-    with mock_aws(), SecretsManager() as server:
-        serving = threading.Thread(target=server.serve_forever)
-        serving.start()
+    with mock_aws(), serving(SecretsManager()) as server:
         try:
             yield server
         finally:
             server.open.set()
-            server.shutdown()
-            serving.join()

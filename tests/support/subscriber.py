@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from sandbox.testing import HOST
+
+from .serving import serving
 
 NOTIFICATION = ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type")
 CONFIRMATION = (
@@ -92,11 +93,6 @@ def running_subscriber() -> Iterator[Subscriber]:
         def log_message(self, *_: Any) -> None:
             pass
 
-    with ThreadingHTTPServer((HOST, 0), Handler) as server:
-        server.daemon_threads = True
+    with serving(ThreadingHTTPServer((HOST, 0), Handler)) as server:
         subscriber.url = f"http://{HOST}:{server.server_port}/webhooks/aws/sns"
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield subscriber
-        finally:
-            server.shutdown()
+        yield subscriber

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from time import sleep
 from typing import Any
 
@@ -16,6 +15,7 @@ from apps.core.exceptions import ChannelUnavailableError
 from apps.core.feedback import provider_events, sns_envelope, sns_messages
 from apps.core.feedback.sns_envelope import TryAgainLater, UntrustedMessage, verify
 from apps.core.models import ProviderEvent
+from tests.support.serving import serving
 from tests.support.signing import CERTIFICATE_URL, TOPIC, Signer
 from tools.processes import LOOPBACK
 
@@ -187,12 +187,9 @@ class Handler(BaseHTTPRequestHandler):
 def sandbox(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     """Something on this machine that serves a certificate, fetched for real, and is trusted."""
     monkeypatch.setattr(sns_envelope, "_fetch", fetch)
-    server = Server()
-    Thread(target=server.serve_forever, daemon=True).start()
-    settings.SNS_TRUST_SANDBOX, settings.SANDBOX_URL = True, server.url
-    yield server
-    server.shutdown()
-    server.server_close()
+    with serving(Server()) as server:
+        settings.SNS_TRUST_SANDBOX, settings.SANDBOX_URL = True, server.url
+        yield server
 
 
 def at(server: Server) -> Any:
@@ -343,11 +340,8 @@ def test_a_certificate_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch) -
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer((LOOPBACK, 0), Dripping)
-    Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        with pytest.raises(TimeoutError, match="too slowly"):
-            fetch(f"http://{LOOPBACK}:{server.server_port}/certificate.pem")
-    finally:
-        server.shutdown()
-        server.server_close()
+    with (
+        serving(ThreadingHTTPServer((LOOPBACK, 0), Dripping)) as server,
+        pytest.raises(TimeoutError, match="too slowly"),
+    ):
+        fetch(f"http://{LOOPBACK}:{server.server_port}/certificate.pem")

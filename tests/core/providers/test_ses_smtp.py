@@ -27,6 +27,7 @@ from apps.core.providers.base import Acceptance
 from apps.core.providers.django_mail import DjangoMail
 from tests.support import emails
 from tests.support.emails import MESSAGE, NOT_VERIFIED
+from tests.support.serving import serving
 from tools.processes import free_ports
 
 HANG_UP = "hang up"
@@ -94,9 +95,7 @@ class Handler(socketserver.StreamRequestHandler):
 
 @pytest.fixture
 def server(settings: Any) -> Iterator[Server]:
-    with Server() as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
+    with serving(Server()) as server:
         settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", server.server_address[1]
         settings.EMAIL_HOST_USER = settings.EMAIL_HOST_PASSWORD = "sandbox"
         settings.EMAIL_USE_TLS = settings.EMAIL_USE_SSL = False
@@ -106,8 +105,6 @@ def server(settings: Any) -> Iterator[Server]:
         settings.AWS_SES_CONFIGURATION_SET = "rs-systems-notifications"
         yield server
         server.released.set()
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture

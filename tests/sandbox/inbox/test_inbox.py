@@ -4,7 +4,6 @@ import os
 import re
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -30,6 +29,7 @@ from sandbox.testing import HOST, RunningSandbox
 from tests.support.clients import DELIVERY, SendEmail, SendText
 from tests.support.inbox import INBOX, page
 from tests.support.people import a_person
+from tests.support.serving import serving
 
 HOSTILE = '<script>alert("planted")</script>'
 
@@ -476,12 +476,8 @@ def answering(status: int, body: bytes = b"", **headers: str) -> Iterator[str]:
         def log_message(self, *_: Any) -> None:
             pass
 
-    with HTTPServer((HOST, 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield f"http://{HOST}:{server.server_port}"
-        finally:
-            server.shutdown()
+    with serving(HTTPServer((HOST, 0), Handler)) as server:
+        yield f"http://{HOST}:{server.server_port}"
 
 
 @pytest.mark.parametrize(
