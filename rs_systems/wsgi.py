@@ -7,7 +7,7 @@ from typing import Any
 from django.core.wsgi import get_wsgi_application
 
 from rs_systems import environment
-from web.limits import MAX_BODY_BYTES
+from web.limits import most_body_bytes
 
 Application = Callable[..., Iterable[bytes]]
 
@@ -19,14 +19,15 @@ def read_body(application: Application) -> Application:
     """
 
     def wrapped(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        most = most_body_bytes(environ.get("PATH_INFO", ""))
         if environ.get("HTTP_TRANSFER_ENCODING"):
             if not environ.get("wsgi.input_terminated"):
                 # This server cannot tell where the body ends, so ask for its length.
                 return _refuse(start_response, "411 Length Required")
-            body = environ["wsgi.input"].read(MAX_BODY_BYTES + 1)
+            body = environ["wsgi.input"].read(most + 1)
             del environ["HTTP_TRANSFER_ENCODING"]
             environ |= {"wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}
-        if int(environ.get("CONTENT_LENGTH") or 0) > MAX_BODY_BYTES:
+        if int(environ.get("CONTENT_LENGTH") or 0) > most:
             return _refuse(start_response, "413 Content Too Large")
         return application(environ, start_response)
 

@@ -14,10 +14,11 @@ from typing import Any
 
 from gunicorn.workers import gthread
 
-from .limits import MAX_BODY_BYTES, MAX_HEAD_BYTES, REQUEST_S
+from .limits import MAX_HEAD_BYTES, REQUEST_S, most_body_bytes
 
 _DEFER: Any = gthread._DEFER
 _END_OF_HEAD = b"\r\n\r\n"
+_PATH = re.compile(rb"[A-Z]+ ([^ ?]*)")
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,18})[ \t]*\r\n", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding:[^\r\n]*chunked", re.IGNORECASE)
 _READ_BYTES = 64 * 1024
@@ -66,16 +67,18 @@ class Incoming:
         if end < 0:
             return False
         head = bytes(self.received[: end + 2])
+        path = _PATH.match(head)
+        most = most_body_bytes(path[1].decode("latin-1") if path else "")
         body_bytes = len(self.received) - end - len(_END_OF_HEAD)
         if _CHUNKED.search(head):
-            if body_bytes > MAX_BODY_BYTES:
+            if body_bytes > most:
                 raise TooLarge("413 Content Too Large")
             # A chunked body ends with an empty line. If a chunk happens to end so too, the thread
             # waits for the rest, for REQUEST_S at most.
             return body_bytes > 0 and self.received.endswith(_END_OF_HEAD)
         length = _LENGTH.search(head)
         announced = int(length[1]) if length else 0
-        if announced > MAX_BODY_BYTES:
+        if announced > most:
             raise TooLarge("413 Content Too Large")
         return body_bytes >= announced
 

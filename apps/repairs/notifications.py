@@ -13,8 +13,8 @@ from apps.core.message.kinds import Context, NotificationKind
 from apps.core.services.notification import NotificationService
 from apps.core.states import Priority
 
-from . import kinds, texting
-from .models import EventAction, Profile, Repair, RepairBatch, RepairEvent, Role, Status
+from . import kinds, photos, texting
+from .models import EventAction, Moment, Profile, Repair, RepairBatch, RepairEvent, Role, Status
 from .models.batch import breaks
 from .models.repair import CLOSED
 
@@ -70,7 +70,10 @@ def notify_pending_approval(
     if isinstance(about, RepairBatch):
         waiting = breaks(about.repairs.filter(status=Status.AWAITING_APPROVAL).count())
     context = kinds.PendingApproval(
-        job=_job(about, waiting), estimate=_estimate(about), submitted_by=_submitter(event)
+        job=_job(about, waiting),
+        estimate=_estimate(about),
+        submitted_by=_submitter(event),
+        photo=photos.in_message(about, Moment.DAMAGE),
     )
     priority = Priority.LOW if again else None
     _notify(
@@ -88,6 +91,7 @@ def notify_cost_pending(repair: Repair, event: RepairEvent, *, again: bool = Fal
         approved=_estimate(repair),
         final_cost=cast(Decimal, repair.final_cost),
         reason=_quoted(repair.cost_reason),
+        photo=photos.in_message(repair, Moment.DAMAGE, Moment.FINISHED),
     )
     priority = Priority.LOW if again else None
     _notify(kinds.REPAIR_COST_PENDING, _managers(repair), context, repair, event, priority=priority)
@@ -209,6 +213,7 @@ def notify_completed(repair: Repair, event: RepairEvent) -> None:
         approved=cost if event.action == EventAction.COST_APPROVED else _estimate(repair),
         final_cost=cost,
         reason=_quoted(repair.cost_reason),
+        photo=photos.in_message(repair, Moment.FINISHED),
     )
     _notify(kinds.REPAIR_COMPLETED, _managers(repair), context, repair, event)
 

@@ -19,7 +19,6 @@ from django.utils.translation import gettext
 
 from apps.core.message import user_text
 from apps.core.message.kinds import format_money
-from apps.core.message.stored_words import translated
 
 from . import notifications
 from .exceptions import AlreadyDone, AlreadyRequested, NotAllowed, RepairError
@@ -42,6 +41,7 @@ from .permissions import (
     new_unit_refusal,
     refusal,
     request_refusal,
+    status_refusal,
     technician_problem,
 )
 
@@ -482,11 +482,7 @@ def _reason_not_moved(action: Action, repair: Repair, by: Profile) -> RepairErro
     if problem := refusal(action, repair, by):
         return NotAllowed(problem)
     return _already_done(action, repair.number, repair.events.all()) or NotAllowed(
-        gettext("You cannot {verb} {number}: it is {status}.").format(
-            verb=gettext(RULES[action].verb),
-            number=repair.number,
-            status=translated(repair.get_status_display()).lower(),
-        )
+        status_refusal(action, repair)
     )
 
 

@@ -38,6 +38,8 @@ def letter() -> layout.Letter:
         heading="Unit 417",
         html=SafeString("<p>Start.</p>"),
         text="Start.",
+        note=None,
+        photo=None,
         facts=[layout.Fact("Unit", "417")],
         action="Start the repair",
         action_url="https://app.rssystems.com/repairs/1/?a=1&b=2",
