@@ -20,18 +20,20 @@ from django.utils.translation import gettext
 from apps.core.message import user_text
 from apps.core.message.kinds import format_money
 
-from . import notifications
+from . import notifications, photos
 from .exceptions import AlreadyDone, AlreadyRequested, NotAllowed, RepairError
 from .models import (
     Company,
     Damage,
     EventAction,
     FleetUnit,
+    Moment,
     Position,
     Profile,
     Repair,
     RepairBatch,
     RepairEvent,
+    RepairPhoto,
     Role,
     Status,
 )
@@ -74,6 +76,7 @@ def request_repair(
     technician: Profile | None = None,
     estimate: Decimal | None = None,
     token: UUID | None = None,
+    photo: RepairPhoto | None = None,
 ) -> Repair:
     """Create a repair. If it has an estimate, ask the managers for approval.
 
@@ -82,6 +85,7 @@ def request_repair(
     _check_token(by, token)
     breaks = [Break(damage, position, description, estimate)]
     events = _open(by, unit, breaks, technician, None, token)
+    _add_photo(photo, events[0].repair, Moment.DAMAGE, by)
     _announce(events[0].repair, events)
     return events[0].repair
 
@@ -94,8 +98,11 @@ def request_batch(
     breaks: Sequence[Break],
     technician: Profile | None = None,
     token: UUID | None = None,
+    photo: RepairPhoto | None = None,
 ) -> RepairBatch:
     """Create a repair for each break. Ask the managers once, when all are priced.
+
+    The photo becomes the first break's.
 
     Raises AlreadyRequested if this person has sent the same token before.
     """
@@ -103,7 +110,9 @@ def request_batch(
         raise NotAllowed(gettext("A batch needs at least one break."))
     _check_token(by, token)
     batch = RepairBatch.objects.create(unit=unit)
-    _announce(batch, _open(by, unit, breaks, technician, batch, token))
+    events = _open(by, unit, breaks, technician, batch, token)
+    _add_photo(photo, events[0].repair, Moment.DAMAGE, by)
+    _announce(batch, events)
     return batch
 
 
@@ -135,7 +144,9 @@ def same_breaks(unit: FleetUnit, breaks: Sequence[Break]) -> list[Repair]:
 
 
 @transaction.atomic
-def submit_estimate(repair: Repair, estimate: Decimal, *, by: Profile) -> None:
+def submit_estimate(
+    repair: Repair, estimate: Decimal, *, by: Profile, photo: RepairPhoto | None = None
+) -> None:
     """Price a requested repair (US dollars) and ask the managers for approval."""
     amount = _amount(estimate)
     if repair.batch_id:
@@ -150,6 +161,7 @@ def submit_estimate(repair: Repair, estimate: Decimal, *, by: Profile) -> None:
         status=Status.AWAITING_APPROVAL,
         estimate=amount,
     )
+    _add_photo(photo, repair, Moment.DAMAGE, by)
     notifications.settle_priced(repair, event)
     _announce(repair.batch or repair, [event])
 
@@ -238,7 +250,14 @@ def start(repair: Repair, *, by: Profile) -> RepairEvent:
 
 
 @transaction.atomic
-def complete(repair: Repair, final_cost: Decimal, *, by: Profile, reason: str = "") -> RepairEvent:
+def complete(
+    repair: Repair,
+    final_cost: Decimal,
+    *,
+    by: Profile,
+    reason: str = "",
+    photo: RepairPhoto | None = None,
+) -> RepairEvent:
     """Finish the work, at its final cost in US dollars.
 
     A cost above the estimate needs a reason. Above `cost_limit` the managers decide first.
@@ -263,6 +282,7 @@ def complete(repair: Repair, final_cost: Decimal, *, by: Profile, reason: str = 
         final_cost=amount,
         cost_reason=reason,
     )
+    _add_photo(photo, repair, Moment.FINISHED, by)
     if asks:
         notifications.notify_cost_pending(repair, event)
     else:
@@ -340,6 +360,12 @@ def _open(
         )
         events += _opening_events(repair, by)
     return RepairEvent.objects.bulk_create(events)
+
+
+def _add_photo(photo: RepairPhoto | None, repair: Repair, moment: Moment, by: Profile) -> None:
+    """Store the photo, if there is one, before a message that shows it is made."""
+    if photo:
+        photos.add(photo, repair, moment, by=by)
 
 
 def _check_token(by: Profile, token: UUID | None) -> None:

@@ -171,7 +171,10 @@ const { user, failed } = document.body.dataset;
 
 function saveDraft(form) {
   if (!user) return;
-  const values = [...new FormData(form)].filter(([name]) => name !== "csrfmiddlewaretoken");
+  // A file cannot be kept, nor filled in again.
+  const values = [...new FormData(form)].filter(
+    ([name, value]) => name !== "csrfmiddlewaretoken" && typeof value === "string",
+  );
   const draft = { user, path: location.pathname, action: form.getAttribute("action"), values };
   sessionStorage.setItem("draft", JSON.stringify(draft));
 }

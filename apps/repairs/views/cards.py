@@ -12,7 +12,7 @@ from django.utils.translation import gettext, ngettext
 
 from apps.core.message.stored_words import translated
 
-from ..models import FleetUnit, Profile, Repair, RepairBatch, Status
+from ..models import FleetUnit, Profile, Repair, RepairBatch, RepairPhoto, Status
 from ..permissions import Action, actions_for
 
 
@@ -38,6 +38,10 @@ class RepairCard:
     @property
     def pictured(self) -> list[Repair]:
         return [self.repair]
+
+    @property
+    def photo(self) -> RepairPhoto | None:
+        return _photo_of([self.repair])
 
     @property
     def approval(self) -> Action | None:
@@ -79,6 +83,10 @@ class BatchCard:
     def key(self) -> str:
         """Return the id of its element on a page."""
         return f"batch-{self.batch.pk}"
+
+    @property
+    def photo(self) -> RepairPhoto | None:
+        return _photo_of(self.repairs)
 
     @property
     def approval(self) -> Action | None:
@@ -166,6 +174,12 @@ def now_is(repair: Repair) -> str:
 def sum_of(repairs: Iterable[Repair]) -> Decimal:
     """Return the sum of their estimates in US dollars."""
     return sum((repair.estimate or Decimal(0) for repair in repairs), Decimal(0))
+
+
+def _photo_of(repairs: Iterable[Repair]) -> RepairPhoto | None:
+    """Return the newest photo: of what is done, or else of the damage."""
+    every = [photo for repair in repairs for photo in repair.photos.all()]
+    return max(every, key=lambda photo: (photo.moment, photo.created_at, photo.pk), default=None)
 
 
 def _since(repair: Repair) -> str:
