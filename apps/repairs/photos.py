@@ -118,8 +118,8 @@ def _bytes(file: IO[bytes]) -> bytes:
     if data[4:].startswith(_HEIF):
         raise NotAPhoto(
             gettext(
-                "This is a HEIC photo, which most browsers cannot show. Take it with this page, or "
-                "set the camera to “Most compatible” (JPEG)."
+                "This is a HEIC photo, which many browsers cannot show. Set the camera to “Most "
+                "compatible” (JPEG), and take it again."
             )
         )
     return data

@@ -39,7 +39,7 @@ class RequestForm(forms.Form):
             self.fields["photo"] = PhotoField(
                 label=gettext_lazy("Photo of the damage"),
                 help_text=gettext_lazy(
-                    "Managers see it beside the price. More fit on the repair's page."
+                    "The managers see it beside the price. You can add more afterwards."
                 ),
                 required=False,
             )
