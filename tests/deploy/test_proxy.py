@@ -15,7 +15,7 @@ from tests.support.services import Site
 from tests.support.tls import Authority
 from tools.processes import LOOPBACK, die_with_parent, free_ports, port_is_free, wait_until
 from tools.supervisor import ROOT
-from web.limits import MAX_BODY_BYTES
+from web.limits import MAX_BODY_BYTES, MAX_PHOTO_BODY_BYTES
 
 pytestmark = [
     pytest.mark.services,
@@ -89,6 +89,16 @@ def test_limits_of_the_example_are_those_of_the_site(proxy: Proxy) -> None:
     # SNS's endpoint looks into it and refuses it.
     assert proxy.ask("POST", "/webhooks/aws/sns", body=at_the_limit).status == 403
     assert proxy.ask("POST", "/webhooks/aws/sns", body=at_the_limit + b"a").status == 413
+
+
+def test_a_photo_may_be_larger_and_one_too_large_is_explained(proxy: Proxy) -> None:
+    path = "/repairs/7/photos/"
+    # Without a session it has no CSRF token, so the site itself has answered.
+    assert proxy.ask("POST", path, body=b"a" * MAX_PHOTO_BODY_BYTES).status == 403
+    refused = proxy.ask("POST", path, body=b"a" * (MAX_PHOTO_BODY_BYTES + 1))
+    assert refused.status == 303
+    assert refused.getheader("Location") == "https://localhost/photo-too-large/"
+    assert proxy.ask("GET", "/photo-too-large/").status == 200
 
 
 def test_sign_ins_of_one_address_have_a_rate(proxy: Proxy) -> None:

@@ -140,7 +140,7 @@ def test_a_truncated_file_is_refused(form: str) -> None:
     assert "can be read" in refusal(whole[: len(whole) // 2])
 
 
-@pytest.mark.parametrize("size", [(10_000, 10_000), (60_000, 60_000)])
+@pytest.mark.parametrize("size", [(9_000, 9_000), (60_000, 60_000)])
 def test_a_bomb_is_refused_by_its_header(size: tuple[int, int]) -> None:
     assert refusal(png_of(*size))
 
@@ -157,7 +157,7 @@ def test_a_photo_of_many_pixels_is_decoded_at_a_fraction_of_its_size(
 
     monkeypatch.setattr(JpegImagePlugin.JpegImageFile, "load", watch)
     read(of_a_phone((6400, 4800)))
-    assert set(decoded) == {(1600, 1200)}
+    assert set(decoded) == {(3200, 2400)}
 
 
 # --- Who may do what ----------------------------------------------------------------------------
@@ -225,7 +225,7 @@ def test_the_photos_of_a_moment_are_few_and_the_same_one_counts_once(
     made = repair(Status.IN_PROGRESS)
     for shade in (0, 0, 20, 40, 60):
         added(made, cast.jane, shade=shade)
-    with pytest.raises(NotAllowed, match="has 4 photos of this kind already. Remove one first"):
+    with pytest.raises(NotAllowed, match="has 4 photos of this kind already"):
         added(made, cast.jane, shade=80)
     added(made, cast.jane, Moment.FINISHED, shade=80)
     assert made.photos.count() == 5

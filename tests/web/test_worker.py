@@ -17,7 +17,13 @@ from django.contrib.auth.models import User
 from rs_systems.wsgi import read_body
 from tests.support.services import Site
 from tools.processes import LOOPBACK, wait_until
-from web.limits import MAX_BODY_BYTES, MAX_HEAD_BYTES, REQUEST_S
+from web.limits import (
+    MAX_BODY_BYTES,
+    MAX_HEAD_BYTES,
+    MAX_PHOTO_BODY_BYTES,
+    REQUEST_S,
+    most_body_bytes,
+)
 from web.worker import Incoming, TooLarge
 
 #: As `Site` starts gunicorn.
@@ -201,6 +207,34 @@ def test_a_request_above_a_limit_is_refused(received: bytes, status: str) -> Non
         Incoming(received).is_complete()
 
 
+PHOTO = LENGTH.replace(b"/", b"/repairs/7/photos/", 1)
+
+
+def test_a_form_with_a_photo_may_be_larger_than_others() -> None:
+    assert not Incoming(PHOTO % MAX_PHOTO_BODY_BYTES).is_complete()
+    with pytest.raises(TooLarge, match="413"):
+        Incoming(PHOTO % (MAX_PHOTO_BODY_BYTES + 1)).is_complete()
+
+
+@pytest.mark.parametrize(
+    ("path", "is_larger"),
+    [
+        ("/repairs/new/", True),
+        ("/repairs/7/photos/", True),
+        ("/repairs/7/estimate/", True),
+        ("/repairs/7/complete/", True),
+        ("/repairs/7/", False),
+        ("/repairs/7/photos/a/remove/", False),
+        ("/repairs/%37/photos/", False),
+        ("/login/", False),
+        ("", False),
+    ],
+)
+def test_only_forms_with_a_photo_have_the_larger_limit(path: str, is_larger: bool) -> None:
+    limit = MAX_PHOTO_BODY_BYTES if is_larger else MAX_BODY_BYTES
+    assert most_body_bytes(path) == limit
+
+
 def answer(body: bytes, **environ: Any) -> tuple[str, bytes]:
     """Return the status and body of an application that answers with what it received."""
     statuses: list[str] = []
@@ -222,3 +256,5 @@ def test_any_server_s_request_has_a_length_and_a_limit() -> None:
     assert answer(b"a" * (MAX_BODY_BYTES + 1), **chunked)[0].startswith("413 ")
     assert answer(b"", CONTENT_LENGTH=str(MAX_BODY_BYTES + 1))[0].startswith("413 ")
     assert answer(b"", HTTP_TRANSFER_ENCODING="chunked")[0].startswith("411 ")
+    large = {"PATH_INFO": "/repairs/new/", "CONTENT_LENGTH": str(MAX_PHOTO_BODY_BYTES)}
+    assert answer(b"a", **large)[0] == "200 OK"
