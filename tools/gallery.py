@@ -20,7 +20,7 @@ from tools import chromium, sample_photo
 GROUND, INK = "#c9d0d6", "#1c2127"
 GAP, CAPTION = 16, 24
 #: Pictures are made smaller by this, and have so many colors, so that a sheet is a small file.
-SCALE, COLORS = 0.7, 80
+SCALE, COLORS = 0.7, 160
 
 
 class Screen(NamedTuple):
