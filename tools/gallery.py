@@ -15,12 +15,12 @@ import django
 from PIL import Image, ImageDraw, ImageFont
 from playwright.sync_api import Browser, sync_playwright
 
-from tools import chromium
+from tools import chromium, sample_photo
 
 GROUND, INK = "#c9d0d6", "#1c2127"
 GAP, CAPTION = 16, 24
 #: Pictures are made smaller by this, and have so many colors, so that a sheet is a small file.
-SCALE, COLORS = 0.7, 80
+SCALE, COLORS = 0.7, 160
 
 
 class Screen(NamedTuple):
@@ -77,6 +77,7 @@ def _pictures(
 ) -> Iterator[tuple[str, Image.Image]]:
     size = {"width": screen.width, "height": 100}
     page = browser.new_page(viewport=size, color_scheme=screen.scheme)  # type: ignore[arg-type]
+    page.route("**/static/sample-photo.jpg", lambda route: route.fulfill(path=sample_photo.FILE))
     for name, html in emails.items():
         page.set_content(html)
         picture = Image.open(io.BytesIO(page.screenshot(full_page=True)))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Group
@@ -15,11 +16,13 @@ from apps.core.message.kinds import format_money
 from apps.core.models import Contact
 from apps.core.services.contacts import consent_wording
 from apps.office import group
+from apps.repairs import photos
 from apps.repairs.models import (
     Company,
     Damage,
     EventAction,
     FleetUnit,
+    Moment,
     Position,
     Profile,
     Repair,
@@ -29,6 +32,7 @@ from apps.repairs.models import (
     Status,
 )
 
+SAMPLE_PHOTO = settings.BASE_DIR / "rs_systems" / "static" / "sample-photo.jpg"
 PASSWORD = "demo"  # noqa: S105  the sign-in that `make run` prints
 REDWOOD, LAKESHORE = "Redwood Freight", "Lakeshore Dairy"
 BOUNCING = "bounce@simulator.amazonses.com"
@@ -106,6 +110,8 @@ class Case:
     #: The final cost, if it is not the estimate, and why.
     cost: str = ""
     cost_reason: str = ""
+    #: Its technician made a photo of the damage: always that of a star break.
+    photo: bool = False
 
 
 _REQUESTED, _AWAITING, _APPROVED = Status.REQUESTED, Status.AWAITING_APPROVAL, Status.APPROVED
@@ -120,7 +126,7 @@ _DAY = 24
 # fmt: off
 CASES = [
     Case(_COMPLETED, 38 * _DAY, "204", _STAR, _DRIVER, "jane", "jane", "95.00",
-         "Gravel strike on I-55, legs under an inch."),
+         "Gravel strike on I-55, legs under an inch.", photo=True),
     Case(_COMPLETED, 37 * _DAY, "D3", _CHIP, _CENTER, "helen", "priya", "65.00"),
     Case(_COMPLETED, 35 * _DAY, "312", _CRACK, _BOTTOM, "tom", "tom", "185.00",
          "Four inches, has not reached the edge seal."),
@@ -162,8 +168,9 @@ CASES = [
     Case(_APPROVED, 44, "D7", _CHIP, _PASSENGER, "helen", "", "65.00"),
 
     Case(_AWAITING, 0.4, "417", _STAR, _DRIVER, "jane", "jane", "412.50",
-         "Three legs in the driver's view; needs the bridge and two injections."),
-    Case(_AWAITING, 1.5, "226", _STAR, _DRIVER, "jane", "jane", "115.00", batch="hail"),
+         "Three legs in the driver's view; needs the bridge and two injections.", photo=True),
+    Case(_AWAITING, 1.5, "226", _STAR, _DRIVER, "jane", "jane", "115.00", batch="hail",
+         photo=True),
     Case(_AWAITING, 1.5, "226", _BULLSEYE, _CENTER, "jane", "jane", "95.00",
          "Hail, same storm as the one beside it.", batch="hail"),
     Case(_AWAITING, 1.5, "226", _CRACK, _TOP, "jane", "jane", "240.00", batch="hail"),
@@ -359,3 +366,13 @@ def _write(
             RepairEvent(repair=repair, at=at, actor=people[actor], action=action, note=note)
             for at, (action, actor, note) in history
         )
+        if case.photo:
+            _add_photo(repair)
+
+
+def _add_photo(repair: Repair) -> None:
+    with SAMPLE_PHOTO.open("rb") as file:
+        photo = photos.read(file)
+    photo.repair, photo.moment = repair, Moment.DAMAGE
+    photo.uploaded_by, photo.created_at = repair.requested_by, repair.created_at
+    photo.save()

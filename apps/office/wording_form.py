@@ -23,12 +23,16 @@ LABELS: dict[Part, tuple[str, str]] = {
         "Without it the text in the app is used. You can write <b>, <i>, <a>, <p>, <br>, <ul>, "
         "<ol> and <li>.",
     ),
+    Part.NOTE: (
+        "E-mail: quotation",
+        "What a person wrote, and on the last line who. It is left out if they wrote nothing.",
+    ),
     Part.FACTS: ("E-mail: facts", "“Label: value” on each line; one without a value is left out."),
     Part.ACTION: ("E-mail: button", "What to do."),
     Part.SMS: ("Text message", "160 characters are one part; end with {{ action_url }}."),
     Part.WHY: ("E-mail: why they get it", "Ends the sentence “You get this message …”."),
 }
-_ROWS = {Form.LINE: 2, Form.TEXT: 4, Form.HTML: 6, Form.FACTS: 7}
+_ROWS = {Form.LINE: 2, Form.TEXT: 4, Form.HTML: 6, Form.NOTE: 3, Form.FACTS: 7}
 
 
 @dataclass(frozen=True)

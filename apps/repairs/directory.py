@@ -76,6 +76,10 @@ class Roles:
             "company": profile.company.name if profile.company else "",
             "requested_repairs": [each.number for each in profile.requested_repairs.all()],
             "assigned_repairs": [each.number for each in profile.repairs.all()],
+            "photos": [
+                {"repair": each.repair.number, "moment": each.moment, "at": each.created_at}
+                for each in profile.repair_photos.select_related("repair")
+            ],
             "actions": list(done.order_by("at")),
         }
 

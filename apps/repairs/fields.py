@@ -11,7 +11,8 @@ from django.utils.translation import gettext, gettext_lazy
 from apps.core.message import user_text
 from apps.core.message.kinds import format_money
 
-from .models import FleetUnit, Profile, Role
+from . import photos
+from .models import FleetUnit, Profile, RepairPhoto, Role
 from .typed_values import MAX_AMOUNT
 
 #: What Django finds wrong with an amount, by its code.
@@ -84,6 +85,20 @@ class UserTextField(forms.CharField):
     def to_python(self, value: Any) -> str:
         text = user_text.clean(super().to_python(value) or "").strip()
         return text if user_text.has_visible(text) else ""
+
+
+class PhotoField(forms.FileField):
+    """A photo by the phone's camera. Its value is a photo that is not stored yet, or None."""
+
+    most_bytes = photos.MOST_BYTES
+    too_large = staticmethod(photos.too_large)
+
+    def clean(self, data: Any, initial: Any = None) -> RepairPhoto | None:
+        file = super().clean(data, initial)
+        try:
+            return photos.read(file) if file else None
+        except photos.NotAPhoto as problem:
+            raise forms.ValidationError(str(problem)) from problem
 
 
 class AmountField(forms.DecimalField):

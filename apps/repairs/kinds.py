@@ -11,6 +11,7 @@ from apps.core.message.kinds import (
     Count,
     Money,
     NotificationKind,
+    Picture,
     Text,
     Tone,
     register,
@@ -60,6 +61,7 @@ class PendingApproval(Context):
     job: Job
     estimate: Money
     submitted_by: Text
+    photo: Picture | None = None
 
 
 class Approved(Context):
@@ -109,6 +111,7 @@ class Completed(Context):
     approved: Money
     final_cost: Money
     reason: str
+    photo: Picture | None = None
 
 
 class Unassigned(Context):
@@ -132,6 +135,7 @@ class CostPending(Context):
     approved: Money
     final_cost: Money
     reason: Text
+    photo: Picture | None = None
 
 
 class CostApproved(Context):
@@ -163,6 +167,10 @@ _REPAIR = Job(
     vehicle="2021 Freightliner Cascadia",
     damage="Star break, driver side",
 )
+#: `python -m tools.sample_photo` draws it.
+_PHOTO = Picture(
+    url="/static/sample-photo.jpg", width=640, height=480, shows="Star break, driver side"
+)
 
 REPAIR_PENDING_APPROVAL = register(
     NotificationKind(
@@ -170,7 +178,9 @@ REPAIR_PENDING_APPROVAL = register(
         gettext_noop("Repair awaiting approval"),
         APPROVAL,
         Priority.HIGH,
-        PendingApproval(job=_REPAIR, estimate=Decimal("412.50"), submitted_by="Jane Ortiz"),
+        PendingApproval(
+            job=_REPAIR, estimate=Decimal("412.50"), submitted_by="Jane Ortiz", photo=_PHOTO
+        ),
         event=gettext_noop("requested"),
         keeps_one_outside=True,
         is_stale_when_read=True,
@@ -274,6 +284,7 @@ REPAIR_COMPLETED = register(
             approved=Decimal("412.50"),
             final_cost=Decimal("430.00"),
             reason="A second leg opened under the bridge.",
+            photo=_PHOTO,
         ),
         event=gettext_noop("completed"),
         also=frozenset({Channel.EMAIL}),
@@ -335,6 +346,7 @@ REPAIR_COST_PENDING = register(
             approved=Decimal("412.50"),
             final_cost=Decimal("520.00"),
             reason="A second leg opened under the bridge.",
+            photo=_PHOTO,
         ),
         event=gettext_noop("higher cost asked"),
         keeps_one_outside=True,

@@ -10,8 +10,8 @@ from django.conf import settings
 
 from apps.core.states import Priority
 
-from . import kinds
-from .models import EventAction, Profile, Repair, RepairBatch, RepairEvent, Status
+from . import kinds, photos
+from .models import EventAction, Moment, Profile, Repair, RepairBatch, RepairEvent, Status
 from .models.batch import breaks
 from .sending import job, managers, notify, office, quoted, technician_of
 from .settling import MADE_STALE_BY_COMPLETION, REQUESTS, TASKS, settle, settle_done_parts
@@ -33,7 +33,10 @@ def notify_pending_approval(
     if isinstance(about, RepairBatch):
         waiting = breaks(about.repairs.filter(status=Status.AWAITING_APPROVAL).count())
     context = kinds.PendingApproval(
-        job=job(about, waiting), estimate=_estimate(about), submitted_by=_submitter(event)
+        job=job(about, waiting),
+        estimate=_estimate(about),
+        submitted_by=_submitter(event),
+        photo=photos.in_message(about, Moment.DAMAGE),
     )
     priority = Priority.LOW if again else None
     notify(kinds.REPAIR_PENDING_APPROVAL, managers(about), context, about, event, priority=priority)
@@ -49,6 +52,7 @@ def notify_cost_pending(repair: Repair, event: RepairEvent, *, again: bool = Fal
         approved=_estimate(repair),
         final_cost=cast(Decimal, repair.final_cost),
         reason=quoted(repair.cost_reason),
+        photo=photos.in_message(repair, Moment.DAMAGE, Moment.FINISHED),
     )
     priority = Priority.LOW if again else None
     notify(kinds.REPAIR_COST_PENDING, managers(repair), context, repair, event, priority=priority)
@@ -170,6 +174,7 @@ def notify_completed(repair: Repair, event: RepairEvent) -> None:
         approved=cost if event.action == EventAction.COST_APPROVED else _estimate(repair),
         final_cost=cost,
         reason=quoted(repair.cost_reason),
+        photo=photos.in_message(repair, Moment.FINISHED),
     )
     notify(kinds.REPAIR_COMPLETED, managers(repair), context, repair, event)
 

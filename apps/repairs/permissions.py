@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from django.db import models
 from django.utils.translation import gettext, gettext_noop
 
+from apps.core.message.stored_words import translated
+
 from .models import Company, EventAction, FleetUnit, Profile, Repair, RepairBatch, Role, Status
 
 
@@ -22,6 +24,8 @@ class Action(models.TextChoices):
     ASSIGN = "assign", gettext_noop("Assign")
     APPROVE_COST = "approve_cost", gettext_noop("Approve the higher cost")
     DENY_COST = "deny_cost", gettext_noop("Deny the higher cost")
+    ADD_PHOTO = "add_photo", gettext_noop("Add a photo")
+    REMOVE_PHOTO = "remove_photo", gettext_noop("Remove the photo")
 
 
 @dataclass(frozen=True)
@@ -108,16 +112,34 @@ RULES: dict[Action, Rule] = {
             EventAction.COST_APPROVED,
         ],
     ),
+    Action.ADD_PHOTO: _rule(
+        [Role.TECHNICIAN, Role.OFFICE],
+        gettext_noop("the assigned technician or the office"),
+        gettext_noop("add photos to"),
+        set(Status) - {Status.DENIED},
+        [EventAction.DENIED],
+    ),
+    # The photos of a completed repair are its record.
+    Action.REMOVE_PHOTO: _rule(
+        [Role.TECHNICIAN, Role.OFFICE],
+        gettext_noop("the assigned technician or the office"),
+        gettext_noop("remove photos from"),
+        set(Status) - {Status.DENIED, Status.COMPLETED},
+        [EventAction.DENIED, EventAction.COMPLETED, EventAction.COST_APPROVED],
+    ),
 }
+#: No steps of the work: pages offer them beside the photos.
+_BESIDE = frozenset({Action.ADD_PHOTO, Action.REMOVE_PHOTO})
 
 
 def actions_for(repair: Repair, profile: Profile) -> list[Action]:
-    """Return what this person may do to the repair now, the most likely first."""
-    return [
-        action
-        for action, rule in RULES.items()
-        if repair.status in rule.statuses and not refusal(action, repair, profile)
-    ]
+    """Return the steps that this person may take with the repair now, the most likely first."""
+    return [action for action in RULES if action not in _BESIDE and may(action, repair, profile)]
+
+
+def may(action: Action, repair: Repair, profile: Profile) -> bool:
+    """Return whether this person may take this action now."""
+    return repair.status in RULES[action].statuses and not refusal(action, repair, profile)
 
 
 def refusal(action: Action, about: Repair | RepairBatch, profile: Profile) -> str:
@@ -135,6 +157,15 @@ def refusal(action: Action, about: Repair | RepairBatch, profile: Profile) -> st
     if action in (Action.APPROVE_BATCH, Action.DENY_BATCH) and not about.batch:
         return gettext("{number} does not belong to a batch.").format(number=about.number)
     return ""
+
+
+def status_refusal(action: Action, repair: Repair) -> str:
+    """Return why nobody may take this action now."""
+    return gettext("You cannot {verb} {number}: it is {status}.").format(
+        verb=gettext(RULES[action].verb),
+        number=repair.number,
+        status=translated(repair.get_status_display()).lower(),
+    )
 
 
 def new_unit_refusal(profile: Profile, company: Company) -> str:

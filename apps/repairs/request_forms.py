@@ -7,7 +7,7 @@ from django.db.models import CharField
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy
 
-from .fields import AmountField, TechnicianField, UnitField, UserTextField, labeled
+from .fields import AmountField, PhotoField, TechnicianField, UnitField, UserTextField, labeled
 from .models import Company, Damage, FleetUnit, Position, Profile, Role
 from .requesting import Break
 
@@ -36,6 +36,13 @@ class RequestForm(forms.Form):
                 empty_label=gettext_lazy("Decide later"),
             )
         if profile.role != Role.MANAGER:
+            self.fields["photo"] = PhotoField(
+                label=gettext_lazy("Photo of the damage"),
+                help_text=gettext_lazy(
+                    "The managers see it beside the price. You can add more afterwards."
+                ),
+                required=False,
+            )
             self.fields["new_company"] = forms.ModelChoiceField(
                 Company.objects.all(),
                 label=gettext_lazy("Company"),

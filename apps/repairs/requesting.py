@@ -14,18 +14,20 @@ from django.utils.translation import gettext
 from apps.core.message import user_text
 from apps.core.message.kinds import format_money
 
-from . import notifications
+from . import notifications, photos
 from .exceptions import AlreadyRequested, NotAllowed
 from .models import (
     Company,
     Damage,
     EventAction,
     FleetUnit,
+    Moment,
     Position,
     Profile,
     Repair,
     RepairBatch,
     RepairEvent,
+    RepairPhoto,
     Role,
     Status,
 )
@@ -57,6 +59,7 @@ def request_repair(
     technician: Profile | None = None,
     estimate: Decimal | None = None,
     token: UUID | None = None,
+    photo: RepairPhoto | None = None,
 ) -> Repair:
     """Create a repair. If it has an estimate, ask the managers for approval.
 
@@ -64,7 +67,7 @@ def request_repair(
     """
     _check_token(by, token)
     breaks = [Break(damage, position, description, estimate)]
-    events = _open(by, unit, breaks, technician, None, token)
+    events = _open(by, unit, breaks, technician, None, token, photo)
     _announce(events[0].repair, events)
     return events[0].repair
 
@@ -77,8 +80,11 @@ def request_batch(
     breaks: Sequence[Break],
     technician: Profile | None = None,
     token: UUID | None = None,
+    photo: RepairPhoto | None = None,
 ) -> RepairBatch:
     """Create a repair for each break. Ask the managers once, when all are priced.
+
+    The photo becomes the first break's.
 
     Raises AlreadyRequested if this person has sent the same token before.
     """
@@ -86,7 +92,7 @@ def request_batch(
         raise NotAllowed(gettext("A batch needs at least one break."))
     _check_token(by, token)
     batch = RepairBatch.objects.create(unit=unit)
-    _announce(batch, _open(by, unit, breaks, technician, batch, token))
+    _announce(batch, _open(by, unit, breaks, technician, batch, token, photo))
     return batch
 
 
@@ -124,6 +130,7 @@ def _open(
     technician: Profile | None,
     batch: RepairBatch | None,
     token: UUID | None,
+    photo: RepairPhoto | None,
 ) -> list[RepairEvent]:
     priced = any(item.estimate is not None for item in breaks)
     if problem := request_refusal(by, unit, technician, priced=priced):
@@ -146,6 +153,9 @@ def _open(
             estimate=estimate,
         )
         events += _opening_events(repair, by)
+    if photo:
+        # Before a message that shows it is made.
+        photos.add(photo, events[0].repair, Moment.DAMAGE, by=by)
     return RepairEvent.objects.bulk_create(events)
 
 

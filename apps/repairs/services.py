@@ -14,16 +14,27 @@ from django.utils.translation import gettext
 
 from apps.core.message.kinds import format_money
 
-from . import notifications, settling
+from . import notifications, photos, settling
 from .exceptions import NotAllowed
-from .models import EventAction, Profile, Repair, RepairBatch, RepairEvent, Status
+from .models import (
+    EventAction,
+    Moment,
+    Profile,
+    Repair,
+    RepairBatch,
+    RepairEvent,
+    RepairPhoto,
+    Status,
+)
 from .moves import move, move_batch
 from .permissions import Action, technician_problem
 from .typed_values import clean_amount, clean_reason
 
 
 @transaction.atomic
-def submit_estimate(repair: Repair, estimate: Decimal, *, by: Profile) -> None:
+def submit_estimate(
+    repair: Repair, estimate: Decimal, *, by: Profile, photo: RepairPhoto | None = None
+) -> None:
     """Price a requested repair (US dollars) and ask the managers for approval."""
     amount = clean_amount(estimate)
     if repair.batch_id:
@@ -38,6 +49,8 @@ def submit_estimate(repair: Repair, estimate: Decimal, *, by: Profile) -> None:
         status=Status.AWAITING_APPROVAL,
         estimate=amount,
     )
+    if photo:
+        photos.add(photo, repair, Moment.DAMAGE, by=by)
     settling.settle_priced(repair, event)
     about = repair.batch or repair
     if about.is_priced:
@@ -128,7 +141,14 @@ def start(repair: Repair, *, by: Profile) -> RepairEvent:
 
 
 @transaction.atomic
-def complete(repair: Repair, final_cost: Decimal, *, by: Profile, reason: str = "") -> RepairEvent:
+def complete(
+    repair: Repair,
+    final_cost: Decimal,
+    *,
+    by: Profile,
+    reason: str = "",
+    photo: RepairPhoto | None = None,
+) -> RepairEvent:
     """Finish the work, at its final cost in US dollars.
 
     A cost above the estimate needs a reason. Above `cost_limit` the managers decide first.
@@ -154,6 +174,8 @@ def complete(repair: Repair, final_cost: Decimal, *, by: Profile, reason: str = 
         final_cost=amount,
         cost_reason=reason,
     )
+    if photo:
+        photos.add(photo, repair, Moment.FINISHED, by=by)
     if asks:
         notifications.notify_cost_pending(repair, event)
     else:

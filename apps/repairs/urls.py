@@ -1,6 +1,6 @@
 from django.urls import path
 
-from .views import actions, approvals, lists, pages, requests, spending
+from .views import actions, approvals, lists, pages, photos, requests, spending
 
 app_name = "repairs"
 urlpatterns = [
@@ -16,6 +16,12 @@ urlpatterns = [
     path("repairs/<int:pk>/complete/", actions.complete, name="complete"),
     path("repairs/<int:pk>/approve-cost/", actions.approve_cost, name="approve-cost"),
     path("repairs/<int:pk>/deny-cost/", actions.deny_cost, name="deny-cost"),
+    path("repairs/<int:pk>/photos/", photos.show, name="photos"),
+    path("repairs/<int:pk>/photos/<str:sha256>/remove/", photos.remove, name="remove-photo"),
+    path("repairs/<int:pk>/photos/<str:sha256>-small.jpg", photos.small, name="small-photo"),
+    path("repairs/<int:pk>/photos/<str:sha256>.jpg", photos.large, name="photo"),
+    path("photos/<str:token>.jpg", photos.public, name="public-photo"),
+    path("photo-too-large/", photos.too_large, name="photo-too-large"),
     path("repairs/undo/<int:pk>/", actions.undo, name="undo"),
     path("spend/", spending.table, name="spend"),
     path("spend.csv", spending.as_csv, name="spend-csv"),

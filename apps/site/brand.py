@@ -12,6 +12,8 @@ from django.views.decorators.http import require_safe
 from apps.core.message import brand, colors
 from apps.core.models import BrandLogo
 
+from . import pictures
+
 
 def shown() -> brand.Brand:
     """Return the brand of pages: that of the environment while the database is out of reach."""
@@ -45,16 +47,7 @@ def brand_css(request: HttpRequest) -> HttpResponse:
 def brand_logo(request: HttpRequest, sha256: str) -> HttpResponse:
     """Return a logo, of which mail programs load the old ones too. Its address names its bytes."""
     logo = get_object_or_404(BrandLogo, pk=sha256)
-    return HttpResponse(
-        bytes(logo.data),
-        content_type=logo.content_type,
-        headers={
-            "X-Content-Type-Options": "nosniff",
-            "Content-Security-Policy": "default-src 'none'; sandbox",
-            # Mail programs in a browser show it on their own site.
-            "Cross-Origin-Resource-Policy": "cross-origin",
-        },
-    )
+    return pictures.answer(logo.data, logo.content_type, is_public=True)
 
 
 def _properties(accent: str) -> str:

@@ -188,7 +188,7 @@ const { user, failed } = document.body.dataset;
 
 function saveDraft(form) {
   if (!user) return;
-  // A file cannot be kept.
+  // A file cannot be kept, nor filled in again.
   const values = [...new FormData(form)].filter(
     ([name, value]) => name !== "csrfmiddlewaretoken" && typeof value === "string",
   );

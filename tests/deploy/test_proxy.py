@@ -15,7 +15,13 @@ from tests.support.services import Site
 from tests.support.tls import Authority
 from tools.processes import LOOPBACK, die_with_parent, free_ports, port_is_free, wait_until
 from tools.supervisor import ROOT
-from web.limits import MAX_BODY_BYTES, MAX_UPLOAD_BYTES, TOO_LARGE, UPLOADS
+from web.limits import (
+    MAX_BODY_BYTES,
+    MAX_PHOTO_BODY_BYTES,
+    MAX_UPLOAD_BYTES,
+    TOO_LARGE,
+    UPLOADS,
+)
 
 pytestmark = [
     pytest.mark.services,
@@ -94,6 +100,16 @@ def test_limits_of_the_example_are_those_of_the_site(proxy: Proxy) -> None:
     file = b"a" * MAX_UPLOAD_BYTES
     assert proxy.ask("POST", UPLOADS, body=file).status == 403
     assert proxy.ask("POST", UPLOADS, body=file + b"a").status == 413
+
+
+def test_a_photo_may_be_larger_and_one_too_large_is_explained(proxy: Proxy) -> None:
+    path = "/repairs/7/photos/"
+    # Without a session it has no CSRF token, so the site itself has answered.
+    assert proxy.ask("POST", path, body=b"a" * MAX_PHOTO_BODY_BYTES).status == 403
+    refused = proxy.ask("POST", path, body=b"a" * (MAX_PHOTO_BODY_BYTES + 1))
+    assert refused.status == 303
+    assert refused.getheader("Location") == "https://localhost/photo-too-large/"
+    assert proxy.ask("GET", "/photo-too-large/").status == 200
 
 
 def test_sign_ins_of_one_address_have_a_rate(proxy: Proxy) -> None:

@@ -244,11 +244,11 @@ def test_the_page_takes_the_same_statements_for_few_and_many(
         request_batch("100.00", "50.00")
 
     fill()
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(12):
         client.get("/")
     for _ in range(3):
         fill()
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(12):
         client.get("/")
 
 

@@ -37,7 +37,9 @@ def test_each_technician_is_told_once_with_the_reason(cast: Cast, request_batch:
     assert "Do not work on these breaks." in email.text
     assert "Open the batch: " in email.text
     alone = Notification.objects.get(kind="repair_denied", recipient=cast.tom.user)
-    assert "denied the repair and wrote" in rendering.email(alone).text
+    shown = rendering.email(alone).text
+    assert "denied the repair." in shown
+    assert f"“{REASON}”\nMaria Alvarez" in shown
 
 
 def test_nothing_asks_about_the_batch_afterwards(cast: Cast, request_batch: MakeBatch) -> None:

@@ -218,10 +218,10 @@ def test_names_of_people_and_vehicles_forge_no_line_of_an_email(
 
 def test_the_name_of_a_vehicle_brings_no_link_into_a_message(cast: Cast) -> None:
     """Managers and technicians enter vehicles, and their numbers are in texts of the brand."""
-    unit = services.unit_of(
+    unit = requesting.unit_of(
         cast.redwood, "evil.com/pay", description="See www.evil.com", plate="P 9", by=cast.jane
     )
-    services.request_repair(
+    requesting.request_repair(
         by=cast.jane, unit=unit, damage="chip", position="center", estimate=ESTIMATE
     )
     message = only("repair_pending_approval")

@@ -2,11 +2,14 @@
 
 import re
 from itertools import count
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, ViewportSize, expect
 
 from tests.support.browsing import LAPTOP, PHONE, SignIns, check_page
+from tests.support.pictures import of_a_phone
+from tools.processes import wait_until
 from tools.stack import Stack
 
 pytestmark = [pytest.mark.browser, pytest.mark.services]
@@ -52,6 +55,59 @@ def new_fleet(stack: Stack, *, repairs: int) -> tuple[str, str]:
 
 def check(page: Page, *, javascript: bool = True) -> None:
     check_page(page, ".button, .tab, summary, .pick", javascript=javascript)
+
+
+@every_size
+@with_and_without_javascript
+def test_a_photo_reaches_the_manager_s_page(
+    stack: Stack,
+    sign_in: SignIns,
+    size: ViewportSize,
+    javascript: bool,
+    tmp_path: Path,
+) -> None:
+    _, manager = new_fleet(stack, repairs=1)
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(of_a_phone((1200, 900)))
+    page = sign_in("jane", size=size, javascript=javascript)
+    page.goto("/?q=Northwind")
+    page.locator(".row .cover").first.click()
+    page.get_by_label("Photo of the damage").set_input_files(photo)
+    check(page, javascript=javascript)
+    page.get_by_test_id("add-photo").click()
+    expect(page.locator("#flashes")).to_contain_text("The photo is added.")
+    expect(page.locator(".photos .thumb")).to_have_count(1)
+    check(page, javascript=javascript)
+    page = sign_in(manager, size=size, javascript=javascript)
+    expect(page.locator(".approval .thumb")).to_have_count(1)
+    check(page, javascript=javascript)
+    page.locator(".approval .cover").click()
+    shown = page.locator(".photos .thumb")
+    expect(shown).to_have_attribute("alt", "Damage: Chip, center")
+    wait_until(lambda: shown.evaluate("photo => photo.naturalWidth") == 640, "the photo is loaded")
+    check(page, javascript=javascript)
+
+
+def test_a_photo_too_large_is_taken_back_and_a_draft_is_kept_without_it(
+    stack: Stack, sign_in: SignIns, tmp_path: Path
+) -> None:
+    page = sign_in("jane")
+    page.goto("/repairs/new/")
+    field = page.get_by_label("Photo of the damage")
+    large = tmp_path / "large.jpg"
+    large.write_bytes(b"\xff" * (10 * 1024 * 1024 + 1))
+    field.set_input_files(large)
+    expect(page.get_by_text("The photo is larger than 10 MB.")).to_be_visible()
+    assert field.input_value() == ""
+    small = tmp_path / "small.jpg"
+    small.write_bytes(of_a_phone())
+    field.set_input_files(small)
+    page.get_by_test_id("add-break").click()
+    expect(page.get_by_test_id("break")).to_have_count(2)
+    assert field.input_value().endswith("small.jpg")
+    page.get_by_test_id("send-request").click()
+    expect(page.get_by_text("Choose the photo again: it was not kept.")).to_be_visible()
+    check(page)
 
 
 @every_size

@@ -35,7 +35,7 @@ def as_(profile: Profile) -> Client:
 
 
 def pages_of(repairs: list[Repair], batch: RepairBatch) -> list[str]:
-    own = ["", "deny/", "deny-cost/", "estimate/", "complete/"]
+    own = ["", "deny/", "deny-cost/", "estimate/", "complete/", "photos/"]
     return [
         "/",
         "/?tab=all",
@@ -43,6 +43,7 @@ def pages_of(repairs: list[Repair], batch: RepairBatch) -> list[str]:
         "/?tab=all&q=zzz",
         "/spend/",
         "/repairs/new/",
+        "/photo-too-large/",
         batch.get_absolute_url(),
         f"{batch.get_absolute_url()}deny/",
         *(repair.get_absolute_url() + page for repair in repairs for page in own),

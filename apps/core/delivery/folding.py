@@ -175,5 +175,5 @@ def _send_as_one(
         Delivery.objects.held().filter(pk__in=[row.pk for row in others]).move(
             DeliveryState.FOLDED, digest=digest, finished_at=Now(), next_attempt_at=None
         )
-        holds.log(others, LogEvent.FOLDED, source)
+        transitions.log(others, LogEvent.FOLDED, source)
     return 1

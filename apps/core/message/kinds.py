@@ -53,6 +53,20 @@ class Context(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
+class Picture(Context):
+    """A picture that the e-mail shows if a context has one as `photo`; parts cannot use it.
+
+    `shows` is what is on it, in words of ours that can be translated.
+    """
+
+    #: An absolute URL, or a path of this site, that needs no sign-in.
+    url: Text
+    #: In pixels.
+    width: Count
+    height: Count
+    shows: Text
+
+
 @dataclass(frozen=True)
 class Category:
     """A group of kinds that people think of as one thing."""

@@ -34,6 +34,28 @@ _TAG = re.compile(r"\{%.*?%\}|\{\{.*?\}\}")
 _MARK = re.compile("(?:<!--)?\ue000(\\d+)\ue001(?:-->)?")
 
 
+#: Pixels of a photo in the card, and its largest height, so that the button stays near.
+_PHOTO_WIDTH, _PHOTO_HEIGHT = 554, 400
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A picture with its absolute URL, what it shows, and its size on the screen in pixels."""
+
+    url: str
+    shows: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Note:
+    """What a person wrote, in the quotation marks of the language, and who."""
+
+    words: str
+    by: str
+
+
 @dataclass(frozen=True)
 class Fact:
     label: str
@@ -52,6 +74,8 @@ class Letter:
     heading: str
     html: SafeString
     text: str
+    note: Note | None
+    photo: Photo | None
     facts: Sequence[Fact]
     action: str
     action_url: str
@@ -76,12 +100,20 @@ def text(letter: Letter, brand: Brand, language: str) -> str:
     blocks = [
         "\n".join(filter(None, [letter.state, letter.heading])),
         letter.text,
+        f"{letter.note.words}\n{letter.note.by}" if letter.note else "",
+        f"{words['photo']}: {letter.photo.url}" if letter.photo else "",
         "\n".join(f"{fact.label}: {fact.value}" for fact in letter.facts),
         f"{letter.action}: {letter.action_url}",
         "\n".join(["--", letter.why, *links]),
         "\n".join(filter(None, [office, *about, brand.footer])),
     ]
     return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def fit_photo(url: str, shows: str, width: int, height: int) -> Photo:
+    """Return a picture of this size as it fits the card."""
+    share = min(1, _PHOTO_WIDTH / width, _PHOTO_HEIGHT / height)
+    return Photo(url, shows, max(1, round(width * share)), max(1, round(height * share)))
 
 
 def with_styles(fragment: str, brand: Brand) -> str:
@@ -150,11 +182,12 @@ def _body_css(brand: Brand) -> str:
 
 @cache
 def _words(language: str) -> dict[str, str]:
-    """Return the fixed words of the footer."""
+    """Return the fixed words of the layout."""
     with override(language):
         return {
             "choose": gettext("Choose what reaches you"),
             "unsubscribe": gettext("Unsubscribe"),
+            "photo": gettext("Photo"),
         }
 
 

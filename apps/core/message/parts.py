@@ -15,6 +15,8 @@ class Part(StrEnum):
     STATE = "state"
     #: The e-mail's sentence. Without one, the text in the app is used.
     SENTENCE = "sentence"
+    #: What a person wrote, quoted; who, on the last line.
+    NOTE = "note"
     #: "Label: value" on each line.
     FACTS = "facts"
     #: The label of the button.
@@ -32,6 +34,8 @@ class Form(StrEnum):
     TEXT = "text"
     #: Text with the tags of `safe_html.ALLOWED`.
     HTML = "html"
+    #: Lines of which the last one says whose words the others are.
+    NOTE = "note"
     #: Lines of "Label: value".
     FACTS = "facts"
 
@@ -40,9 +44,10 @@ FORM: dict[Part, Form] = {
     **dict.fromkeys(Part, Form.LINE),
     Part.TEXT: Form.TEXT,
     Part.SENTENCE: Form.HTML,
+    Part.NOTE: Form.NOTE,
     Part.FACTS: Form.FACTS,
 }
-OPTIONAL = frozenset({Part.PREHEADER, Part.STATE, Part.SENTENCE, Part.FACTS, Part.WHY})
+OPTIONAL = frozenset({Part.PREHEADER, Part.STATE, Part.SENTENCE, Part.NOTE, Part.FACTS, Part.WHY})
 REQUIRED = frozenset(Part) - OPTIONAL
 #: Rendered once for all readers of a language, so nothing in them may be about one recipient.
 SHARED = frozenset({Part.TITLE, Part.TEXT})

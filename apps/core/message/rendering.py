@@ -17,10 +17,20 @@ from apps.core.models.notification import LONGEST_TITLE
 from apps.core.states import Channel
 
 from . import brand as brands
-from . import email_headers, kinds, layout, people, safe, shortening, unsubscribe, variables
+from . import (
+    email_headers,
+    kinds,
+    layout,
+    people,
+    safe,
+    shortening,
+    stored_words,
+    unsubscribe,
+    variables,
+)
 from . import wording as wordings
 from .brand import Brand
-from .layout import Fact, Letter
+from .layout import Fact, Letter, Note, Photo
 from .links import absolute
 from .parts import FORM, Form, Part
 from .user_text import clean_line
@@ -161,6 +171,20 @@ class Message:
         # The words have no line breaks, so these are of a value, such as an announcement.
         return mark_safe(html.replace("\n", "<br>")), self._fill(Part.SENTENCE)  # noqa: S308
 
+    def note(self) -> Note | None:
+        """Return what a person wrote and who, unless there are no words."""
+        *lines, by = self._fill(Part.NOTE).strip().splitlines() or [""]
+        words = "\n".join(lines).strip()
+        return Note(words, by.strip()) if words else None
+
+    def photo(self) -> Photo | None:
+        """Return the picture of the context, if it has one."""
+        found = self.values.get("photo")
+        if not found:
+            return None
+        shows = stored_words.translated(found["shows"])
+        return layout.fit_photo(absolute(found["url"]), shows, found["width"], found["height"])
+
     def facts(self) -> list[Fact]:
         """Return the facts that have a value."""
         found = []
@@ -180,12 +204,12 @@ class Message:
     def _fill(self, part: Part) -> str:
         if part not in self._parts:
             return ""
-        has_lines = FORM[part] in (Form.LINE, Form.FACTS)
+        has_lines = FORM[part] in (Form.LINE, Form.NOTE, Form.FACTS)
         return self._parts[part].plain.fill(self._single_lines if has_lines else self.values)
 
     @cached_property
     def _single_lines(self) -> dict[str, Any]:
-        """Return the values without line breaks, which would begin another fact."""
+        """Return the values without line breaks, which would begin another fact or author."""
         return variables.on_one_line(self.values)
 
 
@@ -206,6 +230,8 @@ def as_email(
             heading=message.line(Part.TITLE),
             html=html,
             text=text,
+            note=message.note(),
+            photo=message.photo(),
             facts=message.facts(),
             action=message.line(Part.ACTION),
             action_url=message.values["action_url"],

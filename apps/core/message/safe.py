@@ -36,7 +36,13 @@ from .kinds import NotificationKind, format_money
 from .parts import FORM, Form, Part
 
 #: Characters of a part's source, and of one tag.
-LONGEST: dict[Form, int] = {Form.LINE: 500, Form.TEXT: 2000, Form.HTML: 4000, Form.FACTS: 2000}
+LONGEST: dict[Form, int] = {
+    Form.LINE: 500,
+    Form.TEXT: 2000,
+    Form.HTML: 4000,
+    Form.NOTE: 1000,
+    Form.FACTS: 2000,
+}
 LONGEST_TAG = 200
 #: Tags and variables of one part, and words of one condition. They bound the nesting as well.
 MOST_TAGS = 80

@@ -5,7 +5,7 @@ from functools import cache
 from types import NoneType
 from typing import Any, get_args
 
-from .kinds import Context, NotificationKind
+from .kinds import Context, NotificationKind, Picture
 from .parts import SHARED, Part
 
 #: Those of every message.
@@ -33,6 +33,8 @@ def of(kind: NotificationKind, part: Part) -> Mapping[str, type]:
 def _fields(model: type[Context], before: str = "") -> Iterator[tuple[str, type]]:
     for name, field in model.model_fields.items():
         found = _plain_type(field.annotation)
+        if issubclass(found, Picture):
+            continue
         if issubclass(found, Context):
             yield from _fields(found, f"{before}{name}.")
         else:

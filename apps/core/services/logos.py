@@ -1,18 +1,12 @@
-"""Make an uploaded picture a logo: decoded, made small and encoded anew, so nothing else remains.
+"""Make an uploaded picture a logo, and store it once."""
 
-Metadata, scripts behind the picture and further frames do not survive that.
-"""
-
-import hashlib
-import io
-import re
-import struct
-import zlib
 from typing import IO
 
-from PIL import Image, ImageOps
+from PIL import Image
 
 from apps.core.models import BrandLogo
+
+from . import pictures
 
 #: The whole request has a limit too: MAX_UPLOAD_BYTES in web/limits.py.
 MOST_BYTES = 500 * 1024
@@ -25,19 +19,6 @@ SMALLEST = 16
 #: The lightest gray that shows on white.
 VISIBLE = 170
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP")
-#: What Pillow raises for a file that is broken or made to break it.
-_BROKEN = (
-    OSError,
-    ValueError,
-    TypeError,
-    IndexError,
-    OverflowError,
-    SyntaxError,
-    EOFError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-)
 
 
 class NotALogo(Exception):
@@ -46,24 +27,15 @@ class NotALogo(Exception):
 
 def read(file: IO[bytes]) -> BrandLogo:
     """Return the logo, not yet stored; raise NotALogo."""
-    data = file.read(MOST_BYTES + 1)
-    if len(data) > MOST_BYTES:
-        raise NotALogo(f"The file is too large. Use one of up to {MOST_BYTES // 1024} KB.")
-    if re.search(rb"<svg|<!doctype svg", data[:4096], re.IGNORECASE):
-        raise NotALogo(
-            "Mail programs do not show SVG, and it can contain scripts. Export the logo as PNG."
-        )
-    small = _made_small(data)
+    small = _made_small(_bytes(file))
     if not _shows_on_white(small):
         raise NotALogo(
             "The logo cannot be seen on white, which is the ground of e-mails. Use the version for "
             "light grounds."
         )
-    encoded = io.BytesIO()
-    small.save(encoded, "PNG", optimize=True)
-    png = encoded.getvalue()
+    png = pictures.encoded(small, "PNG")
     return BrandLogo(
-        sha256=hashlib.sha256(png).hexdigest(),
+        sha256=pictures.digest(png),
         content_type="image/png",
         width=small.width,
         height=small.height,
@@ -77,21 +49,27 @@ def store(logo: BrandLogo) -> BrandLogo:
     return BrandLogo.objects.get_or_create(sha256=logo.sha256, defaults=values)[0]
 
 
+def _bytes(file: IO[bytes]) -> bytes:
+    try:
+        data = pictures.read_bytes(file, MOST_BYTES)
+    except pictures.TooLarge:
+        raise NotALogo(
+            f"The file is too large. Use one of up to {MOST_BYTES // 1024} KB."
+        ) from None
+    if pictures.is_svg(data):
+        raise NotALogo(
+            "Mail programs do not show SVG, and it can contain scripts. Export the logo as PNG."
+        )
+    return data
+
+
 def _made_small(data: bytes) -> Image.Image:
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
-            # Only the header has been read.
-            _check_size(picture.width, picture.height)
-            upright = ImageOps.exif_transpose(picture).convert("RGBA")
-    except _BROKEN as error:
+        return pictures.made_small(data, FORMATS, LARGEST, _check_size)
+    except pictures.Unreadable as error:
         raise NotALogo(
             "The file is no picture that can be read. Use PNG, JPEG, GIF or WebP."
         ) from error
-    upright.thumbnail(LARGEST, Image.Resampling.LANCZOS)
-    # A new picture has the pixels alone.
-    small = Image.new("RGBA", upright.size)
-    small.paste(upright)
-    return small
 
 
 def _check_size(width: int, height: int) -> None:

@@ -110,6 +110,8 @@ def _form_findings(part: Part, source: str) -> Iterator[Finding]:
             shown = _TAGS.sub("", line)
             if shown.strip() and ": " not in shown:
                 yield Finding(part, "Write “Label: value”, with a space after the colon.", number)
+    if FORM[part] == Form.NOTE and source.strip() and len(lines) < 2:
+        yield Finding(part, "Write on a second line who wrote the words.", 1)
     if part == Part.SMS:
         yield from _character_findings(lines)
 

@@ -1,6 +1,7 @@
 from .batch import RepairBatch
 from .company import Company
 from .event import EventAction, RepairEvent
+from .photo import Moment, RepairPhoto
 from .profile import Profile, Role
 from .repair import Damage, Position, Repair, Status
 from .unit import FleetUnit
@@ -10,11 +11,13 @@ __all__ = [
     "Damage",
     "EventAction",
     "FleetUnit",
+    "Moment",
     "Position",
     "Profile",
     "Repair",
     "RepairBatch",
     "RepairEvent",
+    "RepairPhoto",
     "Role",
     "Status",
 ]

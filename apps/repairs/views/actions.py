@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 from django_htmx.http import trigger_client_event
@@ -81,6 +82,7 @@ def _answer_batch(request: HtmxRequest, profile: Profile, batch: RepairBatch) ->
     if request.htmx.target == "batch":
         return _fragment(request, "repairs/_batch.html", batch_context(batch, profile))
     repairs = batch.repairs.visible_to(profile).with_details().longest_waiting_first()
+    repairs = repairs.prefetch_related("photos")
     return _card(request, profile, batch_card(batch, repairs, profile))
 
 
@@ -182,8 +184,10 @@ def estimate(request: HtmxRequest, profile: Profile, pk: int) -> HttpResponse:
         profile,
         repair,
         Action.SUBMIT_ESTIMATE,
-        EstimateForm(_posted(request)),
-        lambda given: services.submit_estimate(repair, given["amount"], by=profile),
+        EstimateForm(_posted(request), _uploaded(request)),
+        lambda given: services.submit_estimate(
+            repair, given["amount"], by=profile, photo=given["photo"]
+        ),
         gettext("{number} is priced.").format(number=repair.number),
     )
 
@@ -197,9 +201,9 @@ def complete(request: HtmxRequest, profile: Profile, pk: int) -> HttpResponse:
         profile,
         repair,
         Action.COMPLETE,
-        CompleteForm(_posted(request), estimate=repair.estimate),
+        CompleteForm(_posted(request), _uploaded(request), estimate=repair.estimate),
         lambda given: services.complete(
-            repair, given["amount"], by=profile, reason=given["reason"]
+            repair, given["amount"], by=profile, reason=given["reason"], photo=given["photo"]
         ),
         lambda _event: now_is(repair),
     )
@@ -224,6 +228,10 @@ def _posted(request: HtmxRequest) -> QueryDict | None:
     return request.POST if request.method == "POST" else None
 
 
+def _uploaded(request: HtmxRequest) -> MultiValueDict | None:
+    return request.FILES if request.method == "POST" else None
+
+
 def _fill_in(
     request: HtmxRequest,
     profile: Profile,
@@ -239,7 +247,12 @@ def _fill_in(
         return redirect(repair)
     if action not in actions_for(repair, profile):
         return redirect(repair)
-    context = {"repair": repair, "form": form, "action": action}
+    context = {
+        "repair": repair,
+        "form": form,
+        "action": action,
+        "photo_was_lost": bool(request.FILES),
+    }
     return render(request, "repairs/act.html", context)
 
 

@@ -73,7 +73,8 @@ def _first_approvals(awaiting: RepairQuerySet) -> tuple[RepairQuerySet, bool]:
     batches = [pk for kind, pk in shown if kind == "batch"]
     breaks = Q(batch__in=batches, status=Status.AWAITING_APPROVAL)
     first = Repair.objects.filter(Q(pk__in=chosen) | breaks).with_details()
-    return first.select_related("batch__unit").longest_waiting_first(), len(cards) > len(shown)
+    first = first.select_related("batch__unit").prefetch_related("photos")
+    return first.longest_waiting_first(), len(cards) > len(shown)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from django.utils.translation import gettext, ngettext
 from apps.core.message.kinds import format_money
 from apps.core.message.stored_words import translated
 
-from ..models import FleetUnit, Profile, Repair, RepairBatch, Status
+from ..models import FleetUnit, Profile, Repair, RepairBatch, RepairPhoto, Status
 from ..permissions import Action, actions_for
 
 
@@ -39,6 +39,10 @@ class RepairCard:
     @property
     def pictured(self) -> list[Repair]:
         return [self.repair]
+
+    @property
+    def photo(self) -> RepairPhoto | None:
+        return _photo_of([self.repair])
 
     @property
     def approval(self) -> Action | None:
@@ -80,6 +84,10 @@ class BatchCard:
     def key(self) -> str:
         """Return the id of its element on a page."""
         return f"batch-{self.batch.pk}"
+
+    @property
+    def photo(self) -> RepairPhoto | None:
+        return _photo_of(self.repairs)
 
     @property
     def approval(self) -> Action | None:
@@ -186,6 +194,12 @@ def came_to(action: Action, repair: Repair) -> str:
 def sum_of(repairs: Iterable[Repair]) -> Decimal:
     """Return the sum of their estimates in US dollars."""
     return sum((repair.estimate or Decimal(0) for repair in repairs), Decimal(0))
+
+
+def _photo_of(repairs: Iterable[Repair]) -> RepairPhoto | None:
+    """Return the newest photo: of what is done, or else of the damage."""
+    every = [photo for repair in repairs for photo in repair.photos.all()]
+    return max(every, key=lambda photo: (photo.moment, photo.created_at, photo.pk), default=None)
 
 
 def _since(repair: Repair) -> str:

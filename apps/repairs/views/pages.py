@@ -12,9 +12,9 @@ from apps.core.message.stored_words import translated
 from apps.site.office import may_see_people
 
 from .. import told
-from ..forms import AssignForm, CompleteForm, EstimateForm
-from ..models import EventAction, Profile, Repair, RepairBatch, Status
-from ..permissions import Action
+from ..forms import AssignForm, CompleteForm, EstimateForm, PhotoForm
+from ..models import EventAction, Profile, Repair, RepairBatch, RepairPhoto, Status
+from ..permissions import Action, may
 from .cards import batch_card, repair_card
 from .person import batch_of, for_person, mark_read, repair_of
 
@@ -59,6 +59,7 @@ def detail_context(repair: Repair, profile: Profile) -> dict[str, Any]:
         "steps": steps(repair),
         "events": events,
         "denied_by": next(denials, None),
+        **photos_context(repair, profile),
     }
     if repair.batch and Action.APPROVE_BATCH in card.actions:
         siblings = repair.batch.repairs.visible_to(profile).with_details()
@@ -72,9 +73,23 @@ def detail_context(repair: Repair, profile: Profile) -> dict[str, Any]:
     return context
 
 
+def photos_context(repair: Repair, profile: Profile) -> dict[str, Any]:
+    """Return the repair's photos, and what this person may do with them."""
+    context: dict[str, Any] = {
+        "photos": repair.photos.select_related("uploaded_by__user"),
+        "may_remove_photos": may(Action.REMOVE_PHOTO, repair, profile),
+    }
+    if may(Action.ADD_PHOTO, repair, profile):
+        context["photo_form"] = PhotoForm(repair=repair)
+    return context
+
+
 def batch_context(batch: RepairBatch, profile: Profile) -> dict[str, Any]:
     repairs = batch.repairs.visible_to(profile).with_details().order_by("pk")
-    return {"profile": profile, "card": batch_card(batch, repairs, profile)}
+    card = batch_card(batch, repairs, profile)
+    photos = RepairPhoto.objects.filter(repair__in=card.repairs)
+    photos = photos.select_related("repair", "uploaded_by__user").order_by("repair", "created_at")
+    return {"profile": profile, "card": card, "photos": photos}
 
 
 def steps(repair: Repair) -> list[Step]:

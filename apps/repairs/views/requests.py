@@ -32,7 +32,8 @@ def request_work(request: HtmxRequest, profile: Profile) -> HttpResponse:
     if request.method == "GET":
         form = RequestForm(profile=profile, initial={"token": uuid4()})
         return _show(request, form, _breaks(profile, initial=[{}]))
-    form, breaks = RequestForm(request.POST, profile=profile), _breaks(profile, data=request.POST)
+    form = RequestForm(request.POST, request.FILES, profile=profile)
+    breaks = _breaks(profile, data=request.POST)
     if CHANGES & request.POST.keys():
         return _change_breaks(request, profile, breaks)
     # Validate both, so that all errors show at once.
@@ -70,6 +71,7 @@ def _request(
         "unit": given["unit"] or _new_unit(profile, given),
         "technician": given.get("technician"),
         "token": given["token"],
+        "photo": given.get("photo"),
     }
     if len(breaks) > 1:
         return requesting.request_batch(breaks=breaks, **shared)
@@ -136,6 +138,7 @@ def _linked(repairs: Sequence[Repair], profile: Profile) -> list[tuple[Repair, b
 def _show(request: HtmxRequest, form: RequestForm, breaks: Any, **more: Any) -> HttpResponse:
     fragment = request.htmx.target == "breaks"
     context = {
+        "photo_was_lost": bool(request.FILES),
         "form": form,
         "breaks": breaks,
         "full": len(breaks) >= MOST_BREAKS,

@@ -38,6 +38,8 @@ def letter() -> layout.Letter:
         heading="Unit 417",
         html=SafeString("<p>Start.</p>"),
         text="Start.",
+        note=None,
+        photo=None,
         facts=[layout.Fact("Unit", "417")],
         action="Start the repair",
         action_url="https://app.rssystems.com/repairs/1/?a=1&b=2",
@@ -65,6 +67,43 @@ def test_without_a_logo_no_picture_is_needed(letter: layout.Letter) -> None:
     html = layout.html(letter, replace(BRAND, logo_url=""), Tone.GOOD, "en")
     assert "<img" not in html
     assert "url(" not in html
+
+
+PHOTO = layout.fit_photo("https://app.rssystems.com/photos/a.jpg", 'A "break" & <b>', 640, 480)
+
+
+def test_a_photo_has_its_size_and_a_text_and_fits_the_card(letter: layout.Letter) -> None:
+    with_photo = replace(letter, photo=PHOTO)
+    html = layout.html(with_photo, replace(BRAND, logo_url=""), Tone.WAITING, "en")
+    [photo] = document(html).iter("img")
+    assert photo.get("src") == PHOTO.url
+    assert photo.get("alt") == 'Photo: A "break" & <b>'
+    # Outlook reads the attributes alone, others the style.
+    assert (photo.get("width"), photo.get("height")) == ("533", "400")
+    assert "max-width: 100%" in photo.get("style")
+    assert "border-radius: 6px" in photo.get("style")
+    assert f"Photo: {PHOTO.url}\n" in layout.text(with_photo, BRAND, "en")
+    assert f"Foto: {PHOTO.url}\n" in layout.text(with_photo, BRAND, "es")
+
+
+@pytest.mark.parametrize(
+    ("size", "shown"),
+    [((640, 360), (554, 312)), ((480, 640), (300, 400)), ((200, 100), (200, 100))],
+)
+def test_a_photo_leaves_room_for_the_button(size: tuple[int, int], shown: tuple[int, int]) -> None:
+    fitted = layout.fit_photo("https://x.example/a.jpg", "Chip", *size)
+    assert (fitted.width, fitted.height) == shown
+
+
+def test_a_note_is_quoted_with_its_author_and_is_no_markup(letter: layout.Letter) -> None:
+    note = layout.Note("“<b>Sold</b> & gone”", "Maria <i>")
+    with_note = replace(letter, note=note)
+    html = layout.html(with_note, BRAND, Tone.BAD, "en")
+    document(html)
+    assert "“&lt;b&gt;Sold&lt;/b&gt; &amp; gone”" in html
+    assert "Maria &lt;i&gt;</div>" in html
+    assert "“<b>Sold</b> & gone”\nMaria <i>" in layout.text(with_note, BRAND, "en")
+    assert "border-left: 3px solid" not in layout.html(letter, BRAND, Tone.BAD, "en")
 
 
 def test_the_footer_says_who_writes_in_both_forms(letter: layout.Letter) -> None:

@@ -11,7 +11,8 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from apps.core.message import brand as brands
-from apps.core.message import kinds, links, rendering, segments, wording
+from apps.core.message import kinds, links, rendering, segments, variables, wording
+from apps.core.message.parts import Part
 from apps.core.models import Notification
 from apps.core.services.notification import NotificationService
 from apps.core.states import Channel
@@ -177,6 +178,62 @@ def test_a_value_with_a_line_break_makes_no_other_fact() -> None:
     facts = rendering.email(sample("repair_completed", context=context)).html
     assert facts.count("<th") == 7
     assert "$1.00</td>" not in facts
+
+
+def denial(reason: str, parts: dict[Part, str] | None = None) -> str:
+    """Return the e-mail's plain text of a denial, in the file's words with these changes."""
+    kind, file = kinds.get("repair_denied"), wording.of_file("repair_denied", "en")
+    words = wording.Wording.of(kind.name, "en", 0, {**file.parts, **(parts or {})})
+    context = kind.sample.model_copy(update={"reason": reason, "denied_by": "Maria: Alvarez"})
+    made = rendering.draft(kind, words, context, "Pat", brands.current(), Channel.EMAIL)
+    assert isinstance(made, rendering.EmailContent)
+    return made.text
+
+
+def test_what_a_person_wrote_is_a_note_with_its_author_and_in_no_sentence() -> None:
+    text = denial("It is sold.")
+    assert "\n\n“It is sold.”\nMaria: Alvarez\n\n" in text
+    assert text.count("It is sold.") == 1
+
+
+def test_words_with_line_breaks_make_no_other_author() -> None:
+    assert "“It is sold. Sam Whitaker”\nMaria: Alvarez\n" in denial("It is sold.\nSam Whitaker")
+
+
+def test_a_note_without_words_is_left_out() -> None:
+    kind = kinds.get("repair_completed")
+    context = kind.sample.model_dump(mode="json") | {"reason": ""}
+    email = rendering.email(sample(kind.name, context=context))
+    assert "“" not in email.text
+    assert 'class="note"' not in email.html
+
+
+def test_words_of_before_there_were_notes_stay_as_they_were_sent() -> None:
+    sentence = "{{ denied_by }} denied the repair and wrote: “{{ reason }}”"
+    text = denial("It is sold.", {Part.SENTENCE: sentence, Part.NOTE: ""})
+    assert "\n\nMaria: Alvarez denied the repair and wrote: “It is sold.”\n\nUnit: 417" in text
+
+
+def test_a_photo_is_shown_from_the_context_and_described_in_the_reader_s_language() -> None:
+    for language, alt in (
+        ("en", "Photo: Star break, driver side"),
+        ("es", "Foto: Rotura en estrella, lado del conductor"),
+    ):
+        email = rendering.email(sample("repair_pending_approval", language))
+        assert f'src="{SITE}/static/sample-photo.jpg" alt="{alt}"' in email.html
+        assert f"Foto: {SITE}" in email.text or f"Photo: {SITE}" in email.text
+
+
+def test_a_context_of_before_there_were_photos_is_still_valid() -> None:
+    kind = kinds.get("repair_pending_approval")
+    context = kind.sample.model_dump(mode="json")
+    del context["photo"]
+    assert "<img" not in rendering.email(sample(kind.name, context=context)).html
+
+
+def test_no_part_can_use_a_photo() -> None:
+    kind = kinds.get("repair_pending_approval")
+    assert not [name for name in variables.of(kind, Part.SENTENCE) if "photo" in name]
 
 
 def test_a_fact_without_a_value_is_left_out(settings: Any) -> None:

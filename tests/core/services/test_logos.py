@@ -9,18 +9,7 @@ import pytest
 from PIL import Image, ImageDraw, PngImagePlugin
 
 from apps.core.services import logos
-
-
-def drawn(mode: str = "RGB", size: tuple[int, int] = (300, 100)) -> Image.Image:
-    image = Image.new("RGB", size, "white")
-    ImageDraw.Draw(image).rectangle((0, 0, size[0] // 3, size[1]), fill="navy")
-    return image.convert(mode)
-
-
-def saved(image: Image.Image, form: str = "PNG", **options: Any) -> bytes:
-    file = io.BytesIO()
-    image.save(file, form, **options)
-    return file.getvalue()
+from tests.support.pictures import drawn, png_of, saved
 
 
 def read(data: bytes) -> Image.Image:
@@ -52,8 +41,7 @@ def refusal(data: bytes) -> str:
     ],
 )
 def test_every_usual_picture_becomes_a_png(form: str, mode: str) -> None:
-    source = drawn("L").convert("I").convert("I;16") if mode == "I;16" else drawn(mode)
-    assert read(saved(source, form)).size == (300, 100)
+    assert read(saved(drawn(mode), form)).size == (300, 100)
 
 
 @pytest.mark.parametrize(
@@ -104,20 +92,6 @@ def test_the_same_picture_has_the_same_name() -> None:
     one, other = saved(drawn()), saved(drawn(), compress_level=0)
     assert one != other
     assert logos.read(io.BytesIO(one)).sha256 == logos.read(io.BytesIO(other)).sha256
-
-
-def png_of(width: int, height: int) -> bytes:
-    """Return a PNG that says to be of this size, with one row of pixels."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        checksum = struct.pack(">I", zlib.crc32(kind + data))
-        return struct.pack(">I", len(data)) + kind + data + checksum
-
-    head = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
-    pixels = zlib.compress(b"\0" * (width // 8 + 1))
-    return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
-    )
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,7 @@ def test_a_digest_s_preview_has_a_list(language, words):
         (Part.SENTENCE, '<b onclick="x()">it</b>', 1, "attributes"),
         (Part.TITLE, "  ", 0, "must not be empty"),
         (Part.SUBJECT, "Approved:\n{{ job.unit }}", 2, "one line"),
+        (Part.NOTE, "“{{ approved_by }}”", 1, "who wrote the words"),
         (Part.FACTS, "Unit: {{ job.unit }}\n{{ job.number }}", 2, "Label: value"),
         (
             Part.SMS,
