@@ -29,5 +29,9 @@ def _named(path: str) -> list[Path]:
     """Return the files with this path, below this folder, or with this name."""
     whole = ROOT / path
     if whole.is_dir():
-        return [file for file in FILES if whole in file.parents and file.suffix in (".py", ".json")]
+        return [
+            file
+            for file in FILES
+            if whole in file.parents and file.suffix in (".py", ".html", ".json")
+        ]
     return [file for file in FILES if file == whole or str(file).endswith(f"/{path}")]

@@ -27,7 +27,7 @@ from apps.core.models.delivery import DeliveryQuerySet
 from apps.core.reasons import FOLDED_HOLDS, Reason, Verdict
 from apps.core.states import Channel, DeliveryState, LogEvent, LogSource
 
-from . import holds, wakeups
+from . import holds, transitions, wakeups
 
 logger = logging.getLogger(__name__)
 
@@ -151,5 +151,5 @@ def _send_as_one(digest: Digest, held_for: Reason, rows: Sequence[Delivery]) -> 
         Delivery.objects.held().filter(pk__in=[row.pk for row in others]).move(
             DeliveryState.FOLDED, digest=digest, finished_at=Now(), next_attempt_at=None
         )
-        holds.log(others, LogEvent.FOLDED, LogSource.SWEEP)
+        transitions.log(others, LogEvent.FOLDED, LogSource.SWEEP)
     return 1
