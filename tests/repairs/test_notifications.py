@@ -8,7 +8,7 @@ import pytest
 from apps.core.message import rendering, things
 from apps.core.models import Delivery, Notification
 from apps.core.states import Priority
-from apps.repairs import services
+from apps.repairs import requesting, services
 from apps.repairs.models import Profile, Repair, RepairBatch, Status
 from tests.support.repairs import ESTIMATE, FINAL_COST, REASON, Cast, told
 

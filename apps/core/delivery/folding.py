@@ -28,7 +28,7 @@ from apps.core.models.delivery import DeliveryQuerySet
 from apps.core.reasons import FOLDED_HOLDS, Reason, Verdict
 from apps.core.states import Channel, DeliveryState, LogEvent, LogSource
 
-from . import holds, wakeups
+from . import holds, transitions, wakeups
 
 logger = logging.getLogger(__name__)
 

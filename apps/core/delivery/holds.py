@@ -5,7 +5,7 @@ message with others (`folding`). Nothing is dropped because of a setting.
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
@@ -15,11 +15,11 @@ from django.utils import timezone
 
 from apps.core.message import decide, kinds, people
 from apps.core.message.decide import Decision
-from apps.core.models import Delivery, Notification, NotificationDeliveryLog
+from apps.core.models import Delivery, Notification
 from apps.core.reasons import FOLDED_HOLDS, STALE_REASONS, Reason, Verdict
 from apps.core.states import Channel, DeliveryState, LogEvent, LogSource, Priority
 
-from . import stand_ins, wakeups
+from . import stand_ins, transitions, wakeups
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ def release(rows: Sequence[Delivery], source: LogSource, **columns: Any) -> int:
     """Make held rows, locked by the caller, due; return how many."""
     held = Delivery.objects.held().filter(pk__in=[row.pk for row in rows])
     moved = held.move(DeliveryState.DUE, **DUE_NOW, **columns)
-    log(rows, LogEvent.RELEASED, source)
+    transitions.log(rows, LogEvent.RELEASED, source)
     return moved
 
 
@@ -154,31 +154,8 @@ def hold(row: Delivery, decision: Decision) -> bool:
             lease_until=None,
         )
         if moved:
-            log([row], LogEvent.HELD, LogSource.WORKER, code=decision.held_for)
+            transitions.log([row], LogEvent.HELD, LogSource.WORKER, code=decision.held_for)
     return bool(moved)
-
-
-def log(
-    rows: Iterable[Delivery],
-    event: LogEvent,
-    source: LogSource,
-    *,
-    code: str = "",
-) -> None:
-    """Write the same entry for each of these deliveries; `code` is by default what held it."""
-    NotificationDeliveryLog.objects.bulk_create(
-        [
-            NotificationDeliveryLog(
-                delivery=row,
-                attempt=row.attempts,
-                event=event,
-                source=source,
-                code=code or row.held_for,
-            )
-            for row in rows
-        ],
-        batch_size=1000,
-    )
 
 
 def _held_for(user_id: Any) -> Any:
@@ -194,7 +171,7 @@ def _change(row: Delivery, decision: Decision) -> None:
     assert decision.held_for
     this = Delivery.objects.held().filter(pk=row.pk)
     this.update(**decision.columns(), due_at=decision.until)
-    log([row], LogEvent.HELD, LogSource.PERSON, code=decision.held_for)
+    transitions.log([row], LogEvent.HELD, LogSource.PERSON, code=decision.held_for)
 
 
 def skip(row: Delivery, decision: Decision, source: LogSource) -> None:
@@ -206,7 +183,7 @@ def skip(row: Delivery, decision: Decision, source: LogSource) -> None:
         finished_at=Now(),
         next_attempt_at=None,
     )
-    log([row], LogEvent.SKIPPED, source, code=decision.reason)
+    transitions.log([row], LogEvent.SKIPPED, source, code=decision.reason)
     if decision.reason not in STALE_REASONS:
         stand_ins.open_stand_in(row, source=source)
 

@@ -6,10 +6,12 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import models
 from django.db.models.functions import Now
 
-from apps.core.models import Delivery, Notification, NotificationDeliveryLog
+from apps.core.models import Delivery, Notification
 from apps.core.models.notification import LONGEST_BECAUSE
 from apps.core.reasons import Reason
 from apps.core.states import DeliveryState, LogEvent, LogSource
+
+from . import transitions
 
 CHUNK = 1000
 
@@ -46,14 +48,4 @@ def _skip(rows: list[Delivery], because: str) -> None:
         finished_at=Now(),
         next_attempt_at=None,
     )
-    NotificationDeliveryLog.objects.bulk_create(
-        NotificationDeliveryLog(
-            delivery=row,
-            attempt=row.attempts,
-            event=LogEvent.SKIPPED,
-            source=LogSource.NOTIFY,
-            code=Reason.SETTLED,
-            detail=because,
-        )
-        for row in rows
-    )
+    transitions.log(rows, LogEvent.SKIPPED, LogSource.NOTIFY, code=Reason.SETTLED, detail=because)

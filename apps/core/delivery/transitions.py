@@ -75,6 +75,31 @@ def move(
     return bool(this.move(to, **row))
 
 
+def log(
+    rows: Iterable[Delivery],
+    event: LogEvent,
+    source: LogSource,
+    *,
+    code: str = "",
+    detail: str = "",
+) -> None:
+    """Write the same entry for each of these deliveries; `code` is by default what held it."""
+    NotificationDeliveryLog.objects.bulk_create(
+        [
+            NotificationDeliveryLog(
+                delivery=row,
+                attempt=row.attempts,
+                event=event,
+                source=source,
+                code=code or row.held_for,
+                detail=detail,
+            )
+            for row in rows
+        ],
+        batch_size=1000,
+    )
+
+
 def record_calls(
     announced: Sequence[Delivery], provider: str, accepted: Sequence[tuple[Delivery, Acceptance]]
 ) -> None:

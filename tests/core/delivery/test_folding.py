@@ -351,7 +351,7 @@ def test_a_run_that_dies_in_the_middle_leaves_all_items_for_the_next(
         notify(jane, priority=MEDIUM)
     time_is_over()
     with monkeypatch.context() as broken:
-        broken.setattr(holds, "log", _die)
+        broken.setattr(transitions, "log", _die)
         with pytest.raises(KeyboardInterrupt):
             folding.send_daily_digests()
     assert not Digest.objects.exists()
