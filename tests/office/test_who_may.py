@@ -193,5 +193,5 @@ def test_another_fleet_s_manager_reads_nothing_of_this_one(
     sign_in(client, "manager")
     for name, path in paths.items():
         if name != "logout":
-            page = b"".join(client.get(path)).decode(errors="replace")  # type: ignore[call-overload]
+            page = b"".join(client.get(path)).decode(errors="replace")
             assert not [word for word in SECRET if word in page], path

@@ -224,7 +224,7 @@ def test_the_name_of_a_vehicle_brings_no_link_into_a_message(cast: Cast) -> None
     requesting.request_repair(
         by=cast.jane, unit=unit, damage="chip", position="center", estimate=ESTIMATE
     )
-    message = only("repair_pending_approval")
+    message = Notification.objects.filter(kind="repair_pending_approval")[0]
     email = rendering.email(message)
     for shown in (email.text, email.html, rendering.sms(message).text, message.title, message.text):
         assert "evil" not in shown
