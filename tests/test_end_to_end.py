@@ -473,15 +473,27 @@ def test_filter_results_are_announced(sign_in: SignIn) -> None:
 
 
 # --- On paper and on a laptop -------------------------------------------------------------------
-def test_a_page_is_printed_dark_on_white_without_buttons(sign_in: SignIn) -> None:
-    page = sign_in("maria")
+@pytest.mark.parametrize(
+    ("username", "paths"),
+    [
+        ("maria", ["/", "/repairs/1/", "/notifications/", "/spend/", "/account/"]),
+        ("sam", ["/", "/office/", "/office/people/1/", "/office/costs/", "/office/messages/"]),
+    ],
+)
+def test_a_page_is_printed_dark_on_white_without_buttons(
+    sign_in: SignIn, username: str, paths: list[str]
+) -> None:
+    page = sign_in(username)
+    # Within the margins of a letter.
+    page.set_viewport_size({"width": 720, "height": 980})
     page.emulate_media(media="print", color_scheme="dark")
-    for path in ("/", "/repairs/1/", "/notifications/"):
+    for path in paths:
         page.goto(path)
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path
         style = "(({color, backgroundColor}) => [color, backgroundColor])"
         colours = page.evaluate(f"{style}(getComputedStyle(document.body))")
         assert colours == ["rgb(20, 25, 29)", "rgb(255, 255, 255)"]
-        for each in page.locator(".band, .button, .filters, .skip").all():
+        for each in page.locator(".band, .button, .filters, .skip, .tabs, .save").all():
             expect(each).to_be_hidden()
 
 

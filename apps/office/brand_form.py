@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 
 from apps.core.message import brand, colors, segments, user_text
 from apps.core.models import BrandLogo, BrandVersion
-from apps.core.models.brand import MOST_LINKS, validate_links
+from apps.core.models.brand import BLANKABLE, MOST_LINKS, NONE, validate_links
 from apps.core.services import branding, logos
 
 HELP = {
@@ -72,18 +72,26 @@ class BrandForm(forms.ModelForm):
         self.inherited = brand.inherited(group)
         self.newest = BrandVersion.objects.in_effect().filter(group=group).first()
         super().__init__(data, files, instance=_copy(group, self.newest))
-        links = "\n".join(f"{label}: {url}" for label, url in self.instance.links)
-        self.initial["links_text"] = links
+        self.initial["links_text"] = _as_text(self.instance.links)
         self.initial["after"] = self.newest.number if self.newest else 0
         help_texts = {**HELP, "name": NAME_OF_COMPANY} if group else HELP
         for name in brand.FIELDS:
-            empty = f" Empty: {value}." if (value := getattr(self.inherited, name)) else ""
-            self.fields[name].help_text = help_texts[name] + empty
-        self.fields[
-            "links_text"
-        ].help_text = f"Up to {MOST_LINKS}, one in a line, as in Help: https://www.example.com/help"
+            self.fields[name].help_text = help_texts[name] + self._if_empty(name)
+        self.fields["links_text"].help_text = (
+            f"Up to {MOST_LINKS}, one in a line, as in Help: https://www.example.com/help."
+            + self._if_empty("links")
+        )
         self.fields["why"].label = "Why do you change it?"
         self.fields["why"].help_text = "For the history below; it may be empty."
+
+    def _if_empty(self, name: str) -> str:
+        """Return what the field inherits, and how to have none of it."""
+        value = getattr(self.inherited, name)
+        if not value:
+            return ""
+        shown = ", ".join(link.label for link in value) if name == "links" else value
+        none = f" For none, write {NONE}" if name in BLANKABLE else ""
+        return f" Empty: {shown.removesuffix('.')}.{none}"
 
     @property
     def draft(self) -> brand.Brand:
@@ -112,6 +120,9 @@ class BrandForm(forms.ModelForm):
 
     def clean_links_text(self) -> str:
         text = user_text.clean(self.cleaned_data["links_text"])
+        if text.strip() == NONE:
+            self.instance.links = NONE
+            return NONE
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         pairs = (line.rpartition(" ") for line in lines)
         links = [[label.strip(" :"), url] for label, _, url in pairs]
@@ -147,6 +158,10 @@ class BrandForm(forms.ModelForm):
         return branding.publish(
             self.instance, by=by, after=self.cleaned_data["after"], logo=self.instance.logo
         )
+
+
+def _as_text(links: Any) -> str:
+    return NONE if links == NONE else "\n".join(f"{label}: {url}" for label, url in links)
 
 
 def name_notes(shown: brand.Brand) -> list[str]:

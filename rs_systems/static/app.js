@@ -124,16 +124,18 @@ if (find) {
   const select = document.getElementById(find.dataset.find);
   const [none, ...units] = select.options;
   const announcements = document.getElementById("announcements");
+  const missing = find.closest(".field").querySelector("[data-missing]");
   find.closest("[hidden]").hidden = false;
   find.addEventListener("input", () => {
     const typed = find.value.trim().toLowerCase();
     const numbered = (test) => units.filter((unit) => test(unit.dataset.number.toLowerCase()));
     const exact = numbered((number) => number === typed);
     const found = numbered((number) => number.includes(typed));
-    select.replaceChildren(none, ...found);
+    missing.hidden = found.length > 0;
+    select.replaceChildren(none, ...(found.length ? found : units));
     const only = exact.length === 1 ? exact[0] : found.length === 1 ? found[0] : null;
     (only ?? none).selected = true;
-    announcements.textContent = only?.text ?? (found.length ? "" : find.dataset.none);
+    announcements.textContent = only?.text ?? (found.length ? "" : missing.textContent);
   });
 }
 

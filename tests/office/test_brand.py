@@ -186,6 +186,29 @@ def test_a_company_s_brand_is_its_own(office: Client, save: Any, company: Compan
     assert "On every page" not in page
 
 
+def test_a_company_can_have_none_of_what_it_would_inherit(
+    office: Client, save: Any, company: Company
+) -> None:
+    group = f"company:{company.pk}"
+    save(support_hours="8 to 6", footer="Members of the guild.", links_text="Help: https://x.com/h")
+    page = office.get(f"{PAGE}{group}/").content.decode()
+    for inherited in ("8 to 6", "Members of the guild", "Help"):
+        assert f"Empty: {inherited}. For none, write -" in page
+    fields = dict.fromkeys(("support_hours", "footer", "links_text"), " - ")
+    assert save(f"{PAGE}{group}/", **fields).status_code == 302
+    shown = brand.current([group])
+    assert (shown.support_hours, shown.footer, shown.links) == ("", "", ())
+    assert brand.current().footer == "Members of the guild."
+    # The next version begins with the same.
+    page = office.get(f"{PAGE}{group}/").content.decode()
+    assert page.count('value="-"') == 2
+    assert ">\n-</textarea>" in page
+
+
+def test_a_phone_cannot_be_none(save: Any) -> None:
+    assert "as in +1 312 555 0148" in save(phone="-").content.decode()
+
+
 @pytest.mark.parametrize(("name", "costs_more"), [("Ñandú & Co “Glass”", False), ("Glaß 😀", True)])
 def test_a_name_that_makes_text_messages_longer_says_so(
     office: Client, save: Any, name: str, costs_more: bool

@@ -240,6 +240,8 @@ def test_a_vehicle_is_found_by_its_number(sign_in: SignIns) -> None:
     expect(page.locator("#id_unit option:checked")).to_contain_text("Lakeshore Dairy: Unit D2")
     find.fill("none")
     expect(page.locator("#announcements")).to_have_text("No vehicle has this number.")
+    expect(page.locator(".find-unit")).to_contain_text("No vehicle has this number.")
+    expect(page.locator("[data-missing]")).to_be_visible()
     check(page)
 
 

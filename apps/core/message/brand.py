@@ -15,6 +15,7 @@ from django.conf import settings
 from django.urls import reverse
 
 from apps.core.models import BrandVersion
+from apps.core.models.brand import BLANKABLE, NONE
 
 from . import colors, people
 from .links import absolute
@@ -177,8 +178,9 @@ def on_top(base: Brand, version: BrandVersion | None) -> Brand:
     given = {name: getattr(version, name) for name in FIELDS if getattr(version, name)}
     if version.accent:
         given["accent"] = colors.as_hex(colors.parse(version.accent))
-    if version.links:
+    if version.links and version.links != NONE:
         given["links"] = tuple(Link(*pair) for pair in version.links)
+    given |= {name: type(getattr(base, name))() for name in _without(version)}
     if logo := version.logo:
         given |= {
             "logo_url": absolute(reverse("brand-logo", args=[logo.sha256])),
@@ -186,6 +188,11 @@ def on_top(base: Brand, version: BrandVersion | None) -> Brand:
             "logo_height": round(logo.height / 2),
         }
     return replace(base, **given)
+
+
+def _without(version: BrandVersion) -> list[str]:
+    """Return the fields of which this version has none, whatever it could inherit."""
+    return [name for name in BLANKABLE if getattr(version, name) == NONE]
 
 
 @lru_cache(maxsize=4)

@@ -14,6 +14,9 @@ from django.db.models.functions import Now
 
 from .brand_logo import BrandLogo
 
+#: What BLANKABLE fields have if there is to be none; empty ones are inherited.
+NONE = "-"
+BLANKABLE = ("support_hours", "footer", "links")
 #: Links in the footer of an e-mail, and the characters of a label.
 MOST_LINKS = 4
 LONGEST_LABEL = 40
@@ -46,7 +49,9 @@ def validate_reply_to(text: str) -> None:
 
 
 def validate_links(links: Any) -> None:
-    """Raise ValidationError unless these are pairs of a label and an https address."""
+    """Raise ValidationError unless these are pairs of a label and an https address, or NONE."""
+    if links == NONE:
+        return
     if len(links) > MOST_LINKS:
         raise ValidationError(f"Write at most {MOST_LINKS} links.")
     for label, url in links:
@@ -105,7 +110,7 @@ class BrandVersion(models.Model):
     postal_address = models.CharField(max_length=200, blank=True)
     support_hours = models.CharField(max_length=120, blank=True)
     footer = models.CharField(max_length=300, blank=True)
-    #: Pairs of a label and an address, as `validate_links` describes them.
+    #: Pairs of a label and an address, as `validate_links` describes them, or NONE.
     links = models.JSONField(default=list, blank=True, validators=[validate_links])
     logo = models.ForeignKey(
         BrandLogo, null=True, blank=True, on_delete=models.PROTECT, related_name="versions"

@@ -177,13 +177,9 @@ def came_to(action: Action, repair: Repair) -> str:
     match action:
         case Action.APPROVE_COST:
             return gettext(
-                "{amount} for {number} is approved. The work was already done, so the repair is "
-                "now completed: {name} is told, and nothing more is needed."
-            ).format(
-                amount=format_money(repair.final_cost or Decimal(0)),
-                number=repair.number,
-                name=repair.technician.name if repair.technician else "",
-            )
+                "{amount} for {number} is approved. The work was already done: the repair is "
+                "completed, and nothing more is needed."
+            ).format(amount=format_money(repair.final_cost or Decimal(0)), number=repair.number)
         case Action.DENY_COST:
             return gettext("{number} is in progress again, at the approved cost.").format(
                 number=repair.number
