@@ -12,7 +12,7 @@ from django.utils import timezone
 from apps.aws.reconciliation import tallies
 from apps.aws.reconciliation.tallies import Range, Spend, Window
 from apps.core.delivery import outcomes, transitions
-from apps.core.exceptions import AmbiguousError, TransientError
+from apps.core.exceptions import AmbiguousError, NotCalled, TransientError
 from apps.core.guards import sms_budget
 from apps.core.models import Delivery, NotificationDeliveryLog, ProviderEvent, SMSSpend
 from apps.core.providers.base import Acceptance
@@ -64,6 +64,10 @@ def refused(row: Delivery, provider: str) -> None:
     outcomes.record_outcome(row, TransientError("busy"))
 
 
+def not_made(row: Delivery, provider: str) -> None:
+    outcomes.record_outcome(row, NotCalled("its lease is over", is_announced=True))
+
+
 def lost(row: Delivery, provider: str) -> None:
     outcomes.record_lost_worker(row, called=True)
 
@@ -95,10 +99,10 @@ def test_an_accepted_email_at_an_end_of_the_window_may_be_counted(
     assert tallies.accepted_emails(WINDOW) == Range(1, 3)
 
 
-def test_an_unanswered_call_may_be_counted_and_a_refused_one_is_not(
+def test_an_unanswered_call_may_be_counted_and_one_refused_or_not_made_is_not(
     called: Callable[..., Delivery],
 ) -> None:
-    for outcome in (unanswered, lost, refused):
+    for outcome in (unanswered, lost, refused, not_made):
         called(INSIDE, outcome)
     assert tallies.accepted_emails(WINDOW) == Range(0, 2)
 
