@@ -79,7 +79,7 @@ class PhotoForm(forms.Form):
 
     def __init__(self, *args: Any, repair: Repair, **kwargs: Any) -> None:
         # A page may have another form with a photo.
-        super().__init__(*args, auto_id="photos_%s", **kwargs)
+        super().__init__(*args, **{**kwargs, "auto_id": "photos_%s"})
         if repair.status not in (Status.IN_PROGRESS, Status.COST_APPROVAL, Status.COMPLETED):
             del self.fields["moment"]
             self.fields["photo"].label = gettext_lazy("Photo of the damage")

@@ -81,7 +81,9 @@ def in_message(about: Repair | RepairBatch, *moments: Moment) -> Picture | None:
     repairs = [about] if isinstance(about, Repair) else about.repairs.exclude(status=Status.DENIED)
     photos = RepairPhoto.objects.filter(repair__in=repairs, moment__in=moments)
     photo = photos.select_related("repair").order_by("-moment", "-created_at", "-pk").first()
-    return photo and Picture(
+    if photo is None:
+        return None
+    return Picture(
         url=public_path(photo),
         width=photo.small_width,
         height=photo.small_height,

@@ -69,9 +69,10 @@ def test_a_photo_reaches_the_manager_s_page(
     _, manager = new_fleet(stack, repairs=1)
     photo = tmp_path / "photo.jpg"
     photo.write_bytes(of_a_phone((1200, 900)))
+    address = sign_in(manager).locator(".approval .cover").get_attribute("href")
+    assert address
     page = sign_in("jane", size=size, javascript=javascript)
-    page.goto("/?q=Northwind")
-    page.locator(".row .cover").first.click()
+    page.goto(address)
     page.get_by_label("Photo of the damage").set_input_files(photo)
     check(page, javascript=javascript)
     page.get_by_test_id("add-photo").click()

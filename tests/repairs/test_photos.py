@@ -102,15 +102,16 @@ def test_only_the_first_picture_of_an_animation_is_kept() -> None:
     frames = [Image.new("RGB", SIZE, color) for color in ("white", "black")]
     made = read(saved(frames[0], "WEBP", save_all=True, append_images=frames[1:]))
     assert getattr(opened(made.data), "n_frames", 1) == 1
-    assert min(opened(made.data).convert("L").getextrema()) > 250  # type: ignore[type-var]
+    assert opened(made.data).getpixel((5, 5)) == (255, 255, 255)
 
 
 def test_what_hides_behind_or_inside_a_photo_is_gone() -> None:
     hidden = b"<html><script>alert(1)</script></html>PK\x03\x04"
     polyglot = saved(drawn(size=SIZE), "JPEG", comment=hidden) + hidden
     made = read(polyglot)
-    assert b"script" not in made.data + made.small
-    assert b"PK\x03\x04" not in made.data + made.small
+    for data in (bytes(made.data), bytes(made.small)):
+        assert b"script" not in data
+        assert b"PK\x03\x04" not in data
 
 
 HEIC = b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic" + b"\0" * 100

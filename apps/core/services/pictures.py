@@ -9,7 +9,7 @@ import re
 import struct
 import threading
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import IO
 
 from PIL import Image, ImageOps
@@ -53,7 +53,7 @@ def is_svg(data: bytes) -> bool:
 
 def made_small(
     data: bytes,
-    formats: Sequence[str],
+    formats: tuple[str, ...],
     largest: tuple[int, int],
     check_size: Callable[[int, int], None],
 ) -> Image.Image:
