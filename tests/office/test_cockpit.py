@@ -81,9 +81,7 @@ def test_a_silent_beat_shows_though_nobody_evaluates(
     office: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(heartbeat, "age", lambda: timedelta(minutes=9))
-    assert "The sweep has not come round for 540 s: beat, or the worker of housekeeping" in page(
-        office
-    )
+    assert "The sweep has not run for 540 s: beat, or the worker of housekeeping" in page(office)
     assert not Alarm.objects.exists()
 
 

@@ -90,7 +90,7 @@ def memory_providers(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator
 
 @pytest.fixture
 def quiet_alarms(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One worker answers at once, and the sweep has just come round: neither rings."""
+    """One worker answers at once, and the sweep has just run: no alarm rings."""
     monkeypatch.setattr(broker, "workers", lambda: ["worker@tests"])
     monkeypatch.setattr(heartbeat, "age", lambda: timedelta(seconds=5))
 

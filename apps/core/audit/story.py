@@ -52,7 +52,7 @@ _MEANT = {*STALE_REASONS, *OFF_REASONS} - {Reason.STOPPED, Reason.COMPLAINED}
 
 
 @dataclass(frozen=True)
-class Step:
+class StoryStep:
     at: datetime
     what: str
     #: Who brought it about, unless it was a worker.
@@ -87,7 +87,7 @@ class Way:
     attempt: int
     may_resend: bool
     may_confirm: bool
-    steps: list[Step]
+    steps: list[StoryStep]
 
     #: It ended without reaching the person, although no choice of theirs or of the office says so.
     has_failed: bool
@@ -207,7 +207,7 @@ def _next(row: Delivery, state: DeliveryState) -> tuple[str, datetime | None]:
     return gettext("Nothing more happens by itself"), None
 
 
-def _step(entry: NotificationDeliveryLog) -> Step:
+def _step(entry: NotificationDeliveryLog) -> StoryStep:
     what = str(EVENTS[LogEvent(entry.event)])
     if entry.event == LogEvent.CALLING and entry.attempt > 1:
         what = gettext("Handing it over, try {n}").format(n=entry.attempt)
@@ -217,7 +217,7 @@ def _step(entry: NotificationDeliveryLog) -> Step:
         why, detail = gettext(label), "" if detail == label else detail
     elif entry.event not in (LogEvent.ACCEPTED, LogEvent.DELIVERED):
         why = answers.plain(f"{entry.code} {entry.detail}")
-    return Step(
+    return StoryStep(
         at=entry.at,
         what=f"{what}: {why}" if why else what,
         source=str(SOURCES[LogSource(entry.source)]),

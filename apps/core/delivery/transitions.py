@@ -1,6 +1,6 @@
 """Every move of a delivery: its row, the log entry that says why, and its money, as one.
 
-A move names the attempt that it speaks of. A worker that comes too late, after another attempt has
+A move names its attempt. A worker that comes too late, after another attempt has
 begun, leaves a log entry and moves nothing; only its acceptance counts even then.
 """
 
@@ -228,7 +228,7 @@ def _postpone(delivery: Delivery, error: TransientError) -> Delivery | None:
     if at is None:
         return _end(delivery, DeliveryState.EXHAUSTED, LogEvent.TRANSIENT, error)
     in_time = timezone.now() < _gives_up_at(delivery)
-    # Being told to slow down says nothing about the message: in time, it costs no try.
+    # Throttling says nothing about the message: within the retry horizon it costs no try.
     failed = 0 if isinstance(error, ThrottledError) and in_time else 1
     _wait(delivery, at, LogEvent.TRANSIENT, _words(error), failed=failed)
     return None
@@ -314,7 +314,7 @@ def hand_over(delivery: Delivery, reason: str) -> Delivery | None:
 
 
 def resend(delivery: Delivery, by: str) -> bool:
-    """Send again by a person's word, with a new retry horizon. Return False if it has moved on."""
+    """Resend by a person's decision, with a new retry horizon. Return False if it has moved on."""
     return record(
         delivery,
         LogEvent.RESEND,
@@ -334,7 +334,7 @@ def resend(delivery: Delivery, by: str) -> bool:
 
 
 def confirm_arrival(delivery: Delivery, by: str) -> bool:
-    """Accept an unknown delivery by a person's word. Return False if it is no longer unknown."""
+    """Accept an unknown delivery by a person's decision. Return False if it is not unknown now."""
     return record(
         delivery,
         LogEvent.ACCEPTED,
@@ -434,7 +434,7 @@ def _wait(
         event,
         to=DeliveryState.DUE if is_quick else DeliveryState.RETRYING,
         source=source,
-        # A refusal that comes late ends the doubt, and undoes nothing that was decided meanwhile.
+        # A late refusal settles the unknown outcome, and undoes nothing that was decided meanwhile.
         only_from=(DeliveryState.SENDING, DeliveryState.UNKNOWN),
         row={
             "failures": F("failures") + failed,

@@ -28,7 +28,7 @@ def drain(queue_url: str) -> list[Delivery]:
     """
     stand_ins: list[Delivery] = []
     until = time.monotonic() + TURN_S
-    # SQS counts each receipt of a message. Receive none if the database is down.
+    # SQS counts how often it hands a message out. Receive none if the database is down.
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
     try:
@@ -38,7 +38,7 @@ def drain(queue_url: str) -> list[Delivery]:
             if time.monotonic() > until:
                 break
     except (DeliveryError, TryAgainLater) as error:
-        # Each receipt counts against a message: receive no more of them now.
+        # Handing out counts against a message, so receive no more of them now.
         logger.warning("event queue not read on, the next turn tries again: %s", error)
     return stand_ins
 

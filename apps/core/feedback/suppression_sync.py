@@ -32,7 +32,7 @@ TURN_S = 180.0
 REMOVE_S = 30.0
 #: Who lifted a suppression if the owner of the number answered START.
 OWNER = "SNS: the owner answered START"
-#: If more numbers than this, and more than stay, leave the list at once, it is not believed: it may
+#: If more numbers than this, and more than stay, leave the list at once, nothing is lifted: it may
 #: be another account's list.
 FEW = 10
 
@@ -129,7 +129,7 @@ def _lift_departed(last_time: datetime, began: datetime, on_list: int) -> None:
 def _remove_lifted(channel: Channel) -> None:
     ends = time.monotonic() + REMOVE_S
     waiting = Suppression.objects.filter(channel=channel, unlist=True)
-    # Last, those that AWS refused before.
+    # Addresses that AWS refused before come last.
     for row in waiting.order_by("unlist_problem", "lifted_at"):
         if time.monotonic() > ends:
             return

@@ -56,4 +56,4 @@ def test_without_redis_a_warning_is_logged(redis_server: Redis, caplog: Any) -> 
 @pytest.mark.services
 def test_a_worker_stamps_it_when_it_has_connected(worker: Callable[..., Worker]) -> None:
     worker()
-    wait_until(heartbeat.age, "the sweep has come round")
+    wait_until(heartbeat.age, "the sweep has run")

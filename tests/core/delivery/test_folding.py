@@ -399,8 +399,8 @@ def test_a_digest_shows_twenty_items_and_counts_the_others(
 
 
 def test_the_lines_are_grouped_by_category_with_the_most_urgent_first() -> None:
-    def line(category: str, priority: int) -> folded.Line:
-        return folded.Line(f"{category}{priority}", (), "", "", category, (priority,))
+    def line(category: str, priority: int) -> folded.DigestLine:
+        return folded.DigestLine(f"{category}{priority}", (), "", "", category, (priority,))
 
     groups, more = folded.group(
         [line("News", 6), line("Approvals", 3), line("News", 9), line("Approvals", 9)]

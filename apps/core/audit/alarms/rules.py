@@ -19,8 +19,8 @@ from apps.core.states import Channel, Priority
 
 from .figures import Figures
 
-#: A number that rang ends its alarm when it is below this share of the limit: one that lies at the
-#: limit must not ring each minute.
+#: An alarm ends when its number falls below this share of the limit, so that a number near the
+#: limit does not ring each minute.
 QUIET_BELOW = 0.9
 #: Minutes. The last five are counted again by each run, so figures are never younger than that.
 LATE_MIN = 10
@@ -40,7 +40,7 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Rule:
+class AlarmRule:
     """One alarm. Its name is also the anchor of its section in docs/operations.md."""
 
     name: str
@@ -54,7 +54,7 @@ class Rule:
     over: str
     #: How long it must be wrong before the alarm starts.
     after: timedelta = timedelta()
-    #: Messages stand still meanwhile, all or some.
+    #: Some or all messages wait meanwhile.
     is_grave: bool = False
 
 
@@ -185,7 +185,7 @@ def _beat(figures: Figures) -> Measured | None:
         return None
     seconds = figures.silence.total_seconds()
     words = (
-        f"The sweep has not come round for {seconds:,.0f} s: beat, or the worker of housekeeping, "
+        f"The sweep has not run for {seconds:,.0f} s: beat, or the worker of housekeeping, "
         "stands still."
     )
     return Measured(seconds, settings.ALARM_BEAT_SILENT_S, words)
@@ -237,12 +237,12 @@ _UNWANTED = (
 
 def _of_stop(
     name: str, title: str, channel: Channel, cause: StopCause, advice: str, over: str
-) -> Rule:
+) -> AlarmRule:
     measure = partial(_stop, channel, cause)
-    return Rule(name, title, measure, advice, over, is_grave=cause != StopCause.REPUTATION)
+    return AlarmRule(name, title, measure, advice, over, is_grave=cause != StopCause.REPUTATION)
 
 
-#: Of these the rows of stopped channels tell at any moment.
+#: The alarms that depend on stopped channels alone, so any moment can judge them.
 STOP_RULES = [
     rule
     for channel, plural in PLURAL.items()
@@ -277,32 +277,32 @@ STOP_RULES = [
         "E-mail that is not urgent goes out again.",
     )
 ]
-BEAT_SILENT = Rule(
+BEAT_SILENT = AlarmRule(
     "beat-silent",
-    "the sweep does not come round",
+    "the sweep does not run",
     _beat,
     "What is due later, and what a worker lost, waits. Start beat; it takes a worker for the queue "
     "housekeeping too.",
-    "The sweep comes round again.",
+    "The sweep runs again.",
     after=timedelta(minutes=1),
     is_grave=True,
 )
 RULES = [
-    Rule(
+    AlarmRule(
         "bounces",
         "too much e-mail bounces",
         _bounces,
         _UNWANTED,
         "Bounces are below the limit again.",
     ),
-    Rule(
+    AlarmRule(
         "complaints",
         "too much e-mail is complained about",
         _complaints,
         _UNWANTED,
         "Complaints are below the limit again.",
     ),
-    Rule(
+    AlarmRule(
         "daily-quota",
         "the day's e-mails are near SES's quota",
         _quota,
@@ -310,7 +310,7 @@ RULES = [
         "AWS for more, or stop an announcement.",
         "The day's e-mails are well below SES's quota again.",
     ),
-    Rule(
+    AlarmRule(
         "sms-spend",
         "most of this month's text message budget is spent",
         _spend,
@@ -318,7 +318,7 @@ RULES = [
         "month, and what would have gone by text message alone goes by e-mail. " + _SPENDING,
         "The month's texts are well below their budget again.",
     ),
-    Rule(
+    AlarmRule(
         "sms-budget",
         "text messages have reached this month's budget",
         _budget,
@@ -329,14 +329,14 @@ RULES = [
         "Texts have a budget again.",
         is_grave=True,
     ),
-    Rule(
+    AlarmRule(
         "sms-failures",
         "too many texts fail",
         _text_failures,
         "The log of the deliveries says why: one carrier, one country, or all of them?",
         "Few texts fail again.",
     ),
-    Rule(
+    AlarmRule(
         "sms-volume",
         "more texts than usual",
         _texts,
@@ -344,7 +344,7 @@ RULES = [
         "can pause texts meanwhile.",
         "The number of texts is as usual again.",
     ),
-    Rule(
+    AlarmRule(
         "worker-offline",
         "too few workers answer",
         _workers,
@@ -353,7 +353,7 @@ RULES = [
         after=timedelta(minutes=2),
         is_grave=True,
     ),
-    Rule(
+    AlarmRule(
         "attempt-failures",
         "too many attempts to send fail",
         _attempts,
@@ -362,7 +362,7 @@ RULES = [
         "grants.",
         "Few attempts fail again.",
     ),
-    Rule(
+    AlarmRule(
         "task-failures",
         "too many tasks raise errors",
         _tasks,
@@ -370,7 +370,7 @@ RULES = [
         "back when its lease ends.",
         "Few tasks raise errors again.",
     ),
-    Rule(
+    AlarmRule(
         "queue-depth",
         "deliveries pile up",
         _depth,
@@ -379,7 +379,7 @@ RULES = [
         "The queue is short again.",
         after=timedelta(minutes=5),
     ),
-    Rule(
+    AlarmRule(
         "urgent-waits",
         "urgent messages wait",
         _urgent,
@@ -389,7 +389,7 @@ RULES = [
     ),
     BEAT_SILENT,
     *STOP_RULES,
-    Rule(
+    AlarmRule(
         "figures-late",
         "the figures are not counted",
         _lag,
@@ -398,14 +398,14 @@ RULES = [
         "The figures are counted again.",
         after=timedelta(minutes=10),
     ),
-    Rule(
+    AlarmRule(
         "ledger",
         "the ledger does not balance",
         _ledger,
         "`manage.py ledger --since 24h` names each row that our records cannot explain.",
         "The ledger balances again.",
     ),
-    Rule(
+    AlarmRule(
         "doctor",
         "the doctor finds a failure",
         _doctor,
