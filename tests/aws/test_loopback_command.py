@@ -178,7 +178,7 @@ def test_every_message_comes_home_and_again_right_after(loopback: Loopback) -> N
 
     second = loopback("--sms")
     assert second.status == 0, second.output
-    assert "6 of 6 came home" in second.output
+    assert "6 of 6 came back" in second.output
     assert "bounced, by the webhook (Permanent General)" in second.output
     assert "bounced, by the log (Phone has blocked SMS)" in second.output
 

@@ -92,7 +92,7 @@ def destination(account: Account) -> Finding:
 
 
 def topic(account: Account) -> Finding:
-    """Check that our topics exist and sign with SHA-256."""
+    """Check that our topics exist and sign by version 2, which is SHA-256."""
     old = []
     for arn in _topics():
         try:

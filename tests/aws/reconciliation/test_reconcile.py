@@ -1,4 +1,4 @@
-"""`manage.py aws reconcile` with real parts: mail and texts to a sandbox whose events come home."""
+"""`manage.py aws reconcile` with real parts: mail and texts to a sandbox whose events come back."""
 
 import json
 import re

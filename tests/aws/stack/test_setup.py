@@ -401,7 +401,7 @@ def test_a_failure_half_way_says_where_it_stands_and_the_next_run_goes_on(
     status, printed = run("setup", "--yes", *WITHOUT_CACHE)
     assert status == 1
     assert (
-        "Stands at step 2 of 4, SNS's attributes of text messages: not allowed: needs "
+        "Stopped at step 2 of 4, SNS's attributes of text messages: not allowed: needs "
         "sns:SetSMSAttributes. Allow sns:SetSMSAttributes to the caller" in printed
     )
     assert "- The stack: done\n" in printed
@@ -432,7 +432,7 @@ def test_a_stack_that_fails_begins_nothing_else(
     )
     status, printed = run("setup", "--yes", *WITHOUT_CACHE)
     assert status == 1
-    assert "Stands at step 1 of 4, The stack" in printed
+    assert "Stopped at step 1 of 4, The stack" in printed
     assert "is ROLLBACK_COMPLETE: Secret: It exists already. It can only be deleted" in printed
     assert attributes(sandbox) == {"MonthlySpendLimit": "1"}
 
