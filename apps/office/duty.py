@@ -30,7 +30,7 @@ MOST_NAMED = 50
 
 @dataclass(frozen=True)
 class Gap:
-    """Someone whom an urgent message does not reach, or a duty that nobody has."""
+    """A person whom an urgent message does not reach, or a duty that no one has."""
 
     duty: str
     user: User | None

@@ -50,7 +50,7 @@ class Done:
     undo_url: str = ""
 
 
-class Refused(Exception):
+class ActionRefused(Exception):
     """The action was not carried out; the text is for the user."""
 
     def __init__(self, text: str, *, is_news: bool = False) -> None:
@@ -73,11 +73,12 @@ class Adapter(Protocol):
         ...
 
     def describe(self, user: AbstractBaseUser, keys: Iterable[str]) -> dict[str, Subject]:
-        """Return the subjects by primary key, as text; those that the user may not see lack."""
+        """Return the subjects by primary key, as text; those that the user may not see are left
+        out."""
         ...
 
     def act(self, user: AbstractBaseUser, key: str, action: str, given: Mapping[str, str]) -> Done:
-        """Carry out the action and return what was done; raise Refused if it was not."""
+        """Carry out the action and return what was done; raise ActionRefused if it was not."""
         ...
 
 

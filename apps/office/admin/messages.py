@@ -34,7 +34,7 @@ from .as_sent import as_sent
 from .once import once
 
 WAITING = (DeliveryState.DUE, DeliveryState.RETRYING)
-#: The states for which each action is.
+#: The states in which each action is offered.
 _FITS = {"send_again": RESENDABLE, "mark_as_arrived": (DeliveryState.UNKNOWN,)}
 
 

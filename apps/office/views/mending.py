@@ -72,7 +72,7 @@ def lift(request: SignedInRequest, pk: int, suppression: int) -> HttpResponse:
 @office_only("core.change_contact")
 @require_POST
 def confirm(request: SignedInRequest, pk: int, channel: str) -> HttpResponse:
-    """Take the address that the page showed as confirmed, by the office's word."""
+    """Mark the address that the page showed as confirmed by the office."""
     chosen, contact = _channel(channel), _contact(pk)
     address = request.POST.get("address", "")
     is_theirs = address == contact.address(chosen)

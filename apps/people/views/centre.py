@@ -144,7 +144,7 @@ def act(request: SignedInRequest, pk: uuid.UUID) -> HttpResponse:
         done = adapter.act(
             request.user, notification.about_id, request.POST.get("action", ""), request.POST.dict()
         )
-    except subjects.Refused as refusal:
+    except subjects.ActionRefused as refusal:
         level = messages.INFO if refusal.is_news else messages.ERROR
         messages.add_message(request, level, str(refusal))
     else:
