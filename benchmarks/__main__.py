@@ -108,7 +108,7 @@ def _run(report: Report, name: str, measure: Callable[[], None]) -> None:
     try:
         measure()
     except Exception:
-        # What was measured before, and what can be measured after it, is worth its minutes.
+        # Keep what was measured before, and measure the rest: each takes minutes.
         traceback.print_exc()
         report.failed.append(name)
     # Said at once too, for a run that is interrupted.
