@@ -1,4 +1,4 @@
-"""Repairs and batches as the notification centre shows them."""
+"""Repairs and batches as the notification center shows them."""
 
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal

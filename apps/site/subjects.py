@@ -1,7 +1,7 @@
 """What messages are about, for pages that know nothing of repairs.
 
 A message refers to a row (`Notification.about`). The app that owns the row's model registers an
-adapter here; the notification centre asks it for the row's present state and its actions.
+adapter here; the notification center asks it for the row's present state and its actions.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,7 +18,7 @@ class SubjectAction:
 
     name: str
     label: str
-    #: The page with the action's own form; empty if the centre's form is enough.
+    #: The page with the action's own form; empty if the center's form is enough.
     url: str = ""
     #: The label of a text that the action needs, and the sentence that says who reads it.
     asks: str = ""
@@ -60,7 +60,7 @@ class ActionRefused(Exception):
 
 
 class Adapter(Protocol):
-    """Tells the centre about the rows of one model; an app registers one for each of its models."""
+    """Tells the center about the rows of one model; an app registers one for each of its models."""
 
     model: type[Model]
 

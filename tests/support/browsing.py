@@ -72,7 +72,7 @@ def sign_in(stack: Stack, browser: Browser) -> Iterator[SignIns]:
 def check_page(page: Page, targets: str, *, javascript: bool = True) -> None:
     """Check that the page fits its width, these are 44 pixels high, and axe finds nothing serious.
 
-    Axe itself waits for ever on a page that runs no scripts.
+    Axe itself waits forever on a page that runs no scripts.
     """
     page.wait_for_load_state()
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")

@@ -234,7 +234,7 @@ def _first_allowed(person: Person, channel: Channel, moment: datetime) -> tuple[
     try:
         own = quiet_hours.first_allowed(moment, person.zone, quiet)
     except quiet_hours.NeverAllowed:
-        # The account page refuses such ranges. A message that waits for ever would be lost.
+        # The account page refuses such ranges. A message that waits forever would be lost.
         quiet, own = (), moment
     if channel != Channel.SMS or not person.text_quiet:
         return own, Reason.QUIET_HOURS

@@ -1,4 +1,4 @@
-"""The notification centre: the bell, and the list of threads with what can be done about them.
+"""The notification center: the bell, and the list of threads with what can be done about them.
 
 It works without JavaScript; with it, htmx replaces the list by the one of the answered page.
 """
