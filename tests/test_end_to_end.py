@@ -262,7 +262,7 @@ def deliveries_about(stack: Stack, number: str) -> list[str]:
 # --- On a phone ---------------------------------------------------------------------------------
 @pytest.fixture
 def luis(stack: Stack, sign_in: SignIn) -> Page:
-    """The phone of a manager with a first name of 23 letters and more than 99 messages."""
+    """Return the phone of a manager with a first name of 23 letters and more than 99 messages."""
     stack.manage("shell", "--no-imports", "--command", LONG_NAME_AND_MESSAGES)
     return sign_in("luis")
 

@@ -54,7 +54,7 @@ def settled(count: int) -> Callable[[], bool]:
 
 
 def tags(sandbox: RunningSandbox) -> Counter[str]:
-    """How often each delivery's e-mail arrived."""
+    """Return how often each delivery's e-mail arrived."""
     found = sandbox.messages(kind="email", limit=1000)
     return Counter(message["tags"]["delivery"] for message in found)
 
@@ -188,7 +188,7 @@ def test_a_worker_killed_while_calling_leaves_the_delivery_unknown(
 
 
 def _sweep() -> None:
-    """What beat does every fifteen seconds."""
+    """Do what beat does every fifteen seconds."""
     wakeups._broker_rests_until = 0.0
     wakeups.wake_dispatch()
 

@@ -60,7 +60,7 @@ class Answer(NamedTuple):
         return message["broken"]
 
     def names(self, hop: str, *lines: str) -> bool:
-        """Whether it is this hop that broke, and these lines of the doctor that tell why."""
+        """Return whether this hop broke, and these lines of the doctor tell why."""
         likely = tuple(line["id"] for line in self.broken["likely"])
         return (self.status, self.broken["hop"], likely) == (1, hop, lines)
 
@@ -81,7 +81,7 @@ def sandbox(site: Site) -> Iterator[RunningSandbox]:
 
 @pytest.fixture(scope="module")
 def variables(site: Site, sandbox: RunningSandbox) -> Variables:
-    """What all processes share."""
+    """Return the variables that all processes share."""
     return {
         "SITE_URL": site.url,
         "SANDBOX_URL": sandbox.url,
@@ -148,7 +148,7 @@ def loopback(
 
 
 def without(hop: str, loopback: Loopback, *options: str, **changes: str) -> Answer:
-    """The answer of a run that this hop stops; it waits no longer than it has to."""
+    """Return the answer of a run that this hop stops; it waits no longer than it has to."""
     answer = loopback(*options, SHORT, "--json", **changes)
     if answer.broken["hop"] != hop:
         answer = loopback(*options, LONG, "--json", **changes)

@@ -4,10 +4,10 @@ import redis
 
 @pytest.fixture(autouse=True)
 def _in_memory(memory_providers: None) -> None:
-    """The providers of these tests keep what they are given."""
+    """Keep in memory what the tests give to the providers."""
 
 
 @pytest.fixture(autouse=True)
-def _nobody_is_awake(redis_url: str) -> None:
-    """Redis remembers no worker of an earlier test."""
+def _no_worker_is_awake(redis_url: str) -> None:
+    """Make Redis forget the workers of earlier tests."""
     redis.Redis.from_url(redis_url).flushall()

@@ -41,7 +41,7 @@ def nodes(tmp_path: Path) -> Iterator[tuple[Redis, Redis]]:
 def address(
     nodes: tuple[Redis, Redis], settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[MovingAddress]:
-    """Where this process, and the workers that it starts, find their Redis."""
+    """Yield the address at which this process, and its workers, find their Redis."""
     with moving_address(nodes[0]) as moving:
         # Before the variable: Celery reads it for what is to be restored here at the end.
         monkeypatch.setattr(current_app.conf, "broker_read_url", moving.url)

@@ -199,9 +199,7 @@ def test_publishing_saves_what_was_written_and_says_when_it_is_used(office):
     assert published().overrides == {"subject": SUBJECT}
 
 
-def test_publishing_never_publishes_what_somebody_else_saved_at_the_same_moment(
-    office, kim, monkeypatch
-):
+def test_publishing_never_publishes_what_another_saved_at_the_same_moment(office, kim, monkeypatch):
     save = service.save
 
     def save_and_be_overtaken(*address, **options):

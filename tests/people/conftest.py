@@ -56,13 +56,13 @@ def jane(someone) -> Profile:
 
 @pytest.fixture
 def sam(someone) -> Profile:
-    """The office, with every right."""
+    """Return the office's Sam, with every right."""
     return someone("Sam Whitaker", Role.OFFICE, is_staff=True, is_superuser=True)
 
 
 @pytest.fixture
 def waiting(unit: FleetUnit, jane: Profile, maria: Profile, luis: Profile) -> Repair:
-    """A repair of Jane's that both managers were asked to approve."""
+    """Return a repair of Jane's that both managers were asked to approve."""
     return services.request_repair(
         by=jane,
         unit=unit,

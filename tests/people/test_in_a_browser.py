@@ -1,4 +1,4 @@
-"""The account, the notification center and an announcement in a browser: two sizes, with and without scripts."""
+"""The account, the notification center and an announcement, in a browser of two sizes."""
 
 import re
 from collections.abc import Iterator

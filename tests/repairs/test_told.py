@@ -27,7 +27,7 @@ def office(cast) -> User:
     return User.objects.get(pk=cast.sam.user_id)
 
 
-def test_the_office_reads_under_each_step_whom_it_told_and_what_became_of_it(office, repair, cast):
+def test_the_office_reads_whom_each_step_told_and_what_became_of_it(office, repair, cast):
     approved = repair(Status.APPROVED)
     way = Delivery.objects.get(
         notification__recipient=cast.jane.user,

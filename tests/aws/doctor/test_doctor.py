@@ -59,7 +59,7 @@ def without_role() -> dict[str, str]:
 
 
 def differences(before: Lines, after: Lines) -> set[str]:
-    """The ids of the lines that are not as they were."""
+    """Return the ids of the lines that differ from those before."""
     return {
         name
         for name, line in after.items()
@@ -627,7 +627,7 @@ def test_metrics_that_do_not_reach_cloudwatch_any_more_are_told(
     only("workers.metrics", Status.WARN, "last took our metrics 24", before, examine())
 
 
-def test_metrics_that_never_reached_cloudwatch_are_told_outside_development(
+def test_metrics_that_never_reached_cloudwatch_warn_outside_development(
     healthy: RunningSandbox, examine: Examine, settings: Any
 ) -> None:
     Mark.objects.all().delete()

@@ -165,7 +165,7 @@ def test_what_sns_has_charged_is_held_against_the_month_s_books(
         (("a",), 9, 0, WARN),
     ],
 )
-def test_a_receipt_may_be_three_days_late_but_not_all_of_a_day_may_be_silent(
+def test_one_receipt_may_be_three_days_late_but_not_all_of_a_day(
     lost: tuple[str, ...], taken: int, silent: int, status: Status
 ) -> None:
     assert differences.judge_lost_receipts(lost, taken, silent).status == status
@@ -234,7 +234,7 @@ def test_cloudwatch_is_asked_for_whole_periods_that_are_old_enough() -> None:
 def night(
     db: None, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., list[EmailMessage]]:
-    """The e-mails of one night in production on which these lines were found, `later` on."""
+    """Return the e-mails of one night in production that found these lines, `later` on."""
     settings.ENVIRONMENT = "production"
 
     def run(*findings: Finding, later: timedelta = timedelta()) -> list[EmailMessage]:
@@ -265,7 +265,7 @@ def test_the_administrator_gets_one_email_with_each_difference(
     assert "line.0" not in told.body
 
 
-def test_a_night_without_a_difference_tells_nobody(night: Callable[..., Any]) -> None:
+def test_a_night_without_a_difference_sends_no_e_mail(night: Callable[..., Any]) -> None:
     assert night(ok("fine"), ok("fine")) == []
 
 

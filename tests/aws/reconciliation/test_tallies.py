@@ -31,7 +31,7 @@ _numbers = count(1)
 
 @pytest.fixture
 def called(delivery: Make) -> Callable[..., Delivery]:
-    """A call at this time whose outcome is written down as the engine does it."""
+    """Make a call at this time, and record its outcome as the engine does."""
 
     def call(
         at: Any = INSIDE,

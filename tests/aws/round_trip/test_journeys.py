@@ -56,7 +56,7 @@ def fails(*options: str) -> str:
 
 @pytest.fixture
 def sends_at_once(woken: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker in this process, which takes what was written when it is first looked at."""
+    """Stand in for a worker: take what was written when it is first looked at."""
     look = journeys._rows
 
     def rows(under_way: Any) -> Any:
@@ -69,7 +69,7 @@ def sends_at_once(woken: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def no_doctor(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the doctor finds is asked of real processes, in tests/aws/test_loopback_command.py."""
+    """Leave the doctor out: tests/aws/test_loopback_command.py asks it about real processes."""
     monkeypatch.setattr(checks, "CHECKS", [])
 
 
@@ -202,7 +202,7 @@ def test_a_run_that_is_broken_off_leaves_nothing_behind(
 
 
 def at(row: Delivery, **changes: Any) -> hops.Broken:
-    """Where the way of this delivery, which should have bounced, is said to be broken."""
+    """Return the hop at which this delivery, which should have bounced, broke."""
     Delivery.objects.filter(pk=row.pk).update(**changes)
     row.refresh_from_db()
     return hops.where_it_broke(row, DeliveryState.BOUNCED)

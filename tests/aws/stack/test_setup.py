@@ -41,7 +41,7 @@ Run = Callable[..., tuple[int, str]]
 
 @pytest.fixture
 def run(sandbox: RunningSandbox, capsys: pytest.CaptureFixture[str]) -> Run:
-    """The exit status of `aws …`, and what it wrote to stdout; what stopped it comes last."""
+    """Return the exit status of `aws …`, and its output; what stopped it comes last."""
 
     def run_it(*words: str) -> tuple[int, str]:
         status, stopped = 0, ""
@@ -303,7 +303,7 @@ def test_without_the_option_no_case_is_opened(
         ("GRANTED", ("--request-again",), False),
     ],
 )
-def test_a_case_is_opened_once_and_again_only_if_it_was_denied_and_is_wanted(
+def test_a_case_is_opened_once_and_again_only_after_a_denial_on_request(
     cloud: CloudFormation,
     sandbox: RunningSandbox,
     run: Run,

@@ -42,7 +42,7 @@ def test_its_age_is_by_redis_s_clock(redis_url: str) -> None:
 
 
 def since(moment: float) -> timedelta:
-    """At most the time since then; Redis counts whole milliseconds."""
+    """Return at most the time since then; Redis counts whole milliseconds."""
     return timedelta(seconds=time.monotonic() - moment, milliseconds=1)
 
 

@@ -42,7 +42,7 @@ def send_what_is_due() -> None:
 
 @pytest.fixture(autouse=True)
 def _no_wake_ups(woken: list[Any]) -> None:
-    """The tests call the attempts themselves."""
+    """Wake no worker: the tests call the attempts themselves."""
 
 
 def test_a_day_s_messages_leave_as_one(notify: Notify, daily: Person, time_is_over: Any) -> None:
@@ -351,7 +351,7 @@ def test_singles_and_digests_together_are_all_and_none_twice(
 
 @pytest.fixture
 def repairs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stand-ins for repairs: users, of which a function says how they are now."""
+    """Let users stand in for repairs: a function says their present state."""
     monkeypatch.setitem(
         things._describers,
         "auth.user",

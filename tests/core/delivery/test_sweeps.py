@@ -37,7 +37,7 @@ def test_a_scheduled_delivery_is_found_when_its_time_has_come(delivery: Make) ->
     assert sweeps.due() == [come]
 
 
-def test_one_delivery_is_found_for_each_pool_the_most_urgent_then_the_oldest(
+def test_each_pool_gives_its_most_urgent_delivery_then_its_oldest(
     delivery: Make,
 ) -> None:
     delivery(priority=Priority.LOW, next_attempt_at=ago(hours=2))

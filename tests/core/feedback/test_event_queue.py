@@ -39,7 +39,7 @@ class Queue:
 
 @pytest.fixture
 def queued(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Queue]:
-    """A queue of the test's own."""
+    """Yield a queue of the test's own."""
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setattr(sqs, "_RECEIVE", {**sqs._RECEIVE, "WaitTimeSeconds": 0})
     sqs._reader.cache_clear()

@@ -41,7 +41,7 @@ def sandbox(
 
 @pytest.fixture
 def texted(delivery: Make, person: Callable[..., User]) -> Callable[..., Delivery]:
-    """A text of this priority that the sandbox took."""
+    """Return a text of this priority that the sandbox took."""
 
     def call(priority: Priority = Priority.URGENT, **values: Any) -> Delivery:
         row = delivery(Channel.SMS, priority, **values)

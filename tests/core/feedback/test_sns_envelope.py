@@ -185,7 +185,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def sandbox(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """Something on this machine that serves a certificate, fetched for real, and is trusted."""
+    """Serve a certificate on this machine, fetched for real and trusted."""
     monkeypatch.setattr(sns_envelope, "_fetch", fetch)
     server = Server()
     Thread(target=server.serve_forever, daemon=True).start()

@@ -21,7 +21,7 @@ NAP_S = rate_limit.LONGEST_NAP_S
 
 @pytest.fixture(autouse=True)
 def pace(redis_url: str, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[redis.Redis]:
-    """An empty Redis, a limit of one message in ten seconds, and a fresh own limiter."""
+    """Start with an empty Redis, one message in ten seconds, and a fresh own limiter."""
     client = redis.Redis.from_url(redis_url)
     client.flushall()
     settings.EMAIL_RATE_LIMIT = settings.SMS_RATE_LIMIT = 0.1

@@ -458,7 +458,7 @@ def spend(dollars: str, **values: Any) -> None:
 
 
 def alerted() -> list[str]:
-    """The subjects of what the administrator got since the last question."""
+    """Return the subjects of what the administrator got since the last question."""
     tasks.send_alerts()
     subjects = [str(mail.subject) for mail in memory.emails]
     memory.clear()

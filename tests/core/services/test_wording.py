@@ -73,7 +73,7 @@ def test_the_same_person_writes_on_in_one_draft(sam):
     assert draft().overrides == {"subject": OTHER}
 
 
-def test_a_published_version_takes_effect_with_its_number_author_and_all_parts(sam, notify, person):
+def test_a_published_version_has_its_number_its_author_and_all_parts(sam, notify, person):
     row = publish(sam)
     assert (row.state, row.number, row.published_by) == (WordingState.PUBLISHED, 1, sam)
     parts = {str(part): source for part, source in wording.of_file(*ADDRESS).parts.items()}

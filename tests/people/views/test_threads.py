@@ -171,7 +171,7 @@ def test_marking_a_thread_marks_all_its_messages(waiting, maria, jane):
     assert not Notification.objects.visible_to(maria.user).unread().exists()
 
 
-def test_a_repair_that_one_may_no_longer_see_shows_neither_state_nor_action(
+def test_a_repair_that_one_may_not_see_now_shows_no_state_and_no_action(
     waiting, jane, maria, someone
 ):
     services.approve(waiting, by=maria)
