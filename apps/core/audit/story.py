@@ -193,7 +193,7 @@ def _next(row: Delivery, state: DeliveryState) -> tuple[str, datetime | None]:
         case DeliveryState.DUE | DeliveryState.RETRYING:
             return gettext("The next try"), row.next_attempt_at
         case DeliveryState.SENDING:
-            return gettext("If its sender is lost, it is taken back"), row.lease_until
+            return gettext("If our sender has stopped, another one takes over"), row.lease_until
         case DeliveryState.UNKNOWN if row.next_attempt_at:
             return gettext("If no report comes, our rules decide"), row.next_attempt_at
         case DeliveryState.UNKNOWN:
