@@ -118,7 +118,7 @@ def _run(report: Report, name: str, measure: Callable[[], None]) -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="the first seven, in little")
+    parser.add_argument("--quick", action="store_true", help="the first seven, with fewer messages")
     parser.add_argument("--only", nargs="+", metavar="FIGURE", help="what adds these figures")
     parser.add_argument(
         "--profile", choices=("create", "delivery"), help="show where the time goes instead"

@@ -106,5 +106,5 @@ def _email(found: list[Gap]) -> EmailContent:
     return admin_messages.content(
         f"{brand.current().name}: urgent messages do not reach {count} of those who need them",
         *lines,
-        f"The page says what mends each: {page}. The same list is mailed once a week.",
+        f"The page says what to do about each: {page}. The same list is mailed once a week.",
     )

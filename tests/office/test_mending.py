@@ -1,4 +1,4 @@
-"""A person's page of the office: what reached them, and mending it in place."""
+"""A person's page of the office: what reached them, and fixing it in place."""
 
 from datetime import timedelta
 

@@ -221,7 +221,7 @@ def test_refused_words_are_saved_as_a_draft_and_not_published(office):
     assert "E-mail: sentence, line 2" in html(answer)
     assert service.published(KIND, LANGUAGE) is None
     assert draft().overrides == {"sentence": "One.\nTwo <b>three"}
-    # What the page now has as seen is the draft: publishing the mended words works.
+    # What the page now has as seen is the draft: publishing the corrected words works.
     assert post(office, "publish", sentence="One.\nTwo <b>three</b>").status_code == 302
 
 

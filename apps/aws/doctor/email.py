@@ -109,7 +109,7 @@ def smtp(account: Account) -> Finding:
         return fail(
             f"{where} cannot be used: {_words(error)}",
             "Check AWS_SES_HOST, AWS_SES_PORT, AWS_SES_TLS and the way out of this network; after "
-            "535, make the password anew with `manage.py aws smtp-credentials`.",
+            "535, make a new password with `manage.py aws smtp-credentials`.",
         )
     if not connection.username:
         return warn(f"{where} answers; there is no user to sign in with", "Set AWS_SES_SMTP_USER.")

@@ -107,7 +107,7 @@ def channels(account: Account) -> Finding:
         f"{redact(stop.reason).rstrip('.')}"
         for stop in stops
     )
-    return fail(said, "Mend the cause; then resume it, or have it tried now, in the cockpit.")
+    return fail(said, "Fix the cause; then resume it or try it now, in the cockpit.")
 
 
 def clocks(account: Account) -> Finding:

@@ -32,7 +32,7 @@ _ADVICE = {
     AccessStatus.NOT_REQUESTED: "; --request-production-access does it",
     AccessStatus.REVIEW: "; answer in that case what AWS may ask",
     AccessStatus.DENIED: (
-        "; answer in that case, or ask anew with --request-production-access --request-again"
+        "; answer in that case, or ask again with --request-production-access --request-again"
     ),
     AccessStatus.UNCLEAR: "; ask in that case",
 }

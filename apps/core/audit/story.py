@@ -47,7 +47,7 @@ ENDED = frozenset(
     }
 )
 #: Decisions after which the recipient misses nothing. A STOP or a complaint is told: the office can
-#: mend it with the person.
+#: settle it with the person.
 _MEANT = {*STALE_REASONS, *OFF_REASONS} - {Reason.STOPPED, Reason.COMPLAINED}
 
 

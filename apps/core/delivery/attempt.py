@@ -134,7 +134,8 @@ def _take(found: list[Delivery], lease: Lease) -> list[Attempt]:
         attempts=F("attempts") + 1,
         lease_until=Now() + conf.lease(),
         next_attempt_at=None,
-        # Money that an attempt of unknown outcome reserved stays committed; this one reserves anew.
+        # Money that an attempt of unknown outcome reserved stays committed; this one reserves
+        # again.
         cost_usd=None,
         cost_month=None,
     )

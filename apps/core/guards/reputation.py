@@ -94,7 +94,8 @@ def watch() -> Reputation:
 
 
 def lift() -> bool:
-    """Resume e-mail by a person's decision and count anew; return False if it was not stopped."""
+    """Resume e-mail by a person's decision, counting from zero; return False if it was not
+    stopped."""
     Mark.objects.update_or_create(name=LIFTED, defaults={"at": timezone.now()})
     return circuit_breaker.resume(Channel.EMAIL, "lifted", cause=StopCause.REPUTATION)
 

@@ -32,7 +32,7 @@ class InUse(Exception):
 
 
 class Unpublishable(Exception):
-    """The words have findings that must be mended first; nothing was published."""
+    """The words have findings that must be fixed first; nothing was published."""
 
     def __init__(self, report: Report) -> None:
         super().__init__("; ".join(f"{each.part}: {each.message}" for each in report.refusals))

@@ -33,7 +33,7 @@ class Finding:
     part: Part | None
     message: str
     line: int = 0
-    #: It must be mended before the words can take effect.
+    #: It must be fixed before the words can take effect.
     refuses: bool = True
 
 

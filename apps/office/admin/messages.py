@@ -163,7 +163,7 @@ class DeliveryAdmin(ReadOnlyMixin, WhyMixin, PageActions, LongList):
         transaction.on_commit(wake_dispatch)
         messages.success(
             request,
-            f"{again} of {len(chosen)} deliveries will be sent again. Mend the cause first: a "
+            f"{again} of {len(chosen)} deliveries will be sent again. Fix the cause first: a "
             "delivery to an address that is still suppressed is skipped again.",
         )
 

@@ -34,7 +34,7 @@ def send_again(request: SignedInRequest, pk: int, delivery: uuid.UUID) -> HttpRe
     row = _delivery(request, pk, delivery)
     if row and transitions.resend(row, request.user.get_username()):
         transaction.on_commit(wake_dispatch)
-        messages.success(request, "It is sent again. If the cause is not mended, it fails again.")
+        messages.success(request, "It is sent again. If the cause is not fixed, it fails again.")
     else:
         messages.info(request, _MOVED_ON)
     return _back(request, pk)

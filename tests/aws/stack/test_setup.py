@@ -579,7 +579,7 @@ def test_a_failed_update_is_rolled_back_and_made_by_the_next_run(
     status, printed = run("setup", "--yes", *webhook)
     assert status == 1
     assert "is UPDATE_ROLLBACK_COMPLETE: WebhookSubscription: The sandbox was told to" in printed
-    assert "All is as it was before: mend what failed, and run the same command" in printed
+    assert "All is as it was before: fix what failed, and run the same command" in printed
     sandbox.account(stack_fails_at="")
     status, printed = run("setup", "--yes", *webhook)
     assert (status, "[1/4] The stack: done; 1 changed resource" in printed) == (0, True)

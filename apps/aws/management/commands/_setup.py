@@ -280,4 +280,4 @@ def _where_it_stands(run: Setup) -> Iterator[str]:
     ]
     yield f"Stopped at step {number} of {len(run.steps)}, {failed.name}: {failed.said}"
     yield from (f"- {step.name}: {step.state}" for step in run.steps)
-    yield "When that is mended, run the same command again: what is done is not done twice."
+    yield "When that is fixed, run the same command again: what is done is not done twice."

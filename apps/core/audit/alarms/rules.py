@@ -242,7 +242,7 @@ def _of_stop(
     return AlarmRule(name, title, measure, advice, over, is_grave=cause != StopCause.REPUTATION)
 
 
-#: The alarms that depend on stopped channels alone, so any moment can judge them.
+#: The alarms about stopped channels: their rows decide them, at any moment.
 STOP_RULES = [
     rule
     for channel, plural in PLURAL.items()
@@ -273,7 +273,7 @@ STOP_RULES = [
         "SES may pause an account for that, and then nothing would go out. Urgent e-mails still "
         "do; the others wait, and go out by themselves when the shares of the last 24 hours are "
         "good again. Find out where those addresses came from. In the cockpit you can have e-mail "
-        "sent again at once, counted anew.",
+        "sent again at once; the counts then start from zero.",
         "E-mail that is not urgent goes out again.",
     )
 ]
