@@ -25,7 +25,7 @@ EVENT_TYPES = {
     "DELIVERY_DELAY",
     "RENDERING_FAILURE",
 }
-#: Waiting messages from which to warn: one turn reads thousands.
+#: Waiting messages from which to warn: one run reads thousands.
 MANY_WAIT = 1000
 #: How long the first event of an e-mail may take.
 PATIENCE = timedelta(minutes=10)

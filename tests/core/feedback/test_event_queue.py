@@ -235,14 +235,14 @@ def test_an_untrusted_or_unchecked_message_stays_for_the_dead_letters(
     tasks.read_event_queue()
     assert queued.left() == 22
     assert caplog.text.count("message of the event queue refused") == 2
-    assert caplog.text.count("event queue not read on, the next turn tries again") == 1
+    assert caplog.text.count("event queue not read on, the next run tries again") == 1
     assert not ProviderEvent.objects.exists()
 
 
 def test_a_turn_ends_although_the_queue_has_more(
     signer: Signer, queued: Queue, db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(event_queue, "TURN_S", -1.0)
+    monkeypatch.setattr(event_queue, "RUN_S", -1.0)
     for _ in range(3):
         queued.put(signer.notification("no event"))
     tasks.read_event_queue()
@@ -264,7 +264,7 @@ def test_a_missing_queue_is_logged_and_tried_again(
 ) -> None:
     settings.AWS_SES_EVENT_QUEUE_URL += "-gone"
     tasks.read_event_queue()
-    assert "event queue not read on, the next turn tries again" in caplog.text
+    assert "event queue not read on, the next run tries again" in caplog.text
 
 
 def test_without_a_queue_none_is_read(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -313,7 +313,7 @@ def test_a_turn_that_ends_early_is_continued(
 ) -> None:
     settings.SMS_DELIVERY_LOG_GROUP = GROUP
     monkeypatch.setattr(sms_receipts, "BATCH", 2)
-    monkeypatch.setattr(sms_receipts, "TURN_S", -1)
+    monkeypatch.setattr(sms_receipts, "RUN_S", -1)
     now = timezone.now()
     ages = [timedelta(hours=9 - n) for n in range(6)]
     asked = entries(monkeypatch, successes=[line(n, now - age) for n, age in enumerate(ages)])
@@ -333,7 +333,7 @@ def test_turns_cut_inside_the_overlap_reach_the_newest_receipt(
     entries(monkeypatch, successes=there[:30])
     sms_receipts.read()
     entries(monkeypatch, successes=there)
-    monkeypatch.setattr(sms_receipts, "TURN_S", -1)
+    monkeypatch.setattr(sms_receipts, "RUN_S", -1)
     marks = []
     for _ in range(8):
         sms_receipts.read()
@@ -354,7 +354,7 @@ def test_a_turn_ends_although_every_page_is_empty(
     db: None, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.SMS_DELIVERY_LOG_GROUP = GROUP
-    monkeypatch.setattr(sms_receipts, "TURN_S", -1)
+    monkeypatch.setattr(sms_receipts, "RUN_S", -1)
     monkeypatch.setattr(delivery_logs, "read", lambda group, since: iter(list, None))
     assert sms_receipts.read() == []
 

@@ -160,7 +160,7 @@ def test_an_interrupted_reading_keeps_its_entries_and_the_old_mark(
 def test_a_long_first_reading_continues_in_the_next_turn(
     db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(suppression_sync, "TURN_S", -1)
+    monkeypatch.setattr(suppression_sync, "RUN_S", -1)
     asked = pages(monkeypatch)
     read()
     read()
