@@ -166,7 +166,7 @@ def standing_still(worker: Worker) -> Iterator[None]:
         os.killpg(worker.process.pid, signal.SIGCONT)
 
 
-def test_every_message_comes_home_and_again_right_after(loopback: Loopback) -> None:
+def test_every_event_comes_back_and_again_right_after(loopback: Loopback) -> None:
     first = loopback("--sms", "--json")
     assert first.status == 0, first.output
     assert first.json["ok"]

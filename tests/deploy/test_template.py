@@ -417,7 +417,7 @@ def test_redis_is_reached_from_the_application_alone() -> None:
     assert (only["FromPort"], only["ToPort"]) == (6379, 6379)
 
 
-def test_everything_of_redis_is_left_out_where_it_is_not_wanted() -> None:
+def test_everything_of_redis_is_left_out_if_it_is_not_wanted() -> None:
     of_redis = {name for name in RESOURCES if name.startswith("Cache")}
     assert {
         name for name in of_redis if RESOURCES[name].get("Condition") == "WithCache"

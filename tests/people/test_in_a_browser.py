@@ -160,7 +160,7 @@ def test_two_managers_and_one_approval(stack: Stack, enter: Visit) -> None:
     expect(row.get_by_test_id("approve")).to_have_count(0)
 
 
-def test_a_denial_in_the_centre_asks_for_the_reason(stack: Stack, enter: Visit) -> None:
+def test_a_denial_in_the_center_asks_for_the_reason(stack: Stack, enter: Visit) -> None:
     number = new_request(stack)
     page = enter("maria")
     page.goto("/notifications/?tab=todo")
@@ -185,7 +185,7 @@ def test_marking_as_read_can_be_undone(stack: Stack, enter: Visit) -> None:
     expect(new).to_be_visible()
 
 
-def test_an_open_centre_offers_what_has_come(stack: Stack, enter: Visit) -> None:
+def test_an_open_center_offers_what_has_come(stack: Stack, enter: Visit) -> None:
     page = enter("luis")
     page.goto("/notifications/")
     number = new_request(stack)

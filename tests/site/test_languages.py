@@ -263,7 +263,7 @@ def test_a_new_message_and_its_pages_have_no_english_word_in_spanish(
         assert english_lines(client.get(path).content.decode()) == [], path
 
 
-def test_what_is_stored_stays_english_whoever_acts(
+def test_what_is_stored_stays_english_in_any_language(
     client: Client, person: Callable[..., User]
 ) -> None:
     reader = person(language="es", time_zone="America/Chicago")

@@ -144,7 +144,7 @@ def test_the_zone_file_is_one_and_looks_nothing_up(sandbox: RunningSandbox, caps
     assert "@" not in zone, "the domain itself gets no MX: that would take its mail away"
 
 
-def test_reports_go_to_the_administrator_where_that_is_the_same_domain(
+def test_reports_go_to_the_administrator_if_that_is_the_same_domain(
     sandbox: RunningSandbox, settings: Any, capsys: Any
 ) -> None:
     settings.ADMIN_EMAIL = "admin@rssystems.com"
@@ -171,7 +171,7 @@ def test_a_subdomain_that_sends_by_its_parent_needs_the_parent_s_records(
     assert {each["state"] for each in found} == {"there"}
 
 
-def test_a_subdomain_has_the_dmarc_record_of_its_organisation(
+def test_a_subdomain_has_the_dmarc_record_of_its_organization(
     sandbox: RunningSandbox, server: NameServer, settings: Any, capsys: Any
 ) -> None:
     sandbox.account(identity="fleet.rssystems.com")

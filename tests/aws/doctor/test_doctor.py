@@ -611,7 +611,7 @@ def test_a_redis_that_is_away_fails_its_lines_and_leaves_the_others(
     assert not any("hidden" in line.finding.found for line in after.values())
 
 
-def test_a_sweep_that_stopped_coming_round_fails(
+def test_a_sweep_that_no_longer_runs_fails(
     healthy: RunningSandbox, examine: Examine, age_the_heartbeat: Callable[[timedelta], None]
 ) -> None:
     before = examine()

@@ -189,7 +189,7 @@ def run(*options: str) -> tuple[str, int]:
     return out.getvalue(), 0
 
 
-def test_the_command_prints_a_line_each_and_ends_well_where_nothing_fails(
+def test_the_command_prints_a_line_each_and_ends_with_0_if_nothing_fails(
     sandbox: RunningSandbox, email: Callable[..., Delivery]
 ) -> None:
     email()

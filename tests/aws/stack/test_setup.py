@@ -152,7 +152,7 @@ def test_the_plan_as_json_is_one_object(
     assert answer["is_empty"] is False
 
 
-def test_what_is_lost_with_a_change_is_shouted(cloud: CloudFormation, run: Run) -> None:
+def test_what_is_lost_with_a_change_stands_out(cloud: CloudFormation, run: Run) -> None:
     cloud.has_stack(CreateCache="false", DomainName="example.com")
     cloud.makes_change_set("UPDATE")
     cloud.describes_change_set(
@@ -393,7 +393,7 @@ def test_texts_of_another_region_than_the_stack_s_are_not_set_up(
     assert calls == []
 
 
-def test_a_failure_half_way_says_where_it_stands_and_the_next_run_goes_on(
+def test_a_failure_half_way_names_its_step_and_the_next_run_goes_on(
     cloud: CloudFormation, sandbox: RunningSandbox, run: Run, calls: list[str]
 ) -> None:
     sandbox.account(**FAULTY, denied=["sns:SetSMSAttributes"])

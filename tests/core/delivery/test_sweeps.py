@@ -176,7 +176,7 @@ def test_the_sweep_wakes_one_worker_for_each_pool_that_has_work(
 @pytest.mark.parametrize(
     ("due_at", "resends"), [(ago(hours=25), 0), (ago(hours=1), 3)], ids=["too late", "too often"]
 )
-def test_the_policy_does_not_send_again_for_ever(
+def test_the_policy_does_not_send_again_forever(
     delivery: Make, story: Story, due_at: Any, resends: int
 ) -> None:
     row = delivery(

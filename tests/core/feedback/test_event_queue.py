@@ -239,7 +239,7 @@ def test_an_untrusted_or_unchecked_message_stays_for_the_dead_letters(
     assert not ProviderEvent.objects.exists()
 
 
-def test_a_turn_ends_although_the_queue_has_more(
+def test_a_run_ends_although_the_queue_has_more(
     signer: Signer, queued: Queue, db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(event_queue, "RUN_S", -1.0)

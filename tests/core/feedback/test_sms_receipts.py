@@ -308,7 +308,7 @@ def test_a_receipt_that_cannot_be_stored_stops_no_other(
     assert "m-1" in SetAside.objects.get().text
 
 
-def test_a_turn_that_ends_early_is_continued(
+def test_a_run_that_ends_early_is_continued(
     db: None, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.SMS_DELIVERY_LOG_GROUP = GROUP
@@ -323,7 +323,7 @@ def test_a_turn_that_ends_early_is_continued(
     assert asked[2] == now - ages[1]
 
 
-def test_turns_cut_inside_the_overlap_reach_the_newest_receipt(
+def test_runs_cut_inside_the_overlap_reach_the_newest_receipt(
     db: None, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.SMS_DELIVERY_LOG_GROUP = GROUP
@@ -350,7 +350,7 @@ def test_the_mark_is_never_moved_back_by_a_slower_reader(db: None) -> None:
     assert Mark.objects.get(name=GROUP).at == now
 
 
-def test_a_turn_ends_although_every_page_is_empty(
+def test_a_run_ends_although_every_page_is_empty(
     db: None, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.SMS_DELIVERY_LOG_GROUP = GROUP

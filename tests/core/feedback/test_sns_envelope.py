@@ -131,7 +131,7 @@ def test_an_oversized_body_is_refused(signer: Signer) -> None:
 
 
 @pytest.mark.parametrize("days", [(-10, -1), (1, 10)])
-def test_a_certificate_out_of_date_is_fetched_anew_the_next_time(
+def test_a_certificate_out_of_date_is_fetched_again_the_next_time(
     signer: Signer, monkeypatch: pytest.MonkeyPatch, days: tuple[int, int]
 ) -> None:
     certificates = [signer.certificate, signer.certificate_of_days(*days)]

@@ -157,7 +157,7 @@ def test_an_interrupted_reading_keeps_its_entries_and_the_old_mark(
     assert Suppression.objects.count() == 1
 
 
-def test_a_long_first_reading_continues_in_the_next_turn(
+def test_a_long_first_reading_continues_in_the_next_run(
     db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(suppression_sync, "RUN_S", -1)
@@ -246,7 +246,7 @@ def test_a_lifted_address_is_removed_from_ses_s_list_in_its_spelling(
     assert left(sandbox) == []
 
 
-def test_a_lifted_address_stays_so_unless_ses_lists_it_anew(
+def test_a_lifted_address_stays_so_unless_ses_lists_it_again(
     sandbox: RunningSandbox, lifted: Suppression
 ) -> None:
     tasks.take_off_lists()
@@ -275,7 +275,7 @@ def test_a_failed_removal_is_shown_in_the_admin_and_tried_again(
     assert ">removed<" in admin_client.get("/admin/core/suppression/").content.decode()
 
 
-def test_a_refusal_of_the_account_ends_the_turn(
+def test_a_refusal_of_the_account_ends_the_run(
     sandbox: RunningSandbox, db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(3):

@@ -246,7 +246,7 @@ def test_throttle_answers_of_one_moment_halve_it_once(pace: redis.Redis) -> None
     assert 0 < pace.pttl("rs:pace:email:throttled") <= rate_limit.ONE_ANSWER_MS
 
 
-def test_a_slower_pace_is_not_for_ever(pace: redis.Redis) -> None:
+def test_a_slower_pace_ends(pace: redis.Redis) -> None:
     rate_limit.slow_down(EMAIL)
     assert 0 < pace.ttl("rs:pace:email:slow") <= rate_limit.SLOW_FOR_S
 
