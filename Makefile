@@ -67,7 +67,7 @@ chromium: $(DEV)
 bench: $(DEV) ## Compare with other queues, and measure; 30 min; ONLY="drain_ratio memory_mb"
 	@$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY))
 
-bench-quick: $(DEV) ## The comparison alone, in little; under 4 min
+bench-quick: $(DEV) ## The comparison alone, with fewer messages; under 4 min
 	@$(BIN)/python -m benchmarks --quick
 
 chaos: $(DEV) ## Break a running system in every way and count what arrives; ONLY=name SEED=7

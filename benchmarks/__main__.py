@@ -108,7 +108,7 @@ def _run(report: Report, name: str, measure: Callable[[], None]) -> None:
     try:
         measure()
     except Exception:
-        # What was measured before, and what can be measured after it, is worth its minutes.
+        # Keep what was measured before, and measure the rest: each takes minutes.
         traceback.print_exc()
         report.failed.append(name)
     # Said at once too, for a run that is interrupted.
@@ -118,7 +118,7 @@ def _run(report: Report, name: str, measure: Callable[[], None]) -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="the first seven, in little")
+    parser.add_argument("--quick", action="store_true", help="the first seven, with fewer messages")
     parser.add_argument("--only", nargs="+", metavar="FIGURE", help="what adds these figures")
     parser.add_argument(
         "--profile", choices=("create", "delivery"), help="show where the time goes instead"

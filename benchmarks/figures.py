@@ -28,7 +28,7 @@ def at_most(limit: float) -> Target:
     return Target(limit)
 
 
-#: In the order in which they are printed. A figure without a target explains its neighbour.
+#: In the order in which they are printed. A figure without a target explains the one beside it.
 TARGETS: Mapping[str, Target | None] = {
     "create_ratio": at_most(1.0),
     "drain_ratio": at_least(1.0),

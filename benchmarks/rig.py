@@ -308,7 +308,7 @@ def _environment(rig: Rig, database: str) -> dict[str, str]:
         "SMS_RATE_LIMIT": str(UNLIMITED),
         "SMS_MONTHLY_SPEND_LIMIT_USD": "9999999",
         "SMS_DELIVERY_LOG_GROUP": "",
-        # One person gets more than anybody should in an hour, at any time of the day.
+        # One person gets more messages than the hour's cap allows, at any time of the day.
         "EMAIL_CAP_PER_PERSON_H": "0",
         "SMS_CAP_PER_PERSON_H": "0",
         "SMS_HOURS": "always",

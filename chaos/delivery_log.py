@@ -1,7 +1,7 @@
 """Read from the delivery log which outcomes were unknown, and which duplicates that explains.
 
-Apart from how soon a claimed delivery is due again, this is the only question on which the
-application's own records are believed.
+Apart from how soon a claimed delivery is due again, this is the only question that the
+application's own records answer.
 """
 
 from collections.abc import Iterable

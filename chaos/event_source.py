@@ -63,7 +63,7 @@ class EventSource:
 
     @property
     def settings(self) -> dict[str, str]:
-        """The environment of an application that trusts this source and reads its queue."""
+        """Return the environment of an application that trusts this source and reads its queue."""
         return {
             "SANDBOX_URL": self.url,
             "AWS_ENDPOINT_URL_SQS": self.url,

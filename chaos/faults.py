@@ -45,7 +45,7 @@ def kill_all(run: Run) -> None:
     run.kill(*killed, stay_down=True)
     run.wait(run.seconds(2, quick=0))
     if run.quick:
-        # No worker lives that holds a lease.
+        # No worker that holds a lease is alive.
         run.age_leases()
     for each in killed:
         each.start()
@@ -146,7 +146,7 @@ def kill_with_calls_in_flight(run: Run) -> None:
         counts.append(len(in_doubt()))
         known |= in_doubt()
         if run.quick:
-            # No worker lives that holds a lease.
+            # No worker that holds a lease is alive.
             run.age_leases()
         for worker in run.rig.workers:
             worker.start()

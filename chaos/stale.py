@@ -47,7 +47,7 @@ def settle_under_load(run: Run) -> None:
     order = list(matters.items())
     run.rng.shuffle(order)
     for number, matter in order:
-        NotificationService().settle(matter, because="approved by somebody else")
+        NotificationService().settle(matter, because="approved by another manager")
         _settled[number] = datetime.now(UTC)
         run.wait(run.rng.uniform(0, 2 * OVER_S / MATTERS))
     run.until_committed()

@@ -28,7 +28,7 @@ HOUR_S = 3600.0
 
 
 def _every(seconds: float, task: str, priority: int = Priority.LOW) -> dict[str, Any]:
-    """Return an entry that runs at an interval, whatever the clocks on the wall do.
+    """Return an entry that runs at an interval, also when the clocks are changed.
 
     A run that has waited for its whole interval expires, because the next one is in the queue.
     """

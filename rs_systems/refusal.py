@@ -3,8 +3,8 @@
 import sys
 from typing import NoReturn
 
-#: gunicorn ends when a worker exits with this status. With any other it would start workers for
-#: ever (`gunicorn.arbiter.Arbiter.WORKER_BOOT_ERROR`).
+#: gunicorn ends when a worker exits with this status. With any other it would start workers forever
+#: (`gunicorn.arbiter.Arbiter.WORKER_BOOT_ERROR`).
 CANNOT_START = 3
 
 

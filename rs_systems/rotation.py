@@ -22,7 +22,7 @@ from . import secret
 
 logger = logging.getLogger(__name__)
 
-#: Least seconds between two reads, however often credentials are refused.
+#: Seconds between two reads at least, however often credentials are refused.
 SOONEST_S = 10.0
 
 _EMAIL = {"AWS_SES_SMTP_USER": "EMAIL_HOST_USER", "AWS_SES_SMTP_PASSWORD": "EMAIL_HOST_PASSWORD"}

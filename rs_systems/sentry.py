@@ -9,7 +9,7 @@ from sentry_sdk.integrations.redis import RedisIntegration
 
 from apps.core.redaction import MAX_LOGGED, cut, redact
 
-#: The parts of a request that may say who somebody is. Addresses have tokens in them.
+#: The parts of a request that may identify a person. Addresses have tokens in them.
 _PRIVATE = ("data", "cookies", "env", "query_string", "headers", "url")
 
 

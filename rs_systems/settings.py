@@ -215,7 +215,7 @@ EMAIL_REPLY_TO = VALUES["EMAIL_REPLY_TO"]
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 AWS_SES_REGION_NAME = VALUES["AWS_SES_REGION"]
 AWS_SES_CONFIGURATION_SET = VALUES["AWS_SES_CONFIGURATION_SET"]
-# Whether to synchronise our suppressions with SES's own list.
+# Whether to synchronize our suppressions with SES's own list.
 AWS_SES_SUPPRESSION_LIST = VALUES["AWS_SES_SUPPRESSION_LIST"]
 if AWS_SES_SUPPRESSION_LIST is None:
     AWS_SES_SUPPRESSION_LIST = bool(AWS_SES_CONFIGURATION_SET)
@@ -289,7 +289,7 @@ RATE_LIMIT_SHARES = VALUES["RATE_LIMIT_SHARES"]
 # --- Repairs ------------------------------------------------------------------------------------
 # A final cost above the estimate by more than this share needs a new approval.
 COST_OVERRUN_SHARE: Decimal = VALUES["COST_OVERRUN_SHARE"]
-# Hours after which an approval that waits is brought up again: to the managers, to the office.
+# Hours after which people are reminded of an approval that waits: the managers, the office.
 APPROVAL_REMINDER_H = VALUES["APPROVAL_REMINDER_H"]
 APPROVAL_OVERDUE_H = VALUES["APPROVAL_OVERDUE_H"]
 

@@ -400,8 +400,8 @@ DATABASE = Kind("`postgres://` address", database_url)
 PRICES = Kind("`US=0.00645,GB=0.04`", prices)
 SECONDS = Kind("`600,sms:urgent=60`", seconds)
 REGION = matching("AWS Region", r"[a-z]{2}(-[a-z]+)+-[0-9]", "Write a Region as in us-east-1.")
-COLOUR = matching(
-    "`#rgb` or `#rrggbb`", r"#([0-9A-Fa-f]{3}|[0-9A-Fa-f]{6})", "Write a colour as in #0b5cad."
+COLOR = matching(
+    "`#rgb` or `#rrggbb`", r"#([0-9A-Fa-f]{3}|[0-9A-Fa-f]{6})", "Write a color as in #0b5cad."
 )
 PHONE = matching(
     "phone number",
@@ -478,7 +478,7 @@ VARIABLES = (
     Variable("TIME_ZONE", ZONE, "America/New_York"),
     Variable("ADMIN_EMAIL", ADDRESS, "admin@rssystems.com"),
     Variable("BRAND_NAME", TEXT, "RS Systems"),
-    Variable("BRAND_ACCENT", COLOUR, "#0b5cad"),
+    Variable("BRAND_ACCENT", COLOR, "#0b5cad"),
     Variable("OFFICE_PHONE", PHONE),
     Variable("POSTAL_ADDRESS", TEXT),
     Variable("SUPPORT_HOURS", TEXT),

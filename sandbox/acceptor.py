@@ -28,7 +28,7 @@ class Acceptor:
     ) -> Answer | None:
         """Return None if a message is accepted as usual, or the answer that a rule asks for.
 
-        If a rule lets the client wait for ever, this does not return: the server cancels the call
+        If a rule lets the client wait forever, this does not return: the server cancels the call
         when its connection, `transport`, is gone.
         """
         if transport is None or transport.is_closing():

@@ -53,7 +53,7 @@ class Feedback:
 
     @property
     def waiting(self) -> int:
-        """How many events and receipts are still to come."""
+        """Return how many events and receipts are still to come."""
         return len(self._tasks)
 
     async def publish(self, entry: Entry, script: EventScript) -> None:

@@ -18,14 +18,14 @@ class Message(Protocol):
 
     @property
     def id(self) -> str:
-        """The message ID that the provider answered with."""
+        """Return the message ID that the provider answered with."""
 
     @property
     def channel(self) -> Channel: ...
 
     @property
     def recipients(self) -> Sequence[str]:
-        """The e-mail addresses of the envelope, or the one phone number in E.164."""
+        """Return the e-mail addresses of the envelope, or the one phone number in E.164."""
 
     def as_json(self, *, full: bool) -> dict[str, Any]:
         """Return the message's own fields; the large ones only if `full`."""

@@ -38,12 +38,12 @@ class RunningSandbox:
 
     @property
     def aws_url(self) -> str:
-        """The endpoint for boto3's clients, without a slash at the end."""
+        """Return the endpoint for boto3's clients, without a slash at the end."""
         return f"http://{HOST}:{self.aws_port}"
 
     @property
     def url(self) -> str:
-        """The address of the sandbox's own API, without a slash at the end."""
+        """Return the address of the sandbox's own API, without a slash at the end."""
         return f"http://{HOST}:{self.http_port}"
 
     def messages(self, **filters: str | int) -> list[dict[str, Any]]:

@@ -135,13 +135,13 @@ def _be_patient_with_browsers() -> None:
 
 @pytest.fixture(scope="session")
 def redis_url() -> str:
-    """The URL of this process's private Redis, which CELERY_BROKER_URL names."""
+    """Return the URL of this process's private Redis, which CELERY_BROKER_URL names."""
     return _redis.url
 
 
 @pytest.fixture
 def redis_server() -> Iterator[services.Redis]:
-    """The same Redis, empty, for a test that stops it. It runs again afterwards."""
+    """Yield the same Redis, empty, for a test that stops it. It runs again afterwards."""
     redis.Redis.from_url(_redis.url).flushall()
     yield _redis
     _redis.stop()
@@ -188,7 +188,7 @@ def _secrets_manager() -> Iterator[secrets_manager.SecretsManager]:
 def manager(
     _secrets_manager: secrets_manager.SecretsManager, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[secrets_manager.SecretsManager]:
-    """A Secrets Manager for this process and those that it starts; none has read its secret yet."""
+    """Yield a Secrets Manager for this process and its children; none has read its secret."""
     from rs_systems import secret
 
     _secrets_manager.begin_anew()

@@ -135,7 +135,7 @@ def test_the_busiest_second_is_found_wherever_it_begins() -> None:
     assert limits.busiest_second(arrived_at(0.0, 0.9, 1.1, 1.8, 1.85, 1.9, 3.0)) == 4
 
 
-def test_a_pause_among_messages_is_a_problem_and_one_before_a_broken_call_is_not() -> None:
+def test_a_pause_is_a_problem_unless_it_is_before_a_broken_call() -> None:
     assert limits.check_pauses(arrived_at(0, 1, 60), broken=1)[1] == []
     assert limits.check_pauses(arrived_at(0, 11, 12), broken=1)[1] == [
         "nothing arrived for 11.0 s, 10 allowed"
@@ -200,7 +200,7 @@ def test_an_event_that_the_webhook_has_already_is_not_refused() -> None:
 
 @pytest.fixture
 def called() -> tuple[PlannedNotification, Delivery]:
-    """A notification whose delivery a worker has claimed and called the provider for."""
+    """Return a notification whose delivery a worker has claimed and called the provider for."""
     [person] = producer.make_people(1)
     notification = PlannedNotification("C-000001", person, Priority.MEDIUM, at_s=0, held=False)
     NotificationService().notify(
@@ -293,7 +293,7 @@ def test_a_forwarder_moves_new_connections_and_keeps_open_ones() -> None:
 
 @contextmanager
 def _greeter(name: bytes) -> Iterator[int]:
-    """A server that answers each line with its name; yields its port."""
+    """Serve, answering each line with its name; yield the port."""
 
     class Handler(socketserver.StreamRequestHandler):
         def handle(self) -> None:

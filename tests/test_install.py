@@ -24,7 +24,7 @@ _numbers = count(1)
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The Python of a virtual environment with pip alone."""
+    """Return the Python of a virtual environment with pip alone."""
     folder = tmp_path_factory.mktemp("environment")
     subprocess.run([sys.executable, "-m", "venv", folder], check=True)
     return folder / "bin" / "python"
@@ -46,7 +46,7 @@ def uv(environment: Path) -> Iterator[None]:
 
 @pytest.fixture
 def package(tmp_path: Path) -> str:
-    """The name of a package, whose version 1.0 is in the folder `packages`."""
+    """Return the name of a package, whose version 1.0 is in the folder `packages`."""
     name = f"tiny{next(_numbers)}"
     (tmp_path / "packages").mkdir()
     info = f"{name}-1.0.dist-info"
@@ -130,7 +130,7 @@ def test_pips_settings_become_those_of_uv() -> None:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A folder with our Makefile and lock files, and a Python that only notes its arguments."""
+    """Return a folder with our Makefile and lock files, and a Python that notes its arguments."""
     for path in (ROOT / "Makefile", *ROOT.glob("requirements*.txt")):
         shutil.copy(path, tmp_path)
     python = tmp_path / ".venv" / "bin" / "python"

@@ -1,4 +1,4 @@
-"""What the whole path writes to its logs: ids to follow, and nobody's data."""
+"""What the whole path writes to its logs: ids to follow, and no personal data."""
 
 import io
 import json
@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.services]
 
 @pytest.fixture
 def own_log() -> Iterator[io.StringIO]:
-    """All that this process logs, as production's handler would write it."""
+    """Yield all that this process logs, as production's handler would write it."""
     kept = io.StringIO()
     handler = logging.StreamHandler(kept)
     handler.setFormatter(RedactingFormatter("json"))

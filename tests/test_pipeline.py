@@ -55,7 +55,7 @@ def settled(count: int) -> Callable[[], bool]:
 
 
 def tags(sandbox: RunningSandbox) -> Counter[str]:
-    """How often each delivery's e-mail arrived."""
+    """Return how often each delivery's e-mail arrived."""
     found = sandbox.messages(kind="email", limit=1000)
     return Counter(message["tags"]["delivery"] for message in found)
 

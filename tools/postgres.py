@@ -31,12 +31,12 @@ class PostgreSQL:
 
     @property
     def url(self) -> str:
-        """The database `rs_systems`, which `create_database` makes."""
+        """Return the URL of the database `rs_systems`, which `create_database` makes."""
         return f"postgres://postgres@{quote(str(self._folder), safe='')}/rs_systems"
 
     def start(self) -> None:
         if not (self._folder / "data").exists():
-            self._initialise()
+            self._initialize()
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [
@@ -62,7 +62,7 @@ class PostgreSQL:
         self._end(signal.SIGINT)
 
     def crash(self) -> None:
-        """End at once, in immediate mode: cut off every client and tidy nothing up."""
+        """End at once, in immediate mode: cut off every client and clean nothing up."""
         self._end(signal.SIGQUIT)
 
     def _end(self, by: signal.Signals) -> None:
@@ -71,7 +71,7 @@ class PostgreSQL:
             self._process.wait(STOP_S)
             self._process = None
 
-    def _initialise(self) -> None:
+    def _initialize(self) -> None:
         if os.geteuid() == 0:
             self._leave_root()
         data = f"--pgdata={self._folder / 'data'}"

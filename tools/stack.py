@@ -32,7 +32,7 @@ class Stack:
 
     @property
     def url(self) -> str:
-        """The site's address, without a slash at the end."""
+        """Return the site's address, without a slash at the end."""
         return f"http://localhost:{self.environment['PORT_WEB']}"
 
     @property
@@ -105,7 +105,8 @@ def committed_environment() -> dict[str, str]:
 
 
 def stack_environment(**variables: str) -> dict[str, str]:
-    """Return the committed values with free ports, and of our variables those no setting reads."""
+    """Return the committed values with free ports, and those of our variables that no setting
+    reads."""
     kept = {
         name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "LANG") if name in os.environ
     }

@@ -24,7 +24,7 @@ MAX_BACK_OFF_S = 10.0
 # Seconds that a process has to end by itself.
 STOP_S = 20.0
 
-_COLOURS = (36, 33, 32, 35, 34, 31)
+_COLORS = (36, 33, 32, 35, 34, 31)
 
 
 class Trouble(Exception):
@@ -38,17 +38,15 @@ class Console:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._colours: dict[str, int] = {}
-        self._coloured = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+        self._colors: dict[str, int] = {}
+        self._colored = sys.stdout.isatty() and "NO_COLOR" not in os.environ
 
     def line(self, name: str, text: str) -> None:
         label = f"{name:{self.WIDTH}} |"
-        if self._coloured:
+        if self._colored:
             with self._lock:
-                colour = self._colours.setdefault(
-                    name, _COLOURS[len(self._colours) % len(_COLOURS)]
-                )
-            label = f"\033[{colour}m{label}\033[0m"
+                color = self._colors.setdefault(name, _COLORS[len(self._colors) % len(_COLORS)])
+            label = f"\033[{color}m{label}\033[0m"
         self.text(f"{label} {text}")
 
     def text(self, text: str) -> None:

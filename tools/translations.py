@@ -51,7 +51,7 @@ msgstr ""
 "Plural-Forms: {plurals}\\n"
 
 """
-#: Of a new catalog; a language that counts otherwise has its own rule in its header.
+#: The rule of a new catalog; a language that counts otherwise has its own in its header.
 PLURALS = "nplurals=2; plural=(n != 1);"
 PLACEHOLDER = re.compile(r"%\(\w+\)[a-z]|\{\w*\}")
 

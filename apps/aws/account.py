@@ -54,7 +54,7 @@ class Account:
         self._answers: dict[str, dict[str, Any] | Unseen] = {}
         self._session = session.new()
         self._clients: dict[tuple[str, str, str | None], Any] = {}
-        #: What was found of each service that could not be reached: it is not waited for again.
+        #: The finding for each service that could not be reached, so that it is not asked again.
         self._unreached: dict[str, Unseen] = {}
 
     def ask(
@@ -69,7 +69,7 @@ class Account:
         """Return the answer to one call, the action spelled as IAM spells it.
 
         `endpoint`: in place of the Region's public one. Raises NotThere, or Unseen with the finding
-        for everything else that stands in the way.
+        for every other failure.
         """
         question = f"{service} {action} {region} {sorted(parameters.items())}"
         if question not in self._answers:
@@ -121,7 +121,7 @@ class Account:
 
 
 class Operator(Account):
-    """Asks as Account does, asks again about what moves on, and changes what it is told to."""
+    """Asks as Account does, asks again about what may have changed, and makes changes."""
 
     def __init__(self) -> None:
         super().__init__(CHANGING)

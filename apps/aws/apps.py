@@ -6,5 +6,5 @@ class AWSConfig(AppConfig):
     verbose_name = "AWS account"
 
     def ready(self) -> None:
-        # Registers the kind that the round trip sends.
+        # Register the kind that the round trip sends.
         from . import kinds  # noqa: F401

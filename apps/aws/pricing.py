@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 
 
 def read_plan() -> None:
-    """Note the account's plan. If it cannot be read, the last one counts on."""
+    """Note the account's plan. If it cannot be read, the last one still counts."""
     try:
         said = Account().ask("sesv2", "GetAccount", settings.AWS_SES_REGION_NAME)
     except Unseen as unseen:

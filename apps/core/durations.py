@@ -55,7 +55,7 @@ class Histogram(NamedTuple):
 
 
 def observe(name: str, channel: Channel, seconds: float) -> None:
-    """Count one duration of this process; `flush` adds it to all processes' counts."""
+    """Count one duration in this process; `flush` adds it to the counts of all."""
     seconds = max(0.0, seconds)
     with _lock:
         _counts[f"{name}:{channel}:{LABELS[bisect_left(BOUNDS, seconds)]}"] += 1
@@ -64,7 +64,7 @@ def observe(name: str, channel: Channel, seconds: float) -> None:
 
 
 def flush() -> None:
-    """Add this process's counts to everyone's. If Redis fails they are lost. Never raises."""
+    """Add this process's counts to those of all. If Redis fails they are lost. Never raises."""
     global _counts
     with _lock:
         counts, _counts = _counts, Counter()
@@ -80,7 +80,7 @@ def flush() -> None:
 
 
 def read() -> list[Histogram]:
-    """Return everyone's histograms, by name and channel. Raise RedisError."""
+    """Return the histograms of all processes, by name and channel. Raise RedisError."""
     found: dict[tuple[str, str], dict[str, float]] = {}
     for field, count in redis_client.shared().hgetall(KEY).items():
         name, channel, bucket = field.decode().split(":")

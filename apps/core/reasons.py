@@ -20,7 +20,7 @@ class Reason(models.TextChoices):
     The labels are English, since they are stored and logged too; pages translate them.
     """
 
-    # Sent, because somebody or something switched this on.
+    # Sent, because a person, a company or the kind switched this on.
     KIND_REQUIRED = "kind_required", _("messages of this kind are always sent this way")
     COMPANY_FORCED_ON = "company_forced_on", _("the company sends these messages to everyone")
     PERSON_ON = "person_on", _("chosen by this person")
@@ -37,7 +37,7 @@ class Reason(models.TextChoices):
     CAP = "cap", _("this person has got the most messages that one may get in an hour")
     BUNDLE = "bundle", _("a message of the same kind went out just before")
 
-    # Skipped, because somebody or something switched this off.
+    # Skipped, because a person, a company, the kind or the law switched this off.
     STOPPED = "stopped", _("this person answered STOP")
     COMPLAINED = "complained", _("this person complained about a message")
     UNSUBSCRIBED = "unsubscribed", _("this person unsubscribed from these messages")

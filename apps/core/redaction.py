@@ -17,7 +17,7 @@ from structlog.processors import JSONRenderer, TimeStamper, format_exc_info
 from structlog.stdlib import ProcessorFormatter, add_log_level, add_logger_name
 from structlog.typing import EventDict
 
-# Each pattern is linear in the text: the looks behind and the possessive quantifiers (`*+`) let no
+# Each pattern is linear in the text: the lookbehinds and the possessive quantifiers (`*+`) let no
 # character be tried from more than a few starts. Strangers write these texts.
 _LOCAL = r"\w!#$%'*+\-./=^`{|}~"
 _DOMAIN = r"\[[^\]\s]{1,64}+\]|\w[\w.\-]*+"
@@ -143,7 +143,7 @@ def _source(record: logging.LogRecord) -> tuple[object, ...]:
 class RedactingFormatter(ProcessorFormatter):
     """Format log records of every logger, redacted: as lines for people, or as JSON.
 
-    Ids that are bound by structlog.contextvars come along: of the request, the task, the delivery.
+    Each has the ids that structlog.contextvars binds: of the request, the task, the delivery.
     """
 
     def __init__(self, form: str = "text") -> None:

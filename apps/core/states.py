@@ -82,7 +82,7 @@ SOURCES: dict[DeliveryState, frozenset[DeliveryState]] = {
     _S.COMPLAINED: OPEN | {_S.ACCEPTED, _S.DELIVERED, _S.BOUNCED},
     _S.REJECTED: OPEN | {_S.ACCEPTED},
     _S.EXHAUSTED: frozenset({_S.SENDING, _S.UNKNOWN}),
-    # Not from sending only: its channel is stopped and another takes over, or it became pointless.
+    # Also before sending: its channel is stopped and another takes over, or it became pointless.
     _S.SKIPPED: frozenset({_S.SENDING}) | PENDING,
     _S.FOLDED: frozenset({_S.HELD}),
 }

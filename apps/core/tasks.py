@@ -77,7 +77,7 @@ def send_alerts() -> None:
     try:
         watch.evaluate()
     finally:
-        # What has begun is told, though a figure cannot be read now.
+        # Tell which alarms have started even if a figure cannot be read now.
         telling.tell()
 
 

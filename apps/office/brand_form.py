@@ -25,7 +25,7 @@ NAME_OF_COMPANY = "In every e-mail and text message to its people."
 
 
 class LineField(forms.CharField):
-    """One line of text, without characters that nobody sees."""
+    """One line of text, without invisible characters."""
 
     def to_python(self, value: Any) -> str:
         return user_text.clean_line(super().to_python(value) or "")

@@ -41,7 +41,7 @@ SPOKEN = {Channel.EMAIL: "e-mail", Channel.SMS: "texts"}
 #: Seconds within which a message should be accepted.
 PROMPT_S = 10
 MOST_ALARMS = 20
-#: Days of which the forecast takes the pace.
+#: Days from which the forecast takes its pace.
 PACE_DAYS = 7
 #: A worker that answered within this is online.
 ONLINE = timedelta(minutes=3)

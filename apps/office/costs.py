@@ -7,7 +7,7 @@ from typing import Any, TextIO
 
 from django.utils import timezone
 
-from apps.core.costs.month import Costs, Line, costs, previous
+from apps.core.costs.month import CostLine, Costs, costs, previous
 from apps.core.guards import sms_budget
 from apps.core.message import kinds
 from apps.site import directory
@@ -47,7 +47,7 @@ def named(month: date) -> Costs:
     return found
 
 
-def _name(lines: list[Line], names: Mapping[str, str]) -> None:
+def _name(lines: list[CostLine], names: Mapping[str, str]) -> None:
     for line in lines:
         line.key = names.get(line.key, line.key)
 
@@ -71,7 +71,7 @@ def as_dict(found: Costs) -> dict[str, Any]:
     }
 
 
-def _line(line: Line) -> dict[str, Any]:
+def _line(line: CostLine) -> dict[str, Any]:
     return {
         "name": line.key,
         "emails": line.emails,
@@ -96,7 +96,7 @@ def write_csv(found: Costs, to: TextIO) -> None:
     writer.writerow([month, "total", "", *total])
 
 
-def _all(found: Costs) -> Iterator[tuple[str, Line]]:
+def _all(found: Costs) -> Iterator[tuple[str, CostLine]]:
     for by, lines in (
         ("kind", found.kinds),
         ("company", found.groups),

@@ -30,7 +30,7 @@ MOST_NAMED = 50
 
 @dataclass(frozen=True)
 class Gap:
-    """Someone whom an urgent message does not reach, or a duty that nobody has."""
+    """A person whom an urgent message does not reach, or a duty that no one has."""
 
     duty: str
     user: User | None
@@ -106,5 +106,5 @@ def _email(found: list[Gap]) -> EmailContent:
     return admin_messages.content(
         f"{brand.current().name}: urgent messages do not reach {count} of those who need them",
         *lines,
-        f"The page says what mends each: {page}. The same list is mailed once a week.",
+        f"The page says what to do about each: {page}. The same list is mailed once a week.",
     )

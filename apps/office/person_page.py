@@ -37,7 +37,7 @@ _CHANNELS = {"texts": Channel.SMS, "emails": Channel.EMAIL}
 
 @dataclass(frozen=True)
 class Address:
-    """One channel of a person: the address, what is wrong with it, and what mends that."""
+    """One channel of a person: the address, what is wrong with it, and what to do."""
 
     channel: Channel
     address: str

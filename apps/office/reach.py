@@ -1,4 +1,4 @@
-"""Whom no message reaches outside the app, why, and what mends it."""
+"""Whom no message reaches outside the app, why, and what to do."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

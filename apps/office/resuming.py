@@ -1,4 +1,4 @@
-"""End what holds a channel back, by a person's word."""
+"""End what holds a channel back, by a person's decision."""
 
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import User

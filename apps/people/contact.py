@@ -38,7 +38,7 @@ class Address:
 
     @property
     def is_dead(self) -> bool:
-        """Return whether messages to it come back, which only the office can mend."""
+        """Return whether messages to it come back, which only the office can change."""
         return self.suppression is not None and not self.has_stopped
 
 

@@ -134,7 +134,7 @@ def texts(request: HttpRequest, contact: Contact) -> HttpResponse:
 def confirm_email(request: HttpRequest, token: str) -> HttpResponse:
     """Confirm an address by POST; a GET, as of a link scanner, changes nothing.
 
-    Needs no sign-in: whoever has the link has the mailbox.
+    Needs no sign-in: a person who has the link can read the mailbox.
     """
     row = verification.find(token)
     if row is None:

@@ -1,4 +1,4 @@
-"""The notification centre's threads: the messages of one person about one thing, as one row.
+"""The notification center's threads: the messages of one person about one thing, as one row.
 
 The newest message of a thread is its head; the list shows heads. A message that is about nothing
 is a thread of its own.
@@ -47,7 +47,7 @@ class Cursor:
 
 @dataclass(frozen=True)
 class Thread:
-    """A row of the centre."""
+    """A row of the notification center."""
 
     head: Notification
     count: int

@@ -39,12 +39,12 @@ _ENDS = {
     "from": pgettext_lazy("a time of day", "From"),
     "to": pgettext_lazy("a time of day", "Until"),
 }
-#: Of a person who switches quiet hours on.
+#: The hours offered to a person who switches quiet hours on.
 EVENING, MORNING = time(21), time(7)
 
 
 @dataclass(frozen=True)
-class Line:
+class KindLine:
     """What happens to one kind of message, in words."""
 
     label: str
@@ -63,7 +63,7 @@ class Card:
     chosen: list[str]
     #: What the switches cannot turn off, and why.
     fixed: list[str]
-    lines: list[Line]
+    lines: list[KindLine]
 
 
 def categories() -> dict[Category, list[NotificationKind]]:
@@ -302,7 +302,7 @@ def _fixed(person: Person, rows: list[NotificationKind]) -> Iterator[str]:
         )
 
 
-def _line(kind: NotificationKind, person: Person, now: datetime) -> Line:
+def _line(kind: NotificationKind, person: Person, now: datetime) -> KindLine:
     plan = decide.plan(kind, person, kind.priority, now)
     ways = [
         _way(kind, person, channel)
@@ -316,7 +316,7 @@ def _line(kind: NotificationKind, person: Person, now: datetime) -> Line:
     }
     locks |= {gettext(d.reason.label) for d in plan.values() if d.reason == Reason.KEPT_ONE}
     said = get_text_list(ways, gettext("and")) or gettext("in the app only")
-    return Line(gettext(kind.label), said, "; ".join(sorted(locks)))
+    return KindLine(gettext(kind.label), said, "; ".join(sorted(locks)))
 
 
 def _way(kind: NotificationKind, person: Person, channel: Channel) -> str:

@@ -1,4 +1,4 @@
-"""What was not done for somebody whose session had ended, by the name of the view."""
+"""What was not done for a person whose session had ended, by the name of the view."""
 
 from collections.abc import Callable
 

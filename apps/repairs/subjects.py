@@ -1,4 +1,4 @@
-"""Repairs and batches as the notification centre shows them."""
+"""Repairs and batches as the notification center shows them."""
 
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
@@ -14,7 +14,7 @@ from django.utils.translation import gettext, gettext_noop
 from apps.core.message.kinds import format_money
 from apps.core.message.stored_words import translated
 from apps.site import subjects
-from apps.site.subjects import Done, Refused, Subject, SubjectAction
+from apps.site.subjects import ActionRefused, Done, Subject, SubjectAction
 
 from . import services
 from .exceptions import AlreadyDone, RepairError
@@ -85,7 +85,7 @@ class Repairs:
         seen = Repair.objects.visible_to(profile) if profile else Repair.objects.none()
         repair = seen.with_details().filter(pk=key).first()
         if not profile or not repair:
-            raise Refused(gettext("You may no longer see this repair."))
+            raise ActionRefused(gettext("You may no longer see this repair."))
         match action:
             case Action.APPROVE:
                 done = _carry_out(services.approve, repair, by=profile)
@@ -98,7 +98,7 @@ class Repairs:
             case Action.START:
                 done = _carry_out(services.start, repair, by=profile)
             case _:
-                raise Refused(_no_action(repair.number))
+                raise ActionRefused(_no_action(repair.number))
         repair.refresh_from_db()
         return Done(came_to(Action(action), repair), _undo_url(done))
 
@@ -153,7 +153,7 @@ class Batches:
         seen = RepairBatch.objects.visible_to(profile) if profile else RepairBatch.objects.none()
         batch = seen.filter(pk=key).select_related("unit__company").first()
         if not profile or not batch:
-            raise Refused(gettext("You may no longer see this batch."))
+            raise ActionRefused(gettext("You may no longer see this batch."))
         match action:
             case Action.APPROVE_BATCH:
                 done = _carry_out(services.approve_batch, batch, by=profile)
@@ -165,7 +165,7 @@ class Batches:
                 return Done(
                     gettext("{number} is denied.").format(number=batch.number), _undo_url(done[0])
                 )
-        raise Refused(_no_action(batch.number))
+        raise ActionRefused(_no_action(batch.number))
 
 
 def _profile(user: AbstractBaseUser) -> Profile | None:
@@ -266,7 +266,7 @@ def _reason(given: Mapping[str, str]) -> str:
     form = DenyForm({"reason": given.get("text", "")})
     if not form.is_valid():
         is_missing = form.has_error("reason", "required")
-        raise Refused(str(form.errors["reason"][0]), is_missing=is_missing)
+        raise ActionRefused(str(form.errors["reason"][0]), is_missing=is_missing)
     return str(form.cleaned_data["reason"])
 
 
@@ -274,7 +274,7 @@ def _carry_out(do: Callable[..., Result], *args: Any, by: Profile) -> Result:
     try:
         return do(*args, by=by)
     except RepairError as why:
-        raise Refused(str(why), is_news=isinstance(why, AlreadyDone)) from why
+        raise ActionRefused(str(why), is_news=isinstance(why, AlreadyDone)) from why
 
 
 def _undo_url(event: RepairEvent) -> str:

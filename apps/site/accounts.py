@@ -33,7 +33,7 @@ def find(typed: str) -> Any:
 
 
 def _has_verified(address: str) -> Q:
-    # An address that nobody has confirmed may be another person's.
+    # An address that is not confirmed may be another person's.
     verified = Q(contact__verified_email=addresses.canonical(address))
     return verified & Q(contact__verified_email=F("contact__email"))
 

@@ -30,7 +30,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
         return super().get_fieldsets(request, obj)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        # Who may only add colleagues uses the office's form, which makes no staff.
+        # A person who may only add colleagues uses the office's form, which makes no staff.
         return super().has_add_permission(request) and self.has_change_permission(request)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -72,7 +72,7 @@ def _shades(present: Brand) -> dict[str, str]:
 
 
 def _sane(view: View) -> View:
-    """Answer 400 to a list's address that nobody could have followed a link to."""
+    """Answer 400 to a list's address to which no page links."""
 
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:

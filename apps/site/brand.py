@@ -28,7 +28,7 @@ def brand_css(request: HttpRequest) -> HttpResponse:
     """Return the accent as CSS custom properties: the CSP forbids inline styles.
 
     A page names its accent in the address. Another process may know an older one for a moment:
-    nobody may keep that under the new address.
+    no cache may keep that under the new address.
     """
     present = shown()
     css = (

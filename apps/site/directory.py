@@ -23,7 +23,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Duty:
-    """What somebody must do when they are told, and the active people who have it."""
+    """What a person must do when they are told, and the active people who have that duty."""
 
     label: str
     people: list[User]

@@ -62,7 +62,7 @@ PATHS: dict[str, Callable[[HttpRequest], HttpResponse]] = {
 
 
 def _refused_write() -> str:
-    """Return why the database is of no use, or "" if it accepts writes."""
+    """Return why the database cannot be used, or "" if it accepts writes."""
     try:
         # Changes no row. A replica or a read-only database refuses it all the same.
         Session.objects.filter(pk="").update(session_data="")

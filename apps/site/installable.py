@@ -43,7 +43,7 @@ def worker(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def offline(request: HttpRequest) -> HttpResponse:
-    """Return the page that a browser keeps for when it is offline; it has nobody's data."""
+    """Return the page that a browser keeps for when it is offline; it has no personal data."""
     request.user = AnonymousUser()
     return render(request, "offline.html")
 

@@ -1,4 +1,4 @@
-"""The metrics, for Prometheus and for nobody without the token."""
+"""The metrics, for Prometheus alone: the request must have the token."""
 
 from hmac import compare_digest
 

@@ -1,4 +1,4 @@
-"""A new password for somebody who has forgotten theirs."""
+"""A new password for a person who has forgotten theirs."""
 
 import logging
 from typing import Any

@@ -1,7 +1,7 @@
 """What messages are about, for pages that know nothing of repairs.
 
 A message refers to a row (`Notification.about`). The app that owns the row's model registers an
-adapter here; the notification centre asks it for the row's present state and its actions.
+adapter here; the notification center asks it for the row's present state and its actions.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,7 +18,7 @@ class SubjectAction:
 
     name: str
     label: str
-    #: The page with the action's own form; empty if the centre's form is enough.
+    #: The page with the action's own form; empty if the center's form is enough.
     url: str = ""
     #: The label of a text that the action needs, and the sentence that says who reads it.
     asks: str = ""
@@ -52,7 +52,7 @@ class Done:
     undo_url: str = ""
 
 
-class Refused(Exception):
+class ActionRefused(Exception):
     """The action was not carried out; the text is for the user."""
 
     def __init__(self, text: str, *, is_news: bool = False, is_missing: bool = False) -> None:
@@ -64,7 +64,7 @@ class Refused(Exception):
 
 
 class Adapter(Protocol):
-    """Tells the centre about the rows of one model; an app registers one for each of its models."""
+    """Tells the center about the rows of one model; an app registers one for each of its models."""
 
     model: type[Model]
 
@@ -77,11 +77,12 @@ class Adapter(Protocol):
         ...
 
     def describe(self, user: AbstractBaseUser, keys: Iterable[str]) -> dict[str, Subject]:
-        """Return the subjects by primary key, as text; those that the user may not see lack."""
+        """Return the subjects by primary key, as text; those that the user may not see are left
+        out."""
         ...
 
     def act(self, user: AbstractBaseUser, key: str, action: str, given: Mapping[str, str]) -> Done:
-        """Carry out the action and return what was done; raise Refused if it was not."""
+        """Carry out the action and return what was done; raise ActionRefused if it was not."""
         ...
 
 

@@ -35,7 +35,7 @@ class Person:
 
     @property
     def addresses(self) -> list[str]:
-        """The e-mail address, the phone number, or both."""
+        """Return the e-mail address, the phone number, or both."""
         if not self.contact:
             return [self.name]
         return [address for address in (self.contact.email, self.contact.phone) if address]
@@ -54,12 +54,12 @@ class Person:
 
     @property
     def phone(self) -> str:
-        """The number of their phone, or "" if they have none."""
+        """Return the number of their phone, or "" if they have none."""
         return next((each for each in self.addresses if "@" not in each), "")
 
     @property
     def conversation(self) -> list[dict[str, Any]]:
-        """The texts and the answers, oldest first, each by its name in the template."""
+        """Return the texts and the answers, oldest first, each by its name in the template."""
         said: list[tuple[datetime, dict[str, Any]]] = [
             *((text.received_at, {"text": text}) for text in self.texts),
             *((reply.at, {"reply": reply}) for reply in self.replies),

@@ -31,7 +31,7 @@ MAX_CHARACTERS = 200_000
 FRAME_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 _SEES = "The application sees that in SNS's list, which it reads every five minutes."
-#: What a phone can answer, and what comes of it.
+#: What a phone can answer, and what happens then.
 ANSWERS = {
     "STOP": f"{_SEES} The receipt of the next text says it too.",
     "START": _SEES,

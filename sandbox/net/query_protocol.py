@@ -18,11 +18,11 @@ _NAMESPACES = {
 }
 
 Parameters = Mapping[str, str]
-#: Takes the call's parameters and returns the XML of the result; raises Refused.
+#: Takes the call's parameters and returns the XML of the result; raises CallRefused.
 Action = Callable[[Parameters], str]
 
 
-class Refused(Exception):
+class CallRefused(Exception):
     """AWS would refuse the call: its error code, a message, and the HTTP status."""
 
     def __init__(self, code: str, message: str, status: int = 400) -> None:
@@ -31,7 +31,7 @@ class Refused(Exception):
         self.status = status
 
 
-class Denied(Refused):
+class Denied(CallRefused):
     """The caller lacks the IAM permission for an action of a service."""
 
     def __init__(self, service: str, action: str) -> None:
@@ -75,7 +75,7 @@ class Queries:
             if self._denies(f"{self._service}:{call.action}"):
                 raise Denied(self._service, call.action)
             result = self._actions[call.action](call.parameters)
-        except Refused as refused:
+        except CallRefused as refused:
             return refusal(self._service, refused)
         return success(self._service, call.action, result)
 
@@ -94,7 +94,7 @@ def success(service: str, action: str, result: str) -> web.Response:
     return _xml(service, f"{action}Response", f"{wrapped}{metadata}")
 
 
-def refusal(service: str, refused: Refused) -> web.Response:
+def refusal(service: str, refused: CallRefused) -> web.Response:
     """Return the answer to a call that is refused."""
     fault = "Sender" if refused.status < 500 else "Receiver"
     what = f"<Code>{refused.code}</Code><Message>{escape(str(refused))}</Message>"

@@ -30,7 +30,7 @@ _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _ADDRESS = re.compile(rf"(?=.{{1,64}}@){_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)+{_LABEL}")
 
 
-class Refused(Exception):
+class MessageRefused(Exception):
     """SES would refuse the message; the text says why, in ASCII, without a reply code."""
 
 
@@ -94,7 +94,7 @@ def accept(
     *,
     operation: str = "SendSmtpEmail",
 ) -> Email:
-    """Return the e-mail that SES makes of a raw message at `now` (UTC); raises Refused.
+    """Return the e-mail that SES makes of a raw message at `now` (UTC); raises MessageRefused.
 
     SES replaces Message-ID and Date, and reads and removes the X-SES headers.
     """
@@ -147,7 +147,7 @@ def _tags(value: str) -> dict[str, str]:
     for number, pair in enumerate(value.split(","), start=1):
         match = _TAG.fullmatch(pair.strip())
         if match is None:
-            raise Refused(
+            raise MessageRefused(
                 f"Invalid message tag {number}: expected name=value, each of 1 to 256 ASCII"
                 " letters, digits, '_' or '-'"
             )

@@ -26,7 +26,7 @@ Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,256}$")]
 Line = Annotated[str, StringConstraints(pattern=r"^[^\r\n]*$")]
 
 
-class Refused(Exception):
+class RequestRefused(Exception):
     """SES would refuse the request: its error code and the text."""
 
     def __init__(self, message: str, code: str = "BadRequestException") -> None:
@@ -85,22 +85,22 @@ class _Request(Strict):
 
 
 def read(body: bytes, now: datetime) -> mail.Email:
-    """Return the e-mail that a request asks for at `now` (UTC); raises Refused."""
+    """Return the e-mail that a request asks for at `now` (UTC); raises RequestRefused."""
     request = _request(body)
     # The request's own fields override the headers of its message.
     source = mail.with_headers(_source(request), _overrides(request))
     headers = message_from_bytes(source)
     sender = parseaddr(str(headers.get("From", "")))[1]
     if not mail.is_address(sender):
-        raise Refused(f"The sender's address {sender!r} is missing or malformed.")
+        raise RequestRefused(f"The sender's address {sender!r} is missing or malformed.")
     recipients = _recipients(request.Destination) or _addresses(
         str(value) for name in ("To", "Cc", "Bcc") for value in headers.get_all(name, [])
     )
     _check_recipients(recipients)
     try:
         return mail.accept(source, sender, recipients, now, operation="SendEmail")
-    except mail.Refused as refused:
-        raise Refused(str(refused)) from refused
+    except mail.MessageRefused as refused:
+        raise RequestRefused(str(refused)) from refused
 
 
 def _request(body: bytes) -> _Request:
@@ -109,9 +109,9 @@ def _request(body: bytes) -> _Request:
     except ValidationError as error:
         problem: Any = error.errors()[0]
         if problem["type"] == "json_invalid":
-            raise Refused(problem["msg"], "SerializationException") from error
+            raise RequestRefused(problem["msg"], "SerializationException") from error
         field = ".".join(map(str, problem["loc"]))
-        raise Refused(f"{field}: {problem['msg']}") from error
+        raise RequestRefused(f"{field}: {problem['msg']}") from error
 
 
 def _source(request: _Request) -> bytes:
@@ -122,17 +122,17 @@ def _source(request: _Request) -> bytes:
             try:
                 return _mime(request, simple)
             except ValueError as error:
-                raise Refused(f"Content.Simple: {error}") from error
-    raise Refused("Content: give either Raw or Simple.")
+                raise RequestRefused(f"Content.Simple: {error}") from error
+    raise RequestRefused("Content: give either Raw or Simple.")
 
 
 def _raw(raw: _Raw) -> bytes:
     try:
         source = base64.b64decode(raw.Data, validate=True)
     except binascii.Error as error:
-        raise Refused(f"Content.Raw.Data: {error}", "SerializationException") from error
+        raise RequestRefused(f"Content.Raw.Data: {error}", "SerializationException") from error
     if len(source) > mail.MAX_SIZE:
-        raise Refused(f"Message length is more than {mail.MAX_SIZE} bytes long.")
+        raise RequestRefused(f"Message length is more than {mail.MAX_SIZE} bytes long.")
     return source
 
 
@@ -150,7 +150,7 @@ def _mime(request: _Request, simple: _Simple) -> bytes:
         message[header.Name] = header.Value
     text, html = simple.Body.Text, simple.Body.Html
     if not text and not html:
-        raise Refused("Content.Simple.Body: give Text or Html.")
+        raise RequestRefused("Content.Simple.Body: give Text or Html.")
     if text:
         message.set_content(text.Data)
     if html:
@@ -180,7 +180,7 @@ def _addresses(values: Iterable[str]) -> list[str]:
 
 def _check_recipients(recipients: list[str]) -> None:
     if not 0 < len(recipients) <= MAX_RECIPIENTS:
-        raise Refused(f"Recipient count is {len(recipients)}: give 1 to {MAX_RECIPIENTS}.")
+        raise RequestRefused(f"Recipient count is {len(recipients)}: give 1 to {MAX_RECIPIENTS}.")
     for address in recipients:
         if not mail.is_address(address):
-            raise Refused(f"Illegal address {address!r}.")
+            raise RequestRefused(f"Illegal address {address!r}.")

@@ -62,7 +62,7 @@ class SendingApi:
             return access_denied(PERMISSION, "AccessDeniedException")
         try:
             email = send_email.read(await request.read(), datetime.now(UTC))
-        except send_email.Refused as problem:
+        except send_email.RequestRefused as problem:
             return refusal(problem.code, str(problem), 400)
         answer = await self._acceptor.accept(email, request.transport)
         if answer and answer_only(answer) in REFUSALS:

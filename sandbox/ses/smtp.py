@@ -104,7 +104,7 @@ class SmtpEndpoint:
             email = mail.accept(
                 envelope.content, envelope.mail_from, envelope.rcpt_tos, datetime.now(UTC)
             )
-        except mail.Refused as refused:
+        except mail.MessageRefused as refused:
             return f"554 Transaction failed: {refused}"
         answer = await self._acceptor.accept(email, server.transport)
         assert isinstance(server, Connection)

@@ -5,7 +5,7 @@ from xml.sax.saxutils import escape
 
 from sandbox.account.settings import AwsAccount
 from sandbox.arns import ACCOUNT_ID, REGION
-from sandbox.net.query_protocol import Parameters, Queries, Refused, map_of
+from sandbox.net.query_protocol import CallRefused, Parameters, Queries, map_of
 from sandbox.sns.sms import InvalidParameter
 
 #: SNS's word in place of the ARN of an unconfirmed subscription.
@@ -72,7 +72,7 @@ class SnsSettings:
     def _subscription_attributes(self, parameters: Parameters) -> str:
         now = self._account.now
         if parameters.get("SubscriptionArn") != self._subscription():
-            raise Refused("NotFound", "Subscription does not exist", 404)
+            raise CallRefused("NotFound", "Subscription does not exist", 404)
         return map_of(
             "Attributes",
             {
@@ -107,7 +107,7 @@ class SnsSettings:
 
     def _refuse_other_topics(self, parameters: Parameters) -> None:
         if parameters.get("TopicArn") != self._account.now.topic:
-            raise Refused("NotFound", "Topic does not exist", 404)
+            raise CallRefused("NotFound", "Topic does not exist", 404)
 
     def _subscription(self) -> str:
         return f"{self._account.now.topic}:{_SUBSCRIPTION}"

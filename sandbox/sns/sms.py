@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, ClassVar
 from uuid import uuid4
 
-from sandbox.net.query_protocol import Refused
+from sandbox.net.query_protocol import CallRefused
 from sandbox.sns import parts
 from sandbox.store import Channel
 
@@ -20,7 +20,7 @@ _PRICE = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
 _ATTRIBUTE_NAME = re.compile(r"(MessageAttributes\.entry\.[0-9]+)\.Name")
 
 
-class InvalidParameter(Refused):
+class InvalidParameter(CallRefused):
     """SNS would refuse the call because of one of its parameters."""
 
     def __init__(self, reason: str) -> None:

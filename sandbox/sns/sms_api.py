@@ -11,7 +11,7 @@ from sandbox.faults.broken_http import broken_answer
 from sandbox.faults.rule import Answer, answer_only
 from sandbox.faults.rules import Rules
 from sandbox.net import query_protocol
-from sandbox.net.query_protocol import Action, Call, Denied, Parameters, Refused
+from sandbox.net.query_protocol import Action, Call, CallRefused, Denied, Parameters
 from sandbox.sns import sms
 from sandbox.sns.sms import InvalidParameter, is_number, printable
 from sandbox.sns.topic import Topic
@@ -68,18 +68,18 @@ class SmsApi:
     async def answer(self, call: Call) -> web.StreamResponse:
         try:
             if self._rules.use_credentials_rule("sms"):
-                raise Refused(*REFUSALS["credentials"])
+                raise CallRefused(*REFUSALS["credentials"])
             if call.action == "Publish":
                 return await self._publish(call)
             return query_protocol.success("sns", call.action, self._result(call))
-        except Refused as refused:
+        except CallRefused as refused:
             return query_protocol.refusal("sns", refused)
 
     def _result(self, call: Call) -> str:
         if call.action in self._actions:
             self._check_permission(call)
             return self._actions[call.action](call.parameters)
-        raise Refused(
+        raise CallRefused(
             "InvalidAction", f"The action {printable(call.action)} is not valid for this endpoint."
         )
 
@@ -87,7 +87,7 @@ class SmsApi:
         if call.is_signed and self._account.denies(f"sns:{call.action}"):
             raise Denied("sns", call.action)
         if not call.is_signed and not _needs_no_signature(call):
-            raise Refused(
+            raise CallRefused(
                 "MissingAuthenticationToken", "Request is missing Authentication Token", 403
             )
 
@@ -95,7 +95,7 @@ class SmsApi:
         text = sms.read(call.parameters)
         answer = await self._acceptor.accept(text, call.request.transport)
         if answer and answer_only(answer) in REFUSALS:
-            raise Refused(*(REFUSALS.get(answer) or REFUSALS[answer_only(answer)]))
+            raise CallRefused(*(REFUSALS.get(answer) or REFUSALS[answer_only(answer)]))
         good = query_protocol.success("sns", "Publish", f"<MessageId>{text.id}</MessageId>")
         return await broken_answer(good, answer, call.request) if answer else good
 

@@ -21,14 +21,14 @@ from tools.endpoints import endpoints
 
 @pytest.fixture(autouse=True)
 def _in_memory(memory_providers: None) -> None:
-    """The providers of these tests keep what they are given."""
+    """Keep in memory what the tests give to the providers."""
 
 
 @pytest.fixture
 def sandbox(
     running: RunningSandbox, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[RunningSandbox]:
-    """What the settings and boto3 are pointed to; set up as it should be at the start."""
+    """Yield what the settings and boto3 are pointed to; set up correctly at the start."""
     for name, url in endpoints(running.aws_url).items():
         monkeypatch.setenv(name, url)
     settings.EMAIL_BACKEND = settings.SES_BACKEND
@@ -45,7 +45,7 @@ def sandbox(
 def healthy(
     sandbox: RunningSandbox, db: None, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> RunningSandbox:
-    """Beat has sent, and CloudWatch taken, what they should have.
+    """Let beat have sent, and CloudWatch taken, what they should have.
 
     Without the one check that takes as long as it is patient: a worker has tests of its own."""
     without = [check for check in checks.CHECKS if check.id != "workers.online"]
@@ -58,7 +58,7 @@ def healthy(
 
 @pytest.fixture
 def examine() -> Callable[[], Lines]:
-    """Every line by its id."""
+    """Return the doctor's lines by their ids."""
     return lambda: {line.check.id: line for line in examination.examine()}
 
 
@@ -72,7 +72,7 @@ def age_the_heartbeat(redis_url: str) -> Callable[[timedelta], None]:
 
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Every call to AWS, as `service:Action`."""
+    """Return every call to AWS, as `service:Action`."""
     made: list[str] = []
     called = Account._call
 
@@ -93,7 +93,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.fixture
 def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[CloudFormation]:
-    """In place of CloudFormation; every call that was expected must have come."""
+    """Stand in for CloudFormation; every call that was expected must have come."""
     made = CloudFormation()
     client = Account._client
     monkeypatch.setattr(

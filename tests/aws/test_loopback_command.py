@@ -61,7 +61,7 @@ class Answer(NamedTuple):
         return message["broken"]
 
     def names(self, hop: str, *lines: str) -> bool:
-        """Whether it is this hop that broke, and these lines of the doctor that tell why."""
+        """Return whether this hop broke, and these lines of the doctor tell why."""
         likely = tuple(line["id"] for line in self.broken["likely"])
         return (self.status, self.broken["hop"], likely) == (1, hop, lines)
 
@@ -82,7 +82,7 @@ def sandbox(site: Site) -> Iterator[RunningSandbox]:
 
 @pytest.fixture(scope="module")
 def variables(site: Site, sandbox: RunningSandbox) -> Variables:
-    """What all processes share."""
+    """Return the variables that all processes share."""
     return {
         "SITE_URL": site.url,
         "SANDBOX_URL": sandbox.url,
@@ -149,7 +149,7 @@ def loopback(
 
 
 def without(hop: str, loopback: Loopback, *options: str, **changes: str) -> Answer:
-    """The answer of a run that this hop stops; it waits no longer than it has to."""
+    """Return the answer of a run that this hop stops; it waits no longer than it has to."""
     answer = loopback(*options, SHORT, "--json", **changes)
     if answer.broken["hop"] != hop:
         answer = loopback(*options, LONG, "--json", **changes)
@@ -167,7 +167,7 @@ def standing_still(worker: Worker) -> Iterator[None]:
         os.killpg(worker.process.pid, signal.SIGCONT)
 
 
-def test_every_message_comes_home_and_again_right_after(loopback: Loopback) -> None:
+def test_every_event_comes_back_and_again_right_after(loopback: Loopback) -> None:
     first = loopback("--sms", "--json")
     assert first.status == 0, first.output
     assert first.json["ok"]
@@ -179,7 +179,7 @@ def test_every_message_comes_home_and_again_right_after(loopback: Loopback) -> N
 
     second = loopback("--sms")
     assert second.status == 0, second.output
-    assert "6 of 6 came home" in second.output
+    assert "6 of 6 came back" in second.output
     assert "bounced, by the webhook (Permanent General)" in second.output
     assert "bounced, by the log (Phone has blocked SMS)" in second.output
 

@@ -21,7 +21,7 @@ LOG = """\
 """
 
 
-def test_statements_are_counted_without_those_of_transactions_and_connections() -> None:
+def test_statements_of_transactions_and_connections_are_not_counted() -> None:
     assert len(STATEMENT.findall(LOG)) == 2
 
 

@@ -83,7 +83,7 @@ def test_each_text_is_noted_by_its_number(running: Running, monkeypatch: Any) ->
     assert names(running) == [message.phone(7), message.phone(8)]
 
 
-def test_a_message_is_noted_when_it_is_complete_and_answered_after_the_delay(
+def test_a_message_is_noted_when_complete_and_answered_after_the_delay(
     running: Running,
 ) -> None:
     running.arrivals.reset(3600.0)

@@ -4,7 +4,7 @@ import redis
 
 @pytest.fixture(autouse=True)
 def _in_memory(memory_providers: None) -> None:
-    """The providers of these tests keep what they are given."""
+    """Keep in memory what the tests give to the providers."""
 
 
 @pytest.fixture(scope="session")

@@ -70,7 +70,7 @@ EVENTS = [
 
 @pytest.fixture
 def earlier() -> Iterator[Any]:
-    """The models of the earlier version, on a database of its schema; migrated back afterwards."""
+    """Yield the models of the earlier version, on its schema; migrate forward afterwards."""
     executor = MigrationExecutor(connection)
     executor.migrate(BEFORE)
     yield executor.loader.project_state(BEFORE).apps

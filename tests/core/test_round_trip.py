@@ -31,7 +31,7 @@ def sandbox(
     settings: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> RunningSandbox:
-    """The sandbox, to which e-mail goes by one transport and the other."""
+    """Return the sandbox, to which e-mail goes by each of the two transports."""
     settings.EMAIL_BACKEND = settings.EMAIL_TRANSPORTS[request.param]
     settings.EMAIL_HOST, settings.EMAIL_PORT = HOST, running.smtp_port
     settings.SANDBOX_URL = running.url

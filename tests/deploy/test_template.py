@@ -118,21 +118,21 @@ def of_type(kind: str) -> dict[str, dict[str, Any]]:
 
 
 def default(value: Any) -> Any:
-    """A value; of a parameter, its default."""
+    """Return a value; of a parameter, its default."""
     if isinstance(value, dict):
         return TEMPLATE["Parameters"][value["Ref"]]["Default"]
     return value
 
 
 def the_metrics(alarm: dict[str, Any]) -> list[dict[str, Any]]:
-    """The metrics that an alarm reads, those of its expression included."""
+    """Return the metrics that an alarm reads, those of its expression included."""
     if "Metrics" not in alarm:
         return [alarm]
     return [each["MetricStat"]["Metric"] for each in alarm["Metrics"] if "MetricStat" in each]
 
 
 def the_expression(alarm: dict[str, Any]) -> str:
-    """The expression of an alarm, as it stands in the template; empty where it has none."""
+    """Return the expression of an alarm as the template has it, or an empty text."""
     found = [each["Expression"] for each in alarm.get("Metrics", []) if each["ReturnData"]]
     return "".join(each["Fn::Sub"] if isinstance(each, dict) else each for each in found)
 
@@ -270,7 +270,7 @@ def as_list(value: Any) -> list[Any]:
 
 
 def statements() -> Iterator[dict[str, Any]]:
-    """Every statement that gives the application or SNS leave."""
+    """Yield every statement that gives the application or SNS a right."""
     for policy in of_type("IAM::ManagedPolicy").values():
         yield from policy["PolicyDocument"]["Statement"]
     for role in of_type("IAM::Role").values():
@@ -417,7 +417,7 @@ def test_redis_is_reached_from_the_application_alone() -> None:
     assert (only["FromPort"], only["ToPort"]) == (6379, 6379)
 
 
-def test_everything_of_redis_is_left_out_where_it_is_not_wanted() -> None:
+def test_everything_of_redis_is_left_out_if_it_is_not_wanted() -> None:
     of_redis = {name for name in RESOURCES if name.startswith("Cache")}
     assert {
         name for name in of_redis if RESOURCES[name].get("Condition") == "WithCache"

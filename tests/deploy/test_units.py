@@ -81,7 +81,7 @@ def test_no_service_waits_for_a_fork(service: str) -> None:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_every_service_restarts_for_ever(service: str) -> None:
+def test_every_service_restarts_forever(service: str) -> None:
     assert effective(service)["Restart"] == ["always"]
     assert effective(service)["StartLimitIntervalSec"] == ["0"]
 

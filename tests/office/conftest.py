@@ -20,7 +20,7 @@ def _in_memory(memory_providers: None) -> None:
 
 @pytest.fixture
 def clerk(client: Client, db: None) -> User:
-    """A member of the office's staff, who is signed in."""
+    """Return a member of the office's staff, who is signed in."""
     user = User.objects.create_user("clerk", first_name="Kim", is_staff=True)
     user.groups.add(Group.objects.get(name=group.NAME))
     client.force_login(user)
@@ -29,7 +29,7 @@ def clerk(client: Client, db: None) -> User:
 
 @pytest.fixture
 def batched(db: None) -> Repair:
-    """A repair of a batch, whose manager was notified about the batch."""
+    """Return a repair of a batch, whose manager was notified about the batch."""
     company = Company.objects.create(name="Redwood Freight")
     unit = FleetUnit.objects.create(
         company=company, number="417", description="2021 Volvo", plate="P 6"
@@ -44,7 +44,7 @@ def batched(db: None) -> Repair:
 
 @pytest.fixture
 def rows(delivery: Callable[..., Delivery], batched: Repair) -> None:
-    """At least one row of every model with actions."""
+    """Make at least one row of every model with actions."""
     delivery(state="unknown", next_attempt_at=None)
     Contact.objects.update(verified_email="", verified_phone="")
     Suppression.objects.create(channel=Channel.EMAIL, address="a@b.example", reason="bounce")

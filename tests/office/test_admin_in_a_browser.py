@@ -87,7 +87,7 @@ def test_the_lists_and_pages_fit_and_can_be_read(
     assert found == []
 
 
-def test_the_office_lifts_a_suppression_and_sends_again_on_the_pages_it_reads(
+def test_the_office_lifts_a_suppression_and_sends_again_on_its_pages(
     sign_in: SignIns,
 ) -> None:
     page = sign_in("sam", size=LAPTOP)

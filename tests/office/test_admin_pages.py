@@ -211,7 +211,7 @@ def test_a_delivery_whose_kind_has_changed_shows_the_stored_words(
     assert "<b>An old title</b><div>An old text</div>" in page
 
 
-def test_a_contact_says_whether_it_is_confirmed_suppressed_and_what_was_chosen(
+def test_a_contact_shows_its_confirmation_suppression_and_choices(
     client: Client, clerk: User, person: Callable[..., User]
 ) -> None:
     contact = person(verified_phone="").contact

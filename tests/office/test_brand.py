@@ -296,9 +296,7 @@ def test_the_preview_of_an_unknown_kind_shows_another(office: Client, kind: str)
 
 
 # --- Logos --------------------------------------------------------------------------------------
-def test_a_logo_is_stored_once_and_served_for_ever(
-    client: Client, save: Any, settings: Any
-) -> None:
+def test_a_logo_is_stored_once_and_served_forever(client: Client, save: Any, settings: Any) -> None:
     settings.SITE_URL = "https://app.rssystems.com"
     save(name="Glass Co", logo_file=picture(size=(1200, 300)))
     save(name="Glass Ltd", logo_file=picture(size=(1200, 300)))

@@ -40,7 +40,7 @@ REFUSED = ChannelUnavailableError("Authentication Credentials Invalid", code="53
 
 @pytest.fixture(autouse=True)
 def _quiet(quiet_alarms: None) -> Iterator[None]:
-    """Nothing rings by itself, and no strip is kept from another test."""
+    """Let no alarm ring by itself, and keep no strip of another test."""
     cache.clear()
     yield
     cache.clear()
@@ -62,7 +62,7 @@ def page(client: Client, path: str = COCKPIT, **headers: str) -> str:
 def test_without_any_data_all_is_flowing(office: Client) -> None:
     text = page(office)
     assert "All is flowing" in text
-    # Right after the start nobody has counted, which does not mean that nothing left.
+    # Right after the start no task has counted, which does not mean that nothing left.
     assert "not within 30 days" not in text
     assert text.count("not counted yet") == 5
     assert "No worker has answered yet." in text
@@ -77,13 +77,11 @@ def test_a_stopped_channel_is_the_first_sentence(office: Client) -> None:
     assert "Try e-mail now" in text
 
 
-def test_a_silent_beat_shows_though_nobody_evaluates(
+def test_a_silent_beat_shows_although_no_task_evaluates(
     office: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(heartbeat, "age", lambda: timedelta(minutes=9))
-    assert "The sweep has not come round for 540 s: beat, or the worker of housekeeping" in page(
-        office
-    )
+    assert "The sweep has not run for 540 s: beat, or the worker of housekeeping" in page(office)
     assert not Alarm.objects.exists()
 
 

@@ -66,7 +66,7 @@ def test_a_person_sees_that_e_mail_is_stopped_and_lets_it_run_again(
     wait_until(lambda: "All is flowing" in refreshed(page), "all is flowing")
 
 
-def test_a_pause_holds_everything_until_it_is_resumed_and_a_refresh_keeps_the_place(
+def test_a_pause_holds_all_until_it_is_resumed_and_a_refresh_keeps_place(
     stack: Stack, page: Page
 ) -> None:
     page.goto("/office/")

@@ -27,7 +27,7 @@ def office(db: None) -> Client:
 
 @pytest.fixture
 def company(db: None) -> Company:
-    """A company whose managers got 2,000 e-mails and 10 texts this month."""
+    """Return a company whose managers got 2,000 e-mails and 10 texts this month."""
     company = Company.objects.create(name='=HYPERLINK("x") Freight')
     month = sms_budget.this_month()
     shared = {"day": month, "kind": "repair_approved", "group": f"company:{company.pk}"}

@@ -1,4 +1,4 @@
-"""A person's page of the office: what reached them, and mending it in place."""
+"""A person's page of the office: what reached them, and fixing it in place."""
 
 from datetime import timedelta
 
@@ -223,7 +223,7 @@ def test_the_office_confirms_the_address_that_it_saw(office, person):
     assert "Confirmed the e-mail address" in page
 
 
-def test_the_confirmation_is_sent_within_its_limits_and_not_to_a_suppressed_address(office, person):
+def test_a_confirmation_respects_its_limits_and_suppressed_addresses(office, person):
     rosa = person(verified_email="")
     for _ in range(5):
         page = office.post(url(rosa, "ask/email/"), follow=True).content.decode()

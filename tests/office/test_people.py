@@ -41,7 +41,7 @@ def in_unreached(person: User) -> bool:
     return reach.unreached().filter(pk=person.pk).exists()
 
 
-def test_somebody_with_one_way_that_works_can_be_reached(person):
+def test_a_person_with_one_way_that_works_can_be_reached(person):
     assert not in_unreached(person())
     assert not in_unreached(person(verified_email=""))
     assert not in_unreached(person(sms_opt_in=False))
@@ -55,9 +55,7 @@ def test_somebody_with_one_way_that_works_can_be_reached(person):
         ({"wants_email": False, "sms_opt_in": False}, "has not agreed to text messages"),
     ],
 )
-def test_somebody_without_a_way_is_listed_with_the_reason_and_the_mend(
-    office, person, changes, reason
-):
+def test_a_person_without_a_way_is_listed_with_reason_and_remedy(office, person, changes, reason):
     somebody = person(**changes)
     assert in_unreached(somebody)
     page = office.get(PEOPLE + "unreached/").content.decode()
@@ -65,7 +63,7 @@ def test_somebody_without_a_way_is_listed_with_the_reason_and_the_mend(
     assert f'href="{PEOPLE}{somebody.pk}/"' in page
 
 
-def test_somebody_without_contact_details_is_listed(office, person):
+def test_a_person_without_contact_details_is_listed(office, person):
     person(contact=False)
     assert "Add the contact details." in office.get(PEOPLE + "unreached/").content.decode()
 

@@ -1,4 +1,4 @@
-"""The office finds out in the browser why Rosa got nothing, and mends it."""
+"""The office finds out in the browser why Rosa got nothing, and fixes it."""
 
 import re
 from collections.abc import Iterator

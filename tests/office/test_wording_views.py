@@ -199,9 +199,7 @@ def test_publishing_saves_what_was_written_and_says_when_it_is_used(office):
     assert published().overrides == {"subject": SUBJECT}
 
 
-def test_publishing_never_publishes_what_somebody_else_saved_at_the_same_moment(
-    office, kim, monkeypatch
-):
+def test_publishing_never_publishes_what_another_saved_at_the_same_moment(office, kim, monkeypatch):
     save = service.save
 
     def save_and_be_overtaken(*address, **options):
@@ -223,7 +221,7 @@ def test_refused_words_are_saved_as_a_draft_and_not_published(office):
     assert "E-mail: sentence, line 2" in html(answer)
     assert service.published(KIND, LANGUAGE) is None
     assert draft().overrides == {"sentence": "One.\nTwo <b>three"}
-    # What the page now has as seen is the draft: publishing the mended words works.
+    # What the page now has as seen is the draft: publishing the corrected words works.
     assert post(office, "publish", sentence="One.\nTwo <b>three</b>").status_code == 302
 
 

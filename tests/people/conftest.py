@@ -56,7 +56,7 @@ def jane(someone) -> Profile:
 
 @pytest.fixture
 def sam(someone) -> Profile:
-    """The office, with every right."""
+    """Return the office's Sam, with every right."""
     return someone("Sam Whitaker", Role.OFFICE, is_staff=True, is_superuser=True)
 
 

@@ -1,4 +1,4 @@
-"""A person's contact details: what is confirmed, what is off, and how it is mended."""
+"""A person's contact details: what is confirmed, what is off, and how to get it on again."""
 
 import re
 from collections.abc import Callable

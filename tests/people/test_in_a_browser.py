@@ -1,4 +1,4 @@
-"""The account, the centre and an announcement in a browser: two sizes, with and without scripts."""
+"""The account, the notification center and an announcement, in a browser of two sizes."""
 
 import re
 from collections.abc import Iterator
@@ -167,7 +167,7 @@ def test_two_managers_and_one_approval(stack: Stack, enter: Visit) -> None:
     expect(row.get_by_test_id("approve")).to_have_count(0)
 
 
-def test_a_denial_in_the_centre_asks_for_the_reason(stack: Stack, enter: Visit) -> None:
+def test_a_denial_in_the_center_asks_for_the_reason(stack: Stack, enter: Visit) -> None:
     number = new_request(stack)
     page = enter("maria")
     page.goto("/notifications/?tab=todo")

@@ -68,7 +68,7 @@ def test_what_is_switched_off_stays_in_the_app():
     assert (found.app_only, found.emails) == (1, 0)
 
 
-def test_somebody_who_cannot_be_reached_gets_everything_in_the_app():
+def test_a_person_who_cannot_be_reached_gets_everything_in_the_app():
     unreachable = {Channel.EMAIL: Reason.NO_EMAIL, Channel.SMS: Reason.NO_PHONE}
     found = replay([message("repair_approved", DAY)], person(unreachable=unreachable), price)
     assert (found.app_only, found.emails + found.texts) == (1, 0)

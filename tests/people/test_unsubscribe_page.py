@@ -26,7 +26,7 @@ def jane(person: Callable[..., User]) -> User:
 
 @pytest.fixture
 def program() -> Client:
-    """A mail program: no cookies, and it knows no CSRF token."""
+    """Return a mail program: it has no cookies and knows no CSRF token."""
     return Client(enforce_csrf_checks=True)
 
 

@@ -146,7 +146,7 @@ def test_two_last_breaks_priced_at_once_notify_the_managers_once(
     ]
 
 
-def test_a_batch_approved_during_a_reassignment_notifies_the_new_technician(
+def test_a_batch_approved_during_reassignment_notifies_the_new_technician(
     cast: Cast, request_batch: Callable[..., RepairBatch]
 ) -> None:
     batch = request_batch("65.00")

@@ -20,7 +20,7 @@ Make = Callable[..., Repair]
 
 @pytest.fixture(autouse=True)
 def limits(settings: Any) -> Any:
-    """Two text messages of a person and five of a company; each request has two managers."""
+    """Allow two texts of a person and five of a company; each request has two managers."""
     settings.SMS_LIMIT_PER_PERSON_H = 2
     settings.SMS_LIMIT_PER_COMPANY_H = 5
     return settings

@@ -27,7 +27,7 @@ def office(cast) -> User:
     return User.objects.get(pk=cast.sam.user_id)
 
 
-def test_the_office_reads_under_each_step_whom_it_told_and_what_became_of_it(office, repair, cast):
+def test_the_office_reads_whom_each_step_told_and_what_became_of_it(office, repair, cast):
     approved = repair(Status.APPROVED)
     way = Delivery.objects.get(
         notification__recipient=cast.jane.user,
@@ -39,7 +39,7 @@ def test_the_office_reads_under_each_step_whom_it_told_and_what_became_of_it(off
     shown = page(office, approved)
     assert "Told Jane Ortiz: E-mail: came back, no such mailbox; Text message:" in shown
     assert "Told Maria Alvarez: " in shown
-    # The text may still reach her, and what was settled is missed by nobody: nothing to mend.
+    # The text may still reach her, and no one misses what was settled: nothing to do.
     assert 'data-testid="fix"' not in shown
     Delivery.objects.filter(notification=way.notification).update(
         state=DeliveryState.SKIPPED, decision=Reason.NO_CONSENT

@@ -434,9 +434,7 @@ def numbers(shown: str) -> list[str]:
     return re.findall(r"<p class=\"soft\">([RB]-\d+)", shown)
 
 
-def test_the_office_sees_the_longest_unassigned_first_then_the_last_changed(
-    cast, request_repair, repair
-):
+def test_the_office_sees_the_longest_unassigned_then_the_last_changed(cast, request_repair, repair):
     changed, untouched = request_repair(estimate=ESTIMATE), repair(Status.REQUESTED)
     oldest, newer = request_repair(by=cast.sam), request_repair(by=cast.maria)
     services.approve(changed, by=cast.maria)

@@ -68,7 +68,7 @@ class TestTimeouts:
 
 @pytest.fixture
 def pgbouncer(transactional_db: None) -> Iterator[str]:
-    """The URL of the test database behind PgBouncer in transaction mode, with two connections."""
+    """Yield the URL of the test database behind PgBouncer, with two connections."""
     if not shutil.which("pgbouncer"):
         pytest.skip("there is no pgbouncer here: apt-get install pgbouncer")
     [port] = free_ports(1)

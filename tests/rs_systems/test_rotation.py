@@ -207,7 +207,7 @@ def test_another_error_in_a_task_does_not_read_the_secret(
 
 @pytest.fixture
 def postgresql(django_db_blocker: Any) -> Iterator[PostgreSQL]:
-    """A private server that asks the user `rotating` for a password."""
+    """Yield a private server that asks the user `rotating` for a password."""
     folder = Path(tempfile.mkdtemp(prefix="rs-tests-"))
     server = PostgreSQL(folder)
     server.start()

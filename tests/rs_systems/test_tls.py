@@ -58,7 +58,7 @@ def foreign(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 @pytest.fixture
 def port(redis_url: str, ours: Authority) -> Iterator[int]:
-    """The port of a Redis over TLS, with a certificate of our authority."""
+    """Yield the port of a Redis over TLS, with a certificate of our authority."""
     with tls_front(urlsplit(redis_url).port or 0, ours.issue(LOOPBACK)) as listening:
         yield listening
 

@@ -14,7 +14,7 @@ from tests.support.people import a_person
 
 @pytest.fixture
 def sandbox(running: RunningSandbox) -> RunningSandbox:
-    """A running sandbox without messages, faults and suppressed addresses."""
+    """Return a running sandbox without messages, faults and suppressed addresses."""
     running.reset_smtp_habits()
     running.account(suppressed=[])
     return running

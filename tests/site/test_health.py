@@ -22,7 +22,7 @@ def answer(path: str) -> tuple[int, str]:
 
 @pytest.fixture
 def read_only(transactional_db: None) -> Iterator[None]:
-    """The database refuses writes, as a replica does, or a primary without space."""
+    """Let the database refuse writes, as a replica does, or a primary without space."""
     on, off = {
         "sqlite": ("PRAGMA query_only = 1", "PRAGMA query_only = 0"),
         "postgresql": (

@@ -163,7 +163,7 @@ def test_a_person_without_contact_details_can_choose(
 
 
 @pytest.mark.parametrize(("chosen", "accepts"), [("es", "en"), ("", "es")])
-def test_links_of_messages_open_in_the_language_of_the_person_whose_they_are(
+def test_links_of_messages_open_in_the_language_of_their_recipient(
     client: Client, person: Callable[..., User], chosen: str, accepts: str
 ) -> None:
     owner = person(language=chosen, verified_email="")
@@ -214,7 +214,7 @@ def demo(db: None, memory_providers: None) -> None:
 
 
 @pytest.mark.parametrize("name", ["maria", "jane"])
-def test_no_english_of_the_catalogs_is_left_on_the_pages_of_a_spanish_reader(
+def test_no_english_of_the_catalogs_is_left_on_pages_in_spanish(
     client: Client, demo: None, name: str
 ) -> None:
     reader = User.objects.get(username=name)
@@ -263,7 +263,7 @@ def test_a_new_message_and_its_pages_have_no_english_word_in_spanish(
         assert english_lines(client.get(path).content.decode()) == [], path
 
 
-def test_what_is_stored_stays_english_whoever_acts(
+def test_what_is_stored_stays_english_in_any_language(
     client: Client, person: Callable[..., User]
 ) -> None:
     reader = person(language="es", time_zone="America/Chicago")

@@ -29,9 +29,7 @@ def test_htmx_of_an_expired_session_goes_to_sign_in_and_back_to_its_page(client,
         ("/notifications/read-all/", NOTHING),
     ],
 )
-def test_a_post_of_an_expired_session_goes_to_sign_in_and_says_what_was_not_done(
-    client, db, path, said
-):
+def test_a_post_of_an_expired_session_signs_in_and_says_what_was_not_done(client, db, path, said):
     headers = {"Referer": "http://testserver/repairs/1/"}
     answer = client.post(path, {"reason": "sold"}, headers=headers)
     assert answer.headers["Location"] == "/login/?next=/repairs/1/"

@@ -40,7 +40,7 @@ def test_a_translation_is_refused_for_what_is_wrong_with_it(message: Message, pr
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project of one app with one template, outside of ours."""
+    """Return a project of one app with one template, outside of ours."""
     templates = tmp_path / "apps" / "shop" / "templates"
     templates.mkdir(parents=True)
     (templates / "page.html").write_text(

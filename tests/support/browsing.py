@@ -121,7 +121,7 @@ def check_page(page: Page, targets: str, *, javascript: bool = True) -> None:
     """Check that the page fits its width, these are 44 pixels high, and axe finds nothing serious.
 
     No form leaves its errors to the browser or forgets what was typed, and no list is empty
-    without a word. Axe itself waits for ever on a page that runs no scripts.
+    without a word. Axe itself waits forever on a page that runs no scripts.
     """
     page.wait_for_load_state()
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")

@@ -37,7 +37,7 @@ def _words_are_those_of_the_files() -> None:
 
 @pytest.fixture(scope="session")
 def shared_sandbox() -> Iterator[RunningSandbox]:
-    """The sandbox of all tests that need no other options; nothing subscribes to its events."""
+    """Yield the sandbox for tests without options of their own; nothing gets its events."""
     with running_sandbox(0, "", None, "--events-delay=0") as sandbox:
         yield sandbox
 
@@ -49,7 +49,7 @@ def _shared_sns(shared_sandbox: RunningSandbox) -> Any:
 
 @pytest.fixture
 def running(shared_sandbox: RunningSandbox, _shared_sns: Any) -> RunningSandbox:
-    """The shared sandbox as it was at its start: no messages, rules or numbers that opted out."""
+    """Return the shared sandbox as at its start: no messages, rules or opted-out numbers."""
     events = "the sandbox has posted its events"
     wait_until(lambda: shared_sandbox.health()["events"]["waiting"] == 0, events)
     shared_sandbox.clear()
@@ -90,7 +90,7 @@ def memory_providers(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator
 
 @pytest.fixture
 def quiet_alarms(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One worker answers at once, and the sweep has just come round: neither rings."""
+    """Let one worker answer at once, and the sweep have just run: no alarm rings."""
     monkeypatch.setattr(broker, "workers", lambda: ["worker@tests"])
     monkeypatch.setattr(heartbeat, "age", lambda: timedelta(seconds=5))
 
@@ -180,7 +180,7 @@ def notify() -> Callable[..., list[Notification]]:
 
 @pytest.fixture
 def woken(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
-    """The wake-ups that would have gone to the broker: task name and options."""
+    """Return the wake-ups that would have gone to the broker: task name and options."""
     calls: list[tuple[str, dict[str, Any]]] = []
 
     def publish(task: Task[..., Any], **options: Any) -> None:
@@ -198,7 +198,7 @@ def signer() -> Signer:
 
 @pytest.fixture
 def fetched(signer: Signer, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """The addresses from which the code fetched a certificate. Nothing leaves this process."""
+    """Yield the addresses of fetched certificates. Nothing leaves this process."""
     settings.AWS_EVENT_TOPIC_ARNS = [signing.TOPIC]
     addresses: list[str] = []
 

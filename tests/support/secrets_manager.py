@@ -48,7 +48,7 @@ class SecretsManager(ThreadingHTTPServer):
 
     @property
     def variables(self) -> dict[str, str]:
-        """The variables that point a process here."""
+        """Return the variables that point a process here."""
         return {
             "AWS_SECRETS_NAME": NAME,
             "AWS_ENDPOINT_URL_SECRETS_MANAGER": f"http://{LOOPBACK}:{self.server_port}",

@@ -9,7 +9,7 @@ JANE = "jane@fleet.example"
 
 
 def mail(**changes: Any) -> dict[str, Any]:
-    """The `mail` object as configuration sets publish it."""
+    """Return the `mail` object as configuration sets publish it."""
     return {
         "timestamp": "2026-11-25T10:00:00.000Z",
         "messageId": ID,

@@ -57,7 +57,7 @@ def contradictions(account: Account) -> Finding:
     ses, sns = settings.AWS_SES_REGION_NAME, settings.AWS_SNS_REGION_NAME
     if settings.SMS_ENABLED and ses != sns:
         return warn(
-            f"AWS_SNS_REGION is {sns}, AWS_SES_REGION is {ses}: a stack sees to one Region",
+            f"AWS_SNS_REGION is {sns}, AWS_SES_REGION is {ses}: a stack serves one Region",
             "Use one for both, or see docs/deploy.md for what texts need in a Region of their own.",
         )
     return ok("the settings agree")

@@ -21,7 +21,7 @@ def _region() -> str:
 def caller(account: Account) -> Finding:
     """Ask AWS whose credentials these are."""
     who = account.ask("sts", "GetCallerIdentity", _region())
-    return ok(f"AWS takes us for {who['Arn']}")
+    return ok(f"the caller is {who['Arn']}")
 
 
 def key_age(account: Account) -> Finding:

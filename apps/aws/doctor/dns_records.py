@@ -116,7 +116,7 @@ def _has_key(found: set[str]) -> bool:
 
 
 def _dmarc_also_at(domain: str) -> tuple[str, ...]:
-    # A subdomain without a record has that of the organisation (RFC 7489, section 6.6.3).
+    # A subdomain without a record has that of the organization (RFC 7489, section 6.6.3).
     domains = dict.fromkeys([email.domain(), *email.domains_above(email.domain())])
     return tuple(f"_dmarc.{each}" for each in domains if each != domain)
 

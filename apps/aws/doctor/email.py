@@ -1,4 +1,4 @@
-"""Checks of SES: the account, the sender's identity, and whether it lets us in."""
+"""Checks of SES: the account, the sender's identity, and whether it accepts our credentials."""
 
 from email.utils import parseaddr
 from typing import Any, NamedTuple
@@ -95,7 +95,7 @@ def _account(account: Account) -> dict[str, Any]:
 
 
 def smtp(account: Account) -> Finding:
-    """Check that SES lets us in by the transport in use; nothing is sent."""
+    """Check that SES accepts our credentials by the transport in use; nothing is sent."""
     backend = settings.EMAIL_BACKEND
     if backend == settings.EMAIL_TRANSPORTS["ses-api"]:
         return _api(account)
@@ -109,13 +109,13 @@ def smtp(account: Account) -> Finding:
         connection.close()
     except OSError as error:
         return fail(
-            f"{where} does not let us in: {_words(error)}",
+            f"{where} cannot be used: {_words(error)}",
             "Check AWS_SES_HOST, AWS_SES_PORT, AWS_SES_TLS and the way out of this network; after "
-            "535, make the password anew with `manage.py aws smtp-credentials`.",
+            "535, make a new password with `manage.py aws smtp-credentials`.",
         )
     if not connection.username:
         return warn(f"{where} answers; there is no user to sign in with", "Set AWS_SES_SMTP_USER.")
-    return ok(f"{where} lets us in")
+    return ok(f"{where} accepts our credentials")
 
 
 def _api(account: Account) -> Finding:
@@ -218,7 +218,7 @@ def sending(account: Account) -> Finding:
 
 
 def enforcement(account: Account) -> Finding:
-    """Check that AWS has the account neither under review nor stopped."""
+    """Check that AWS has neither put the account under review nor stopped it."""
     status = _account(account).get("EnforcementStatus", "")
     if status == "HEALTHY":
         return ok("healthy")

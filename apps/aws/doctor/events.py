@@ -25,7 +25,7 @@ EVENT_TYPES = {
     "DELIVERY_DELAY",
     "RENDERING_FAILURE",
 }
-#: Waiting messages from which to warn: one turn reads thousands.
+#: Waiting messages from which to warn: one run reads thousands.
 MANY_WAIT = 1000
 #: How long the first event of an e-mail may take.
 PATIENCE = timedelta(minutes=10)
@@ -92,7 +92,7 @@ def destination(account: Account) -> Finding:
 
 
 def topic(account: Account) -> Finding:
-    """Check that our topics exist and sign with SHA-256."""
+    """Check that our topics exist and sign by version 2, which is SHA-256."""
     old = []
     for arn in _topics():
         try:

@@ -16,7 +16,7 @@ from apps.core.redaction import redact
 OLDEST_VERSION = 7
 MEMORY_WARNING = 0.8
 _TIMEOUT_S = 2
-#: Milliseconds after which a probe's keys go by themselves.
+#: Milliseconds after which a probe's keys expire.
 _PROBE_MS = 10_000
 
 

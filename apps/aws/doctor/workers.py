@@ -22,7 +22,7 @@ from . import redis_server
 
 #: The specification's: "queue depth > 1000".
 MANY_WAIT = 1000
-#: The sweep comes every 15 s, and a busy worker may be late once or twice.
+#: The sweep runs every 15 s, and a busy worker may be late once or twice.
 OLDEST_SWEEP = timedelta(seconds=60)
 #: They are published each minute.
 OLDEST_METRICS = timedelta(minutes=3)
@@ -50,8 +50,8 @@ def beat(account: Account) -> Finding:
     age = heartbeat.age()
     do = "Start beat, one of it: `celery -A rs_systems beat`; it takes a worker too."
     if age is None:
-        return fail("the sweep has not come round in a day", do)
-    found = f"the sweep came round {age.total_seconds():.0f} s ago"
+        return fail("the sweep has not run within a day", do)
+    found = f"the sweep ran {age.total_seconds():.0f} s ago"
     return ok(found) if age <= OLDEST_SWEEP else fail(found, do)
 
 
@@ -106,7 +106,7 @@ def channels(account: Account) -> Finding:
         f"{redact(stop.reason).rstrip('.')}"
         for stop in stops
     )
-    return fail(said, "Mend the cause; then resume it, or have it tried now, in the cockpit.")
+    return fail(said, "Fix the cause; then resume it or try it now, in the cockpit.")
 
 
 def clocks(account: Account) -> Finding:

@@ -1,4 +1,4 @@
-"""Asks AWS what it has counted itself on the account. Nothing here changes anything.
+"""Asks AWS for its own counts of the account. Nothing here changes anything.
 
 The metrics of SES without a dimension are the whole account's:
 https://docs.aws.amazon.com/ses/latest/dg/monitor-sending-activity.html. Those of SNS are of

@@ -1,4 +1,4 @@
-"""Sends messages to recipients that AWS simulates, and follows each until its event is home.
+"""Sends messages to recipients that AWS simulates, and follows each until its event has come back.
 
 Nothing here is a shortcut: NotificationService writes the rows, the running workers send them, and
 AWS's events come back as they always do. This process only reads the database.
@@ -33,8 +33,8 @@ from . import simulated_recipients
 from .hops import Broken, Hop, entry_text, is_of_event, where_it_broke
 from .simulated_recipients import Recipient
 
-#: Seconds until a message should be home. SES's events come within seconds; SNS's receipts take
-#: minutes, and now and then hours.
+#: Seconds until a message's event should have come back. SES's events come within seconds; SNS's
+#: receipts take minutes, and now and then hours.
 PATIENCE_S = {Channel.EMAIL: 120.0, Channel.SMS: 900.0}
 _LOOK_S = 0.25
 
@@ -57,7 +57,7 @@ class Journey:
     steps: list[PassedHop] = field(default_factory=list)
     is_home: bool = False
     broken: Broken | None = None
-    #: The log entries and events that were told already.
+    #: The log entries and events that were passed on already.
     seen: set[tuple[type, int]] = field(default_factory=set)
 
     @property
@@ -76,14 +76,14 @@ class Journey:
         }
 
 
-#: Is called with each hop that is passed, and with a hop that broke.
+#: Called with each hop that is passed, and with a hop that broke.
 Tell = Callable[[Journey, PassedHop | Broken], None]
 
 
 def send_round(
     recipients: list[Recipient], run: str, tell: Tell, *, timeout_s: float | None = None
 ) -> list[Journey]:
-    """Send a message to each recipient, and follow it until it is home or its time is up.
+    """Send a message to each recipient; follow it until its event is back or its time is up.
 
     `timeout_s`: seconds for each, instead of PATIENCE_S. At the end nothing of the run is left to
     be sent, and none of its suppressions. Raises CannotStart.

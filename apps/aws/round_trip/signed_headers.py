@@ -1,6 +1,6 @@
 """Which headers of a received e-mail its DKIM signatures cover (RFC 6376, 3.5).
 
-AWS does not document which headers SES signs. Mail providers honour the button to unsubscribe only
+AWS does not document which headers SES signs. Mail providers honor the button to unsubscribe only
 if a signature covers both of its headers (RFC 8058, 4).
 """
 

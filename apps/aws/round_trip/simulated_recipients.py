@@ -27,7 +27,7 @@ EMAILS = {
     "suppressionlist": DeliveryState.BOUNCED,
 }
 TEXTS = {"sms-success": DeliveryState.DELIVERED, "sms-failure": DeliveryState.BOUNCED}
-_LABELLED = rf"^({'|'.join(EMAILS)})\+[0-9a-f]{{6}}{re.escape(MAILBOX_DOMAIN)}$"
+_LABELED = rf"^({'|'.join(EMAILS)})\+[0-9a-f]{{6}}{re.escape(MAILBOX_DOMAIN)}$"
 
 
 class CannotStart(Exception):
@@ -121,9 +121,9 @@ def forget_suppressions(chosen: Iterable[Recipient]) -> None:
 
     The numbers are the same in each run, so the next would skip them.
     """
-    labelled = Q(channel=Channel.EMAIL, address__regex=_LABELLED)
+    labeled = Q(channel=Channel.EMAIL, address__regex=_LABELED)
     numbers = [each.address for each in chosen if each.channel == Channel.SMS]
-    Suppression.objects.filter(labelled | Q(channel=Channel.SMS, address__in=numbers)).delete()
+    Suppression.objects.filter(labeled | Q(channel=Channel.SMS, address__in=numbers)).delete()
 
 
 def _entry(recipient: Recipient) -> str:

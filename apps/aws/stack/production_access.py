@@ -32,7 +32,7 @@ _ADVICE = {
     AccessStatus.NOT_REQUESTED: "; --request-production-access does it",
     AccessStatus.REVIEW: "; answer in that case what AWS may ask",
     AccessStatus.DENIED: (
-        "; answer in that case, or ask anew with --request-production-access --request-again"
+        "; answer in that case, or ask again with --request-production-access --request-again"
     ),
     AccessStatus.UNCLEAR: "; ask in that case",
 }
@@ -117,7 +117,7 @@ def _use_case(emails_a_day: int) -> str:
         "good, or whose owner complains, is suppressed at once, and sending stops by itself if "
         "the rates rise. A person who wants no more of these e-mails tells us at "
         f"{settings.ADMIN_EMAIL}, and the address is taken out. Addresses are used for these "
-        "notifications alone, and are passed on to nobody but AWS, which delivers them."
+        "notifications alone, and are passed on to no one but AWS, which delivers them."
     )
 
 

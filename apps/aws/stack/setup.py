@@ -194,7 +194,7 @@ class Setup:
 
     @cached_property
     def deployed(self) -> DeployedStack:
-        """The stack after its step; raises Stopped if there is none."""
+        """Return the stack after its step; raises Stopped if there is none."""
         stack = self.plan.wishes.stack
         found = stack.deployed()
         if found is None:

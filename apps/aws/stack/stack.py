@@ -32,7 +32,7 @@ _STUCK = {
         f"It can only be deleted: `{_DELETE}`; then run the same command again.",
     ),
     "UPDATE_ROLLBACK_FAILED": (
-        "Mend what kept it from going back, then `aws cloudformation continue-update-rollback "
+        "Fix what kept it from going back, then `aws cloudformation continue-update-rollback "
         "--stack-name {name} --region {region}`, and when that is done run the same command again."
     ),
 }
@@ -40,7 +40,7 @@ _WAIT = (
     "Wait until that is done (`aws cloudformation describe-stacks --stack-name {name} --region "
     "{region}` tells), then run the same command again."
 )
-_AS_BEFORE = "All is as it was before: mend what failed, and run the same command again."
+_AS_BEFORE = "All is as it was before: fix what failed, and run the same command again."
 
 
 @dataclass(frozen=True)

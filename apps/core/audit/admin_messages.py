@@ -30,7 +30,7 @@ def send_email(content: EmailContent) -> bool:
 
 
 def send_text(to: str, text: str) -> bool:
-    """Text a number, whatever is left of the month's budget; return False if it was not sent."""
+    """Text a number, even without room in the month's budget; return False if it was not sent."""
     return _is_sent(lambda: _text(to, text))
 
 

@@ -1,4 +1,4 @@
-"""E-mail the administrator what the night found, as where AWS's counts and our records differ.
+"""E-mail the administrator what nightly tasks found, such as counts of AWS that differ from ours.
 
 What needs a person at once is an alarm: apps/core/audit/alarms/.
 """
@@ -24,7 +24,7 @@ _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def send_differences(differences: Sequence[Difference]) -> None:
-    """Tell the administrator where AWS's counts and our records differ.
+    """Tell the administrator which of AWS's counts differ from our records.
 
     Failures once a night; the same warnings without a failure once a week.
     """

@@ -113,7 +113,7 @@ def ledger(
 ) -> Ledger:
     """Check all records, or the deliveries made or finished since then; the money by whole months.
 
-    With `since`, the cost depends on what is newer; only what is stuck is found whatever its age.
+    With `since`, older rows are not read, except that stuck ones are found whatever their age.
     `tell` gets the name of each step when it begins.
 
     A due delivery may wait for hours in a backlog, and for days while its channel is stopped. So
@@ -291,7 +291,7 @@ def _claimed_again(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
 
 
 def _money(since: datetime | None) -> list[Month]:
-    # In one statement: a text may be paid for between two.
+    # In one statement: between two statements, a worker may pay for a text.
     committed = SMSSpend.objects.filter(month=OuterRef("cost_month")).values("committed_usd")
     held = Delivery.objects.exclude(cost_month=None)
     if since:

@@ -47,12 +47,12 @@ ENDED = frozenset(
     }
 )
 #: Decisions after which the recipient misses nothing. A STOP or a complaint is told: the office can
-#: mend it with the person.
+#: settle it with the person.
 _MEANT = {*STALE_REASONS, *OFF_REASONS} - {Reason.STOPPED, Reason.COMPLAINED}
 
 
 @dataclass(frozen=True)
-class Step:
+class StoryStep:
     at: datetime
     what: str
     #: Who brought it about, unless it was a worker.
@@ -87,7 +87,7 @@ class Way:
     attempt: int
     may_resend: bool
     may_confirm: bool
-    steps: list[Step]
+    steps: list[StoryStep]
 
     #: It ended without reaching the person, although no choice of theirs or of the office says so.
     has_failed: bool
@@ -197,7 +197,7 @@ def _next(row: Delivery, state: DeliveryState) -> tuple[str, datetime | None]:
         case DeliveryState.DUE | DeliveryState.RETRYING:
             return gettext("The next try"), row.next_attempt_at
         case DeliveryState.SENDING:
-            return gettext("If its sender is lost, it is taken back"), row.lease_until
+            return gettext("If our sender has stopped, another one takes over"), row.lease_until
         case DeliveryState.UNKNOWN if row.next_attempt_at:
             return gettext("If no report comes, our rules decide"), row.next_attempt_at
         case DeliveryState.UNKNOWN:
@@ -211,7 +211,7 @@ def _next(row: Delivery, state: DeliveryState) -> tuple[str, datetime | None]:
     return gettext("Nothing more happens by itself"), None
 
 
-def _step(entry: NotificationDeliveryLog) -> Step:
+def _step(entry: NotificationDeliveryLog) -> StoryStep:
     what = str(EVENTS[LogEvent(entry.event)])
     if entry.event == LogEvent.CALLING and entry.attempt > 1:
         what = gettext("Handing it over, try {n}").format(n=entry.attempt)
@@ -221,7 +221,7 @@ def _step(entry: NotificationDeliveryLog) -> Step:
         why, detail = gettext(label), "" if detail == label else detail
     elif entry.event not in (LogEvent.ACCEPTED, LogEvent.DELIVERED):
         why = answers.plain(f"{entry.code} {entry.detail}")
-    return Step(
+    return StoryStep(
         at=entry.at,
         what=f"{what}: {why}" if why else what,
         source=str(SOURCES[LogSource(entry.source)]),

@@ -26,6 +26,6 @@ class SMSService(ChannelService[SMSMessage]):
         return sms_budget.price(message.to, self.weight(message))
 
     def message(self, to: str, content: rendering.SMSContent) -> SMSMessage:
-        """A message to a number that this environment may reach; raises NotSendable."""
+        """Return a message; raise NotSendable if this environment may not reach the number."""
         permit(to)
         return SMSMessage(to, content.text)

@@ -97,7 +97,7 @@ class Capacity:
 
     @property
     def reached(self) -> list[Limit]:
-        """The limits that so many messages exceed, the first one first."""
+        """Return the limits that so many messages exceed, the first one first."""
         return [limit for limit in self.limits if limit.per_day < self.per_day]
 
     def as_dict(self) -> dict[str, Any]:

@@ -20,7 +20,7 @@ SATURDAY = 5
 
 
 @dataclass
-class Line:
+class CostLine:
     """The messages of one kind, company or country."""
 
     key: str
@@ -43,9 +43,9 @@ class Costs:
     #: Up to when messages are counted; None if never.
     until: datetime | None
     email_price_per_1000: Decimal
-    kinds: list[Line] = field(default_factory=list)
-    groups: list[Line] = field(default_factory=list)
-    countries: list[Line] = field(default_factory=list)
+    kinds: list[CostLine] = field(default_factory=list)
+    groups: list[CostLine] = field(default_factory=list)
+    countries: list[CostLine] = field(default_factory=list)
     #: Spent, or reserved for texts whose outcome is open: what the month's limit counts.
     text_usd: Decimal = ZERO
     limit_usd: Decimal = ZERO
@@ -75,7 +75,7 @@ class Costs:
 
     @property
     def other_text_usd(self) -> Decimal:
-        """What no accepted text accounts for: open outcomes, and prices that receipts corrected."""
+        """Return what no accepted text accounts for: unknown outcomes, and corrected prices."""
         return self.text_usd - sum((line.text_usd for line in self.kinds), ZERO)
 
 
@@ -115,14 +115,14 @@ def _rows(month: date) -> QuerySet[CostTally]:
     return CostTally.objects.filter(day__gte=month, day__lt=following(month)).order_by()
 
 
-def _lines(rows: QuerySet[CostTally], by: str, per_1000: Decimal) -> list[Line]:
+def _lines(rows: QuerySet[CostTally], by: str, per_1000: Decimal) -> list[CostLine]:
     """Return a line for each value of the column, the dearest first."""
     sums = rows.values(by, "channel").annotate(
         sent=Sum("messages"), all_parts=Sum("parts"), all_usd=Sum("usd")
     )
-    lines: dict[str, Line] = {}
+    lines: dict[str, CostLine] = {}
     for row in sums:
-        line = lines.setdefault(row[by], Line(row[by]))
+        line = lines.setdefault(row[by], CostLine(row[by]))
         if row["channel"] == Channel.EMAIL:
             line.emails = row["sent"]
             line.email_usd = prices.emails_usd(row["sent"], per_1000)

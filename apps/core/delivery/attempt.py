@@ -120,7 +120,7 @@ def claim_probe(delivery_id: UUID) -> Attempt | None:
 
 
 def _for_attempts(rows: DeliveryQuerySet) -> QuerySet[Delivery, Any]:
-    """Return the rows with all that their attempts need, locked; rows of other workers are left."""
+    """Lock and return the rows with all that their attempts need; skip those of other workers."""
     skips = connection.features.has_select_for_update_skip_locked
     locked = rows.select_for_update(of=("self",), skip_locked=skips)
     return suppressions.with_reasons(locked.select_related("notification__recipient__contact"))
@@ -134,7 +134,8 @@ def _take(found: list[Delivery], lease: Lease) -> list[Attempt]:
         attempts=F("attempts") + 1,
         lease_until=Now() + conf.lease(),
         next_attempt_at=None,
-        # What an attempt of unknown outcome reserved stays committed, out of this one's reach.
+        # Money that an attempt of unknown outcome reserved stays committed; this one reserves
+        # again.
         cost_usd=None,
         cost_month=None,
     )

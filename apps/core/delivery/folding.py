@@ -83,7 +83,7 @@ def send_now(user_id: Any) -> int:
 
 
 def _unfolded() -> DeliveryQuerySet:
-    # What carries a digest already is released singly.
+    # A delivery that already carries a digest is released by itself.
     return Delivery.objects.held().filter(digest=None)
 
 
@@ -129,12 +129,12 @@ def _fold(user_id: Any, channel: Channel, held_for: Reason) -> int:
 def _theirs(user_id: Any, channel: Channel, held_for: Reason) -> DeliveryQuerySet:
     theirs = Notification.objects.filter(recipient=user_id).values("pk")
     rows = _unfolded().filter(channel=channel, held_for=held_for, notification_id__in=theirs)
-    # What was held by the hour's cap leaves with the first of it.
+    # Messages that the hour's cap held leave with the first of them.
     return rows if held_for in (Reason.CAP, Reason.BUNDLE) else rows.filter(release_at__lte=Now())
 
 
 def _postpone(person: Person, channel: Channel, day: date) -> None:
-    """Leave what came too late for a day's digest to the next one."""
+    """Move what came too late for a day's digest to the next one."""
     tomorrow = quiet_hours.instant(day + timedelta(1), time(0), person.zone)
     after = max(timezone.now(), tomorrow - timedelta(seconds=1))
     at = quiet_hours.next_at(person.digest_hour, after, person.zone)

@@ -25,14 +25,14 @@ logger = logging.getLogger(__name__)
 
 #: Seconds between two runs of `release_due`, by beat's table.
 RELEASE_EVERY_S = 30.0
-#: What the row of a delivery that is due again has.
+#: The columns of a delivery that is due again.
 DUE_NOW: dict[str, Any] = {
     "due_at": Now(),
     "next_attempt_at": Now(),
     "lease_until": None,
     "finished_at": None,
 }
-#: Holds for which what has waited once does not wait again.
+#: Holds for which a delivery waits only once.
 ONCE = frozenset({Reason.DIGEST, Reason.CAP, Reason.BUNDLE})
 
 
@@ -40,7 +40,7 @@ def release_due() -> int:
     """Release what was held for hours that are over, to be sent singly; return how many.
 
     At most as many as can be sent until the next run, most urgent first: what is released at one
-    moment for thousands of people must not stand in the way of what comes then.
+    moment for thousands of people must not delay what comes next.
     """
     released = 0
     for channel, pace in paces().items():
@@ -95,7 +95,7 @@ def recompute(user_id: Any) -> int:
             # It ends by itself within the hour, and the check after the claim asks for the rest.
             continue
         if row.notification.kind not in kinds.REGISTRY:
-            # Of an earlier version of the code: its attempt fails, and the settings must not.
+            # Its kind is of an earlier version of the code. Its attempt fails; the change must not.
             continue
         decision = decided(row, person)
         if decision.verdict == Verdict.SEND:

@@ -72,7 +72,7 @@ def _postpone(delivery: Delivery, error: TransientError) -> Delivery | None:
     if at is None:
         return _end(delivery, DeliveryState.EXHAUSTED, LogEvent.TRANSIENT, error)
     in_time = timezone.now() < _gives_up_at(delivery)
-    # Being told to slow down says nothing about the message: in time, it costs no try.
+    # Throttling says nothing about the message: within the retry horizon it costs no try.
     failed = 0 if isinstance(error, ThrottledError) and in_time else 1
     _wait(delivery, at, LogEvent.TRANSIENT, _words(error), failed=failed)
     return None
@@ -191,7 +191,7 @@ def _wait(
         event,
         to=DeliveryState.DUE if is_quick else DeliveryState.RETRYING,
         source=source,
-        # A refusal that comes late ends the doubt, and undoes nothing that was decided meanwhile.
+        # A late refusal settles the unknown outcome, and undoes nothing that was decided meanwhile.
         only_from=(DeliveryState.SENDING, DeliveryState.UNKNOWN),
         row={
             "failures": F("failures") + failed,

@@ -111,7 +111,7 @@ class Pool(NamedTuple):
 
     @property
     def size(self) -> int:
-        """The number of places."""
+        """Return the number of places."""
         places = math.ceil(rate_limit.rate(self.channel) / RATE_PER_PLACE)
         return max(1, min(MOST_PLACES, places))
 

@@ -53,7 +53,7 @@ def recheck(deliveries: Sequence[Delivery]) -> dict[UUID, Decision]:
         if found[row.pk].verdict == Verdict.SEND and row.notification.kind in kinds.REGISTRY
     ]
     earlier = _earlier(counted, now)
-    for row in sorted(counted, key=_turn):
+    for row in sorted(counted, key=_order):
         key = _key(row)
         kind = kinds.get(row.notification.kind)
         found[row.pk] = decide.spread(
@@ -63,12 +63,12 @@ def recheck(deliveries: Sequence[Delivery]) -> dict[UUID, Decision]:
             key[1],
             now,
             priority=Priority(row.priority),
-            earlier=[each for turn, each in earlier[key] if turn is None or turn < _turn(row)],
+            earlier=[each for order, each in earlier[key] if order is None or order < _order(row)],
             cap=cap(key[1]),
             served=holds.served_by(row) | _served_by_wish(row),
         )
         if found[row.pk].verdict == Verdict.SEND:
-            earlier[key].append((_turn(row), Earlier(kind.name, now)))
+            earlier[key].append((_order(row), Earlier(kind.name, now)))
     return found
 
 
@@ -142,8 +142,8 @@ def _load(deliveries: Sequence[Delivery]) -> dict[Any, list[Notification]]:
     return folded
 
 
-def _turn(row: Delivery) -> tuple[datetime, str]:
-    """Return what orders deliveries: of two that are claimed at once, one must be first."""
+def _order(row: Delivery) -> tuple[datetime, str]:
+    """Return a sort key: of two deliveries that are claimed at once, one must be first."""
     return row.created_at, str(row.pk)
 
 
@@ -154,7 +154,7 @@ def _key(row: Delivery) -> Key:
 def _earlier(
     deliveries: Collection[Delivery], now: datetime
 ) -> dict[Key, list[tuple[tuple[datetime, str] | None, Earlier]]]:
-    """Return what else has left for these people, or is leaving, with its turn in that case."""
+    """Return what else has left for these people, or is leaving, with its order in that case."""
     found: dict[Key, list[Any]] = defaultdict(list)
     bundles = [kind.bundle for kind in kinds.REGISTRY.values() if kind.bundle]
     bundled = {kind.name for kind in kinds.REGISTRY.values() if kind.bundle}
@@ -179,6 +179,6 @@ def _earlier(
         .select_related("notification")
     )
     for row in rows:
-        turn = _turn(row) if row.finished_at is None else None
-        found[_key(row)].append((turn, Earlier(row.notification.kind, row.finished_at or now)))
+        order = _order(row) if row.finished_at is None else None
+        found[_key(row)].append((order, Earlier(row.notification.kind, row.finished_at or now)))
     return found

@@ -73,13 +73,13 @@ class Senders:
 
     @property
     def room(self) -> int:
-        """How many more calls to announce now: what the threads begin within AHEAD_S."""
+        """Return how many calls to announce now: those that threads begin within AHEAD_S."""
         ahead = min(GROUP, round(self._size * AHEAD_S / self._call_s))
         return min(GROUP, self._size + ahead - len(self.open))
 
     @property
     def rate(self) -> float:
-        """How many calls the threads make in a second."""
+        """Return how many calls the threads make in a second."""
         return self._size / self._call_s
 
     def submit(self, call: Call) -> None:
@@ -127,7 +127,7 @@ class Senders:
             call.ended_at = time.monotonic()
             self._ended.put((call, result))
             if call.ended_at - call.taken_at > CALL_S:
-                # Another thread has its place.
+                # Another thread has replaced this one.
                 return
 
 

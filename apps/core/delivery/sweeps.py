@@ -37,7 +37,7 @@ def due() -> list[Delivery]:
 
     A stopped channel whose probe is due has work: the delivery that probes it.
     """
-    # Chosen before the hand-over, which must leave them.
+    # Chosen before the hand-over, which must not take them.
     probes = _probes()
     stand_ins = [*_expire_leases(), *_settle_unknown(), *_hand_over(probes)]
     return [*probes, *stand_ins, *(row for pool in POOLS if (row := _first(pool)))]

@@ -1,6 +1,6 @@
 """Every move of a delivery: its row, the log entry that says why, and its money, as one.
 
-A move names the attempt that it speaks of. A worker that comes too late, after another attempt has
+A move names its attempt. A worker that comes too late, after another attempt has
 begun, leaves a log entry and moves nothing; only its acceptance counts even then.
 """
 
@@ -177,7 +177,7 @@ def skip_due(delivery: Delivery, reason: str, decision: Reason) -> bool:
 
 
 def resend(delivery: Delivery, by: str) -> bool:
-    """Send again by a person's word, with a new retry horizon. Return False if it has moved on."""
+    """Resend by a person's decision, with a new retry horizon. Return False if it has moved on."""
     return record(
         delivery,
         LogEvent.RESEND,
@@ -197,7 +197,7 @@ def resend(delivery: Delivery, by: str) -> bool:
 
 
 def confirm_arrival(delivery: Delivery, by: str) -> bool:
-    """Accept an unknown delivery by a person's word. Return False if it is no longer unknown."""
+    """Accept an unknown delivery by a person's decision. Return False if it is not unknown now."""
     return record(
         delivery,
         LogEvent.ACCEPTED,

@@ -34,7 +34,7 @@ UNLIST_TASK = "apps.core.tasks.take_off_lists"
 
 #: Seconds after which beat has asked for the next sweep, which wakes again.
 EXPIRES_S = 60.0
-#: Seconds for which a process leaves a broker alone that just failed.
+#: Seconds for which a process does not ask a broker that just failed.
 BROKER_REST_S = 5.0
 _broker_rests_until = 0.0
 

@@ -15,8 +15,8 @@ from .sns_envelope import TryAgainLater, UnreadableCertificate, UntrustedMessage
 
 logger = logging.getLogger(__name__)
 
-#: Seconds after which a turn ends although the queue has more. The next turn continues.
-TURN_S = 20.0
+#: Seconds after which a run ends although the queue has more. The next run continues.
+RUN_S = 20.0
 
 
 def drain(queue_url: str) -> list[Delivery]:
@@ -27,8 +27,8 @@ def drain(queue_url: str) -> list[Delivery]:
     are logged, never raised. Raise OperationalError if the database is down.
     """
     stand_ins: list[Delivery] = []
-    until = time.monotonic() + TURN_S
-    # SQS counts each receipt of a message. Receive none if the database is down.
+    until = time.monotonic() + RUN_S
+    # SQS counts how often it hands a message out. Receive none if the database is down.
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
     try:
@@ -38,8 +38,8 @@ def drain(queue_url: str) -> list[Delivery]:
             if time.monotonic() > until:
                 break
     except (DeliveryError, TryAgainLater) as error:
-        # Each receipt counts against a message: receive no more of them now.
-        logger.warning("event queue not read on, the next turn tries again: %s", error)
+        # Handing out counts against a message, so receive no more of them now.
+        logger.warning("event queue not read on, the next run tries again: %s", error)
     return stand_ins
 
 

@@ -11,7 +11,8 @@ from apps.core.states import Via
 
 logger = logging.getLogger(__name__)
 
-#: What the content of a message may raise. An error that another try may mend is not among them.
+#: What the content of a message may raise. Errors after which another try may succeed are not among
+#: them.
 POISON = (
     DataError,
     ArithmeticError,

@@ -28,12 +28,12 @@ from .set_aside import POISON, set_aside
 logger = logging.getLogger(__name__)
 
 PROVIDER = "sns"
-#: How far back the first turn reads, and how much each later turn reads again: receipts may come
+#: How far back the first run reads, and how much each later run reads again: receipts may come
 #: late and out of order.
 FIRST_READ = timedelta(hours=72)
 OVERLAP = timedelta(minutes=30)
-#: Seconds after which a turn ends although there is more. The next turn continues.
-TURN_S = 20.0
+#: Seconds after which a run ends although there is more. The next run continues.
+RUN_S = 20.0
 BATCH = 200
 #: SNS's words, in lower case, for a number that no text will reach.
 _LASTING = ("invalid phone number", "blocked list", "blocked sms")
@@ -77,7 +77,7 @@ def read() -> list[Delivery]:
 
 
 def _read(group: str) -> list[Delivery]:
-    until = time.monotonic() + TURN_S
+    until = time.monotonic() + RUN_S
     reached = _start(group)
     stand_ins: list[Delivery] = []
     for batch in _batches(delivery_logs.read(group, reached)):
@@ -101,7 +101,7 @@ def _batches(pages: Iterator[list[delivery_logs.Entry]]) -> Iterator[list[delive
 
 
 def _start(group: str) -> datetime:
-    """Return the time to read from: where a cut turn ended, else before the mark."""
+    """Return the time to read from: where a cut run ended, else before the mark."""
     marks = dict(Mark.objects.filter(name__in=[group, _cut(group)]).values_list("name", "at"))
     if cut := marks.get(_cut(group)):
         return cut
@@ -110,7 +110,7 @@ def _start(group: str) -> datetime:
 
 
 def _cut(group: str) -> str:
-    """Return the name of the mark at which a turn was cut; `group` marks complete readings."""
+    """Return the name of the mark at which a run was cut; `group` marks complete readings."""
     return f"{group} cut"
 
 
@@ -134,7 +134,7 @@ def _apply(event: ProviderEvent, text: str) -> list[Delivery]:
     try:
         return provider_events.receive([event])
     except POISON as error:
-        # It must not stop those after it, now and at each later turn.
+        # It must not stop those after it, now and at each later run.
         set_aside(text, Via.LOG, error)
     except IntegrityError as error:
         logger.error("SMS receipt not stored: %s", type(error).__name__)

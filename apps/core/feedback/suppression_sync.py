@@ -22,17 +22,17 @@ logger = logging.getLogger(__name__)
 #: SES has had an account-level list since about then
 #: (https://docs.aws.amazon.com/ses/latest/dg/sending-email-suppression-list.html).
 FIRST_DAY = datetime(2019, 11, 1, tzinfo=UTC)
-#: How much is read at once, and how much the next turn reads again: clocks differ, and entries may
+#: How much is read at once, and how much the next run reads again: clocks differ, and entries may
 #: come late.
 WINDOW = timedelta(days=30)
 OVERLAP = timedelta(days=1)
-#: Seconds after which a turn ends between two windows. The next turn continues.
-TURN_S = 180.0
-#: Seconds for removing addresses from each list. The next turn continues.
+#: Seconds after which a run ends between two windows. The next run continues.
+RUN_S = 180.0
+#: Seconds for removing addresses from each list. The next run continues.
 REMOVE_S = 30.0
 #: Who lifted a suppression if the owner of the number answered START.
 OWNER = "SNS: the owner answered START"
-#: If more numbers than this, and more than stay, leave the list at once, it is not believed: it may
+#: If more numbers than this, and more than stay, leave the list at once, nothing is lifted: it may
 #: be another account's list.
 FEW = 10
 
@@ -42,7 +42,7 @@ def read_suppressed() -> None:
 
     Raise DeliveryError. What was imported by then is kept, and the next call reads it again.
     """
-    ends = time.monotonic() + TURN_S
+    ends = time.monotonic() + RUN_S
     ses = suppression_lists.ses()
     for since, until in _windows():
         pages = suppression_lists.suppressed(ses, since, until)
@@ -125,7 +125,7 @@ def _lift_departed(last_time: datetime, began: datetime, on_list: int) -> None:
 def _remove_lifted(channel: Channel) -> None:
     ends = time.monotonic() + REMOVE_S
     waiting = Suppression.objects.filter(channel=channel, unlist=True)
-    # Last, those that AWS refused before.
+    # Addresses that AWS refused before come last.
     for row in waiting.order_by("unlist_problem", "lifted_at"):
         if time.monotonic() > ends:
             return

@@ -76,7 +76,7 @@ def hold_back(channel: Channel, reason: str) -> None:
 
 
 def pause(channel: Channel, by: str, why: str) -> bool:
-    """Stop the channel by a person's word; return False if a person has paused it before."""
+    """Stop the channel by a person's decision; return False if a person has paused it before."""
     reason = storable(f"by {by}: {why}" if why else f"by {by}", 500)
     _, stopped = ChannelStop.objects.get_or_create(
         channel=channel, cause=StopCause.PERSON, defaults={"reason": reason}

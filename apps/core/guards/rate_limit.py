@@ -37,7 +37,7 @@ LATE_S = 0.02
 #: Seconds at most between two questions, so that a waiting message notices a faster pace.
 LONGEST_NAP_S = 0.25
 #: Milliseconds for which a waiting urgent message keeps the others back after its last question:
-#: several naps, or the hold would lapse in between.
+#: longer than between two questions, or the hold would lapse.
 URGENT_HOLDS_MS = 1000
 #: After a throttle answer the pace is halved, down to an eighth, and restored after so long.
 SLOW_FOR_S = 60

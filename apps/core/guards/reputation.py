@@ -22,7 +22,7 @@ WINDOW = timedelta(hours=24)
 MIN_SENT = 100
 WARN_BOUNCES, WARN_COMPLAINTS = 0.05, 0.001
 STOP_BOUNCES, STOP_COMPLAINTS = 0.10, 0.005
-#: The least numbers besides the shares: among 200 e-mails, one complaint is half a per cent.
+#: The least numbers besides the shares: among 200 e-mails, one complaint is half a percent.
 WARN_MIN_BOUNCES, WARN_MIN_COMPLAINTS = 5, 2
 STOP_MIN_BOUNCES, STOP_MIN_COMPLAINTS = 10, 5
 #: The mark since which events count, set when a person let a stopped channel run again.
@@ -94,7 +94,8 @@ def watch() -> Reputation:
 
 
 def lift() -> bool:
-    """Resume e-mail by a person's decision and count anew; return False if it was not stopped."""
+    """Resume e-mail by a person's decision, counting from zero; return False if it was not
+    stopped."""
     Mark.objects.update_or_create(name=LIFTED, defaults={"at": timezone.now()})
     return circuit_breaker.resume(Channel.EMAIL, "lifted", cause=StopCause.REPUTATION)
 

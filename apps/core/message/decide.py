@@ -1,6 +1,6 @@
 """Decide what becomes of a message: sent, held or skipped, and why. Pure functions.
 
-The first that has an opinion decides:
+The first of these that applies decides:
 
 1. STOP, a complaint, an unsubscription
 2. whether the person can be reached at all
@@ -77,7 +77,7 @@ class Decision:
 
     @property
     def code(self) -> Reason:
-        """The reason for the verdict."""
+        """Return the code of the reason for the verdict."""
         return self.held_for or self.reason
 
     def columns(self) -> dict[str, Any]:
@@ -102,7 +102,7 @@ def plan(
     """Decide for each channel that a message of this kind and priority takes to the person.
 
     A priority that uses texts alone falls back to e-mail if texts cannot be used. A kind that
-    keeps one way open overrules who switched off the last.
+    keeps one way open overrules the choice or rule that switched off the last.
     """
 
     def decided(channel: Channel) -> Decision:
@@ -234,7 +234,7 @@ def _first_allowed(person: Person, channel: Channel, moment: datetime) -> tuple[
     try:
         own = quiet_hours.first_allowed(moment, person.zone, quiet)
     except quiet_hours.NeverAllowed:
-        # The account page refuses such ranges. A message that waits for ever would be lost.
+        # The account page refuses such ranges. A message that waits forever would be lost.
         quiet, own = (), moment
     if channel != Channel.SMS or not person.text_quiet:
         return own, Reason.QUIET_HOURS

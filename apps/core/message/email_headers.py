@@ -14,7 +14,7 @@ from .brand import Brand
 def of(brand: Brand, language: str) -> dict[str, str]:
     """Return the headers of every e-mail of a notification."""
     headers = {
-        # RFC 3834, and Exchange's own: no answer that somebody is out of the office.
+        # RFC 3834, and Exchange's own header: send no out-of-office answer.
         "Auto-Submitted": "auto-generated",
         "X-Auto-Response-Suppress": "All",
         "Content-Language": language,

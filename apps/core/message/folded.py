@@ -33,13 +33,13 @@ LONGEST = 20
 
 
 @dataclass(frozen=True)
-class Line:
+class DigestLine:
     """One thing, or one notification that is about nothing."""
 
     name: str
     #: What happened, oldest first.
     events: tuple[str, ...]
-    #: How it is now; empty if nobody can say.
+    #: Its present state; empty if it is not known.
     state: str
     url: str
     category: str
@@ -50,7 +50,7 @@ class Line:
 @dataclass(frozen=True)
 class Group:
     category: str
-    lines: tuple[Line, ...]
+    lines: tuple[DigestLine, ...]
 
 
 def email(delivery: Delivery) -> EmailContent:
@@ -73,7 +73,7 @@ def sample_body(language: str, brand: Brand) -> tuple[SafeString, str]:
     chosen = [kind for kind in kinds.REGISTRY.values() if kind.event and not kind.secrets][:3]
     with override(language):
         samples = [
-            Line(
+            DigestLine(
                 rendering.in_app(
                     kind, kind.sample, "/", rendering.words(kind.name, language)
                 ).title,
@@ -110,7 +110,7 @@ def items(delivery: Delivery) -> list[Notification]:
 def _matters(notification: Notification, person: Person, delivery: Delivery) -> bool:
     kind, now = kinds.REGISTRY.get(notification.kind), timezone.now()
     if kind is None:
-        # Of an earlier version of the code: nobody can say what it meant.
+        # Its kind is of an earlier version of the code: what it meant is not known.
         return False
     if decide.stale(kind, notification, now, in_digest=True):
         return False
@@ -119,17 +119,17 @@ def _matters(notification: Notification, person: Person, delivery: Delivery) -> 
     return decision.verdict != Verdict.SKIP
 
 
-def group(lines: Collection[Line]) -> tuple[list[Group], int]:
+def group(lines: Collection[DigestLine]) -> tuple[list[Group], int]:
     """Return the first LONGEST lines by category, most urgent first, and the number of others."""
     ordered = sorted(lines, key=lambda line: line.rank)
-    by_category: dict[str, list[Line]] = defaultdict(list)
+    by_category: dict[str, list[DigestLine]] = defaultdict(list)
     for line in ordered[:LONGEST]:
         by_category[line.category].append(line)
     groups = [Group(category, tuple(its)) for category, its in by_category.items()]
     return groups, max(0, len(ordered) - LONGEST)
 
 
-def lines(notifications: Sequence[Notification]) -> list[Line]:
+def lines(notifications: Sequence[Notification]) -> list[DigestLine]:
     """Return one line for each thing that the notifications are about."""
     by_thing: dict[tuple[Any, str], list[Notification]] = defaultdict(list)
     for each in sorted(notifications, key=lambda each: each.visible_from):
@@ -154,16 +154,16 @@ def _things(keys: Iterable[tuple[Any, str]]) -> dict[tuple[Any, str], Thing]:
     return found
 
 
-def _line(its: Sequence[Notification], thing: Thing | None) -> Line:
+def _line(its: Sequence[Notification], thing: Thing | None) -> DigestLine:
     first, latest = its[0], its[-1]
     rank = (min(each.priority for each in its), first.visible_from, str(first.pk))
     happened = tuple(dict.fromkeys(gettext(kinds.get(each.kind).happening) for each in its))
     category = gettext(kinds.get(latest.kind).category.label)
     if thing:
         url = absolute(thing.url)
-        return Line(thing.name, happened, thing.state, url, category, rank)
+        return DigestLine(thing.name, happened, thing.state, url, category, rank)
     events = happened if len(its) > 1 else ()
-    return Line(latest.title, events, "", absolute(latest.action_url), category, rank)
+    return DigestLine(latest.title, events, "", absolute(latest.action_url), category, rank)
 
 
 @dataclass(frozen=True)

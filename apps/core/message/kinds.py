@@ -73,7 +73,7 @@ class Category:
 
     name: str
     label: str
-    #: Nobody can choose about it: they are always sent, or not to people.
+    #: People cannot choose about its kinds: they are always sent, or are not for people.
     is_fixed: bool = False
 
 
@@ -100,14 +100,14 @@ class NotificationKind:
     sample: Context
     #: What happened, in a digest's line: "approved". Empty: the label in lower case.
     event: str = ""
-    #: The channels that nobody can switch off, those that are never used, and those that are on
-    #: unless somebody chooses otherwise (None: all that the priority takes).
+    #: The channels that no one can switch off, those that are never used, and those that are on
+    #: unless a person or company chooses otherwise (None: all that the priority takes).
     required: frozenset[Channel] = frozenset()
     forbidden: frozenset[Channel] = frozenset()
     default: frozenset[Channel] | None = None
     #: The channels that it takes besides those of its priority.
     also: frozenset[Channel] = frozenset()
-    #: The last channel outside the app stays on, whoever switched it off.
+    #: The last channel outside the app stays on, even if a person or company switched it off.
     keeps_one_outside: bool = False
     #: It is never held, as a verification code.
     is_never_held: bool = False

@@ -92,7 +92,7 @@ def groups(ids: Collection[Any]) -> dict[Any, tuple[str, ...]]:
 def load(ids: Iterable[Any]) -> dict[Any, Person]:
     """Return these people by id. One statement, and one each for choices and for times, if any.
 
-    Where companies have rules, one more for the rules, and what the resolvers take.
+    If companies have rules, one more for the rules, and those of the resolvers.
     """
     wanted = list(dict.fromkeys(ids))
     found: dict[Any, Person] = {}

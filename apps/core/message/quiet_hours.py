@@ -1,9 +1,9 @@
 """Find the first moment at which a person may be disturbed. Pure functions of instants and zones.
 
-Where the clock is changed, a range means this:
+When the clock is changed, a range means this:
 
 - One that begins or ends in the skipped hour does so at the first instant after it.
-- One that begins or ends in the repeated hour does so at its first occurrence. So nobody waits an
+- One that begins or ends in the repeated hour does so at its first occurrence. So no one waits an
   hour longer, and nothing is released twice.
 - One that ends before it begins ends on the next day, and belongs to the day on which it begins.
 """

@@ -103,7 +103,7 @@ def draft(
     action_url: str = "/",
     body: tuple[SafeString, str] | None = None,
 ) -> Content:
-    """Return a message that nobody gets, as for a preview; None is the message in the app.
+    """Return a message that is not sent, as for a preview; None is the message in the app.
 
     `body` replaces the sentence of an e-mail. Raise TemplateProblem if the words cannot be used.
     """

@@ -1,7 +1,7 @@
 """The language in which messages are worded: Django's templates without what could do harm.
 
 A template reads the declared variables of its kind and nothing else: there are no loops, no other
-templates, no attributes and no calls. It is checked when it is compiled, and needs no trust after.
+templates, no attributes and no calls. It is checked when it is compiled, so rendering it is safe.
 """
 
 import re

@@ -11,7 +11,7 @@ _NEWLINES = re.compile(r"\r\n?|[\u0085\u2028\u2029]")
 #: Characters that browsers accept for the dot of a domain.
 _DOTS = str.maketrans(dict.fromkeys("\u3002\uff0e\uff61", "."))
 _SCHEME_OR_WWW = re.compile(r"://|\bwww\.|\b(?:mailto|tel|sms|javascript|data):", re.IGNORECASE)
-#: Top-level domains that are not English words. Others without a path lose their dot's effect.
+#: Top-level domains that are not English words. Below others, a domain is a link only with a path.
 _TOP_LEVEL = "com|net|org|edu|gov|info|biz|io|co|uk|ca|de|fr|eu|ru|cn|xyz|icu|vip|ly|tk|example"
 _DOMAIN = re.compile(
     rf"\w\.(?:(?:{_TOP_LEVEL})\b|[a-z]{{2,24}}[/:?#])|\b\d{{1,3}}(?:\.\d{{1,3}}){{3}}\b",

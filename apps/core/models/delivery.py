@@ -23,7 +23,7 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         return self.filter(state__in=SOURCES[to]).update(state=to, **values)
 
     def pending(self) -> "DeliveryQuerySet":
-        """Those that were not sent yet and that no worker has."""
+        """Return those that were not sent yet and that no worker has."""
         return self.filter(state__in=PENDING)
 
     def held(self) -> "DeliveryQuerySet":
@@ -48,7 +48,7 @@ class Delivery(models.Model):
     direct_to = AddressField(max_length=320, blank=True, default="", db_default="")
     #: Why it was skipped, rejected or given up, in words.
     reason = models.CharField(max_length=300, blank=True)
-    #: Why it is sent, held or skipped, as a code; and who decided that and when, if somebody did.
+    #: Why it is sent, held or skipped, as a code; and who decided that and when, if a person did.
     decision = models.CharField(
         max_length=24, choices=Reason.choices, blank=True, default="", db_default=""
     )

@@ -11,7 +11,7 @@ def insert(rows: Sequence[models.Model]) -> None:
     """Insert new rows of one model. The database fills the columns for which no row has a value.
 
     bulk_create names every column, reads back those that the database filled, and takes twice as
-    long. Here they are read when someone asks for them. An automatic primary key is not read.
+    long. Here they are read when the code first uses them. An automatic primary key is not read.
     """
     if not rows:
         return
@@ -30,5 +30,5 @@ def insert(rows: Sequence[models.Model]) -> None:
         row._state.adding, row._state.db = False, using
         for column in filled:
             if not column.primary_key:
-                # Django reads a missing value when someone asks for it.
+                # Django reads a missing value when the code first uses it.
                 del row.__dict__[column.attname]

@@ -20,7 +20,7 @@ LONGEST_BECAUSE = 200
 
 class NotificationQuerySet(models.QuerySet["Notification"]):
     def visible_to(self, user: Any) -> "NotificationQuerySet":
-        """The in-app messages of this user whose time has come, newest first.
+        """Return the in-app messages of this user whose time has come, newest first.
 
         A message that was settled before its time never appears.
         """
@@ -31,7 +31,7 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
         return shown.order_by("-visible_from")
 
     def unread(self) -> "NotificationQuerySet":
-        """Those that still ask for a look: neither read nor settled."""
+        """Return those that are neither read nor settled."""
         return self.filter(read_at=None, settled_at=None)
 
 

@@ -1,4 +1,4 @@
-"""What people and companies have decided about messages. Only what somebody decided is stored."""
+"""What people and companies have decided about messages. Defaults are not stored."""
 
 from datetime import time
 from typing import Any
@@ -172,7 +172,7 @@ class Preferences(models.Model):
     #: Ranges as `validate_quiet` describes them.
     quiet = models.JSONField(default=list, blank=True, validators=[validate_quiet])
     paused_until = models.DateTimeField(null=True, blank=True)
-    #: Who gets what cannot wait, during the pause.
+    #: The deputy, who gets what cannot wait during the pause.
     deputy = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         null=True,

@@ -73,7 +73,7 @@ class EmailBackend(SESBackend, SMTPBackend):
             return True
 
     def _drop(self) -> None:
-        """Close without QUIT: a server that hangs must not be waited for."""
+        """Close without QUIT: its answer may never come."""
         if self.connection:
             self.connection.close()
         self.connection = None

@@ -27,7 +27,7 @@ def from_reply(code: int, reply: bytes | str) -> DeliveryError:
     if code in _ACCOUNT_CODES or (code >= 400 and any(w in words for w in ses_refusals.OF_ACCOUNT)):
         kind: type[DeliveryError] = ChannelUnavailableError
     elif 400 <= code < 500 or code == 503:
-        # 503: the dialogue is out of step. A new connection mends that.
+        # 503: the dialogue is out of step. A new connection ends that.
         throttled = any(w in words for w in _THROTTLE_WORDS)
         kind = ThrottledError if throttled else TransientError
     elif code >= 500:

@@ -46,7 +46,7 @@ def save(contact: Contact, fields: Collection[str], *, by: User) -> list[Channel
     The other fields stay as they are by now: a STOP may have come since the contact was read.
 
     A changed address is not verified, its open links and codes end, and the old one is told, if it
-    was verified: it may be the owner's only sign that somebody else has changed it.
+    was verified: it may be the owner's only sign that another person has changed it.
     """
     with transaction.atomic():
         before = Contact.objects.select_for_update().filter(pk=contact.pk).first()
@@ -120,7 +120,7 @@ def is_objection(row: Suppression) -> bool:
 
 
 def confirm_by_word(contact: Contact, channel: Channel, address: str) -> bool:
-    """Take the address as verified by a person's word, if it is still the contact's."""
+    """Mark the address as verified because a person says so, if it is still the contact's."""
     field = FIELDS[channel]
     with transaction.atomic():
         theirs = Contact.objects.filter(pk=contact.pk, **{field: address}).exclude(**{field: ""})

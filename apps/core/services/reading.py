@@ -1,4 +1,4 @@
-"""What a person has read outside the notification centre."""
+"""What a person has read outside the notification center."""
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.contrib.contenttypes.models import ContentType

@@ -44,7 +44,7 @@ class TooMany(Exception):
 
 
 class Result(Enum):
-    """What came of a link or a code."""
+    """How the use of a link or a code ended."""
 
     CONFIRMED = "confirmed"
     #: It was not the code that was sent.
@@ -128,7 +128,7 @@ def confirm_phone(contact: Contact, typed: str) -> Result:
 
 
 def confirm_email(token: str) -> Result:
-    """Confirm the address of a link; whoever has the link has the mailbox."""
+    """Confirm the address of a link; a person who has the link can read the mailbox."""
     row = find(token)
     return _use(row) if row and row.used_at is None else Result.OVER
 

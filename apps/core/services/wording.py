@@ -1,7 +1,7 @@
 """Change the words of a kind of message: save a draft, publish it, go back, discard it.
 
-A kind has one draft in each language. Who saves or publishes names the revision that they saw, so
-nobody overwrites another editor's words without having seen them.
+A kind has one draft in each language. A caller that saves or publishes names the revision that its
+user saw, so no editor overwrites another's words unseen.
 """
 
 from collections.abc import Mapping
@@ -24,15 +24,15 @@ Overrides = Mapping[Part, str]
 
 
 class Conflict(Exception):
-    """Somebody else saved, published or discarded meanwhile; nothing was changed."""
+    """Another user saved, published or discarded meanwhile; nothing was changed."""
 
 
 class InUse(Exception):
     """The words are in effect already; nothing was changed."""
 
 
-class Refused(Exception):
-    """The words have findings that must be mended first; nothing was published."""
+class Unpublishable(Exception):
+    """The words have findings that must be fixed first; nothing was published."""
 
     def __init__(self, report: Report) -> None:
         super().__init__("; ".join(f"{each.part}: {each.message}" for each in report.refusals))
@@ -70,7 +70,7 @@ def save(
 ) -> WordingVersion:
     """Save the draft; raise Conflict if `seen` is not the present revision.
 
-    Somebody else's draft is not overwritten: it stays in the history.
+    Another user's draft is not overwritten: it stays in the history.
     """
     try:
         with transaction.atomic():
@@ -88,7 +88,7 @@ def save(
 
 
 def publish(kind: str, language: str, *, by: User, seen: str) -> WordingVersion:
-    """Check the draft and let it take effect; raise Refused, or Conflict as `save` does."""
+    """Check the draft and let it take effect; raise Unpublishable, or Conflict as `save` does."""
     try:
         with transaction.atomic():
             row, before = _seen(kind, language, seen)
@@ -103,7 +103,7 @@ def publish(kind: str, language: str, *, by: User, seen: str) -> WordingVersion:
 def publish_again(kind: str, language: str, number: int, *, why: str, by: User) -> WordingVersion:
     """Publish the changes of an earlier version again; 0 goes back to the file.
 
-    Raise InUse, Refused if it does not fit the present code, or WordingVersion.DoesNotExist.
+    Raise InUse, Unpublishable if it does not fit the present code, or WordingVersion.DoesNotExist.
     """
     try:
         with transaction.atomic():
@@ -139,7 +139,7 @@ def _publish(row: WordingVersion, before: WordingVersion | None, by: User) -> Wo
     if row.overrides:
         report = check(words)
         if report.refusals:
-            raise Refused(report)
+            raise Unpublishable(report)
     if before:
         _rows(row.kind, row.language).filter(pk=before.pk).update(state=WordingState.REPLACED)
     # Without a change the file is in use again, and its later versions too.

@@ -33,7 +33,7 @@ class Finding:
     part: Part | None
     message: str
     line: int = 0
-    #: It must be mended before the words can take effect.
+    #: It must be fixed before the words can take effect.
     refuses: bool = True
 
 
@@ -118,7 +118,7 @@ def _form_findings(part: Part, source: str) -> Iterator[Finding]:
 
 def _character_findings(lines: list[str]) -> Iterator[Finding]:
     for number, line in enumerate(lines, start=1):
-        # Template code keeps its length, so the places stay.
+        # Template code keeps its length, so positions stay right.
         text = _CODE.sub(lambda code: " " * len(code[0]), line)
         for place, char in enumerate(text, start=1):
             if not segments.is_gsm(segments.to_gsm(char)):

@@ -45,7 +45,7 @@ class ChannelStopAdmin(ReadOnlyMixin, PageActions):
         if lifted:
             messages.success(request, "E-mail is sent again; bounces are counted from now on.")
         if chosen.filter(cause=StopCause.PERSON).exists():
-            messages.info(request, 'What a person paused goes on by the action "Resume".')
+            messages.info(request, 'Use the action "Resume" for a channel that a person paused.')
 
     @admin.action(description="Resume (paused by a person)", permissions=["settle"])
     def resume(self, request: HttpRequest, chosen: QuerySet[ChannelStop]) -> None:

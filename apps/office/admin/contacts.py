@@ -295,7 +295,7 @@ class ContactAdmin(SearchMixin, PageActions):
         messages.success(request, f"{confirmed} mobile numbers confirmed.")
 
     def _confirm(self, request: HttpRequest, chosen: QuerySet[Contact], channel: Channel) -> int:
-        """Take the addresses as confirmed by the office's word; return how many were not before."""
+        """Mark the addresses as confirmed by the office; return how many were not before."""
         assert request.user.is_authenticated
         confirmed = [
             contact

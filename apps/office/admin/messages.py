@@ -36,7 +36,7 @@ from .as_sent import as_sent
 from .once import once
 
 WAITING = (DeliveryState.DUE, DeliveryState.RETRYING)
-#: The states for which each action is.
+#: The states in which each action is offered.
 _FITS = {"send_again": RESENDABLE, "mark_as_arrived": (DeliveryState.UNKNOWN,)}
 
 
@@ -172,7 +172,7 @@ class DeliveryAdmin(ReadOnlyMixin, WhyMixin, PageActions, LongList):
         transaction.on_commit(wake_dispatch)
         messages.success(
             request,
-            f"{again} of {len(chosen)} deliveries will be sent again. Mend the cause first: a "
+            f"{again} of {len(chosen)} deliveries will be sent again. Fix the cause first: a "
             "delivery to an address that is still suppressed is skipped again.",
         )
 

@@ -66,7 +66,7 @@ def show(request: SignedInRequest) -> HttpResponse:
 @office_only(SEE)
 @require_POST
 def send(request: SignedInRequest, kind: str, language: str) -> HttpResponse:
-    """Send the sample to the verified address of the person who asks, and to nobody else."""
+    """Send the sample to the verified address of the person who asks, and to no one else."""
     check_address(kind, language)
     if (channel := request.POST.get("channel")) not in Channel.values:
         raise Http404

@@ -35,7 +35,7 @@ def send_again(request: SignedInRequest, pk: int, delivery: uuid.UUID) -> HttpRe
     row = _delivery(request, pk, delivery)
     if row and transitions.resend(row, request.user.get_username()):
         transaction.on_commit(wake_dispatch)
-        messages.success(request, "It is sent again. If the cause is not mended, it fails again.")
+        messages.success(request, "It is sent again. If the cause is not fixed, it fails again.")
     else:
         messages.info(request, _MOVED_ON)
     return _back(request, pk)
@@ -73,7 +73,7 @@ def lift(request: SignedInRequest, pk: int, suppression: int) -> HttpResponse:
 @office_only("core.change_contact")
 @require_POST
 def confirm(request: SignedInRequest, pk: int, channel: str) -> HttpResponse:
-    """Take the address that the page showed as confirmed, by the office's word."""
+    """Mark the address that the page showed as confirmed by the office."""
     chosen, contact = _channel(channel), _contact(pk)
     address = request.POST.get("address", "")
     is_theirs = address == contact.address(chosen)

@@ -46,7 +46,7 @@ def everyone(request: SignedInRequest) -> HttpResponse:
 @office_only("core.view_notification")
 @require_safe
 def unreached(request: SignedInRequest) -> HttpResponse:
-    """List whom no message reaches outside the app, with the reason and the mend."""
+    """List whom no message reaches outside the app, with the reason and the remedy."""
     page = Paginator(reach.unreached(), PER_PAGE).get_page(request.GET.get("page"))
     context = {"page": page, "people": reach.explain(page), "gaps": duty.gaps()}
     return render(request, "office/unreached.html", context)

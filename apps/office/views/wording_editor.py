@@ -15,7 +15,7 @@ from apps.core.message.user_text import clean_line
 from apps.core.models import WordingVersion
 from apps.core.services import wording as service
 from apps.core.services import wording_check
-from apps.core.services.wording import Conflict, InUse, Refused
+from apps.core.services.wording import Conflict, InUse, Unpublishable
 from apps.core.services.wording_check import Report
 from apps.site.office import may, office_only
 from apps.site.sign_in import SignedInRequest
@@ -61,7 +61,7 @@ def again(request: SignedInRequest, kind: str, language: str, number: int) -> Ht
         messages.info(request, IN_USE)
     except Conflict:
         messages.error(request, "Somebody else published just now. Look at it, then try again.")
-    except Refused as refused:
+    except Unpublishable as refused:
         messages.error(request, f"Version {number} no longer fits: {refused}")
     else:
         messages.success(request, _published(row))
@@ -123,12 +123,12 @@ class Editor:
             return self._here()
         try:
             draft = self._save(form)
-            # What was just saved, and not what somebody else may have saved since.
+            # Publish what was just saved, and not what another person may have saved since.
             seen = service.revision(draft, draft.based_on)
             row = service.publish(self.kind, self.language, by=self.request.user, seen=seen)
         except Conflict:
             return self._conflict(form)
-        except Refused as refused:
+        except Unpublishable as refused:
             self._look()
             form = self._form(form.overrides(), form.cleaned_data["reason"])
             return self._page(form, refused.report, status=UNPROCESSABLE)
@@ -155,7 +155,7 @@ class Editor:
         )
 
     def _conflict(self, form: WordingForm) -> HttpResponse:
-        """Show what somebody else left beside what was written, which the form keeps."""
+        """Show what another person saved beside what was written, which the form keeps."""
         self._look()
         given = self.request.POST.copy()
         given["seen"] = service.revision(self.draft, self.published)

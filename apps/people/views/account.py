@@ -70,7 +70,7 @@ def _for_owner(view: View) -> View:
 
 
 class PauseForm(forms.Form):
-    """Until when to pause, and who gets meanwhile what cannot wait."""
+    """Until when to pause, and the deputy who gets what cannot wait meanwhile."""
 
     HOUR, MORNING, DATE, END = "hour", "morning", "date", "end"
     until = forms.ChoiceField(
@@ -207,7 +207,7 @@ def language(request: AccountRequest) -> HttpResponse:
 @require_POST
 @_for_owner
 def send_now(request: AccountRequest) -> HttpResponse:
-    """Send what waits for the person's time, by their own word."""
+    """Send what waits for the person's time, because they asked."""
     sent = folding.send_now(request.owner.pk)
     said = ngettext("{n} message on the way.", "{n} messages on the way.", sent).format(n=sent)
     messages.success(request, said)

@@ -1,4 +1,4 @@
-"""The notification centre: the bell, and the list of threads with what can be done about them.
+"""The notification center: the bell, and the list of threads with what can be done about them.
 
 It works without JavaScript; with it, htmx replaces the list by the one of the answered page.
 """
@@ -145,7 +145,7 @@ def act(request: SignedInRequest, pk: uuid.UUID) -> HttpResponse:
         done = adapter.act(
             request.user, notification.about_id, request.POST.get("action", ""), request.POST.dict()
         )
-    except subjects.Refused as refusal:
+    except subjects.ActionRefused as refusal:
         if refusal.is_missing:
             return _back(request, ask=str(pk))
         level = messages.INFO if refusal.is_news else messages.ERROR

@@ -263,7 +263,7 @@ def _carry_out(
     do: Callable[[], Done],
     said: str | Callable[[Done], str],
 ) -> None:
-    """Act, and tell the user in a message what came of it."""
+    """Act, and tell the user the result in a message."""
     try:
         done = do()
     except AlreadyDone as notice:

@@ -21,7 +21,7 @@ from .person import for_person
 
 #: Repairs of each group on the first page of a technician; the list has the others.
 MOST_OF_A_GROUP = 20
-#: Of these, the ones that are not folded away.
+#: How many of these the page shows before a person unfolds the rest.
 SHOWN_OF_A_GROUP = 5
 
 

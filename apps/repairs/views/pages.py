@@ -23,7 +23,7 @@ SHORT = {Status.COST_APPROVAL: gettext_noop("Cost approval")}
 
 
 @dataclass(frozen=True)
-class Step:
+class ProgressStep:
     """One step of a repair's progress; `place` is past, here or ahead."""
 
     label: str
@@ -92,7 +92,7 @@ def batch_context(batch: RepairBatch, profile: Profile) -> dict[str, Any]:
     return {"profile": profile, "card": card, "photos": photos}
 
 
-def steps(repair: Repair) -> list[Step]:
+def steps(repair: Repair) -> list[ProgressStep]:
     """Return the steps of this repair. A denial replaces the approval and ends them."""
     way = [Status.REQUESTED, Status.AWAITING_APPROVAL]
     if repair.status == Status.DENIED:
@@ -105,6 +105,6 @@ def steps(repair: Repair) -> list[Step]:
     here = way.index(Status(repair.status))
     places = ["past"] * here + ["here"] + ["ahead"] * (len(way) - here - 1)
     return [
-        Step(translated(SHORT.get(status, str(status.label))), place)
+        ProgressStep(translated(SHORT.get(status, str(status.label))), place)
         for status, place in zip(way, places, strict=True)
     ]

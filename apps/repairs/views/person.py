@@ -63,7 +63,7 @@ def batch_of(profile: Profile, pk: int) -> RepairBatch:
 
 def mark_read(request: HttpRequest, profile: Profile, about: Repair | RepairBatch) -> None:
     """Mark the person's messages about it as read, if a person opened the page."""
-    # A browser may fetch a page beforehand that nobody then looks at.
+    # A browser may fetch a page in advance, and the person may never look at it.
     if request.method == "GET" and "prefetch" not in request.headers.get("Sec-Purpose", ""):
         reading.mark_read(profile.user, about)
 

@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape
 from sandbox.account.cloudformation.stacks import EMPTY, ChangeSet, Stack
 from sandbox.account.cloudformation.template import Filled
 from sandbox.account.settings import AwsAccount
-from sandbox.net.query_protocol import Action, Parameters, Queries, Refused
+from sandbox.net.query_protocol import Action, CallRefused, Parameters, Queries
 from sandbox.timestamps import iso
 
 _NO_CHANGES = (
@@ -83,7 +83,7 @@ class CloudFormation:
         stack = self._found(name)
         if (stack is None or stack.status == EMPTY) is not is_new:
             exists = "does not exist" if stack is None else f"is {stack.status}"
-            raise Refused("ValidationError", f"Stack [{name}] {exists}")
+            raise CallRefused("ValidationError", f"Stack [{name}] {exists}")
         if stack is None:
             stack = Stack.new(name)
             self._account.stacks[stack.id] = stack
@@ -121,7 +121,7 @@ class CloudFormation:
     def _stack(self, parameters: Parameters) -> Stack:
         name = parameters.get("StackName", "")
         if (stack := self._found(name)) is None:
-            raise Refused("ValidationError", f"Stack with id {name} does not exist")
+            raise CallRefused("ValidationError", f"Stack with id {name} does not exist")
         return stack
 
     def _found(self, name: str) -> Stack | None:
@@ -135,7 +135,7 @@ class CloudFormation:
         for stack in self._account.stacks.values():
             if wanted in stack.change_sets:
                 return stack, stack.change_sets[wanted]
-        raise Refused("ChangeSetNotFound", f"ChangeSet [{wanted}] does not exist", 404)
+        raise CallRefused("ChangeSetNotFound", f"ChangeSet [{wanted}] does not exist", 404)
 
 
 def _given(parameters: Parameters, before: Mapping[str, str]) -> dict[str, str]:

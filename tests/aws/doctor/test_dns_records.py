@@ -85,7 +85,7 @@ def states(capsys: Any, server: NameServer) -> dict[tuple[str, str], str]:
     return {(each["name"], each["type"]): each["state"] for each in answer["records"]}
 
 
-def test_three_keys_the_mail_from_and_a_dmarc_proposal_are_wanted_and_there(
+def test_three_keys_the_mail_from_and_a_dmarc_record_are_wanted_and_there(
     sandbox: RunningSandbox, server: NameServer, capsys: Any
 ) -> None:
     found = states(capsys, server)
@@ -144,7 +144,7 @@ def test_the_zone_file_is_one_and_looks_nothing_up(sandbox: RunningSandbox, caps
     assert "@" not in zone, "the domain itself gets no MX: that would take its mail away"
 
 
-def test_reports_go_to_the_administrator_where_that_is_the_same_domain(
+def test_reports_go_to_the_administrator_if_that_is_the_same_domain(
     sandbox: RunningSandbox, settings: Any, capsys: Any
 ) -> None:
     settings.ADMIN_EMAIL = "admin@rssystems.com"
@@ -161,7 +161,7 @@ def test_without_a_mail_from_domain_one_is_proposed(sandbox: RunningSandbox, cap
     assert "mail.rssystems.com. 3600 IN MX 10 feedback-smtp" in capsys.readouterr().out
 
 
-def test_a_subdomain_that_sends_by_its_parent_s_identity_needs_the_parent_s_records(
+def test_a_subdomain_that_sends_by_its_parent_needs_the_parent_s_records(
     sandbox: RunningSandbox, server: NameServer, settings: Any, capsys: Any
 ) -> None:
     settings.DEFAULT_FROM_EMAIL = "RS Systems <notes@fleet.rssystems.com>"
@@ -171,7 +171,7 @@ def test_a_subdomain_that_sends_by_its_parent_s_identity_needs_the_parent_s_reco
     assert {each["state"] for each in found} == {"there"}
 
 
-def test_a_subdomain_has_the_dmarc_record_of_its_organisation(
+def test_a_subdomain_has_the_dmarc_record_of_its_organization(
     sandbox: RunningSandbox, server: NameServer, settings: Any, capsys: Any
 ) -> None:
     sandbox.account(identity="fleet.rssystems.com")

@@ -68,7 +68,7 @@ def without_role() -> dict[str, str]:
 
 
 def differences(before: Lines, after: Lines) -> set[str]:
-    """The ids of the lines that are not as they were."""
+    """Return the ids of the lines that differ from those before."""
     return {
         name
         for name, line in after.items()
@@ -246,7 +246,7 @@ def test_without_a_network_each_check_that_needs_it_says_so(
     for name in asking - {"email.smtp"}:
         assert after[name].finding.status == Status.FAIL
         assert "could not be reached: EndpointConnectionError" in after[name].finding.found
-    assert "127.0.0.1:9 does not let us in" in after["email.smtp"].finding.found
+    assert "127.0.0.1:9 cannot be used" in after["email.smtp"].finding.found
 
 
 def test_wrong_credentials_are_told_apart_from_missing_rights(
@@ -626,12 +626,12 @@ def test_a_redis_that_is_away_fails_its_lines_and_leaves_the_others(
     assert not any("hidden" in line.finding.found for line in after.values())
 
 
-def test_a_sweep_that_stopped_coming_round_fails(
+def test_a_sweep_that_no_longer_runs_fails(
     healthy: RunningSandbox, examine: Examine, age_the_heartbeat: Callable[[timedelta], None]
 ) -> None:
     before = examine()
     age_the_heartbeat(timedelta(minutes=3))
-    only("workers.beat", Status.FAIL, "came round 18", before, examine())
+    only("workers.beat", Status.FAIL, "ran 18", before, examine())
 
 
 def test_metrics_that_do_not_reach_cloudwatch_any_more_are_told(
@@ -642,7 +642,7 @@ def test_metrics_that_do_not_reach_cloudwatch_any_more_are_told(
     only("workers.metrics", Status.WARN, "last took our metrics 24", before, examine())
 
 
-def test_metrics_that_never_reached_cloudwatch_are_told_outside_development(
+def test_metrics_that_never_reached_cloudwatch_warn_outside_development(
     healthy: RunningSandbox, examine: Examine, settings: Any
 ) -> None:
     Mark.objects.all().delete()

@@ -95,7 +95,7 @@ def test_every_right_that_a_line_needs_is_documented() -> None:
 
 
 def run(capsys: Any, *options: str) -> tuple[int, str]:
-    """The exit status, and what was printed."""
+    """Return the exit status, and what was printed."""
     status = 0
     try:
         call_command("aws", "status", *options)

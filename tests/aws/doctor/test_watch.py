@@ -43,7 +43,7 @@ def test_the_doctor_s_failures_are_stored_those_of_the_workers_aside(
 
 @pytest.fixture
 def by_ses(sandbox: RunningSandbox) -> Iterator[RunningSandbox]:
-    """E-mail goes by SES."""
+    """Send e-mail by SES."""
     providers.forget()
     yield sandbox
     providers.forget()

@@ -80,7 +80,7 @@ def test_ses_s_own_count_is_the_one_of_its_quota(stubbed: Callable[[str], Stubbe
     assert account_counts.sent_in_24_hours(Account()) == 118
 
 
-def test_the_periods_are_added_up_over_all_pages_and_none_is_nought(
+def test_the_periods_are_added_up_over_all_pages_and_none_is_zero(
     stubbed: Callable[[str], Stubber],
 ) -> None:
     cloudwatch = stubbed("cloudwatch")

@@ -42,7 +42,7 @@ OK, WARN, FAIL = Status.OK, Status.WARN, Status.FAIL
         (989, Range(1_000, 1_010), 0, FAIL, "11 that we take for accepted"),
     ],
 )
-def test_what_ses_counts_as_sent_is_held_against_what_we_take_for_accepted(
+def test_what_ses_counts_as_sent_is_compared_with_what_we_take_as_accepted(
     counted: int, ours: Range, foreign: int, status: Status, words: str
 ) -> None:
     found = differences.judge_sent(counted, ours, foreign)
@@ -67,7 +67,7 @@ def test_what_ses_counts_as_sent_is_held_against_what_we_take_for_accepted(
         (989, Range(1_000, 1_000), 0, WARN, WARN),
     ],
 )
-def test_what_cloudwatch_counts_is_held_against_what_was_reported_to_us(
+def test_what_cloudwatch_counts_is_compared_with_the_events_that_we_got(
     counted: int, reported: Range, others: int, delivered: Status, bad_news: Status
 ) -> None:
     for judge, status in (
@@ -147,7 +147,7 @@ def test_foreign_events_are_a_warning_beyond_the_number_of_our_own_alerts(
         ("30.00", ("40.00", "8.00", "0"), OK),
     ],
 )
-def test_what_sns_has_charged_is_held_against_the_month_s_books(
+def test_what_sns_has_charged_is_compared_with_the_month_s_ledger(
     counted: str | None, ours: tuple[str, str, str], status: Status
 ) -> None:
     amount = None if counted is None else Decimal(counted)
@@ -165,7 +165,7 @@ def test_what_sns_has_charged_is_held_against_the_month_s_books(
         (("a",), 9, 0, WARN),
     ],
 )
-def test_a_receipt_may_be_three_days_late_but_not_all_of_a_day_may_be_silent(
+def test_one_receipt_may_be_three_days_late_but_not_all_of_a_day(
     lost: tuple[str, ...], taken: int, silent: int, status: Status
 ) -> None:
     assert differences.judge_lost_receipts(lost, taken, silent).status == status
@@ -179,7 +179,7 @@ def test_foreign_texts_are_a_warning_beyond_the_number_of_our_own_tests(
 
 
 @pytest.mark.parametrize(("rows", "status"), [([], OK), (["delivery 1 is odd"], FAIL)])
-def test_the_books_balance_with_themselves(rows: list[str], status: Status) -> None:
+def test_the_ledger_balances_by_itself(rows: list[str], status: Status) -> None:
     assert differences.judge_ledger(rows).status == status
 
 
@@ -197,7 +197,7 @@ def test_aws_is_not_asked_if_nothing_goes_by_it(
 
 
 @pytest.mark.parametrize("missing", ["AWS_SES_CONFIGURATION_SET", "AWS_EVENT_TOPIC_ARNS"])
-def test_where_ses_s_events_go_elsewhere_none_is_missed(
+def test_if_ses_s_events_go_elsewhere_none_is_missed(
     db: None, settings: Any, monkeypatch: pytest.MonkeyPatch, missing: str
 ) -> None:
     settings.EMAIL_BACKEND = settings.SES_BACKEND
@@ -234,7 +234,7 @@ def test_cloudwatch_is_asked_for_whole_periods_that_are_old_enough() -> None:
 def night(
     db: None, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., list[EmailMessage]]:
-    """The e-mails of one night in production on which these lines were found, `later` on."""
+    """Return the e-mails of one night in production that found these lines, `later` on."""
     settings.ENVIRONMENT = "production"
 
     def run(*findings: Finding, later: timedelta = timedelta()) -> list[EmailMessage]:
@@ -265,7 +265,7 @@ def test_the_administrator_gets_one_email_with_each_difference(
     assert "line.0" not in told.body
 
 
-def test_a_night_without_a_difference_tells_nobody(night: Callable[..., Any]) -> None:
+def test_a_night_without_a_difference_sends_no_e_mail(night: Callable[..., Any]) -> None:
     assert night(ok("fine"), ok("fine")) == []
 
 

@@ -1,4 +1,4 @@
-"""`manage.py aws reconcile` with real parts: mail and texts to a sandbox whose events come home."""
+"""`manage.py aws reconcile` with real parts: mail and texts to a sandbox whose events come back."""
 
 import json
 import re
@@ -40,7 +40,7 @@ def sandbox(
     settings: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[RunningSandbox]:
-    """A sandbox that has counted nothing yet, and posts its events to the site."""
+    """Yield a sandbox that has counted nothing yet, and posts its events to the site."""
     webhook = f"{live_server.url}/webhooks/aws/sns"
     with running_sandbox(0, webhook, None, "--events-delay=0.05") as running:
         for service in ("SNS", "CLOUDWATCH_LOGS", "CLOUDWATCH", "SESV2"):
@@ -61,7 +61,7 @@ def sandbox(
 
 @pytest.fixture
 def email(sandbox: RunningSandbox, delivery: Callable[..., Delivery]) -> Callable[[], Delivery]:
-    """An e-mail of ours that SES has told everything about."""
+    """Return an e-mail of ours for which SES has sent every event."""
 
     def send(state: DeliveryState = DeliveryState.DELIVERED) -> Delivery:
         row = delivery()
@@ -180,7 +180,7 @@ def test_foreign_texts_are_one_finding(sandbox: RunningSandbox) -> None:
 
 
 def run(*options: str) -> tuple[str, int]:
-    """What the command prints, and its exit status."""
+    """Return what the command prints, and its exit status."""
     out = StringIO()
     try:
         call_command("aws", "reconcile", *options, stdout=out)
@@ -189,7 +189,7 @@ def run(*options: str) -> tuple[str, int]:
     return out.getvalue(), 0
 
 
-def test_the_command_prints_a_line_each_and_ends_well_where_nothing_fails(
+def test_the_command_prints_a_line_each_and_ends_with_0_if_nothing_fails(
     sandbox: RunningSandbox, email: Callable[..., Delivery]
 ) -> None:
     email()

@@ -1,4 +1,4 @@
-"""What our own books count, at the ends of a window and within it."""
+"""What our own ledger counts, at the ends of a window and within it."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -31,7 +31,7 @@ _numbers = count(1)
 
 @pytest.fixture
 def called(delivery: Make) -> Callable[..., Delivery]:
-    """A call at this time whose outcome is written down as the engine does it."""
+    """Make a call at this time, and record its outcome as the engine does."""
 
     def call(
         at: Any = INSIDE,
@@ -144,7 +144,7 @@ def test_mail_to_ses_s_simulator_may_be_counted_or_not(called: Callable[..., Del
     assert tallies.emails_with_event(EventKind.BOUNCED, WINDOW) == Range(0, 1)
 
 
-def test_reports_are_counted_by_their_messages_once_each(called: Callable[..., Delivery]) -> None:
+def test_events_are_counted_by_their_messages_once_each(called: Callable[..., Delivery]) -> None:
     row = called()
     for _ in range(2):
         report(EventKind.DELIVERED, row)
@@ -195,7 +195,7 @@ def test_messages_without_an_event_or_an_end_are_named_oldest_first(
     assert set(endless.values()) == {older.pk, younger.pk, sent.pk}
 
 
-def test_a_report_counts_also_before_it_has_found_its_delivery(
+def test_an_event_counts_also_before_it_has_found_its_delivery(
     called: Callable[..., Delivery],
 ) -> None:
     report(EventKind.SENT, None, provider_message_id=called().provider_message_id)
@@ -230,7 +230,7 @@ def test_a_receipt_counts_surely_if_its_call_and_arrival_are_in_the_window(
     assert tallies.texts_with_receipt(EventKind.DELIVERED, WINDOW) == Range(1, 4)
 
 
-def test_reports_that_no_delivery_claimed_are_counted_by_messages(
+def test_events_that_fit_no_delivery_are_counted_by_messages(
     called: Callable[..., Delivery],
 ) -> None:
     for kind in (EventKind.SENT, EventKind.DELIVERED):
@@ -266,5 +266,5 @@ def test_a_month_without_a_text_has_no_money(db: None) -> None:
 @pytest.mark.parametrize(
     ("count", "text"), [(Range(3, 3), "3"), (Range(1_000, 1_004), "1,000 to 1,004")]
 )
-def test_a_range_reads_as_a_number_where_it_is_one(count: Range, text: str) -> None:
+def test_a_range_of_one_number_reads_as_that_number(count: Range, text: str) -> None:
     assert str(count) == text

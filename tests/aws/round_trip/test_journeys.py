@@ -56,7 +56,7 @@ def fails(*options: str) -> str:
 
 @pytest.fixture
 def sends_at_once(woken: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker in this process, which takes what was written when it is first looked at."""
+    """Stand in for a worker: take what was written when it is first looked at."""
     look = journeys._rows
 
     def rows(under_way: Any) -> Any:
@@ -69,7 +69,7 @@ def sends_at_once(woken: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def no_doctor(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the doctor finds is asked of real processes, in tests/aws/test_loopback_command.py."""
+    """Leave the doctor out: tests/aws/test_loopback_command.py asks it about real processes."""
     monkeypatch.setattr(checks, "CHECKS", [])
 
 
@@ -107,7 +107,7 @@ def test_a_user_with_a_password_belongs_to_a_person() -> None:
     assert not Contact.objects.exists()
 
 
-def test_where_texts_are_off_they_are_skipped_and_that_is_said(settings: Any) -> None:
+def test_if_texts_are_off_they_are_skipped_and_that_is_said(settings: Any) -> None:
     settings.SMS_ENABLED = False
     output = run("--yes", "--only=sms-success,sms-failure")
     assert "sms-success is skipped: text messages are switched off (SMS_ENABLED)." in output
@@ -153,7 +153,7 @@ def test_one_run_at_a_time_and_a_killed_one_blocks_for_its_own_time_only() -> No
     assert not Mark.objects.exists()
 
 
-def test_what_no_worker_took_is_withdrawn_and_the_books_balance(woken: Any) -> None:
+def test_what_no_worker_took_is_withdrawn_and_the_ledger_balances(woken: Any) -> None:
     output = fails("--yes", "--only=success")
     assert "broken at: worker. it is due, and no worker took it." in output
     row = Delivery.objects.get()
@@ -202,7 +202,7 @@ def test_a_run_that_is_broken_off_leaves_nothing_behind(
 
 
 def at(row: Delivery, **changes: Any) -> hops.Broken:
-    """Where the way of this delivery, which should have bounced, is said to be broken."""
+    """Return the hop at which this delivery, which should have bounced, broke."""
     Delivery.objects.filter(pk=row.pk).update(**changes)
     row.refresh_from_db()
     return hops.where_it_broke(row, DeliveryState.BOUNCED)
@@ -217,7 +217,7 @@ def test_a_call_without_an_answer_breaks_at_the_provider(delivery: Make) -> None
     assert (found.hop, found.why) == (Hop.PROVIDER, "no answer: timeout timed out")
 
 
-def test_a_report_that_fits_nothing_breaks_at_the_delivery(delivery: Make) -> None:
+def test_an_event_that_fits_nothing_breaks_at_the_delivery(delivery: Make) -> None:
     row = delivery(attempts=1)
     row.log.create(attempt=1, event=LogEvent.ACCEPTED, provider="ses-smtp")
     ProviderEvent.objects.create(
@@ -234,7 +234,7 @@ def test_a_report_that_fits_nothing_breaks_at_the_delivery(delivery: Make) -> No
     assert found.why == "bounced came, and no event was matched with its delivery"
 
 
-def test_a_report_of_the_wrong_sort_breaks_at_the_event(delivery: Make) -> None:
+def test_an_event_of_the_wrong_kind_breaks_at_the_event(delivery: Make) -> None:
     row = delivery(attempts=1)
     event = {"provider": "ses", "delivery": row, "occurred_at": timezone.now()}
     ProviderEvent.objects.create(fingerprint="f", kind=EventKind.SENT, **event)

@@ -41,7 +41,7 @@ def test_the_settings_know_most_of_them(settings: Any) -> None:
         ("https://app.example.com", TOPIC, "https://sqs.example/1/events", None),
     ],
 )
-def test_the_webhook_is_wanted_if_the_site_trusts_the_topic_and_has_no_queue(
+def test_the_webhook_is_wanted_if_the_topic_is_trusted_and_no_queue_read(
     settings: Any, site: str, topic: str, queue: str, host: str | None
 ) -> None:
     settings.SITE_URL, settings.AWS_EVENT_TOPIC_ARNS = site, [topic]

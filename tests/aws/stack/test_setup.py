@@ -41,7 +41,7 @@ Run = Callable[..., tuple[int, str]]
 
 @pytest.fixture
 def run(sandbox: RunningSandbox, capsys: pytest.CaptureFixture[str]) -> Run:
-    """The exit status of `aws …`, and what it wrote to stdout; what stopped it comes last."""
+    """Return the exit status of `aws …`, and its output; what stopped it comes last."""
 
     def run_it(*words: str) -> tuple[int, str]:
         status, stopped = 0, ""
@@ -152,7 +152,7 @@ def test_the_plan_as_json_is_one_object(
     assert answer["is_empty"] is False
 
 
-def test_what_is_lost_with_a_change_is_shouted(cloud: CloudFormation, run: Run) -> None:
+def test_what_is_lost_with_a_change_stands_out(cloud: CloudFormation, run: Run) -> None:
     cloud.has_stack(CreateCache="false", DomainName="example.com")
     cloud.makes_change_set("UPDATE")
     cloud.describes_change_set(
@@ -303,7 +303,7 @@ def test_without_the_option_no_case_is_opened(
         ("GRANTED", ("--request-again",), False),
     ],
 )
-def test_a_case_is_opened_once_and_again_only_if_it_was_denied_and_is_wanted(
+def test_a_case_is_opened_once_and_again_only_after_a_denial_on_request(
     cloud: CloudFormation,
     sandbox: RunningSandbox,
     run: Run,
@@ -393,7 +393,7 @@ def test_texts_of_another_region_than_the_stack_s_are_not_set_up(
     assert calls == []
 
 
-def test_a_failure_half_way_says_where_it_stands_and_the_next_run_goes_on(
+def test_a_failure_half_way_names_its_step_and_the_next_run_goes_on(
     cloud: CloudFormation, sandbox: RunningSandbox, run: Run, calls: list[str]
 ) -> None:
     sandbox.account(**FAULTY, denied=["sns:SetSMSAttributes"])
@@ -401,7 +401,7 @@ def test_a_failure_half_way_says_where_it_stands_and_the_next_run_goes_on(
     status, printed = run("setup", "--yes", *WITHOUT_CACHE)
     assert status == 1
     assert (
-        "Stands at step 2 of 4, SNS's attributes of text messages: not allowed: needs "
+        "Stopped at step 2 of 4, SNS's attributes of text messages: not allowed: needs "
         "sns:SetSMSAttributes. Allow sns:SetSMSAttributes to the caller" in printed
     )
     assert "- The stack: done\n" in printed
@@ -432,7 +432,7 @@ def test_a_stack_that_fails_begins_nothing_else(
     )
     status, printed = run("setup", "--yes", *WITHOUT_CACHE)
     assert status == 1
-    assert "Stands at step 1 of 4, The stack" in printed
+    assert "Stopped at step 1 of 4, The stack" in printed
     assert "is ROLLBACK_COMPLETE: Secret: It exists already. It can only be deleted" in printed
     assert attributes(sandbox) == {"MonthlySpendLimit": "1"}
 
@@ -579,7 +579,7 @@ def test_a_failed_update_is_rolled_back_and_made_by_the_next_run(
     status, printed = run("setup", "--yes", *webhook)
     assert status == 1
     assert "is UPDATE_ROLLBACK_COMPLETE: WebhookSubscription: The sandbox was told to" in printed
-    assert "All is as it was before: mend what failed, and run the same command" in printed
+    assert "All is as it was before: fix what failed, and run the same command" in printed
     sandbox.account(stack_fails_at="")
     status, printed = run("setup", "--yes", *webhook)
     assert (status, "[1/4] The stack: done; 1 changed resource" in printed) == (0, True)

@@ -62,7 +62,7 @@ def fails(status: str, cloud: CloudFormation) -> str:
     return stopped.value.finding.do
 
 
-def test_a_change_set_of_a_new_stack_is_looked_at_and_leaves_nothing_behind(
+def test_a_change_set_of_a_new_stack_leaves_nothing_behind(
     cloud: CloudFormation, look: Callable[[], ChangeSet]
 ) -> None:
     cloud.has_no_stack()
@@ -158,7 +158,7 @@ def test_a_change_of_no_resource_is_one_all_the_same(
     assert not look().is_empty
 
 
-def test_a_change_set_that_failed_for_another_reason_is_told_and_taken_back(
+def test_a_change_set_that_failed_otherwise_is_told_and_taken_back(
     cloud: CloudFormation, look: Callable[[], ChangeSet]
 ) -> None:
     cloud.has_no_stack()

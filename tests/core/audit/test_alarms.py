@@ -40,7 +40,7 @@ REFUSED = ChannelUnavailableError("credentials invalid", code="535")
 
 @pytest.fixture(autouse=True)
 def _quiet(quiet_alarms: None, db: None) -> None:
-    """Nothing rings by itself."""
+    """Let no alarm ring by itself."""
 
 
 def ringing() -> set[str]:
@@ -482,7 +482,7 @@ def test_the_command_ends_with_1_while_an_alarm_rings(capsys: pytest.CaptureFixt
         call_command("check_alarms", "--json")
     assert end.value.code == 1
     assert '"name": "sms-paused"' in capsys.readouterr().out
-    assert memory.emails == [], "it tells nobody"
+    assert memory.emails == [], "it sends no message"
 
 
 def test_every_alarm_has_a_section_in_the_runbook_and_a_line_in_the_table() -> None:

@@ -42,7 +42,7 @@ def test_its_age_is_by_redis_s_clock(redis_url: str) -> None:
 
 
 def since(moment: float) -> timedelta:
-    """At most the time since then; Redis counts whole milliseconds."""
+    """Return at most the time since then; Redis counts whole milliseconds."""
     return timedelta(seconds=time.monotonic() - moment, milliseconds=1)
 
 
@@ -56,4 +56,4 @@ def test_without_redis_a_warning_is_logged(redis_server: Redis, caplog: Any) -> 
 @pytest.mark.services
 def test_a_worker_stamps_it_when_it_has_connected(worker: Callable[..., Worker]) -> None:
     worker()
-    wait_until(heartbeat.age, "the sweep has come round")
+    wait_until(heartbeat.age, "the sweep has run")

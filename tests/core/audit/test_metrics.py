@@ -40,7 +40,7 @@ def sandbox(
 
 @pytest.fixture
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two workers, without the second in which they are listened for."""
+    """Let two workers answer, without the second in which they are listened for."""
     monkeypatch.setattr(broker, "workers_online", lambda: 2)
 
 

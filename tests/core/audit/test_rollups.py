@@ -156,7 +156,7 @@ def test_the_figures_are_those_of_a_count_row_by_row(seed: int, django_user_mode
         assert sums == [sum(row[name] for row in minutes) for name in SUMS]
 
 
-def test_a_run_counts_the_last_minutes_again_and_catches_up_after_an_outage(
+def test_a_run_recounts_the_last_minutes_and_catches_up_after_an_outage(
     delivery: Make, db: None
 ) -> None:
     now = timezone.now()

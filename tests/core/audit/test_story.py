@@ -159,7 +159,7 @@ def test_a_bounce_is_told_by_the_providers_event(delivery):
     [
         (DeliveryState.DUE, {}, "The next try"),
         (DeliveryState.RETRYING, {}, "The next try"),
-        (DeliveryState.SENDING, {}, "If its sender is lost, it is taken back"),
+        (DeliveryState.SENDING, {}, "If our sender has stopped, another one takes over"),
         (DeliveryState.UNKNOWN, {}, "If no report comes, our rules decide"),
         (
             DeliveryState.UNKNOWN,

@@ -315,7 +315,7 @@ def slot_now() -> rate_limit.Answer:
 
 
 def overtaken(row: Delivery) -> Delivery:
-    """Its first attempt, as its worker has it: it hung, and the policy sends again."""
+    """Return the first attempt, as its worker has it: it hung, and the policy sends again."""
     slow = claimed(row.pk)
     assert slow is not None
     transitions.record(slow, LogEvent.CALLING)

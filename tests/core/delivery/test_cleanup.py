@@ -220,7 +220,7 @@ def test_the_ledger_and_the_months_spend_survive_the_clean_up(message: Make, set
 
 
 # --- The time of a run --------------------------------------------------------------------------
-def test_a_run_whose_time_is_over_ends_after_its_chunk_and_the_next_one_goes_on(
+def test_a_run_out_of_time_ends_after_its_chunk_and_the_next_goes_on(
     message: Make, settings: Any, monkeypatch: pytest.MonkeyPatch, caplog: Any
 ) -> None:
     for days in range(5):

@@ -42,7 +42,7 @@ def send_what_is_due() -> None:
 
 @pytest.fixture(autouse=True)
 def _no_wake_ups(woken: list[Any]) -> None:
-    """The tests call the attempts themselves."""
+    """Wake no worker: the tests call the attempts themselves."""
 
 
 def test_a_day_s_messages_leave_as_one(notify: Notify, daily: Person, time_is_over: Any) -> None:
@@ -386,7 +386,7 @@ def test_singles_and_digests_together_are_all_and_none_twice(
 
 @pytest.fixture
 def repairs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stand-ins for repairs: users, of which a function says how they are now."""
+    """Let users stand in for repairs: a function says their present state."""
     monkeypatch.setitem(
         things._describers,
         "auth.user",
@@ -434,8 +434,8 @@ def test_a_digest_shows_twenty_items_and_counts_the_others(
 
 
 def test_the_lines_are_grouped_by_category_with_the_most_urgent_first() -> None:
-    def line(category: str, priority: int) -> folded.Line:
-        return folded.Line(f"{category}{priority}", (), "", "", category, (priority,))
+    def line(category: str, priority: int) -> folded.DigestLine:
+        return folded.DigestLine(f"{category}{priority}", (), "", "", category, (priority,))
 
     groups, more = folded.group(
         [line("News", 6), line("Approvals", 3), line("News", 9), line("Approvals", 9)]

@@ -268,7 +268,7 @@ def test_an_email_stands_in_for_a_held_text_whose_owner_answered_stop(
     assert ledger().balances
 
 
-def test_settings_can_be_changed_while_a_message_of_an_earlier_version_waits(
+def test_settings_can_change_while_a_message_of_an_earlier_version_waits(
     notify: Notify, daily: Person, woken: list[Any]
 ) -> None:
     jane = daily()

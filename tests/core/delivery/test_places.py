@@ -19,7 +19,7 @@ TEXTS = Pool(Channel.SMS, is_urgent=False)
 
 @pytest.fixture(autouse=True)
 def one_place(settings: Any) -> None:
-    """Limits that give each pool one place."""
+    """Set limits that give each pool one place."""
     settings.EMAIL_RATE_LIMIT = settings.SMS_RATE_LIMIT = 10
 
 
@@ -61,7 +61,7 @@ def test_each_channel_has_a_pool_for_urgent_deliveries_and_one_for_all() -> None
     assert len({key for pool in POOLS for key in pool.keys}) == 3 * len(POOLS)
 
 
-def test_one_process_is_woken_while_nobody_is_awake() -> None:
+def test_one_process_is_woken_while_none_is_awake() -> None:
     assert wakes()
     assert not wakes(name="second"), "the first is on its way"
     place = held()

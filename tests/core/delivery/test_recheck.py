@@ -32,7 +32,7 @@ KIND = "repair_approved"
 
 @pytest.fixture(autouse=True)
 def _no_wake_ups(woken: list[Any]) -> None:
-    """The tests call the attempts themselves."""
+    """Wake no worker: the tests call the attempts themselves."""
 
 
 def settled(row: Notification) -> None:
@@ -145,7 +145,7 @@ def test_without_choices_and_caps_two_statements_are_enough(notify: Notify, pers
     assert len(statements(captured)) == 2
 
 
-def test_what_is_settled_while_its_worker_waits_for_a_rate_slot_does_not_leave(
+def test_what_is_settled_during_the_wait_for_a_rate_slot_does_not_leave(
     notify: Notify, person: Person, story: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     matter = person()

@@ -33,7 +33,7 @@ class Provider:
 
 @pytest.fixture(autouse=True)
 def patient_slots(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A busy machine may start a thread late."""
+    """Make rate slots last longer: a busy machine may start a thread late."""
     monkeypatch.setattr(rate_limit, "LATE_S", 60.0)
 
 

@@ -37,7 +37,7 @@ def test_a_scheduled_delivery_is_found_when_its_time_has_come(delivery: Make) ->
     assert sweeps.due() == [come]
 
 
-def test_one_delivery_is_found_for_each_pool_the_most_urgent_then_the_oldest(
+def test_each_pool_gives_its_most_urgent_delivery_then_its_oldest(
     delivery: Make,
 ) -> None:
     delivery(priority=Priority.LOW, next_attempt_at=ago(hours=2))
@@ -176,7 +176,7 @@ def test_the_sweep_wakes_one_worker_for_each_pool_that_has_work(
 @pytest.mark.parametrize(
     ("due_at", "resends"), [(ago(hours=25), 0), (ago(hours=1), 3)], ids=["too late", "too often"]
 )
-def test_the_policy_does_not_send_again_for_ever(
+def test_the_policy_does_not_send_again_forever(
     delivery: Make, story: Story, due_at: Any, resends: int
 ) -> None:
     row = delivery(

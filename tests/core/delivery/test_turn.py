@@ -310,7 +310,7 @@ def test_the_calls_under_way_are_waited_for_when_a_turn_ends(
     assert count(DeliveryState.SENDING) == 0
 
 
-def test_a_turn_that_has_sent_everything_wakes_nobody(delivery: Make, woken: list[Any]) -> None:
+def test_a_turn_that_has_sent_everything_wakes_no_worker(delivery: Make, woken: list[Any]) -> None:
     attempt(delivery().pk)
     assert woken == []
 
@@ -336,7 +336,7 @@ def test_a_worker_claims_no_more_than_the_pace_allows_in_a_second(
 # --- Bugs, refusals and calls that hang ---------------------------------------------------------
 
 
-def test_a_bug_in_composing_one_message_leaves_it_to_its_lease_and_sends_the_others(
+def test_a_bug_in_composing_one_message_does_not_stop_the_others(
     delivery: Make, story: Story, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = [delivery() for _ in range(4)]
@@ -368,7 +368,7 @@ def test_a_kind_that_the_code_no_longer_has_holds_up_no_other_delivery(delivery:
     }
 
 
-def test_a_bug_in_sending_one_message_leaves_it_to_its_lease_and_sends_the_others(
+def test_a_bug_in_sending_one_message_does_not_stop_the_others(
     delivery: Make, story: Story, provider: Scripted
 ) -> None:
     rows = [delivery() for _ in range(4)]
@@ -595,7 +595,7 @@ def test_without_redis_everything_is_sent_once(
     assert count(DeliveryState.ACCEPTED) == len(memory.emails) == 3
 
 
-def test_a_redis_that_forgets_everything_in_the_middle_of_a_turn_loses_nothing(
+def test_a_redis_that_is_emptied_in_the_middle_of_a_turn_loses_nothing(
     delivery: Make, provider: Scripted, redis_url: str
 ) -> None:
     server = redis.Redis.from_url(redis_url)

@@ -29,13 +29,13 @@ def test_many_deliveries_wake_one_process_for_each_pool(delivery: Make) -> None:
     }
 
 
-def test_a_delivery_wakes_nobody_while_a_process_is_on_its_way(delivery: Make) -> None:
+def test_a_delivery_wakes_no_process_while_one_is_on_its_way(delivery: Make) -> None:
     for _ in range(3):
         wakeups.wake([delivery()])
     assert sum(broker.waiting().values()) == 1
 
 
-def test_a_delivery_wakes_nobody_while_a_process_is_awake(delivery: Make) -> None:
+def test_a_delivery_wakes_no_process_while_one_is_awake(delivery: Make) -> None:
     place = Place(EMAILS, "")
     assert place.hold()
     wakeups.wake([delivery()])
@@ -67,7 +67,9 @@ def test_another_process_is_woken_up_to_the_pool_s_size(
     assert len(woken) == 2
 
 
-def test_nothing_to_send_asks_nobody(woken: list[Any], redis_server: Redis) -> None:
+def test_nothing_to_send_asks_neither_redis_nor_broker(
+    woken: list[Any], redis_server: Redis
+) -> None:
     redis_server.stop()
     wakeups.wake([])
     assert wakeups._broker_rests_until == 0.0

@@ -50,7 +50,7 @@ class Queue:
 
 @pytest.fixture
 def queued(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Queue]:
-    """A queue of the test's own."""
+    """Yield a queue of the test's own."""
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setattr(sqs, "_RECEIVE", {**sqs._RECEIVE, "WaitTimeSeconds": 0})
     sqs._reader.cache_clear()
@@ -246,14 +246,14 @@ def test_an_untrusted_or_unchecked_message_stays_for_the_dead_letters(
     tasks.read_event_queue()
     assert queued.left() == 22
     assert caplog.text.count("message of the event queue refused") == 2
-    assert caplog.text.count("event queue not read on, the next turn tries again") == 1
+    assert caplog.text.count("event queue not read on, the next run tries again") == 1
     assert not ProviderEvent.objects.exists()
 
 
-def test_a_turn_ends_although_the_queue_has_more(
+def test_a_run_ends_although_the_queue_has_more(
     signer: Signer, queued: Queue, db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(event_queue, "TURN_S", -1.0)
+    monkeypatch.setattr(event_queue, "RUN_S", -1.0)
     for _ in range(3):
         queued.put(signer.notification("no event"))
     tasks.read_event_queue()
@@ -275,7 +275,7 @@ def test_a_missing_queue_is_logged_and_tried_again(
 ) -> None:
     settings.AWS_SES_EVENT_QUEUE_URL += "-gone"
     tasks.read_event_queue()
-    assert "event queue not read on, the next turn tries again" in caplog.text
+    assert "event queue not read on, the next run tries again" in caplog.text
 
 
 def test_without_a_queue_none_is_read(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,7 +48,7 @@ def fresh(row: Delivery) -> Delivery:
 def an_event(
     row: Delivery | None, kind: EventKind, number: int = 1, **values: Any
 ) -> ProviderEvent:
-    """An event of the delivery's attempt of that number, by our tags."""
+    """Return an event of the delivery's attempt of that number, by our tags."""
     fields = {
         "fingerprint": str(next(_numbers)),
         "kind": kind,
@@ -72,7 +72,7 @@ def accepted(make: Make, *arguments: Any, **values: Any) -> Delivery:
 
 
 def claimed_again(delivery: Make) -> tuple[Delivery, Delivery]:
-    """A delivery whose first attempt had no answer; and its second, which has not called yet."""
+    """Return a delivery whose first attempt had no answer, and its second, not called yet."""
     memory.failures.append(AmbiguousError("no answer"))
     row = accepted(delivery)
     outcomes.settle_unknown(fresh(row))
@@ -367,7 +367,7 @@ def test_an_exhausted_delivery_that_had_arrived_is_delivered(delivery: Make) -> 
 
 
 def sent_again_in_vain(make: Make, end: DeliveryState) -> Delivery:
-    """Its first attempt was of unknown outcome, and its second ended so."""
+    """Return a delivery of which both attempts were of unknown outcome."""
     memory.failures.append(AmbiguousError("no answer"))
     row = accepted(make)
     outcomes.settle_unknown(fresh(row))

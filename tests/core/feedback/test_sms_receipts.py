@@ -41,7 +41,7 @@ def sandbox(
 
 @pytest.fixture
 def texted(delivery: Make, person: Callable[..., User]) -> Callable[..., Delivery]:
-    """A text of this priority that the sandbox took."""
+    """Return a text of this priority that the sandbox took."""
 
     def call(priority: Priority = Priority.URGENT, **values: Any) -> Delivery:
         row = delivery(Channel.SMS, priority, **values)
@@ -312,12 +312,12 @@ def test_a_receipt_that_cannot_be_stored_stops_no_other(
     assert "m-1" in SetAside.objects.get().text
 
 
-def test_a_turn_that_ends_early_is_continued(
+def test_a_run_that_ends_early_is_continued(
     db: None, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.SMS_DELIVERY_LOG_GROUP = GROUP
     monkeypatch.setattr(sms_receipts, "BATCH", 2)
-    monkeypatch.setattr(sms_receipts, "TURN_S", -1)
+    monkeypatch.setattr(sms_receipts, "RUN_S", -1)
     now = timezone.now()
     ages = [timedelta(hours=9 - n) for n in range(6)]
     asked = entries(monkeypatch, successes=[line(n, now - age) for n, age in enumerate(ages)])
@@ -327,7 +327,7 @@ def test_a_turn_that_ends_early_is_continued(
     assert asked[2] == now - ages[1]
 
 
-def test_turns_cut_inside_the_overlap_reach_the_newest_receipt(
+def test_runs_cut_inside_the_overlap_reach_the_newest_receipt(
     db: None, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.SMS_DELIVERY_LOG_GROUP = GROUP
@@ -337,7 +337,7 @@ def test_turns_cut_inside_the_overlap_reach_the_newest_receipt(
     entries(monkeypatch, successes=there[:30])
     sms_receipts.read()
     entries(monkeypatch, successes=there)
-    monkeypatch.setattr(sms_receipts, "TURN_S", -1)
+    monkeypatch.setattr(sms_receipts, "RUN_S", -1)
     marks = []
     for _ in range(8):
         sms_receipts.read()
@@ -351,7 +351,7 @@ def test_a_turn_ends_although_every_page_is_empty(
     db: None, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.SMS_DELIVERY_LOG_GROUP = GROUP
-    monkeypatch.setattr(sms_receipts, "TURN_S", -1)
+    monkeypatch.setattr(sms_receipts, "RUN_S", -1)
     monkeypatch.setattr(delivery_logs, "read", lambda group, since: iter(list, None))
     assert sms_receipts.read() == []
 

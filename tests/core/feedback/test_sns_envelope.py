@@ -131,7 +131,7 @@ def test_an_oversized_body_is_refused(signer: Signer) -> None:
 
 
 @pytest.mark.parametrize("days", [(-10, -1), (1, 10)])
-def test_a_certificate_out_of_date_is_fetched_anew_the_next_time(
+def test_a_certificate_out_of_date_is_fetched_again_the_next_time(
     signer: Signer, monkeypatch: pytest.MonkeyPatch, days: tuple[int, int]
 ) -> None:
     certificates = [signer.certificate, signer.certificate_of_days(*days)]
@@ -185,7 +185,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def sandbox(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """Something on this machine that serves a certificate, fetched for real, and is trusted."""
+    """Serve a certificate on this machine, fetched for real and trusted."""
     monkeypatch.setattr(sns_envelope, "_fetch", fetch)
     with serving(Server()) as server:
         settings.SNS_TRUST_SANDBOX, settings.SANDBOX_URL = True, server.url

@@ -35,7 +35,7 @@ _opted_out = suppression_lists.opted_out
 def sandbox(
     running: RunningSandbox, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[RunningSandbox]:
-    """Its list is empty, and nobody has answered STOP."""
+    """Yield the sandbox with an empty list, and no number that answered STOP."""
     for service in ("SESV2", "SNS"):
         monkeypatch.setenv(f"AWS_ENDPOINT_URL_{service}", running.aws_url)
     settings.SMS_BACKEND = settings.SNS_BACKEND
@@ -67,7 +67,7 @@ def left(sandbox: RunningSandbox) -> list[str]:
 
 
 def pages(monkeypatch: pytest.MonkeyPatch, *parts: list[Listed] | Exception) -> list[datetime]:
-    """What SES's list gives, an exception where it is cut; the times from which it is asked."""
+    """Yield the pages of SES's list, an exception where it is cut; and the times asked for."""
     asked: list[datetime] = []
 
     def suppressed(client: Any, since: datetime, until: datetime) -> Iterator[list[Listed]]:
@@ -157,10 +157,10 @@ def test_an_interrupted_reading_keeps_its_entries_and_the_old_mark(
     assert Suppression.objects.count() == 1
 
 
-def test_a_long_first_reading_continues_in_the_next_turn(
+def test_a_long_first_reading_continues_in_the_next_run(
     db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(suppression_sync, "TURN_S", -1)
+    monkeypatch.setattr(suppression_sync, "RUN_S", -1)
     asked = pages(monkeypatch)
     read()
     read()
@@ -228,7 +228,7 @@ def test_ses_s_list_is_not_read_if_e_mail_goes_another_way(
 
 @pytest.fixture
 def lifted(sandbox: RunningSandbox, db: None) -> Suppression:
-    """One that came from SES's list, and was lifted here."""
+    """Return a suppression that came from SES's list and was lifted here."""
     on_list(sandbox, entry(ago(days=1), "Gone@Customer.example"))
     read()
     row = Suppression.objects.get()
@@ -246,7 +246,7 @@ def test_a_lifted_address_is_removed_from_ses_s_list_in_its_spelling(
     assert left(sandbox) == []
 
 
-def test_a_lifted_address_stays_so_unless_ses_lists_it_anew(
+def test_a_lifted_address_stays_so_unless_ses_lists_it_again(
     sandbox: RunningSandbox, lifted: Suppression
 ) -> None:
     tasks.take_off_lists()
@@ -275,7 +275,7 @@ def test_a_failed_removal_is_shown_in_the_admin_and_tried_again(
     assert ">removed<" in admin_client.get("/admin/core/suppression/").content.decode()
 
 
-def test_a_refusal_of_the_account_ends_the_turn(
+def test_a_refusal_of_the_account_ends_the_run(
     sandbox: RunningSandbox, db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(3):
@@ -455,7 +455,7 @@ def test_a_number_that_does_not_exist_is_not_lifted_by_start(
 
 
 def opt_outs(monkeypatch: pytest.MonkeyPatch, *parts: list[str] | Exception) -> None:
-    """What SNS's list gives, an exception where it is cut."""
+    """Yield the pages of SNS's list, an exception where it is cut."""
 
     def opted_out() -> Iterator[list[Listed]]:
         for part in parts:
@@ -557,7 +557,7 @@ def test_stop_holds_for_the_next_number_of_its_owner(
 
 
 def agree(admin_client: Client, contact: Contact, *, shown: bool = False) -> str:
-    """The office ticks both, with the word of the owner; what the page says.
+    """Have the office tick both, as the owner asked; return what the page says.
 
     `shown`: whether they were ticked when the page was opened.
     """

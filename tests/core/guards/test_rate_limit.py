@@ -22,7 +22,7 @@ NAP_S = rate_limit.LONGEST_NAP_S
 
 @pytest.fixture(autouse=True)
 def pace(redis_url: str, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[redis.Redis]:
-    """An empty Redis, a limit of one message in ten seconds, and a fresh own limiter."""
+    """Start with an empty Redis, one message in ten seconds, and a fresh own limiter."""
     client = redis.Redis.from_url(redis_url)
     client.flushall()
     settings.EMAIL_RATE_LIMIT = settings.SMS_RATE_LIMIT = 0.1
@@ -247,7 +247,7 @@ def test_throttle_answers_of_one_moment_halve_it_once(pace: redis.Redis) -> None
     assert 0 < pace.pttl("rs:pace:email:throttled") <= rate_limit.ONE_ANSWER_MS
 
 
-def test_a_slower_pace_is_not_for_ever(pace: redis.Redis) -> None:
+def test_a_slower_pace_ends(pace: redis.Redis) -> None:
     rate_limit.slow_down(EMAIL)
     assert 0 < pace.ttl("rs:pace:email:slow") <= rate_limit.SLOW_FOR_S
 

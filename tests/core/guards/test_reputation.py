@@ -159,7 +159,7 @@ def test_the_administrator_is_warned_once_and_told_once_of_a_stop(events: Events
     assert told() == []
 
 
-def test_the_next_turn_sends_a_warning_that_failed(events: Events) -> None:
+def test_the_next_run_sends_a_warning_that_failed(events: Events) -> None:
     events(sent=100, bounced=6)
     memory.failures.append(TransientError("busy"))
     assert told() == []
@@ -177,7 +177,7 @@ def test_an_alert_says_how_bad_it_is(events: Events) -> None:
     )
 
 
-def test_a_resume_by_the_office_counts_anew(
+def test_a_resume_by_the_office_counts_from_zero(
     events: Events, delivery: Make, admin_client: Any, woken: list[Any]
 ) -> None:
     row = delivery(priority=Priority.MEDIUM)

@@ -116,7 +116,7 @@ def test_a_message_costs_its_parts_at_the_country_s_price_or_the_worst(
     assert sms_budget.price(number, parts) == Decimal(dollars)
 
 
-def test_a_price_finer_than_the_books_is_rounded_up(settings: Any) -> None:
+def test_a_price_finer_than_the_ledger_is_rounded_up(settings: Any) -> None:
     settings.SMS_PRICES_USD = {"US": Decimal("0.000001")}
     assert sms_budget.price("+12025550123", 1) == Decimal("0.00001")
 
@@ -250,7 +250,7 @@ def test_a_worker_without_its_lease_reserves_nothing_and_does_not_send(
     assert memory.texts == []
 
 
-def test_an_unknown_attempt_keeps_its_money_and_a_resend_pays_anew(
+def test_an_unknown_attempt_keeps_its_money_and_a_resend_pays_again(
     delivery: Make,
 ) -> None:
     row = text(delivery)
@@ -458,7 +458,7 @@ def spend(dollars: str, **values: Any) -> None:
 
 
 def alerted() -> list[str]:
-    """The subjects of what the administrator got since the last question."""
+    """Return the subjects of what the administrator got since the last question."""
     tasks.send_alerts()
     subjects = [str(mail.subject) for mail in memory.emails]
     memory.clear()
@@ -569,7 +569,7 @@ def test_workers_at_once_send_an_alert_once(monkeypatch: pytest.MonkeyPatch) -> 
     assert len(memory.emails) == 1
 
 
-def test_a_new_month_is_told_of_anew(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_month_is_told_of_again(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     spend("42")
     assert alerted() == [WARNING]
     monkeypatch.setattr(sms_budget, "this_month", lambda: date(2026, 12, 1))

@@ -88,7 +88,7 @@ def publish(sam, django_capture_on_commit_callbacks):
 
 @pytest.fixture
 def redwood(db, person):
-    """A manager of a company, and the key of the company's group."""
+    """Return a manager of a company, and the key of the company's group."""
     company = Company.objects.create(name="Redwood Freight")
     maria = person()
     Profile.objects.create(user=maria, role=Role.MANAGER, company=company)
@@ -178,7 +178,7 @@ def test_the_brand_of_an_earlier_moment(publish, settings):
 
 @pytest.fixture
 def told(redwood, memory_providers):
-    """The delivery of an e-mail to the company's manager."""
+    """Return the delivery of an e-mail to the company's manager."""
     [row] = NotificationService().notify(
         "repair_in_progress",
         redwood[0],

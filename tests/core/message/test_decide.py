@@ -80,7 +80,7 @@ UNSUBSCRIBED = Made(Setting.OFF, ChoiceVia.MAIL_CLIENT, at=AT)
         (REQUIRED, chose(Made(Setting.OFF, ChoiceVia.COMPLAINT)), "skip", Reason.COMPLAINED),
     ],
 )
-def test_the_first_that_has_an_opinion_decides(
+def test_the_first_that_applies_decides(
     kind: NotificationKind, person: Person, verdict: str, reason: Reason
 ) -> None:
     found = decide(kind, person, EMAIL, NOON)
@@ -100,7 +100,7 @@ def test_a_decision_says_who_made_it_and_when() -> None:
     assert (found.by_id, found.at) == (1, AT)
 
 
-def test_a_choice_for_every_category_counts_where_there_is_none_of_its_own() -> None:
+def test_a_choice_for_every_category_counts_unless_a_category_has_its_own() -> None:
     everywhere = chose(OFF, category="")
     assert decide(KIND, everywhere, EMAIL, NOON).reason == Reason.PERSON_OFF
     both = replace(everywhere, choices={**everywhere.choices, (CATEGORY, EMAIL): ON})

@@ -75,7 +75,7 @@ def test_the_subject_says_why_they_come_together(
     assert folded.email(carrier(1, held_for=held_for)).subject.startswith(subject)
 
 
-def test_every_link_is_absolute_and_the_button_leads_to_the_centre(
+def test_every_link_is_absolute_and_the_button_leads_to_the_center(
     carrier: Any, named: None
 ) -> None:
     mail = folded.email(carrier(2))

@@ -140,7 +140,7 @@ def test_a_range_that_begins_in_the_skipped_hour_begins_after_it() -> None:
     assert first_allowed(at_three, CHICAGO, tuple(quiet)).astimezone(CHICAGO).time() == time(6)
 
 
-def test_a_range_that_ends_in_the_repeated_hour_ends_at_its_first_occurrence() -> None:
+def test_a_range_that_ends_in_the_repeated_hour_ends_the_first_time() -> None:
     quiet = [QuietRange((AUTUMN - timedelta(days=1)).weekday(), time(22), time(1, 30))]
     found = first_allowed(instant(AUTUMN, time(0), CHICAGO), CHICAGO, tuple(quiet))
     assert found == datetime(2026, 11, 1, 6, 30, tzinfo=UTC)

@@ -39,7 +39,7 @@ def site(settings: Any) -> None:
 
 @pytest.fixture(params=product(OPEN, LANGUAGES), ids=lambda pair: "-".join(pair))
 def notification(request: pytest.FixtureRequest) -> Notification:
-    """Each kind in each language, to a person whose name is hard on markup."""
+    """Return each kind in each language, to a person whose name is hard on markup."""
     pat = User(pk=7, username="pat", first_name="Pat", last_name="O'Brien <b>")
     return sample(*request.param, recipient=pat)
 

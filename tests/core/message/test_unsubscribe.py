@@ -61,7 +61,7 @@ def test_the_headers_are_those_of_rfc_8058() -> None:
 
 @pytest.mark.parametrize("name", [kind.name for kind in kinds.REGISTRY.values()])
 @pytest.mark.parametrize("priority", Priority)
-def test_every_e_mail_has_the_headers_and_the_link_unless_it_is_urgent_or_required(
+def test_only_urgent_and_required_e_mails_have_no_way_to_unsubscribe(
     name: str, priority: Priority
 ) -> None:
     row = message(name, priority)

@@ -115,7 +115,7 @@ def test_a_message_keeps_the_words_of_its_notify(
     assert (before.title == "New", after.title) == (False, "New")
 
 
-def test_a_message_in_words_that_a_deploy_has_changed_can_still_be_sent_and_shown(
+def test_a_message_in_words_that_a_deploy_changed_is_still_sent_and_shown(
     notify: Notify, person: Any, woken: Any, memory_providers: None, monkeypatch: Any
 ) -> None:
     wording.record_files()

@@ -1,4 +1,4 @@
-"""PostgreSQL refuses to change the delivery log, whoever asks."""
+"""PostgreSQL refuses every change of the delivery log, whatever code asks."""
 
 from datetime import timedelta
 
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.postgresql, pytest.mark.django_db(transaction=True)]
 
 @pytest.fixture
 def logged(delivery):
-    """A delivery that has finished long ago, and its log."""
+    """Return a delivery that has finished long ago, and its log."""
     long_ago = timezone.now() - timedelta(days=500)
     row = delivery(state=DeliveryState.DELIVERED, attempts=1, finished_at=long_ago)
     row.log.create(attempt=1, event=LogEvent.ACCEPTED, at=long_ago, detail="250 Ok")

@@ -154,7 +154,7 @@ def test_an_error_answer_becomes_our_error_after_one_call(
     assert len(endpoint.bodies) == 1
 
 
-def test_without_credentials_the_channel_is_unavailable_and_nothing_is_called(
+def test_without_credentials_the_channel_stops_and_nothing_is_called(
     send: Callable[[], Acceptance], endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")

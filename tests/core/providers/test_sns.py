@@ -55,7 +55,7 @@ def test_the_message_id_is_kept(endpoint: Endpoint) -> None:
 
 
 def attributes(endpoint: Endpoint) -> dict[str, str]:
-    """Those of the one message that was sent."""
+    """Return the attributes of the one message that was sent."""
     (body,) = endpoint.bodies
     sent = dict(parse_qsl(body.decode()))
     prefix = "MessageAttributes.entry."
@@ -147,7 +147,7 @@ CONFIRMED = Answer(
 
 
 def asked(endpoint: Endpoint) -> list[tuple[bool, dict[str, str]]]:
-    """Whether each call was signed, and its parameters but for those that all have."""
+    """Return whether each call was signed, and its parameters but for those that all have."""
     calls = [dict(parse_qsl(body.decode())) for body in endpoint.bodies]
     for call in calls:
         assert call.pop("Action") == "ConfirmSubscription"

@@ -20,7 +20,7 @@ AT = datetime(2026, 11, 25, 3, 10, tzinfo=UTC)
 
 @pytest.fixture
 def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """How long each call would have been held up, on a clock that stands still."""
+    """Return how long each call would have waited, on a clock that stands still."""
     slept: list[float] = []
     clock = SimpleNamespace(monotonic=lambda: 0.0, sleep=slept.append)
     monkeypatch.setattr(read, "time", clock)
@@ -29,7 +29,7 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 @pytest.fixture
 def ses(monkeypatch: pytest.MonkeyPatch, slept: list[float]) -> Any:
-    """A client whose answers are put in; it is that of AWS itself."""
+    """Yield a client of AWS itself, whose answers the test puts in."""
     monkeypatch.delenv("AWS_ENDPOINT_URL_SESV2")
     client = boto3.client("sesv2", region_name="us-east-1")
     monkeypatch.setattr(clients, "create", lambda *_, **__: client)

@@ -45,7 +45,7 @@ def without_what_is_new_each_time(source: str) -> str:
 
 
 def header_fields(source: str) -> tuple[set[str], str]:
-    """The header fields, whose order is nothing to anybody, and the body byte for byte."""
+    """Return the header fields without their order, and the body byte for byte."""
     head, _, body = source.partition("\r\n\r\n")
     return set(re.split(r"\r\n(?![ \t])", head)), body
 

@@ -26,7 +26,7 @@ BECAUSE = "approved by Luis, 9:02"
 
 @pytest.fixture(autouse=True)
 def _no_wake_ups(woken: list[Any]) -> None:
-    """The tests call the attempts themselves."""
+    """Wake no worker: the tests call the attempts themselves."""
 
 
 def settle(about: Any, **options: Any) -> int:
@@ -66,7 +66,7 @@ def test_other_matters_and_other_kinds_are_left_alone(notify: Notify, person: Pe
     assert set(unread) == {elsewhere, started}
 
 
-def test_what_a_worker_has_claimed_is_not_touched_and_its_worker_asks_again(
+def test_a_claimed_delivery_is_not_touched_and_its_worker_asks_again(
     notify: Notify, person: Person
 ) -> None:
     matter, jane = person(), person()

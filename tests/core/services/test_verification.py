@@ -25,7 +25,7 @@ FIELDS = ("email", "phone")
 
 @pytest.fixture
 def contact(person: Person) -> Contact:
-    """A contact of which nothing is confirmed, and nothing agreed to."""
+    """Return a contact without confirmed addresses and without consent."""
     return person(verified_email="", verified_phone="", sms_opt_in=False).contact
 
 
@@ -220,7 +220,7 @@ def test_old_ones_are_deleted_with_the_old_logs(contact: Contact) -> None:
 
 
 # --- What still stops a message -----------------------------------------------------------------
-def test_a_message_about_an_address_needs_no_consent_but_respects_a_suppression(
+def test_a_direct_message_needs_no_consent_but_obeys_a_suppression(
     contact: Contact,
 ) -> None:
     Contact.objects.update(wants_email=False)

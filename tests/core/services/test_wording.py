@@ -11,7 +11,7 @@ from apps.core.message.parts import Part
 from apps.core.models import WordingVersion
 from apps.core.models.wording import WordingState
 from apps.core.services import wording as service
-from apps.core.services.wording import Conflict, Refused
+from apps.core.services.wording import Conflict, Unpublishable
 
 KIND, LANGUAGE = "repair_approved", "en"
 ADDRESS = (KIND, LANGUAGE)
@@ -73,7 +73,7 @@ def test_the_same_person_writes_on_in_one_draft(sam):
     assert draft().overrides == {"subject": OTHER}
 
 
-def test_a_published_version_takes_effect_with_its_number_author_and_all_parts(sam, notify, person):
+def test_a_published_version_has_its_number_its_author_and_all_parts(sam, notify, person):
     row = publish(sam)
     assert (row.state, row.number, row.published_by) == (WordingState.PUBLISHED, 1, sam)
     parts = {str(part): source for part, source in wording.of_file(*ADDRESS).parts.items()}
@@ -181,7 +181,7 @@ def test_there_is_nothing_to_publish_or_discard_without_a_draft(sam):
 
 def test_refused_words_do_not_take_effect_and_the_draft_stays(sam):
     save(sam, "Approved: {{ job.nothing }}")
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(Unpublishable) as refused:
         service.publish(*ADDRESS, by=sam, seen=now())
     (finding,) = refused.value.report.refusals
     assert (finding.part, finding.line) == (Part.SUBJECT, 1)
@@ -193,7 +193,7 @@ def test_a_version_that_no_longer_fits_is_not_published_again(sam):
     first = publish(sam)
     publish(sam, OTHER)
     WordingVersion.objects.filter(pk=first.pk).update(overrides={"subject": "{{ gone }}"})
-    with pytest.raises(Refused):
+    with pytest.raises(Unpublishable):
         service.publish_again(*ADDRESS, 1, why="Back.", by=sam)
     assert subject_in_effect() == OTHER
 

@@ -202,7 +202,7 @@ def test_the_shadow_ends_when_its_time_is_over(notify, person, monkeypatch):
     assert shadow.seen == 1
 
 
-def test_a_check_writes_nothing_and_asks_the_same_few_questions_for_100_messages(notify, person):
+def test_a_check_of_100_messages_writes_nothing_and_needs_few_queries(notify, person):
     notify([person()])
     checked(Part.TEXT, "Go.")
     with CaptureQueriesContext(connection) as few:

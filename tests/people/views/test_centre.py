@@ -295,7 +295,7 @@ def test_marking_one_leaves_the_others(signed_in, message):
     assert list(Notification.objects.unread()) == [other]
 
 
-def test_the_way_back_leads_to_the_centre_only(signed_in, message):
+def test_the_way_back_leads_to_the_center_only(signed_in, message):
     answer = signed_in.post(INBOX + "read-all/", {"back": "https://evil.example/notifications/"})
     assert answer.headers["Location"] == INBOX
 
@@ -308,7 +308,7 @@ def test_the_unread_filter_hides_what_was_read(signed_in, message):
     assert "was read" not in page
 
 
-def test_an_open_centre_is_told_of_news_once(signed_in, message):
+def test_an_open_center_is_told_of_news_once(signed_in, message):
     message()
     page = signed_in.get(INBOX).content.decode()
     since = re.search(r'name="since" value="([^"]+)"', page)

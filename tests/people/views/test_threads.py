@@ -53,7 +53,7 @@ def act(profile: Profile, action: str, **given: Any) -> Any:
     return client_of(profile).post(url, {"action": action, **given}, follow=True)
 
 
-def test_a_manager_approves_in_the_centre_and_the_other_sees_it_at_once(waiting, maria, luis):
+def test_a_manager_approves_in_the_center_and_the_other_sees_it_at_once(waiting, maria, luis):
     assert rings(luis) == 1
     answer = act(maria, "approve", back=CENTRE + "?tab=todo")
     assert f"{waiting.number} is approved." in answer.content.decode()
@@ -67,7 +67,7 @@ def test_a_manager_approves_in_the_centre_and_the_other_sees_it_at_once(waiting,
     assert "Nothing to do" in centre(luis, tab="todo")
 
 
-def test_an_action_in_the_centre_can_be_undone(waiting, maria):
+def test_an_action_in_the_center_can_be_undone(waiting, maria):
     page = act(maria, "approve").content.decode()
     undo = re.search(r'action="(/repairs/undo/\d+/)"', page)
     assert undo
@@ -81,7 +81,7 @@ def test_an_action_in_the_centre_can_be_undone(waiting, maria):
     ("action", "status"),
     [("approve_cost", Status.COMPLETED), ("deny_cost", Status.IN_PROGRESS)],
 )
-def test_a_higher_cost_is_decided_in_the_centre(waiting, maria, jane, action, status):
+def test_a_higher_cost_is_decided_in_the_center(waiting, maria, jane, action, status):
     services.approve(waiting, by=maria)
     services.start(waiting, by=jane)
     services.complete(waiting, Decimal("990.00"), by=jane, reason="The crack was longer.")
@@ -98,7 +98,7 @@ def test_a_second_approval_is_told_who_was_first(waiting, maria, luis):
     assert f"{waiting.number} was already approved by Maria Alvarez" in page
 
 
-def test_a_denial_in_the_centre_takes_the_reason(waiting, maria):
+def test_a_denial_in_the_center_takes_the_reason(waiting, maria):
     refused = act(maria, "deny", text="   ").content.decode()
     assert "Give the reason" in refused
     waiting.refresh_from_db()
@@ -109,7 +109,7 @@ def test_a_denial_in_the_centre_takes_the_reason(waiting, maria):
     assert (waiting.status, waiting.denial_reason) == (Status.DENIED, "We sell this unit.")
 
 
-def test_a_batch_is_approved_in_the_centre(unit, jane, maria):
+def test_a_batch_is_approved_in_the_center(unit, jane, maria):
     one = Break(Damage.CHIP, Position.CENTER, "", Decimal(100))
     two = Break(Damage.CRACK, Position.TOP_EDGE, "", Decimal(200))
     batch = requesting.request_batch(by=jane, unit=unit, breaks=[one, two])
@@ -120,7 +120,7 @@ def test_a_batch_is_approved_in_the_centre(unit, jane, maria):
     assert {repair.status for repair in batch.repairs.all()} == {Status.APPROVED}
 
 
-def test_a_technician_starts_in_the_centre(waiting, maria, jane):
+def test_a_technician_starts_in_the_center(waiting, maria, jane):
     services.approve(waiting, by=maria)
     let_undo_end()
     assert "Start the repair" in centre(jane, tab="todo")
@@ -171,7 +171,7 @@ def test_marking_a_thread_marks_all_its_messages(waiting, maria, jane):
     assert not Notification.objects.visible_to(maria.user).unread().exists()
 
 
-def test_a_repair_that_one_may_no_longer_see_shows_neither_state_nor_action(
+def test_a_repair_that_one_may_not_see_now_shows_no_state_and_no_action(
     waiting, jane, maria, someone
 ):
     services.approve(waiting, by=maria)
@@ -210,7 +210,7 @@ def test_the_bell_counts_what_was_read_and_still_waits(waiting, maria, luis):
     assert rings(maria) == 0
 
 
-def test_the_centre_needs_the_same_queries_for_few_threads_and_many(
+def test_the_center_needs_the_same_queries_for_few_threads_and_many(
     unit, jane, maria, waiting, django_assert_max_num_queries
 ):
     for _ in range(8):

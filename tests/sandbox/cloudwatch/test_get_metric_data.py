@@ -17,7 +17,7 @@ PHONES = [{"Name": "PhoneNumber", "Value": "PhoneNumberDirect"}]
 
 @pytest.fixture
 def sandbox() -> Iterator[RunningSandbox]:
-    """A sandbox whose counts are zero."""
+    """Yield a sandbox whose counts are zero."""
     with running_sandbox(0, "", None, "--events-delay=0") as running:
         yield running
 

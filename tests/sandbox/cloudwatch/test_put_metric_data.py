@@ -17,7 +17,7 @@ AT = datetime(2026, 11, 26, 12, 30, tzinfo=UTC)
 
 @pytest.fixture
 def own() -> Iterator[RunningSandbox]:
-    """A sandbox without metrics."""
+    """Yield a sandbox without metrics."""
     with running_sandbox() as sandbox:
         yield sandbox
 

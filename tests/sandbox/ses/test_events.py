@@ -46,7 +46,7 @@ def subscribed_sandbox(shared_subscriber: Subscriber) -> Iterator[RunningSandbox
 
 @pytest.fixture
 def sandbox(subscribed_sandbox: RunningSandbox) -> RunningSandbox:
-    """A sandbox with a subscriber, without messages, rules or pending events."""
+    """Return a sandbox with a subscriber, without messages, rules or pending events."""
     wait_until(
         lambda: subscribed_sandbox.health()["events"]["waiting"] == 0, "every event was published"
     )

@@ -16,7 +16,7 @@ SES_ID = re.compile(
 
 @pytest.fixture
 def stranger(sandbox: RunningSandbox) -> Iterator[smtplib.SMTP]:
-    """A client that has not logged in."""
+    """Yield a client that has not logged in."""
     with smtplib.SMTP(HOST, sandbox.smtp_port, timeout=60) as client:
         client.ehlo()
         yield client

@@ -12,7 +12,7 @@ from tools.processes import wait_until
 
 
 def connect(sandbox: RunningSandbox, timeout: float = PATIENCE_S) -> smtplib.SMTP:
-    """A connection without a login."""
+    """Return a connection without a login."""
     return smtplib.SMTP(HOST, sandbox.smtp_port, timeout=timeout)
 
 

@@ -44,7 +44,7 @@ def add_arguments(parser: CommandParser) -> None:
         "--only",
         type=_names,
         metavar="NAME,…",
-        help=f"these alone, of {', '.join(NAMES)}",
+        help=f"only these, of {', '.join(NAMES)}",
     )
     parser.add_argument(
         "--timeout",
@@ -64,7 +64,7 @@ def add_arguments(parser: CommandParser) -> None:
 
 
 def run(command: BaseCommand, options: dict[str, Any]) -> None:
-    """Send, follow and print; exits with 1 if a message did not come home."""
+    """Send, follow and print; exit with 1 if an event did not come back."""
     if options["received"]:
         _look_at(command, options["received"], as_json=options["json"])
         return
@@ -146,7 +146,7 @@ class _Teller:
     def conclude(self, run: str, journeys: list[Journey], skipped: list[str]) -> None:
         home = sum(journey.is_home for journey in journeys)
         if not self._as_json:
-            verdict = f"{home} of {len(journeys)} came home (run {run})."
+            verdict = f"{home} of {len(journeys)} came back (run {run})."
             style = self._style.SUCCESS if home == len(journeys) else self._style.ERROR
             self._say(style(verdict))
             return

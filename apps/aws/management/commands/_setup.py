@@ -278,6 +278,6 @@ def _where_it_stands(run: Setup) -> Iterator[str]:
     [(number, failed)] = [
         (number, step) for number, step in enumerate(run.steps, 1) if step.state == StepState.FAILED
     ]
-    yield f"Stands at step {number} of {len(run.steps)}, {failed.name}: {failed.said}"
+    yield f"Stopped at step {number} of {len(run.steps)}, {failed.name}: {failed.said}"
     yield from (f"- {step.name}: {step.state}" for step in run.steps)
-    yield "When that is mended, run the same command again: what is done is not done twice."
+    yield "When that is fixed, run the same command again: what is done is not done twice."

@@ -56,7 +56,7 @@ class Spend:
     month: date
     committed: Decimal
     limit: Decimal
-    #: A text found no room, and there still is little.
+    #: A text was refused for lack of budget, and there still is little.
     is_refused: bool = False
 
 
@@ -85,7 +85,7 @@ class Figures:
     waiting: dict[Priority, Waiting] = field(default_factory=dict)
     #: The longest wait of an urgent delivery. Neither counts what waits for a stopped channel.
     urgent_wait: timedelta = timedelta()
-    #: How long ago the sweep came round.
+    #: How long ago the sweep ran.
     silence: timedelta | None = None
     #: How old the last minute is up to which everything has been counted.
     lag: timedelta | None = None
@@ -170,7 +170,7 @@ def tasks() -> Outcomes | None:
 
 
 def silence() -> timedelta | None:
-    """Return how long the sweep has not come round, or None if Redis does not say."""
+    """Return how long ago the sweep ran, or None if Redis does not say."""
     try:
         age = heartbeat.age()
         return min(heartbeat.LIFE, heartbeat.redis_uptime()) if age is None else age

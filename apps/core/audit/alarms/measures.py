@@ -17,8 +17,8 @@ from apps.core.states import Channel, Priority
 
 from .figures import Figures
 
-#: A number that rang ends its alarm when it is below this share of the limit: one that lies at the
-#: limit must not ring each minute.
+#: An alarm ends when its number falls below this share of the limit, so that a number near the
+#: limit does not ring each minute.
 QUIET_BELOW = 0.9
 #: Minutes. The last five are counted again by each run, so figures are never younger than that.
 LATE_MIN = 10
@@ -167,7 +167,7 @@ def beat(figures: Figures) -> Measured | None:
         return None
     seconds = figures.silence.total_seconds()
     words = (
-        f"The sweep has not come round for {seconds:,.0f} s: beat, or the worker of housekeeping, "
+        f"The sweep has not run for {seconds:,.0f} s: beat, or the worker of housekeeping, "
         "stands still."
     )
     return Measured(seconds, settings.ALARM_BEAT_SILENT_S, words)

@@ -18,7 +18,7 @@ from .measures import PLURAL, Measured
 
 
 @dataclass(frozen=True)
-class Rule:
+class AlarmRule:
     """One alarm. Its name is also the anchor of its section in docs/operations.md."""
 
     name: str
@@ -32,7 +32,7 @@ class Rule:
     over: str
     #: How long it must be wrong before the alarm starts.
     after: timedelta = timedelta()
-    #: Messages stand still meanwhile, all or some.
+    #: Some or all messages wait meanwhile.
     is_grave: bool = False
 
 
@@ -60,12 +60,12 @@ _UNWANTED = (
 
 def _of_stop(
     name: str, title: str, channel: Channel, cause: StopCause, advice: str, over: str
-) -> Rule:
+) -> AlarmRule:
     measure = partial(measures.stopped, channel, cause)
-    return Rule(name, title, measure, advice, over, is_grave=cause != StopCause.REPUTATION)
+    return AlarmRule(name, title, measure, advice, over, is_grave=cause != StopCause.REPUTATION)
 
 
-#: Of these the rows of stopped channels tell at any moment.
+#: The alarms about stopped channels: their rows decide them, at any moment.
 STOP_RULES = [
     rule
     for channel, plural in PLURAL.items()
@@ -96,36 +96,36 @@ STOP_RULES = [
         "SES may pause an account for that, and then nothing would go out. Urgent e-mails still "
         "do; the others wait, and go out by themselves when the shares of the last 24 hours are "
         "good again. Find out where those addresses came from. In the cockpit you can have e-mail "
-        "sent again at once, counted anew.",
+        "sent again at once; the counts then start from zero.",
         "E-mail that is not urgent goes out again.",
     )
 ]
-BEAT_SILENT = Rule(
+BEAT_SILENT = AlarmRule(
     "beat-silent",
-    "the sweep does not come round",
+    "the sweep does not run",
     measures.beat,
     "What is due later, and what a worker lost, waits. Start beat; it takes a worker for the queue "
     "housekeeping too.",
-    "The sweep comes round again.",
+    "The sweep runs again.",
     after=timedelta(minutes=1),
     is_grave=True,
 )
 RULES = [
-    Rule(
+    AlarmRule(
         "bounces",
         "too much e-mail bounces",
         measures.bounces,
         _UNWANTED,
         "Bounces are below the limit again.",
     ),
-    Rule(
+    AlarmRule(
         "complaints",
         "too much e-mail is complained about",
         measures.complaints,
         _UNWANTED,
         "Complaints are below the limit again.",
     ),
-    Rule(
+    AlarmRule(
         "daily-quota",
         "the day's e-mails are near SES's quota",
         measures.quota,
@@ -133,7 +133,7 @@ RULES = [
         "AWS for more, or stop an announcement.",
         "The day's e-mails are well below SES's quota again.",
     ),
-    Rule(
+    AlarmRule(
         "sms-spend",
         "most of this month's text message budget is spent",
         measures.spend,
@@ -141,7 +141,7 @@ RULES = [
         "month, and what would have gone by text message alone goes by e-mail. " + _SPENDING,
         "The month's texts are well below their budget again.",
     ),
-    Rule(
+    AlarmRule(
         "sms-budget",
         "text messages have reached this month's budget",
         measures.budget,
@@ -152,14 +152,14 @@ RULES = [
         "Texts have a budget again.",
         is_grave=True,
     ),
-    Rule(
+    AlarmRule(
         "sms-failures",
         "too many texts fail",
         measures.text_failures,
         "The log of the deliveries says why: one carrier, one country, or all of them?",
         "Few texts fail again.",
     ),
-    Rule(
+    AlarmRule(
         "sms-volume",
         "more texts than usual",
         measures.texts,
@@ -167,7 +167,7 @@ RULES = [
         "can pause texts meanwhile.",
         "The number of texts is as usual again.",
     ),
-    Rule(
+    AlarmRule(
         "worker-offline",
         "too few workers answer",
         measures.workers,
@@ -176,7 +176,7 @@ RULES = [
         after=timedelta(minutes=2),
         is_grave=True,
     ),
-    Rule(
+    AlarmRule(
         "attempt-failures",
         "too many attempts to send fail",
         measures.attempts,
@@ -185,7 +185,7 @@ RULES = [
         "grants.",
         "Few attempts fail again.",
     ),
-    Rule(
+    AlarmRule(
         "task-failures",
         "too many tasks raise errors",
         measures.tasks,
@@ -193,7 +193,7 @@ RULES = [
         "back when its lease ends.",
         "Few tasks raise errors again.",
     ),
-    Rule(
+    AlarmRule(
         "queue-depth",
         "deliveries pile up",
         measures.depth,
@@ -202,7 +202,7 @@ RULES = [
         "The queue is short again.",
         after=timedelta(minutes=5),
     ),
-    Rule(
+    AlarmRule(
         "urgent-waits",
         "urgent messages wait",
         measures.urgent,
@@ -212,7 +212,7 @@ RULES = [
     ),
     BEAT_SILENT,
     *STOP_RULES,
-    Rule(
+    AlarmRule(
         "figures-late",
         "the figures are not counted",
         measures.lag,
@@ -221,14 +221,14 @@ RULES = [
         "The figures are counted again.",
         after=timedelta(minutes=10),
     ),
-    Rule(
+    AlarmRule(
         "ledger",
         "the ledger does not balance",
         measures.ledger,
         "`manage.py ledger --since 24h` names each row that our records cannot explain.",
         "The ledger balances again.",
     ),
-    Rule(
+    AlarmRule(
         "doctor",
         "the doctor finds a failure",
         measures.doctor,

@@ -20,7 +20,7 @@ _KEY = "standing"
 
 @dataclass(frozen=True)
 class Problem:
-    """Something that is wrong now. `is_grave`: messages stand still, all or some."""
+    """Something that is wrong now. `is_grave`: some or all messages wait."""
 
     name: str
     title: str

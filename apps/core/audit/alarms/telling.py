@@ -19,7 +19,7 @@ from apps.core.message import brand
 from apps.core.message.rendering import EmailContent
 from apps.core.models import Alarm
 
-from .rules import BY_NAME, Rule
+from .rules import BY_NAME, AlarmRule
 
 #: How long a claim lasts: longer than a task can run.
 CLAIM = timedelta(minutes=10)
@@ -30,7 +30,7 @@ TEXT_LENGTH = 160
 
 
 def tell() -> None:
-    """Tell what is untold, by each way. The next call tries again what could not be sent."""
+    """Send untold starts and ends by each way. The next call retries what could not be sent."""
     _tell("start_mailed_at", "end_mailed_at", lambda news: admin_messages.send_email(_email(news)))
     if settings.ONCALL_PHONE and settings.SMS_ENABLED:
         _tell(
@@ -108,5 +108,5 @@ def _time(moment: object) -> str:
     return f"{local:%b} {local.day}, {local:%H:%M} {local:%Z}"
 
 
-def _rule(alarm: Alarm) -> Rule:
+def _rule(alarm: Alarm) -> AlarmRule:
     return BY_NAME[alarm.name]

@@ -12,7 +12,7 @@ from apps.core.models import Alarm
 
 from .figures import Figures, collect, stops
 from .measures import Measured
-from .rules import BY_NAME, RULES, STOP_RULES, Rule
+from .rules import BY_NAME, RULES, STOP_RULES, AlarmRule
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +21,7 @@ def evaluate() -> None:
     """Judge everything now. Takes a second."""
     figures = collect()
     apply(RULES, figures)
-    # Of an earlier version of the code.
+    # Alarms of an earlier version of the code: it had other names.
     for alarm in Alarm.objects.filter(ended_at=None).exclude(name__in=BY_NAME.keys()):
         _end(alarm, figures.now)
 
@@ -31,7 +31,7 @@ def evaluate_stops(now: datetime) -> None:
     apply(STOP_RULES, Figures(now=now, stops=stops()))
 
 
-def apply(rules: Iterable[Rule], figures: Figures) -> None:
+def apply(rules: Iterable[AlarmRule], figures: Figures) -> None:
     """Open, keep or end the alarm of each of these rules."""
     open_alarms = {row.name: row for row in Alarm.objects.filter(ended_at=None)}
     for rule in rules:
@@ -45,7 +45,7 @@ def apply(rules: Iterable[Rule], figures: Figures) -> None:
             _judge(rule, measured, open_alarms.get(rule.name), figures.now)
 
 
-def _judge(rule: Rule, measured: Measured, alarm: Alarm | None, now: datetime) -> None:
+def _judge(rule: AlarmRule, measured: Measured, alarm: Alarm | None, now: datetime) -> None:
     is_ringing = alarm is not None and alarm.started_at is not None
     if measured.is_wrong(already=is_ringing):
         _keep(rule, measured, alarm, now)
@@ -53,7 +53,7 @@ def _judge(rule: Rule, measured: Measured, alarm: Alarm | None, now: datetime) -
         _end(alarm, now)
 
 
-def _keep(rule: Rule, measured: Measured, alarm: Alarm | None, now: datetime) -> None:
+def _keep(rule: AlarmRule, measured: Measured, alarm: Alarm | None, now: datetime) -> None:
     newest = {"value": measured.value, "sentence": measured.sentence[:500]}
     if alarm is None:
         alarm, _ = Alarm.objects.get_or_create(

@@ -12,7 +12,7 @@ from apps.core.costs.capacity import HOUR_S, MOST_PER_DAY, SMALLEST_PEAK, Capaci
 class Command(BaseCommand):
     help = (
         "Say what a number of notifications a day needs and costs by the settings' limits and "
-        "prices, and which limit it meets first. Nothing is sent or asked."
+        "prices, and which limit it meets first. Nothing is sent, and no service is asked."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -28,7 +28,7 @@ class Command(BaseCommand):
             parser.add_argument(
                 f"--{name}-share", type=kind, default=value, help=f"{words}; {value}"
             )
-        parser.add_argument("--parts", type=_count, default=1, help="parts of a text; 1")
+        parser.add_argument("--parts", type=_count, default=1, help="parts of a text message; 1")
         parser.add_argument(
             "--ses-quota", type=_count, help="e-mails in 24 hours, as `aws status` shows them"
         )

@@ -41,17 +41,16 @@ def create(
     endpoint: str | None = None,
     of: Any = None,
 ) -> Any:
-    """Make a client of botocore's.
+    """Make a botocore client.
 
     `retry`: botocore tries again by itself. Only for calls that may be repeated: with its defaults
     it sent one message three times after a time-out. `endpoint`: in place of the Region's public
-    one. `of`: the session, else a new one. Raises CallFailed for a Region or an endpoint that
-    cannot be.
+    one. `of`: the session, else a new one. Raises CallFailed for an impossible Region or endpoint.
     """
     config = Config(
         connect_timeout=timeouts.connect_s,
         read_timeout=timeouts.answer_s,
-        # Of the threads that send by one client.
+        # One for each thread that sends by the client.
         max_pool_connections=100,
         retries={"mode": "standard", "total_max_attempts": TRIES if retry else 1},
         **({} if signed else {"signature_version": UNSIGNED}),
@@ -80,7 +79,7 @@ class AwsClient:
         read_timeout: float,
         signed: bool = True,
     ) -> None:
-        """`read_timeout`: seconds that an answer may take; `signed` False wants no credentials."""
+        """`read_timeout`: seconds that an answer may take; `signed` False needs no credentials."""
         self._service = service
         self._region = region
         self._vocabulary = vocabulary

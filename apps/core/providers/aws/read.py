@@ -31,7 +31,7 @@ class Reader:
         retry: bool = False,
         endpoint: str | None = None,
     ) -> None:
-        """Raises ChannelUnavailableError for a Region that cannot be."""
+        """Raises ChannelUnavailableError for an impossible Region."""
         try:
             self.client = client.create(service, region, timeouts, retry=retry, endpoint=endpoint)
         except CallFailed as failed:

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
 
-from apps.core.costs.month import Costs, Line
+from apps.core.costs.month import CostLine, Costs
 from apps.core.guards import sms_budget
 from apps.office import costs
 
@@ -62,7 +62,7 @@ class Command(BaseCommand):
             self.stdout.write(f"{found.forecast_usd:>10,.2f}  {words}")
 
 
-def _words(line: Line) -> str:
+def _words(line: CostLine) -> str:
     return (
         f"{line.usd:>10,.2f}  {line.key}: {line.emails:,} e-mails, {line.texts:,} texts "
         f"of {line.parts:,} parts"

@@ -94,7 +94,7 @@ class Command(BaseCommand):
 
 def _name(text: str) -> str:
     if not text.strip():
-        raise ArgumentTypeError("give a name: nobody is meant by an empty one")
+        raise ArgumentTypeError("give a name; it must not be empty")
     return text.strip()
 
 
