@@ -9,7 +9,7 @@ from apps.core.message import rendering, things
 from apps.core.models import Delivery, Notification
 from apps.core.states import Priority
 from apps.repairs import requesting, services
-from apps.repairs.models import Profile, Repair, RepairBatch, Status
+from apps.repairs.models import Damage, Position, Profile, Repair, RepairBatch, Status
 from tests.support.repairs import ESTIMATE, FINAL_COST, REASON, Cast, told
 
 Make = Callable[..., Repair]
@@ -222,7 +222,11 @@ def test_the_name_of_a_vehicle_brings_no_link_into_a_message(cast: Cast) -> None
         cast.redwood, "evil.com/pay", description="See www.evil.com", plate="P 9", by=cast.jane
     )
     requesting.request_repair(
-        by=cast.jane, unit=unit, damage="chip", position="center", estimate=ESTIMATE
+        by=cast.jane,
+        unit=unit,
+        damage=Damage.CHIP,
+        position=Position.CENTER,
+        estimate=ESTIMATE,
     )
     message = Notification.objects.filter(kind="repair_pending_approval")[0]
     email = rendering.email(message)
