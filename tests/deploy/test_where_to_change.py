@@ -9,7 +9,7 @@ from tools.supervisor import ROOT
 
 TEXT = (ROOT / "docs" / "where_to_change.md").read_text()
 ROWS = re.findall(r"^\| (?!I want|---)(.+?) \| (.+) \|$", TEXT, re.MULTILINE)
-FOLDERS = ("apps", "deploy", "docs", "rs_systems", "tools")
+FOLDERS = ("apps", "deploy", "docs", "rs_systems", "tools", "web")
 FILES = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*.*") if path.is_file()]
 VARIABLES = (ROOT / "rs_systems" / "variables.py").read_text()
 
