@@ -196,7 +196,9 @@ function saveDraft(form) {
   const values = [...new FormData(form)].filter(
     ([name, value]) => !left.has(name) && typeof value === "string",
   );
-  const draft = { user, path: location.pathname, action: form.getAttribute("action"), values };
+  const hasFile = [...form.querySelectorAll("[type=file]")].some(({ files }) => files.length);
+  const action = form.getAttribute("action");
+  const draft = { user, path: location.pathname, action, values, hasFile };
   sessionStorage.setItem("draft", JSON.stringify(draft));
 }
 
@@ -240,6 +242,7 @@ async function restoreDraft() {
     await htmx.ajax("POST", location.pathname, { target: breaks, swap: "outerHTML", values });
   }
   fillIn(form, draft.values);
+  if (draft.hasFile) form.querySelector("[data-not-kept]")?.removeAttribute("hidden");
   form.closest("details")?.setAttribute("open", "");
 }
 

@@ -469,7 +469,8 @@ def test_a_request_takes_its_photo_along(cast: Cast) -> None:
 def test_a_photo_that_an_error_lost_is_asked_for_again(cast: Cast) -> None:
     form = request_form(cast, photo=upload()) | {"break-0-damage": ""}
     shown = as_(cast.jane).post("/repairs/new/", form).content.decode()
-    assert "Choose the photo again: it was not kept." in shown
+    assert "data-not-kept>Choose the photo again: it was not kept." in shown
+    assert "data-not-kept hidden>" in as_(cast.jane).get("/repairs/new/").content.decode()
     assert not Repair.objects.exists()
 
 
