@@ -14,6 +14,7 @@ from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from apps.core.addresses import shown
 from apps.core.models import Contact
 from apps.core.models.contact import ConsentVia, is_unassigned
 from apps.core.services import contacts, verification
@@ -93,7 +94,7 @@ def send(request: HttpRequest, contact: Contact, channel: str) -> HttpResponse:
         except verification.TooMany as error:
             messages.error(request, str(error))
         else:
-            messages.success(request, SENT[chosen].format(address=where.text))
+            messages.success(request, SENT[chosen].format(address=shown(where.text)))
     return redirect("contact:details")
 
 

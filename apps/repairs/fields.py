@@ -88,7 +88,7 @@ class UserTextField(forms.CharField):
 
 
 class PhotoField(forms.FileField):
-    """A photo by the phone's camera. Its value is a photo that is not stored yet, or None."""
+    """A photo of the phone. Its value is a photo that is not stored yet, or None."""
 
     most_bytes = photos.MOST_BYTES
     too_large = staticmethod(photos.too_large)

@@ -6,11 +6,9 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from apps.core.message.stored_words import translated
-
 from .exceptions import AlreadyDone, NotAllowed, RepairError
 from .models import EventAction, Profile, Repair, RepairBatch, RepairEvent, Role
-from .permissions import RULES, Action, refusal
+from .permissions import RULES, Action, refusal, status_refusal
 
 MAX_NOTE = 600
 ANY = Q()
@@ -87,11 +85,7 @@ def _reason_not_moved(action: Action, repair: Repair, by: Profile) -> RepairErro
     if problem := refusal(action, repair, by):
         return NotAllowed(problem)
     return _already_done(action, repair.number, repair.events.all()) or NotAllowed(
-        gettext("You cannot {verb} {number}: it is {status}.").format(
-            verb=gettext(RULES[action].verb),
-            number=repair.number,
-            status=translated(repair.get_status_display()).lower(),
-        )
+        status_refusal(action, repair)
     )
 
 

@@ -142,6 +142,13 @@ def may(action: Action, repair: Repair, profile: Profile) -> bool:
     return repair.status in RULES[action].statuses and not refusal(action, repair, profile)
 
 
+def problem(action: Action, repair: Repair, profile: Profile) -> str:
+    """Return why this person may not take this action now, or "" if they may."""
+    if may(action, repair, profile):
+        return ""
+    return refusal(action, repair, profile) or status_refusal(action, repair)
+
+
 def refusal(action: Action, about: Repair | RepairBatch, profile: Profile) -> str:
     """Return why this person may never take this action, or "" if they may."""
     rule = RULES[action]

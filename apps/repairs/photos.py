@@ -15,7 +15,7 @@ from apps.core.services import pictures
 
 from .exceptions import NotAllowed
 from .models import Moment, Profile, Repair, RepairBatch, RepairPhoto, Status
-from .permissions import Action, may, refusal, status_refusal
+from .permissions import Action, problem
 
 #: Phones make photos of 3 to 8 MB. The request's limit is a little higher: web/limits.py.
 MOST_BYTES = 10 * 1024 * 1024
@@ -56,8 +56,6 @@ def read(file: IO[bytes]) -> RepairPhoto:
 def add(photo: RepairPhoto, repair: Repair, moment: Moment, *, by: Profile) -> None:
     """Store the photo; the same one again changes nothing. Raise NotAllowed."""
     _check(Action.ADD_PHOTO, repair, by)
-    # One after the other, so that the count is right.
-    Repair.objects.select_for_update(no_key=True).only("pk").get(pk=repair.pk)
     if repair.photos.filter(sha256=photo.sha256).exists():
         return
     if repair.photos.filter(moment=moment).count() >= MOST_PHOTOS:
@@ -70,6 +68,7 @@ def add(photo: RepairPhoto, repair: Repair, moment: Moment, *, by: Profile) -> N
     photo.save()
 
 
+@transaction.atomic
 def remove(repair: Repair, sha256: str, *, by: Profile) -> None:
     """Delete a photo, also for those who have its address. Raise NotAllowed."""
     _check(Action.REMOVE_PHOTO, repair, by)
@@ -93,7 +92,7 @@ def in_message(about: Repair | RepairBatch, *moments: Moment) -> Picture | None:
 
 def public_path(photo: RepairPhoto) -> str:
     """Return where its small rendition is for mail programs, which cannot sign in."""
-    return reverse("repairs:public-photo", args=[_signer.sign(f"{photo.pk:x}")])
+    return reverse("repairs:public-photo", args=[_signer.sign(f"{photo.pk:x}-{photo.sha256[:16]}")])
 
 
 def of_public(token: str) -> RepairPhoto:
@@ -102,14 +101,16 @@ def of_public(token: str) -> RepairPhoto:
         key = _signer.unsign(token)
     except signing.BadSignature:
         raise Http404 from None
-    return get_object_or_404(RepairPhoto, pk=int(key, 16))
+    pk, _, begins = key.partition("-")
+    # A database restored from a backup gives the keys of the lost photos again.
+    return get_object_or_404(RepairPhoto, pk=int(pk, 16), sha256__startswith=begins)
 
 
 def _check(action: Action, repair: Repair, by: Profile) -> None:
-    if problem := refusal(action, repair, by):
-        raise NotAllowed(problem)
-    if not may(action, repair, by):
-        raise NotAllowed(status_refusal(action, repair))
+    """Lock the repair, so that its status and its number of photos stay; raise NotAllowed."""
+    present = Repair.objects.select_for_update(no_key=True).get(pk=repair.pk)
+    if why := problem(action, present, by):
+        raise NotAllowed(why)
 
 
 def _bytes(file: IO[bytes]) -> bytes:

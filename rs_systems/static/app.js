@@ -190,11 +190,15 @@ const { user, failed } = document.body.dataset;
 
 function saveDraft(form) {
   if (!user) return;
-  // A file cannot be kept, nor filled in again.
+  // A secret must not be kept. A file cannot be, nor filled in again.
+  const secrets = form.querySelectorAll("[type=password], [autocomplete=one-time-code]");
+  const left = new Set(["csrfmiddlewaretoken", ...[...secrets].map((field) => field.name)]);
   const values = [...new FormData(form)].filter(
-    ([name, value]) => name !== "csrfmiddlewaretoken" && typeof value === "string",
+    ([name, value]) => !left.has(name) && typeof value === "string",
   );
-  const draft = { user, path: location.pathname, action: form.getAttribute("action"), values };
+  const hasFile = [...form.querySelectorAll("[type=file]")].some(({ files }) => files.length);
+  const action = form.getAttribute("action");
+  const draft = { user, path: location.pathname, action, values, hasFile };
   sessionStorage.setItem("draft", JSON.stringify(draft));
 }
 
@@ -238,6 +242,7 @@ async function restoreDraft() {
     await htmx.ajax("POST", location.pathname, { target: breaks, swap: "outerHTML", values });
   }
   fillIn(form, draft.values);
+  if (draft.hasFile) form.querySelector("[data-not-kept]")?.removeAttribute("hidden");
   form.closest("details")?.setAttribute("open", "");
 }
 

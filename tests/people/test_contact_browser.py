@@ -228,6 +228,19 @@ def test_what_was_typed_is_kept_when_the_session_has_ended(open_page: Open, jane
     assert Contact.objects.get(user=jane).phone == PHONE
 
 
+def test_a_code_is_not_kept_when_the_session_has_ended(open_page: Open, jane: User) -> None:
+    verification.send(Contact.objects.get(user=jane), Channel.SMS)
+    page = open_page("/account/contact/", jane)
+    page.get_by_label("The six digits that we sent").fill("123456")
+    page.get_by_test_id("agree").check()
+    page.context.clear_cookies(name=django_settings.SESSION_COOKIE_NAME)
+    page.get_by_test_id("enter-code").click()
+    expect(page.get_by_text(SIGNED_OUT.format("nothing was changed"))).to_be_visible()
+    kept = page.evaluate("sessionStorage.getItem('draft')")
+    assert "agree" in kept
+    assert "123456" not in kept
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", WIDTHS)
 def test_the_pages_are_accessible(

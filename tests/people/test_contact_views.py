@@ -8,7 +8,8 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from apps.core.models import Contact, Delivery, Suppression, Verification
+from apps.core import addresses
+from apps.core.models import Contact, Delivery, Notification, Suppression, Verification
 from apps.core.models.verification import MOST_TRIES, code, token
 from apps.core.reasons import Reason
 from apps.core.services import verification
@@ -97,9 +98,12 @@ def test_a_number_that_answered_stop_says_how_to_go_on(signed_in: Client, jane: 
 
 # --- The number ---------------------------------------------------------------------------------
 def test_a_number_is_confirmed_and_agreed_to_in_one_step(signed_in: Client, jane: User) -> None:
+    number = addresses.shown(contact(jane).phone)
+    assert number.startswith("(")
     said = posted(signed_in, "send/sms/")
     row = Verification.objects.get()
-    assert "A code is on its way" in said
+    assert f"A code is on its way to {number}." in said
+    assert f"We sent a code to {number}." in Notification.objects.get().text
     assert code(row.pk) not in said
     assert 'autocomplete="one-time-code"' in said
     assert 'name="agree"' in said

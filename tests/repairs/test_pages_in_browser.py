@@ -107,8 +107,18 @@ def test_a_photo_too_large_is_taken_back_and_a_draft_is_kept_without_it(
     expect(page.get_by_test_id("break")).to_have_count(2)
     assert field.input_value().endswith("small.jpg")
     page.get_by_test_id("send-request").click()
-    expect(page.get_by_text("Choose the photo again: it was not kept.")).to_be_visible()
+    lost = page.get_by_text("Choose the photo again: it was not kept.")
+    expect(lost).to_be_visible()
     check(page)
+    page.goto("/repairs/new/")
+    expect(lost).to_be_hidden()
+    field.set_input_files(small)
+    page.context.clear_cookies(name="sessionid")
+    page.get_by_test_id("send-request").click()
+    page.get_by_label("Username").fill("jane")
+    page.get_by_label("Password").fill("demo")
+    page.get_by_test_id("sign-in").click()
+    expect(lost).to_be_visible()
 
 
 @every_size

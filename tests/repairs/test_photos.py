@@ -232,6 +232,19 @@ def test_the_photos_of_a_moment_are_few_and_the_same_one_counts_once(
     assert made.photos.count() == 5
 
 
+def test_the_present_status_decides_and_not_that_of_an_older_look(cast: Cast, repair: Make) -> None:
+    made = repair(Status.IN_PROGRESS)
+    digest = added(made, cast.jane)
+    seen = Repair.objects.get(pk=made.pk)
+    services.complete(made, FINAL_COST, by=cast.jane)
+    with pytest.raises(NotAllowed, match="it is completed"):
+        photos.remove(seen, digest, by=cast.jane)
+    Repair.objects.filter(pk=made.pk).update(status=Status.DENIED, denial_reason=REASON)
+    with pytest.raises(NotAllowed, match="it is denied"):
+        added(seen, cast.jane, shade=20)
+    assert made.photos.count() == 1
+
+
 # --- In e-mails ---------------------------------------------------------------------------------
 def test_a_mail_program_gets_the_small_rendition_by_its_signed_address(
     cast: Cast, repair: Make
@@ -244,7 +257,7 @@ def test_a_mail_program_gets_the_small_rendition_by_its_signed_address(
     assert answer["Content-Type"] == "image/jpeg"
     assert answer["X-Content-Type-Options"] == "nosniff"
     assert answer["Cross-Origin-Resource-Policy"] == "cross-origin"
-    assert {"public", "immutable", "max-age=31536000"} <= set(answer["Cache-Control"].split(", "))
+    assert {"public", "immutable", "max-age=86400"} <= set(answer["Cache-Control"].split(", "))
     photos.remove(made, made.photos.get().sha256, by=cast.sam)
     assert Client().get(path).status_code == 404
 
@@ -265,6 +278,19 @@ def test_an_altered_address_opens_nothing(cast: Cast, repair: Make) -> None:
         "/photos/%00.jpg",
     ):
         assert Client().get(path).status_code == 404
+
+
+def test_an_address_opens_no_later_photo_with_the_same_key(cast: Cast, repair: Make) -> None:
+    made = repair(Status.AWAITING_APPROVAL)
+    added(made, cast.jane)
+    lost = made.photos.get()
+    path = photos.public_path(lost)
+    RepairPhoto.objects.all().delete()
+    later = read(of_a_phone())
+    later.pk, later.repair, later.moment, later.uploaded_by = lost.pk, made, "damage", cast.jane
+    later.save()
+    assert Client().get(photos.public_path(later)).status_code == 200
+    assert Client().get(path).status_code == 404
 
 
 def newest(kind: str, person: Profile) -> rendering.EmailContent:
@@ -365,6 +391,28 @@ def test_a_wrong_file_is_refused_on_the_page_with_what_to_do(cast: Cast, repair:
     assert not made.photos.exists()
 
 
+def test_a_person_who_may_not_add_a_photo_is_told_so_and_gets_no_form(
+    cast: Cast, repair: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = repair(Status.AWAITING_APPROVAL)
+    monkeypatch.delattr(photos, "read")
+    for data in ({"photo": upload()}, {}):
+        answer = as_(cast.maria).post(f"/repairs/{made.pk}/photos/", data, follow=True)
+        page = answer.content.decode()
+        assert "Only the assigned technician or the office may add photos to" in page
+        assert 'type="file"' not in page
+
+
+def test_a_batch_shows_its_photos_in_the_order_of_its_breaks(
+    cast: Cast, request_batch: Callable[..., RepairBatch]
+) -> None:
+    batch = request_batch("65.00", "95.00")
+    first, second = batch.repairs.order_by("pk")
+    names = [added(second, cast.jane, shade=20), added(first, cast.jane)]
+    page = as_(cast.maria).get(batch.get_absolute_url()).content.decode()
+    assert page.index(f"{names[1]}-small.jpg") < page.index(f"{names[0]}-small.jpg")
+
+
 def test_a_photo_is_removed_on_its_page(cast: Cast, repair: Make) -> None:
     made = repair(Status.AWAITING_APPROVAL)
     digest = added(made, cast.jane)
@@ -421,7 +469,8 @@ def test_a_request_takes_its_photo_along(cast: Cast) -> None:
 def test_a_photo_that_an_error_lost_is_asked_for_again(cast: Cast) -> None:
     form = request_form(cast, photo=upload()) | {"break-0-damage": ""}
     shown = as_(cast.jane).post("/repairs/new/", form).content.decode()
-    assert "Choose the photo again: it was not kept." in shown
+    assert "data-not-kept>Choose the photo again: it was not kept." in shown
+    assert "data-not-kept hidden>" in as_(cast.jane).get("/repairs/new/").content.decode()
     assert not Repair.objects.exists()
 
 

@@ -64,7 +64,7 @@ def _fold_all(reasons: Sequence[Reason], every_s: float) -> int:
 
 
 def send_now(user_id: Any) -> int:
-    """Send what waits for this person, by their own word; return how many messages leave.
+    """Send what waits for this person, because they asked; return how many messages leave.
 
     What would have left as one message does so now.
     """

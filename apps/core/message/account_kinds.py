@@ -76,7 +76,7 @@ CONFIRM_PHONE = register(
         gettext_noop("Confirm your mobile number"),
         ACCOUNT,
         Priority.URGENT,
-        ConfirmPhone(number="+12025550123", verification=_SAMPLE_ID),
+        ConfirmPhone(number="(202) 555-0123", verification=_SAMPLE_ID),
         secrets={"code": _code},
         **_rules(Channel.SMS, valid_for=VALID_FOR[Purpose.PHONE]),
     )

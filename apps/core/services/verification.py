@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.utils.translation import ngettext
 
+from apps.core.addresses import shown
 from apps.core.delivery import holds
 from apps.core.message import account_kinds
 from apps.core.models import Contact, Verification
@@ -63,7 +64,7 @@ def send(contact: Contact, channel: Channel, *, network: str = "") -> Verificati
     purpose = PURPOSE[channel]
     row = _count(contact, purpose, contact.address(channel), network=network)
     if purpose == Purpose.PHONE:
-        context = {"number": row.address, "verification": str(row.pk)}
+        context = {"number": shown(row.address), "verification": str(row.pk)}
         kind = account_kinds.CONFIRM_PHONE
     else:
         context = {"address": row.address, "verification": str(row.pk)}

@@ -88,7 +88,9 @@ def batch_context(batch: RepairBatch, profile: Profile) -> dict[str, Any]:
     repairs = batch.repairs.visible_to(profile).with_details().order_by("pk")
     card = batch_card(batch, repairs, profile)
     photos = RepairPhoto.objects.filter(repair__in=card.repairs)
-    photos = photos.select_related("repair", "uploaded_by__user").order_by("repair", "created_at")
+    photos = photos.select_related("repair", "uploaded_by__user").order_by(
+        "repair_id", "created_at"
+    )
     return {"profile": profile, "card": card, "photos": photos}
 
 

@@ -13,12 +13,14 @@ from .. import photos
 from ..exceptions import NotAllowed
 from ..forms import PhotoForm
 from ..models import Profile, Repair, RepairPhoto
+from ..permissions import Action, problem
 from .pages import photos_context
 from .person import for_person, repair_of
 
-#: The address names the bytes, so a browser need not ask again. It ends with the working day.
-for_a_day = cache_control(private=True, max_age=24 * 3600, immutable=True)
-for_a_year = cache_control(public=True, max_age=365 * 24 * 3600, immutable=True)
+#: The address names the bytes, so nobody need ask again; but a removed photo must soon be gone.
+DAY_S = 24 * 3600
+for_browsers = cache_control(private=True, max_age=DAY_S, immutable=True)
+for_everyone = cache_control(public=True, max_age=DAY_S, immutable=True)
 
 
 @require_http_methods(["GET", "POST"])
@@ -28,6 +30,9 @@ def show(request: HttpRequest, profile: Profile, pk: int) -> HttpResponse:
     repair = repair_of(profile, pk)
     context = {"repair": repair, **photos_context(repair, profile)}
     if request.method == "POST":
+        if why := problem(Action.ADD_PHOTO, repair, profile):
+            messages.error(request, why)
+            return redirect(repair)
         context["photo_form"] = form = PhotoForm(request.POST, request.FILES, repair=repair)
         if form.is_valid():
             return _add(request, profile, repair, form)
@@ -61,20 +66,20 @@ def remove(request: HttpRequest, profile: Profile, pk: int, sha256: str) -> Http
 
 @require_safe
 @for_person
-@for_a_day
+@for_browsers
 def large(request: HttpRequest, profile: Profile, pk: int, sha256: str) -> HttpResponse:
     return pictures.answer(_of(profile, pk, sha256).data, "image/jpeg")
 
 
 @require_safe
 @for_person
-@for_a_day
+@for_browsers
 def small(request: HttpRequest, profile: Profile, pk: int, sha256: str) -> HttpResponse:
     return pictures.answer(_of(profile, pk, sha256).small, "image/jpeg")
 
 
 @require_safe
-@for_a_year
+@for_everyone
 def public(request: HttpRequest, token: str) -> HttpResponse:
     """Return the small rendition to a mail program, by its signed address."""
     return pictures.answer(photos.of_public(token).small, "image/jpeg", is_public=True)
