@@ -362,6 +362,21 @@ def test_alarms_are_counted_by_what_the_administrator_was_mailed() -> None:
     assert alarms.find_problems(replace(expected, unmailed=("sms-stopped",)), untold) == []
 
 
+@pytest.mark.django_db
+def test_texts_are_waited_for_if_the_phone_on_call_is_told_too() -> None:
+    now = timezone.now()
+    Alarm.objects.create(
+        name="email-stopped", seen_at=now, started_at=now, ended_at=now, value=1, end_mailed_at=now
+    )
+    by_mail = alarms.Alarms(over=("email-stopped",))
+    by_text = replace(by_mail, by_text=True)
+    assert alarms.is_told(by_mail)
+    assert not alarms.is_told(by_text)
+    assert not alarms.is_told(replace(by_mail, ringing=("sms-spend",)))
+    Alarm.objects.update(end_texted_at=now)
+    assert alarms.is_told(by_text)
+
+
 def test_the_phone_on_call_must_be_told_once_of_each() -> None:
     expected = alarms.Alarms(over=("email-stopped",), by_text=True)
     title = BY_NAME["email-stopped"].title

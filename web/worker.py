@@ -92,16 +92,24 @@ class Incoming:
     def _has_last_chunk(self, body_at: int) -> bool:
         """Return whether the chunks have arrived up to the last one, or to one that is wrong."""
         at = max(self._chunk_at, body_at)
-        while (line_end := self.received.find(b"\r\n", at)) >= 0:
+        while (line_end := self._find(b"\r\n", at)) >= 0:
             size = _CHUNK_SIZE.match(self.received, at, line_end)
             if size is None:
                 # gunicorn refuses it.
                 return True
             if not int(size[0], 16):
                 # Trailers may follow; an empty line ends them.
-                return self.received.find(_END_OF_HEAD, line_end) >= 0
+                return self._find(_END_OF_HEAD, line_end) >= 0
             at = self._chunk_at = line_end + 2 + int(size[0], 16) + 2
         return False
+
+    def _find(self, end: bytes, at: int) -> int:
+        """Return where a chunk's line or the trailers end, or -1 if not yet. Raises TooLarge."""
+        found = self.received.find(end, at, at + MAX_HEAD_BYTES)
+        if found < 0 and len(self.received) - at >= MAX_HEAD_BYTES:
+            # All of it would be searched again with every byte that arrives.
+            raise TooLarge("431 Request Header Fields Too Large")
+        return found
 
 
 class Worker(gthread.ThreadWorker):

@@ -72,9 +72,13 @@ class _LeavesWrongNode:
     def _connect(self) -> Any:
         return _TimedSocket(super()._connect())  # type: ignore[misc]
 
+    def can_read(self, *args: Any, **kwargs: Any) -> bool:
+        # The pool asks this of an idle connection, to find those that the server has closed.
+        self._restart()
+        return bool(super().can_read(*args, **kwargs))  # type: ignore[misc]
+
     def read_response(self, *args: Any, **kwargs: Any) -> Any:
-        if self._sock:  # type: ignore[attr-defined]
-            self._sock.restart()  # type: ignore[attr-defined]
+        self._restart()
         try:
             return super().read_response(*args, **kwargs)  # type: ignore[misc]
         except (exceptions.ResponseError, exceptions.BusyLoadingError) as error:
@@ -82,6 +86,10 @@ class _LeavesWrongNode:
                 raise
             self.disconnect()  # type: ignore[attr-defined]
             raise WrongNodeError(str(error)) from error
+
+    def _restart(self) -> None:
+        if self._sock:  # type: ignore[attr-defined]
+            self._sock.restart()  # type: ignore[attr-defined]
 
 
 class Connection(_LeavesWrongNode, redis.Connection):

@@ -1,5 +1,6 @@
 """What our connections to Redis do when the node behind them is no primary any more."""
 
+import select
 import socket
 import socketserver
 import threading
@@ -188,3 +189,34 @@ def test_a_long_wait_for_an_answer_is_not_a_slow_answer(monkeypatch: pytest.Monk
             assert timed.recv(100) == b"+OK\r\n"
         with pytest.raises(TimeoutError):
             timed.recv(100)
+
+
+class Closing(socketserver.BaseRequestHandler):
+    """Answers one command, and closes the connection when the client has the answer."""
+
+    def handle(self) -> None:
+        self.request.recv(65536)
+        self.request.sendall(b"+OK\r\n")
+        self.server.has_answered.wait(10)  # type: ignore[attr-defined]
+
+
+def test_an_idle_connection_that_the_server_closed_is_replaced_before_the_next_command(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(redis_client, "ANSWER_S", 0.0)
+    server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Closing)
+    server.has_answered = threading.Event()  # type: ignore[attr-defined]
+    with serving(server):
+        client = redis.Redis.from_url(
+            f"redis://127.0.0.1:{server.server_address[1]}/0",
+            connection_class=redis_client.Connection,
+            driver_info=None,
+            protocol=2,
+        )
+        idle = client.connection_pool.get_connection()
+        idle.send_command("SET", "key", 1)
+        assert idle.read_response() == b"OK"
+        client.connection_pool.release(idle)
+        server.has_answered.set()  # type: ignore[attr-defined]
+        select.select([idle._sock], [], [], 10)
+        assert client.set("key", 2)

@@ -261,6 +261,8 @@ def test_a_request_is_complete_with_its_last_byte(received: bytes, is_complete: 
     ("received", "status"),
     [
         (b"GET /" + b"a" * MAX_HEAD_BYTES, "431"),
+        (CHUNKED + b"1;" + b"a" * MAX_HEAD_BYTES, "431"),
+        (CHUNKED + b"0\r\n" + b"X: a\r\n" * MAX_HEAD_BYTES, "431"),
         (LENGTH % (MAX_BODY_BYTES + 1), "413"),
         (CHUNKED + b"a" * (MAX_BODY_BYTES + 1), "413"),
         (UPLOAD % (MAX_UPLOAD_BYTES + 1), "413"),

@@ -101,11 +101,12 @@ class Turn:
             calls = self._take_slots()
         for call in self._announce(calls):
             self._senders.submit(call)
-        if self._is_over and self._has_place:
-            self._give_back()
+        if self._is_over:
+            is_left = self._give_back()
             # Another process need not wait for the calls under way: one may hang.
-            if self._senders.open and self._place.hand_over():
-                self._has_place = False
+            if self._has_place and self._senders.open and self._place.hand_over():
+                self._has_place, is_left = False, True
+            if is_left and not self._has_place:
                 self._wake_successor()
         if self._senders.open:
             # Acceptances first: if the database fails at another result, they are not forgotten.

@@ -27,7 +27,7 @@ _BROKEN = (
     zlib.error,
     Image.DecompressionBombError,
 )
-#: A large picture takes some 350 MB while it is decoded, so a process decodes one at a time.
+#: A large picture takes some 350 MB until it is small, so a process works on one at a time.
 _decoding = threading.Lock()
 
 
@@ -69,9 +69,10 @@ def made_small(
             picture.draft(None, largest)
             ImageOps.exif_transpose(picture, in_place=True)
             small = picture.convert("RGBA")
+            # Until here it has all its pixels.
+            small.thumbnail(largest, Image.Resampling.LANCZOS)
     except _BROKEN as error:
         raise Unreadable from error
-    small.thumbnail(largest, Image.Resampling.LANCZOS)
     return small
 
 

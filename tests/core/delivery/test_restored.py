@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from apps.core.audit.ledger import ledger
 from apps.core.delivery import broker, outcomes, restored, sweeps, transitions
-from apps.core.exceptions import AmbiguousError
+from apps.core.exceptions import AmbiguousError, PermanentError
 from apps.core.models import Delivery
 from apps.core.reasons import Reason
 from apps.core.states import DeliveryState, LogEvent
@@ -107,3 +107,14 @@ def test_a_person_has_it_sent_again_or_marks_it_as_arrived(delivery: Make, story
     assert transitions.confirm_arrival(arrived, "Sam")
     assert sweeps.due() == [again]
     assert story(arrived) == [LogEvent.RESTORED, LogEvent.ACCEPTED]
+
+
+def test_a_refusal_after_a_restore_says_that_the_message_may_have_arrived(delivery: Make) -> None:
+    row = delivery()
+    assert restored.leave_for_a_person() == 1
+    row.refresh_from_db()
+    assert transitions.resend(row, "Sam")
+    outcomes.record_outcome(claimed(row.pk), PermanentError("no such mailbox"))
+    row.refresh_from_db()
+    assert row.state == DeliveryState.REJECTED
+    assert row.reason == "no such mailbox (an earlier attempt may have arrived)"

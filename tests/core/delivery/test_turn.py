@@ -470,6 +470,37 @@ def test_a_turn_that_ends_keeps_its_place_for_no_call_that_hangs(
     assert count(DeliveryState.DUE) == 40 - len(provider.sent) > 0
 
 
+def test_a_call_that_missed_its_slot_waits_for_no_call_that_hangs(
+    delivery: Make, provider: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken, handed_over, given_back = (threading.Event() for _ in range(3))
+    in_time = iter([True])
+
+    def wait(_: rate_limit.Slot) -> bool:
+        if next(in_time, False):
+            return True
+        taken.set()
+        # The second call is late, when the turn is over.
+        return not handed_over.wait(60)
+
+    def wake_another(*_: Any) -> None:
+        (given_back if count(DeliveryState.DUE) else handed_over).set()
+
+    def hang(_: UUID) -> None:
+        assert taken.wait(60)
+        its_time_is_up(this)
+        assert given_back.wait(5)
+
+    monkeypatch.setattr(rate_limit.Slot, "wait", wait)
+    monkeypatch.setattr(wakeups, "wake_another", wake_another)
+    provider.does = hang
+    rows = [delivery() for _ in range(2)]
+    this = a_turn(EMAILS, rows[0], size=2)
+    this._wake_at = math.inf
+    this.run()
+    assert sorted(states().values()) == [DeliveryState.ACCEPTED, DeliveryState.DUE]
+
+
 def test_a_slowed_channel_takes_one_process_at_most_beside_its_places(
     delivery: Make,
     provider: Scripted,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image, ImageDraw, PngImagePlugin
 
-from apps.core.services import logos
+from apps.core.services import logos, pictures
 from tests.support.pictures import drawn, png_of, saved
 
 
@@ -56,6 +56,19 @@ def test_a_large_one_is_made_small_and_keeps_its_shape(
 
 def test_a_small_one_is_not_enlarged() -> None:
     assert read(saved(drawn(size=(60, 20)))).size == (60, 20)
+
+
+def test_a_process_makes_one_picture_small_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    thumbnail, is_alone = Image.Image.thumbnail, []
+
+    def observed(picture: Image.Image, *arguments: Any) -> None:
+        is_alone.append(pictures._decoding.locked())
+        thumbnail(picture, *arguments)
+
+    monkeypatch.setattr(Image.Image, "thumbnail", observed)
+    read(saved(drawn(size=(1200, 400))))
+    assert is_alone == [True], "with all its pixels it takes hundreds of megabytes"
+    assert not pictures._decoding.locked()
 
 
 def test_transparency_stays() -> None:
