@@ -227,8 +227,8 @@ async function restoreDraft() {
   }
   sessionStorage.removeItem("draft");
   // Without a network the browser shows a page of its own, from which one goes back.
-  const [{ type }] = performance.getEntriesByType("navigation");
-  if (!draft.isLost && type !== "back_forward") return;
+  const navigation = performance.getEntriesByType("navigation")[0];
+  if (!draft.isLost && navigation?.type !== "back_forward") return;
   const form = [...document.querySelectorAll("form[data-draft]")].find(
     (each) => each.getAttribute("action") === draft.action,
   );

@@ -31,6 +31,7 @@ PUBLIC = {
     "metrics",
     "new-password",
     "offline",
+    "repairs:public-photo",
     "unsubscribe",
     "worker",
 }

@@ -108,7 +108,7 @@ REFUSING = """forms => forms
 FORGETFUL = """forms => forms
     .filter(form => !("draft" in form.dataset))
     .filter(form => form.querySelector(
-        "select, textarea, input:not([type=hidden], [type=checkbox])"))
+        "select, textarea, input:not([type=hidden], [type=checkbox], [type=file])"))
     .map(form => form.outerHTML.slice(0, 200))"""
 #: Lists that offer nothing, and nothing beside them says why.
 SILENT = """lists => lists

@@ -24,7 +24,7 @@ def test_the_settings_know_most_of_them(settings: Any) -> None:
         "Environment": "development",
         "AdminEmail": "admin@rssystems.com",
         "DomainName": "example.com",
-        "FromAddress": "Notify@Example.com",
+        "FromAddress": "Notify@example.com",
         "ConfigurationSetName": "rs-systems-notifications",
         "SmsMonthlySpendLimitUsd": "500",
     }

@@ -98,7 +98,7 @@ def test_a_further_run_begins_where_the_last_one_ended(
         message(days=days)
     assert cleanup.clean_up()["entries"] == 10
     # One chunk has the row at the mark; ten rows would be five chunks of three statements each.
-    with django_assert_max_num_queries(18):
+    with django_assert_max_num_queries(19):
         assert cleanup.clean_up()["entries"] == 0
     message(days=settings.DELIVERY_LOG_RETENTION_DAYS + 0.1)
     assert cleanup.clean_up()["entries"] == 1
