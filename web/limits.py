@@ -12,6 +12,9 @@ MAX_UPLOAD_BYTES = 5 * 1024 * 1024
 UPLOADS = "/office/brand/"
 #: Of a form with a photo of up to 10 MB: apps/repairs/photos.py.
 MAX_PHOTO_BODY_BYTES = 11 * 1024 * 1024
+#: Of a chunked body, which has at most MAX_BODY_BYTES on every page: for each chunk gunicorn copies
+#: all that is left. Browsers send no such bodies.
+MOST_CHUNKS = 1000
 #: What the answer 413 says. The proxy of deploy/nginx/ says the same.
 TOO_LARGE = "This is too large, so nothing was done with it. Go back and send less."
 #: Seconds in which all of a request must arrive, and in which each part of an answer must be taken.

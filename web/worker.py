@@ -17,7 +17,14 @@ from typing import Any
 
 from gunicorn.workers import gthread
 
-from .limits import MAX_HEAD_BYTES, REQUEST_S, TOO_LARGE, max_body_bytes
+from .limits import (
+    MAX_BODY_BYTES,
+    MAX_HEAD_BYTES,
+    MOST_CHUNKS,
+    REQUEST_S,
+    TOO_LARGE,
+    max_body_bytes,
+)
 
 _DEFER: Any = gthread._DEFER
 _END_OF_HEAD = b"\r\n\r\n"
@@ -42,8 +49,8 @@ class Incoming:
         self.received = bytearray(received)
         self._clock = clock
         self.deadline = clock() + REQUEST_S
-        #: Where the next chunk of a chunked body begins.
-        self._chunk_at = 0
+        #: Where the next chunk of a chunked body begins, and how many came before.
+        self._chunk_at = self._chunks = 0
 
     def receive(self, connection: socket.socket) -> bool:
         """Take what has arrived, without waiting. Return False if the client closed."""
@@ -76,13 +83,13 @@ class Incoming:
         if end < 0:
             return False
         head = bytes(self.received[: end + 2])
-        path = _PATH.match(head)
-        most = max_body_bytes(path[1].decode("latin-1") if path else "")
         body_bytes = len(self.received) - end - len(_END_OF_HEAD)
         if _CHUNKED.search(head):
-            if body_bytes > most:
+            if body_bytes > MAX_BODY_BYTES:
                 raise TooLarge("413 Content Too Large")
             return self._has_last_chunk(end + len(_END_OF_HEAD))
+        path = _PATH.match(head)
+        most = max_body_bytes(path[1].decode("latin-1") if path else "")
         length = _LENGTH.search(head)
         announced = int(length[1]) if length else 0
         if announced > most:
@@ -90,7 +97,10 @@ class Incoming:
         return body_bytes >= announced
 
     def _has_last_chunk(self, body_at: int) -> bool:
-        """Return whether the chunks have arrived up to the last one, or to one that is wrong."""
+        """Return whether the chunks have arrived up to the last one, or to one that is wrong.
+
+        Raises TooLarge.
+        """
         at = max(self._chunk_at, body_at)
         while (line_end := self._find(b"\r\n", at)) >= 0:
             size = _CHUNK_SIZE.match(self.received, at, line_end)
@@ -101,6 +111,9 @@ class Incoming:
                 # Trailers may follow; an empty line ends them.
                 return self._find(_END_OF_HEAD, line_end) >= 0
             at = self._chunk_at = line_end + 2 + int(size[0], 16) + 2
+            self._chunks += 1
+            if self._chunks > MOST_CHUNKS:
+                raise TooLarge("413 Content Too Large")
         return False
 
     def _find(self, end: bytes, at: int) -> int:

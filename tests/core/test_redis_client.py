@@ -218,5 +218,5 @@ def test_an_idle_connection_that_the_server_closed_is_replaced_before_the_next_c
         assert idle.read_response() == b"OK"
         client.connection_pool.release(idle)
         server.has_answered.set()  # type: ignore[attr-defined]
-        select.select([idle._sock], [], [], 10)
+        assert select.select([idle._sock], [], [], 10)[0]  # type: ignore[type-var]
         assert client.set("key", 2)

@@ -25,6 +25,7 @@ from web.limits import (
     MAX_HEAD_BYTES,
     MAX_PHOTO_BODY_BYTES,
     MAX_UPLOAD_BYTES,
+    MOST_CHUNKS,
     REQUEST_S,
     TOO_LARGE,
     max_body_bytes,
@@ -251,6 +252,7 @@ CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
         (CHUNKED + b"2\r\nab\r\n0\r\n\r\n", True),
         (CHUNKED + b"0\r\n\r\n", True),
         (CHUNKED + b"0\r\nX-Trailer: 1\r\n\r\n", True),
+        (CHUNKED + b"1\r\na\r\n" * MOST_CHUNKS + b"0\r\n\r\n", True),
     ],
 )
 def test_a_request_is_complete_with_its_last_byte(received: bytes, is_complete: bool) -> None:
@@ -265,6 +267,8 @@ def test_a_request_is_complete_with_its_last_byte(received: bytes, is_complete: 
         (CHUNKED + b"0\r\n" + b"X: a\r\n" * MAX_HEAD_BYTES, "431"),
         (LENGTH % (MAX_BODY_BYTES + 1), "413"),
         (CHUNKED + b"a" * (MAX_BODY_BYTES + 1), "413"),
+        (CHUNKED.replace(b"/", b"/repairs/new/", 1) + b"a" * (MAX_BODY_BYTES + 1), "413"),
+        (CHUNKED + b"1\r\na\r\n" * (MOST_CHUNKS + 1), "413"),
         (UPLOAD % (MAX_UPLOAD_BYTES + 1), "413"),
         ((UPLOAD % (MAX_BODY_BYTES + 1)).replace(b"/office", b"/a?/office"), "413"),
     ],
