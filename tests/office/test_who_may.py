@@ -31,6 +31,7 @@ PUBLIC = {
     "metrics",
     "new-password",
     "offline",
+    "repairs:photo-too-large",
     "repairs:public-photo",
     "unsubscribe",
     "worker",
