@@ -132,6 +132,8 @@ def settle_unknown(delivery: Delivery) -> Delivery | None:
 
 def _may_have_arrived(delivery: Delivery) -> bool:
     """Return whether the provider may have the message from an attempt before the present one."""
+    if delivery.attempts < 2:
+        return False
     earlier = delivery.log.filter(attempt__lt=delivery.attempts, event__in=UNKNOWN_EVENTS)
     return earlier.exists()
 

@@ -4,7 +4,7 @@ The restored rows do not know what was sent after the backup was taken, and the 
 that time are gone as well. So what should have left by now is left for a person to decide.
 """
 
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from apps.core.models import Delivery
@@ -43,6 +43,8 @@ def _leave(delivery: Delivery) -> bool:
         LogEvent.RESTORED,
         to=DeliveryState.UNKNOWN,
         source=LogSource.PERSON,
-        row={"next_attempt_at": None, "lease_until": None},
+        # The attempt of which nothing is known counts: a later one may be the second to arrive.
+        attempt=delivery.attempts + 1,
+        row={"attempts": F("attempts") + 1, "next_attempt_at": None, "lease_until": None},
         is_logged_if_late=False,
     )

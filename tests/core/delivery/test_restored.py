@@ -107,6 +107,9 @@ def test_a_person_has_it_sent_again_or_marks_it_as_arrived(delivery: Make, story
     assert transitions.confirm_arrival(arrived, "Sam")
     assert sweeps.due() == [again]
     assert story(arrived) == [LogEvent.RESTORED, LogEvent.ACCEPTED]
+    sent = claimed(again.pk)
+    transitions.record_calls([sent], "memory", [])
+    assert ledger().perhaps_twice == 1
 
 
 def test_a_refusal_after_a_restore_says_that_the_message_may_have_arrived(delivery: Make) -> None:
