@@ -59,6 +59,7 @@ def open_until(page: Page, path: str, words: str) -> None:
 
 
 def check(page: Page, size: ViewportSize) -> None:
+    page.wait_for_load_state()
     assert page.evaluate("document.documentElement.scrollWidth") <= size["width"], page.url
     found = Axe().run(page).response["violations"]
     assert [x["id"] for x in found if x["impact"] in ("serious", "critical")] == [], page.url

@@ -282,6 +282,7 @@ def test_the_pages_are_accessible(
 
 
 def _check(page: Page) -> None:
+    page.wait_for_load_state()
     found = Axe().run(page).response["violations"]
     assert [(each["id"], each["impact"]) for each in found] == [], page.url
     assert page.evaluate(SMALL) == [], page.url

@@ -15,6 +15,7 @@ from apps.core.delivery.senders import Senders
 from apps.core.delivery.turn import Turn
 from apps.core.models import Delivery
 from apps.core.states import Channel, DeliveryState, Priority
+from tools.processes import wait_until
 
 #: A process has senders of its own, and each thread of a test stands for a process.
 _own = threading.local()
@@ -24,13 +25,19 @@ def attempt(delivery_id: UUID) -> None:
     """Run a worker's turn, woken for this delivery. It sends what is due in that pool.
 
     The turn has all the time that a busy machine needs, and gives way to no other pool, for which
-    no worker would come here.
+    no worker would come here. It waits for a place: one that an earlier test's worker left expires.
     """
     row = Delivery.objects.filter(pk=delivery_id).first()
     channel = Channel(row.channel) if row else Channel.EMAIL
     priority = Priority(row.priority) if row else Priority.MEDIUM
-    if turn := begin(places.pool_of(channel, priority), delivery_id):
-        turn.run()
+    turns: list[Turn] = []
+
+    def has_begun() -> bool:
+        turns.extend(filter(None, [begin(places.pool_of(channel, priority), delivery_id)]))
+        return bool(turns)
+
+    wait_until(has_begun, f"a place for {channel} is free")
+    turns[0].run()
 
 
 def begin(pool: Pool, delivery_id: UUID, size: int = 4) -> Turn | None:
