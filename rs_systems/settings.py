@@ -125,6 +125,9 @@ else:
         _limits = [
             f"-c statement_timeout={VALUES['DATABASE_STATEMENT_TIMEOUT_S']}s",
             f"-c lock_timeout={VALUES['DATABASE_LOCK_TIMEOUT_S']}s",
+            # A process that stands still inside a transaction, as on a frozen machine, would keep
+            # its rows from all others.
+            f"-c idle_in_transaction_session_timeout={VALUES['DATABASE_STATEMENT_TIMEOUT_S']}s",
         ]
         _options["options"] = " ".join([*_limits, _options.get("options", "")]).strip()
     DATABASES["default"]["OPTIONS"] = _options

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import OperationalError, connection, connections
+from django.db import DatabaseError, OperationalError, connection, connections
 from django.test import Client
 
 from tests.support.services import Site
@@ -31,7 +31,11 @@ def options(**variables: str) -> dict[str, Any]:
 
 def test_statements_and_locks_have_time_outs() -> None:
     database = options(DATABASE_STATEMENT_TIMEOUT_S="7", DATABASE_LOCK_TIMEOUT_S="3")
-    assert database["OPTIONS"]["options"] == "-c statement_timeout=7s -c lock_timeout=3s"
+    assert database["OPTIONS"]["options"].split("-c ")[1:] == [
+        "statement_timeout=7s ",
+        "lock_timeout=3s ",
+        "idle_in_transaction_session_timeout=7s",
+    ]
 
 
 def test_behind_pgbouncer_there_are_no_cursors_and_options() -> None:
@@ -63,6 +67,23 @@ class TestTimeouts:
                     waiter.execute("SELECT 1 FROM auth_user")
         finally:
             other.close()
+            connection.close()
+
+    def test_a_process_that_stands_still_lets_go_of_its_rows(self) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT current_setting('idle_in_transaction_session_timeout')")
+            assert cursor.fetchone() == ("1min",)
+        frozen = connections.create_connection("default")
+        try:
+            with frozen.cursor() as holder, connection.cursor() as waiter:
+                holder.execute("SET idle_in_transaction_session_timeout = '50ms'")
+                holder.execute("BEGIN; LOCK TABLE auth_user")
+                # It waits for the lock, until PostgreSQL has ended the other session.
+                waiter.execute("SELECT count(*) FROM auth_user")
+                with pytest.raises(DatabaseError, match="idle-in-transaction"):
+                    holder.execute("SELECT 1")
+        finally:
+            frozen.close()
             connection.close()
 
 
