@@ -55,7 +55,7 @@ class TestTimeouts:
     def test_postgresql_has_them(self) -> None:
         with connection.cursor() as cursor:
             cursor.execute("SELECT current_setting('statement_timeout')")
-            assert cursor.fetchone() == ("1min",)
+            assert cursor.fetchone() == ("10min",)
 
     def test_a_statement_gives_up_a_lock_that_another_one_holds(self) -> None:
         other = connections.create_connection("default")
@@ -72,7 +72,7 @@ class TestTimeouts:
     def test_a_process_that_stands_still_lets_go_of_its_rows(self) -> None:
         with connection.cursor() as cursor:
             cursor.execute("SELECT current_setting('idle_in_transaction_session_timeout')")
-            assert cursor.fetchone() == ("1min",)
+            assert cursor.fetchone() == ("10min",)
         frozen = connections.create_connection("default")
         try:
             with frozen.cursor() as holder, connection.cursor() as waiter:

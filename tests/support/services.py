@@ -90,6 +90,8 @@ def environment(folder: Path, broker_url: str, database_url: str) -> dict[str, s
         "CELERY_RESULT_BACKEND": "",
         "CELERY_TASK_ALWAYS_EAGER": "false",
         "DATABASE_URL": database_url,
+        # A test stands still in its transaction while it waits for a process on a busy machine.
+        "DATABASE_STATEMENT_TIMEOUT_S": "600",
         "ENV_FILE": os.devnull,
         "AWS_SECRETS_NAME": "",
         "LOG_DIR": "",
