@@ -111,7 +111,7 @@ SCENARIOS: dict[str, Scenario] = {
             "provider-down",
             faults.refuse_both_channels,
             over_s=26,
-            # One message in a hundred fails six times in the outage, and waits up to 160 s after it.
+            # One message in a hundred fails six times in the outage, and waits up to 160 s then.
             promise=Promise(drained_within_s=180, may_duplicate=True),
         ),
         Scenario(
