@@ -29,7 +29,7 @@ class Scenario:
     wake_twice: bool = False
     rig: RigPlan = field(default_factory=RigPlan)
     promise: Promise = field(default_factory=Promise)
-    #: What must ring, and nothing else; None if nobody looks. Needs a beat that judges often.
+    #: What must ring, and nothing else; None if not checked. Needs a beat that judges often.
     alarms: Alarms | None = None
     #: Looks at the end for what the figures do not show.
     check: Callable[[Any], None] | None = None

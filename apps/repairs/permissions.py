@@ -167,7 +167,7 @@ def refusal(action: Action, about: Repair | RepairBatch, profile: Profile) -> st
 
 
 def status_refusal(action: Action, repair: Repair) -> str:
-    """Return why nobody may take this action now."""
+    """Return why the status allows this action to no person now."""
     return gettext("You cannot {verb} {number}: it is {status}.").format(
         verb=gettext(RULES[action].verb),
         number=repair.number,

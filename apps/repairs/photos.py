@@ -70,7 +70,7 @@ def add(photo: RepairPhoto, repair: Repair, moment: Moment, *, by: Profile) -> N
 
 @transaction.atomic
 def remove(repair: Repair, sha256: str, *, by: Profile) -> None:
-    """Delete a photo, also for those who have its address. Raise NotAllowed."""
+    """Delete a photo; its address in e-mails stops working. Raise NotAllowed."""
     _check(Action.REMOVE_PHOTO, repair, by)
     repair.photos.filter(sha256=sha256).delete()
 

@@ -1,4 +1,4 @@
-"""Request repairs: create them, singly or as a batch, and tell those who act next."""
+"""Request repairs: create them, singly or as a batch, and tell the managers and the office."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -28,7 +28,17 @@ from apps.core.states import (
 )
 
 from . import answers
-from .story_words import BRIEF, DECIDERS, EVENTS, IT, RELEASES, SOURCES, STATES
+from .story_words import (
+    BRIEF,
+    DECIDERS,
+    EVENTS,
+    IT,
+    PLANNED,
+    PLANNED_FOR,
+    RELEASES,
+    SOURCES,
+    STATES,
+)
 
 #: States in which a provider's answer says why.
 _ANSWERED = {
@@ -139,7 +149,9 @@ def _way(row: Delivery, notification: Notification) -> Way:
         code=row.channel,
         channel=gettext(row.get_channel_display()),
         state=state.value,
-        sentence=STATES[state].format(it=IT[Channel(row.channel)]),
+        sentence=str(PLANNED)
+        if _is_planned(row)
+        else STATES[state].format(it=IT[Channel(row.channel)]),
         brief=_brief(row, state, reason),
         reason=reason,
         decider=str(DECIDERS[decisive]) if decisive else "",
@@ -176,7 +188,15 @@ def _reason(row: Delivery, notification: Notification, state: DeliveryState) -> 
     return gettext("the provider did not take it") if is_theirs else gettext(row.reason)
 
 
+def _is_planned(row: Delivery) -> bool:
+    """Return whether its time has not come, as of a reminder; a refused one waits otherwise."""
+    is_untried = row.state == DeliveryState.DUE and not row.failures
+    return is_untried and bool(row.next_attempt_at and row.next_attempt_at > timezone.now())
+
+
 def _brief(row: Delivery, state: DeliveryState, reason: str) -> str:
+    if row.next_attempt_at and _is_planned(row):
+        return f"{gettext(row.get_channel_display())}: {PLANNED_FOR}, {clock(row.next_attempt_at)}"
     words = f"{gettext(row.get_channel_display())}: {BRIEF[state]}"
     if state == DeliveryState.HELD and row.release_at:
         return f"{words}, {reason}, {clock(row.release_at)}"
@@ -195,7 +215,8 @@ def _next(row: Delivery, state: DeliveryState) -> tuple[str, datetime | None]:
                 channel=channel
             ), None
         case DeliveryState.DUE | DeliveryState.RETRYING:
-            return gettext("The next try"), row.next_attempt_at
+            follows = gettext("The first try") if _is_planned(row) else gettext("The next try")
+            return follows, row.next_attempt_at
         case DeliveryState.SENDING:
             return gettext("If our sender has stopped, another one takes over"), row.lease_until
         case DeliveryState.UNKNOWN if row.next_attempt_at:

@@ -22,6 +22,8 @@ STATES = {
     DeliveryState.HELD: _("It waits."),
     DeliveryState.FOLDED: _("It was sent together with others."),
 }
+#: In place of the words of DUE, if its time has not come.
+PLANNED, PLANNED_FOR = _("It is planned for later."), _("planned")
 #: The same for a list, after the name of the channel and a colon.
 BRIEF = {
     DeliveryState.DUE: _("about to be sent"),

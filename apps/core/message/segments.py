@@ -42,7 +42,7 @@ _EQUIVALENTS = {
 _TO_GSM = str.maketrans({chr(code + 0xFEE0): chr(code) for code in range(0x21, 0x7F)}) | (
     str.maketrans({char: gsm for gsm, chars in _EQUIVALENTS.items() for char in chars})
 )
-#: Control characters, joiners, direction marks, fillers, variants and tags: nobody sees them
+#: Control characters, joiners, direction marks, fillers, variants and tags: phones do not show them
 #: either, but other scripts and emoji need some. Those of Unicode's Default_Ignorable_Code_Point.
 _INVISIBLE = re.compile(
     "[\x00-\x08\x0e-\x1f\x7f-\x9f\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"

@@ -17,7 +17,7 @@ from ..permissions import Action, problem
 from .pages import photos_context
 from .person import for_person, repair_of
 
-#: The address names the bytes, so nobody need ask again; but a removed photo must soon be gone.
+#: The address names the bytes, so browsers may keep them; a removed photo must soon be gone.
 DAY_S = 24 * 3600
 for_browsers = cache_control(private=True, max_age=DAY_S, immutable=True)
 for_everyone = cache_control(public=True, max_age=DAY_S, immutable=True)
@@ -26,7 +26,7 @@ for_everyone = cache_control(public=True, max_age=DAY_S, immutable=True)
 @require_http_methods(["GET", "POST"])
 @for_person
 def show(request: HttpRequest, profile: Profile, pk: int) -> HttpResponse:
-    """Show the photos to those who may add or remove some; add one."""
+    """Show the photos to a person who may add or remove some; add one."""
     repair = repair_of(profile, pk)
     context = {"repair": repair, **photos_context(repair, profile)}
     if request.method == "POST":

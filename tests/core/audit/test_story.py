@@ -181,6 +181,19 @@ def test_what_follows(delivery, state, values, follows):
     assert way_of(delivery(state=state, **values)).next == follows
 
 
+def test_what_is_planned_is_not_about_to_be_sent(delivery):
+    tomorrow = timezone.now() + timedelta(days=1)
+    way = way_of(delivery(next_attempt_at=tomorrow))
+    assert (way.sentence, way.next, way.next_at) == (
+        "It is planned for later.",
+        "The first try",
+        tomorrow,
+    )
+    assert way.brief == f"E-mail: planned, {story.clock(tomorrow)}"
+    refused = way_of(delivery(next_attempt_at=tomorrow, failures=1))
+    assert (refused.sentence, refused.next) == ("It is about to be sent.", "The next try")
+
+
 def test_what_is_settled_offers_no_further_try(delivery):
     assert way_of(delivery(state=DeliveryState.SKIPPED, decision=Reason.NO_EMAIL)).may_resend
     assert not way_of(delivery(state=DeliveryState.SKIPPED, decision=Reason.SETTLED)).may_resend
